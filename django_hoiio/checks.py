@@ -1,0 +1,132 @@
+"""What `manage.py check` says about the settings and the databases. docs/checks.rst has the cause and cure of each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections, router
+
+from .conf import KEYS, conf
+
+# The databases whose SQL `recording.py` speaks.
+VENDORS = {"sqlite", "postgresql", "mysql"}
+
+E001 = Error(
+    "HOIIO is not a dict.",
+    hint='Write HOIIO = {"PUBLIC_URL": "https://my.example.com"} in the settings.',
+    id="django_hoiio.E001",
+)
+
+E005 = Error(
+    "USE_TZ is False, and Hoiio's dates cannot be kept without a time zone.",
+    hint="Set USE_TZ = True in the settings.",
+    id="django_hoiio.E005",
+)
+
+W001 = Warning(
+    "Anybody may post notifications: HOIIO['REQUIRE_PROOF'] is False.",
+    hint="Remove 'REQUIRE_PROOF' from HOIIO.",
+    id="django_hoiio.W001",
+)
+
+
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
+    messages: list[CheckMessage] = [] if settings.USE_TZ else [E005]
+    if not isinstance(conf.given, Mapping):
+        return [E001, *messages]
+    return [*_unusable_keys(conf.given), *messages]
+
+
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Nobody is let in without proof."""
+    return [] if conf.REQUIRE_PROOF else [W001]
+
+
+def check_databases(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The database of the notifications can merge and tells references apart."""
+    using = router.db_for_write(apps.get_model("django_hoiio", "Notification"))
+    if using not in (databases or ()):
+        return []
+    if connections[using].vendor not in VENDORS or not connections[using].features.can_return_columns_from_insert:
+        return [_unsupported(using)]
+    return list(_careless_collation(using))
+
+
+def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for key, value in given.items():
+        if key not in KEYS:
+            yield _unknown_key(key)
+        elif not isinstance(value, KEYS[key][0]):
+            yield _wrong_type(key, value)
+        elif key == "PUBLIC_URL" and value is not None and not _is_absolute(value):
+            yield _no_scheme(value)
+
+
+def _unknown_key(key: str) -> CheckMessage:
+    (meant,) = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.6) or [None]
+    hint = f"Write {meant!r} instead." if meant else f"Remove it; the keys are {', '.join(KEYS)}."
+    return Error(f"HOIIO has no key {key!r}.", hint=hint, id="django_hoiio.E002")
+
+
+def _wrong_type(key: str, value: object) -> CheckMessage:
+    expected, example = KEYS[key]
+    return Error(
+        f"HOIIO[{key!r}] is of type {type(value).__name__}; it needs {expected[0].__name__}.",
+        hint=f"Write {key!r}: {example!r}.",
+        id="django_hoiio.E003",
+    )
+
+
+def _is_absolute(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _no_scheme(url: str) -> CheckMessage:
+    return Error(
+        f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
+        hint=f"Write 'PUBLIC_URL': {'https://' + url.split('://')[-1].lstrip('/')!r}.",
+        id="django_hoiio.E004",
+    )
+
+
+def _unsupported(using: str) -> CheckMessage:
+    return Error(
+        f"The database {using!r} cannot keep notifications.",
+        hint="Use PostgreSQL, MariaDB 10.5 or later, or SQLite 3.35 or later; MySQL and Oracle lack INSERT … RETURNING.",
+        id="django_hoiio.E006",
+    )
+
+
+def _careless_collation(using: str) -> Iterator[CheckMessage]:
+    """MariaDB compares by collation, and most collations ignore case; Hoiio's references may differ in it alone."""
+    connection = connections[using]
+    if connection.vendor != "mysql":
+        return
+    table = apps.get_model("django_hoiio", "Notification")._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE((SELECT collation_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND column_name = 'txn_ref'), @@collation_database)",
+            [table],
+        )
+        (collation,) = cursor.fetchone()
+    if not collation.endswith(("_bin", "_cs")):
+        yield Warning(
+            f"The collation {collation!r} of the database {using!r} takes the reference AA-s-1 for AA-S-1.",
+            hint=(
+                f"ALTER DATABASE {connection.settings_dict['NAME']} COLLATE utf8mb4_bin; before the first migrate,"
+                f" or later, for each table of django_hoiio,"
+                f" ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"
+            ),
+            id="django_hoiio.W002",
+        )

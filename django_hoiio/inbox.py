@@ -1,0 +1,16 @@
+"""The way of a notification: read it, keep it, tell it. Whatever brings a notification comes through here."""
+
+from __future__ import annotations
+
+from .dispatch import dispatch
+from .models import Notification
+from .parsing import Arrival, parse
+from .recording import record
+
+
+def receive(arrival: Arrival) -> Notification:
+    """Take in what has come. Raises `django.db.Error` where it could not be kept; receivers change nothing."""
+    recorded = record(arrival, parse(arrival))
+    if recorded.is_new:
+        dispatch(recorded.notification, recorded.transaction)
+    return recorded.notification

@@ -1,0 +1,140 @@
+"""The door: what Hoiio posts comes in here, is read within bounds, and is handed to the inbox."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.handlers.asgi import ASGIRequest
+from django.db import Error, connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from . import inbox
+from .conf import conf
+from .kinds import Route
+from .parsing import Arrival
+
+logger = logging.getLogger(__name__)
+
+# Bytes. A notification is a few hundred; Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.
+BODY_LIMIT = 1024 * 1024
+
+# The headers that are kept: what is needed to read the body again, and what tells who sent it.
+KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Hoiio-Signature")
+
+# A query string is kept as text. ASCII stays as it came; other bytes and NUL are percent-encoded, which changes nothing
+# in what it says.
+_PRINTABLE = bytes(range(1, 128))
+
+View = Callable[..., HttpResponse]
+
+
+def _non_atomic_everywhere(view: View) -> View:
+    """Keep ATOMIC_REQUESTS away on every database: what came is committed before its receivers are called."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+@csrf_exempt
+@login_not_required
+@_non_atomic_everywhere
+@require_POST
+def receive(request: HttpRequest, route: Route) -> HttpResponse:
+    """Keep a notification and answer 200.
+
+    Answers 403 without proof, 411 or 413 where the body cannot be read whole within bounds, and 503 where it could not
+    be kept: then, and only then, it is lost.
+    """
+    if conf.REQUIRE_PROOF:
+        logger.warning("A notification without proof was refused. Nothing that came can be proved yet.")
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+    try:
+        body = _read_body(request)
+    except _Unreadable as error:
+        logger.warning("A notification could not be read: %s.", error)
+        return HttpResponse(status=error.status)
+    arrival = Arrival(
+        uuid=uuid.uuid4(),
+        received_at=timezone.now(),
+        route=route,
+        query=quote_from_bytes(_query(request), safe=_PRINTABLE),
+        body=body,
+        headers={name: _storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
+        remote_addr=_storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
+    )
+    try:
+        inbox.receive(arrival)
+    except Error as error:
+        logger.error("A notification was lost, the database refused it: %s.", type(error).__name__)
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
+    return HttpResponse()
+
+
+def _query(request: HttpRequest) -> bytes:
+    """The query string as it came, before Django decodes it."""
+    if isinstance(request, ASGIRequest):
+        raw: Any = request.scope.get("query_string", b"")
+        return raw if isinstance(raw, bytes) else raw.encode()
+    # WSGI hands bytes over as Latin-1 text.
+    return str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
+
+
+class _Unreadable(Exception):
+    """The body cannot be had whole, and this is the answer."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def _read_body(request: HttpRequest) -> bytes:
+    """Read the body whole, and never more than `BODY_LIMIT` bytes and one of it."""
+    length = _announced_length(request)
+    if length > BODY_LIMIT:
+        raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
+    stream: Any = request
+    if length == 0 and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        stream = _chunked_stream(request)
+    body = b""
+    try:
+        while len(body) <= BODY_LIMIT and (chunk := stream.read(BODY_LIMIT + 1 - len(body))):
+            body += chunk
+    # Each server has exceptions of its own for a body that breaks off.
+    except Exception as error:
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body broke off ({type(error).__name__})") from error
+    if len(body) > BODY_LIMIT:
+        raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
+    if len(body) < length:
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body broke off, or a middleware had read it before")
+    return body
+
+
+def _announced_length(request: HttpRequest) -> int:
+    """The Content-Length; 0 where there is none or, as Django takes it, where it is no number."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _chunked_stream(request: HttpRequest) -> Any:
+    """Django takes a body without a length for empty. It can be read where the server marks its end."""
+    if isinstance(request, ASGIRequest):
+        return request
+    if not request.META.get("wsgi.input_terminated"):
+        raise _Unreadable(HTTPStatus.LENGTH_REQUIRED, "this server does not mark the end of a chunked body")
+    return request.META["wsgi.input"]
+
+
+def _storable(text: str) -> str:
+    """A header's text without NUL, which no database keeps."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("hoiio/", include("django_hoiio.urls")), path("admin/", admin.site.urls)]
