@@ -67,13 +67,14 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             yield _unknown_key(key)
         elif not isinstance(value, KEYS[key][0]):
             yield _wrong_type(key, value)
-        elif key == "PUBLIC_URL" and value is not None and not _is_absolute(value):
-            yield _no_scheme(value)
+    url = given.get("PUBLIC_URL")
+    if isinstance(url, str) and not _is_absolute(url):
+        yield _no_scheme(url)
 
 
 def _unknown_key(key: str) -> CheckMessage:
-    (meant,) = difflib.get_close_matches(str(key), KEYS, n=1, cutoff=0.6) or [None]
-    hint = f"Write {meant!r} instead." if meant else f"Remove it; the keys are {', '.join(KEYS)}."
+    meant = difflib.get_close_matches(str(key), KEYS, n=1)
+    hint = f"Write {meant[0]!r} instead." if meant else f"Remove it; the keys are {', '.join(KEYS)}."
     return Error(f"HOIIO has no key {key!r}.", hint=hint, id="django_hoiio.E002")
 
 
@@ -92,9 +93,10 @@ def _is_absolute(url: str) -> bool:
 
 
 def _no_scheme(url: str) -> CheckMessage:
+    host = urlsplit(f"//{url.rpartition('//')[2]}").netloc or "my.example.com"
     return Error(
         f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
-        hint=f"Write 'PUBLIC_URL': {'https://' + url.split('://')[-1].lstrip('/')!r}.",
+        hint=f"Write 'PUBLIC_URL': {f'https://{host}'!r}.",
         id="django_hoiio.E004",
     )
 

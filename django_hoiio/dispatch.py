@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -42,7 +43,7 @@ def _tell(listener: Listener, signal_name: str, arguments: dict[str, Any]) -> bo
     notification: Notification = arguments["notification"]
     call = async_to_sync(listener.receiver) if listener.is_async else listener.receiver
     try:
-        with _savepoint(notification):
+        with _on_its_own(str(notification._state.db)):
             call(**arguments)
     # Also SystemExit: a receiver must not end the server, nor keep the others from being called.
     except BaseException as error:
@@ -57,12 +58,23 @@ def _tell(listener: Listener, signal_name: str, arguments: dict[str, Any]) -> bo
     return True
 
 
-def _savepoint(notification: Notification) -> AbstractContextManager[None]:
-    """In a transaction of the caller's, as a TestCase has one, keep what a receiver breaks to the receiver."""
-    using = notification._state.db
-    if connections[using].in_atomic_block:
-        return transaction.atomic(using=using)
-    return nullcontext()
+@contextmanager
+def _on_its_own(using: str) -> Iterator[None]:
+    """Keep to a receiver what it does to the connection of the notifications."""
+    connection = connections[using]
+    # In a transaction of the caller's, as a TestCase has one, a savepoint does that.
+    if connection.in_atomic_block:
+        with transaction.atomic(using=using):
+            yield
+        return
+    try:
+        yield
+    finally:
+        autocommit = connection.settings_dict["AUTOCOMMIT"]
+        if connection.in_atomic_block or connection.needs_rollback or connection.autocommit != autocommit:
+            connection.close()
+            # Also forgets the transaction that was left open.
+            connection.connect()
 
 
 def _note(notification: Notification, signal_name: str, label: str, failure: str) -> bool:
@@ -72,7 +84,7 @@ def _note(notification: Notification, signal_name: str, label: str, failure: str
             notification=notification,
             signal=signal_name,
             receiver=label[: ReceiverFailure._meta.get_field("receiver").max_length],
-            defaults={"attempts": 1, "traceback": failure.replace("\0", ""), "failed_at": datetime.now(timezone.utc)},
+            defaults={"attempts": 1, "traceback": _storable(failure), "failed_at": datetime.now(timezone.utc)},
         )
     except Error as error:
         logger.error(
@@ -90,3 +102,8 @@ def _mark_as_told(notification: Notification) -> None:
         told.update(dispatched_at=notification.dispatched_at, claimed_until=None)
     except Error as error:
         logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
+
+
+def _storable(text: str) -> str:
+    """A traceback may quote what no database keeps: NUL, and half a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

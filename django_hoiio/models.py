@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Origin, Proof, Route, SmsStatus
 from .parsing import NUMBER_LENGTH, REFERENCE_LENGTH, TAG_LENGTH, WORD_LENGTH
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 ACCOUNT_LENGTH = 64
 
@@ -291,7 +294,7 @@ class Transaction(models.Model):
         return Notification.objects.using(self._state.db).of(self)
 
 
-def _status(words: type[models.TextChoices], name: str, help_text: str) -> models.CharField[str, str]:
+def _status(words: type[models.TextChoices], name: _StrPromise, help_text: _StrPromise) -> models.CharField[str, str]:
     """A column for one of Hoiio's words. The choices name those that are known; any other is kept as it came."""
     return models.CharField(name, max_length=WORD_LENGTH, choices=words.choices, blank=True, help_text=help_text)
 

@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.db import Error, IntegrityError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field
 
 from .kinds import Direction, Kind, Rank
@@ -57,7 +58,7 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
         return _patiently(lambda: _keep_with_state(arrival, parsed, using), using)
     # Whatever goes wrong with the state must not take the only copy with it.
     except Exception as error:
-        if _is_passing(error):
+        if isinstance(error, Error) and _is_passing(error):
             raise
         failure = type(error).__name__
     try:
@@ -128,9 +129,8 @@ def _patiently(keep: Callable[[], Recorded], using: str) -> Recorded:
         try:
             return keep()
         except (_Crossed, Error) as error:
-            connection.close_if_unusable_or_obsolete()
-            was_cut_off = was_connected and connection.connection is None
-            if attempt == TRIES or time.monotonic() > give_up or not (was_cut_off or _is_passing(error)):
+            passes = _is_passing(error) or (was_connected and _is_cut_off(connection))
+            if attempt == TRIES or time.monotonic() > give_up or not passes:
                 raise
         time.sleep(random.uniform(0, 0.005 * attempt))
     raise AssertionError  # pragma: no cover
@@ -150,6 +150,14 @@ def _is_passing(error: Exception) -> bool:
         or (error.args[:1] != () and error.args[0] in _PASSING_MYSQL_ERRORS)
         or "is locked" in str(error)
     )
+
+
+def _is_cut_off(connection: BaseDatabaseWrapper) -> bool:
+    """True where the server has closed the connection, which the next statement then opens again."""
+    if connection.in_atomic_block:
+        return False
+    connection.close_if_unusable_or_obsolete()
+    return connection.connection is None
 
 
 # The state of a transaction.
@@ -194,15 +202,19 @@ def _keep_text(values: dict[str, Any], using: str) -> Transaction:
     if connections[using].features.has_select_for_update:
         rows = rows.select_for_update()
     texts = {row.part: row.msg for row in rows.only("part", "msg")}
-    if not texts:
-        try:
-            return _merge(Sms, values, None, using)
-        except IntegrityError as error:
-            raise _Crossed from error
-    values["part"] = _part(values["msg"] or "", texts)
-    if values["part"] and "" in texts:
-        rows.filter(part="").update(part=_digest(texts[""]))
-    return _merge(Sms, values, Sms.key, using)
+    try:
+        if not texts:
+            row = _merge(Sms, values, None, using)
+            # Another text may have come and made room in between; the next try sees it.
+            if len(rows.values_list("pk")) > 1:
+                raise _Crossed
+            return row
+        values["part"] = _part(values["msg"] or "", texts)
+        if values["part"] and "" in texts:
+            rows.filter(part="").update(part=_digest(texts[""]))
+        return _merge(Sms, values, Sms.key, using)
+    except IntegrityError as error:
+        raise _Crossed from error
 
 
 def _part(msg: str, texts: dict[str, str]) -> str:
@@ -299,7 +311,7 @@ def _fields(model: type[Transaction]) -> list[Field[Any, Any]]:
 @cache
 def _statement(model: type[Transaction], key: tuple[str, ...] | None, using: str) -> str:
     dialect, quote = _DIALECTS[connections[using].vendor], connections[using].ops.quote_name
-    columns = {field.name: quote(field.column) for field in _fields(model)}
+    columns = {field.name: quote(str(field.column)) for field in _fields(model)}
     table = quote(model._meta.db_table)
     names, marks = ", ".join(columns.values()), ", ".join(["%s"] * len(columns))
     insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"

@@ -1,0 +1,17 @@
+"""The admin: all that came and what became of it, to read and not to change."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+
+from .failures import ReceiverFailureAdmin
+from .notifications import NotificationAdmin
+from .transactions import CallAdmin, FaxAdmin, SmsAdmin
+
+admin.site.register(Notification, NotificationAdmin)
+admin.site.register(Call, CallAdmin)
+admin.site.register(Sms, SmsAdmin)
+admin.site.register(Fax, FaxAdmin)
+admin.site.register(ReceiverFailure, ReceiverFailureAdmin)

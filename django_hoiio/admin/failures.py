@@ -1,0 +1,34 @@
+"""The ledger of failed receivers: which failed, with what, and whether it succeeded since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.models import ReceiverFailure
+
+from .notifications import HEAVY
+from .reading import ReadOnlyAdmin
+from .sections import Section
+from .veils import RAW
+
+
+class ReceiverFailureAdmin(ReadOnlyAdmin):
+    list_display = ("failed_at", "notification", "signal", "receiver", "attempts", "is_mended")
+    list_filter = (("mended_at", admin.EmptyFieldListFilter), "failed_at")
+    list_select_related = ("notification",)
+    search_fields = ("notification__txn_ref", "notification__session")
+    search_help_text = _("A transaction reference or a session, or its beginning.")
+    veils = {"traceback": RAW}
+    unlisted = tuple(f"notification__{name}" for name in HEAVY)
+    fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "mended_at")}),)
+
+    @admin.display(description=_("mended"), boolean=True)
+    def is_mended(self, row: ReceiverFailure) -> bool:
+        return row.mended_at is not None
+
+    def sections(self, request: HttpRequest, row: ReceiverFailure) -> Iterable[Section]:
+        yield Section(title=_("Traceback of the latest failure"), text=row.traceback)

@@ -1,0 +1,85 @@
+"""Notifications: what Hoiio posted, as it came and as it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio import masking
+from django_hoiio.models import Notification
+
+from .reading import ReadOnlyAdmin
+from .sections import Section, open_button, readable, table_of
+from .veils import LINK, RAW
+
+# The columns that may hold a megabyte, or secrets, and that no list shows.
+HEAVY = ("query", "body", "headers", "params", "pass_on", "unproved")
+
+# The parameters that hold a link to a recording or a fax.
+LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
+
+
+class NotificationAdmin(ReadOnlyAdmin):
+    list_display = ("received_at", "kind", "txn_ref", "session", "is_told", "misread", "account", "proof")
+    list_filter = ("kind", "route", "received_at")
+    sortable_by = ("received_at", "txn_ref", "session")
+    search_fields = ("txn_ref", "session")
+    search_help_text = _("A transaction reference or a session, or its beginning.")
+    unlisted = HEAVY
+    fieldsets = (
+        (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
+        (_("How it came"), {"fields": ("account", "route", "origin", "proof", "remote_addr", "arrival")}),
+        (_("Telling the project"), {"fields": ("is_told", "dispatched_at", "claimed_until")}),
+    )
+
+    @admin.display(description=_("told"), boolean=True)
+    def is_told(self, row: Notification) -> bool:
+        return row.dispatched_at is not None
+
+    @admin.display(description=_("problems"), empty_value="")
+    def misread(self, row: Notification) -> str | None:
+        return f"⚠ {', '.join(row.problems)}" if row.problems else None
+
+    def related(self, request: HttpRequest, row: Notification) -> Iterable[Model]:
+        transaction = row.transaction
+        return () if transaction is None else (transaction,)
+
+    def sections(self, request: HttpRequest, row: Notification) -> Iterable[Section]:
+        yield table_of(_("Problems"), row.problems, columns=(_("Parameter"), _("Problem")))
+        yield table_of(_("Recordings and faxes"), self._links(request, row), columns=(_("What"), _("Link")))
+        yield self._failures(request, row)
+        if RAW.is_lifted(request):
+            yield from self._raw(row)
+
+    def _links(self, request: HttpRequest, row: Notification) -> dict[str, str]:
+        show = open_button if LINK.is_lifted(request) else masking.text
+        return {str(title): show(row.params[name]) for name, title in LINKS.items() if row.params.get(name)}
+
+    def _failures(self, request: HttpRequest, row: Notification) -> Section:
+        return Section(
+            title=_("Failed receivers"),
+            columns=(_("Receiver"), _("Attempts"), _("Failed"), _("Mended")),
+            rows=[
+                (
+                    self.link_to(request, failure),
+                    failure.attempts,
+                    failure.failed_at,
+                    failure.mended_at,
+                )
+                for failure in row.failures.order_by("pk").defer("traceback")
+            ],
+        )
+
+    def _raw(self, row: Notification) -> Iterable[Section]:
+        """What holds numbers, texts and links that cannot be told apart."""
+        buttons = {name: open_button(row.params[name]) for name in LINKS if name in row.params}
+        yield table_of(_("Hoiio's parameters"), {**row.params, **buttons})
+        yield table_of(_("The project's own parameters"), row.pass_on)
+        yield Section(title=_("Not covered by the proof"), text=", ".join(row.unproved))
+        yield Section(title=_("Query string, as it came"), text=row.query)
+        yield Section(title=_("Body, as it came"), text=readable(row.body))
+        yield table_of(_("Headers"), row.headers)

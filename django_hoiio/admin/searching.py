@@ -1,0 +1,55 @@
+"""How a search term finds rows: by whole values and beginnings, which an index answers and nobody can guess by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import reduce
+from operator import or_
+
+from django.db.models import Q
+from django.http import HttpRequest
+
+from django_hoiio.models import TAIL_LENGTH, tail_of
+
+from .veils import NUMBER
+
+# Nothing that is searched is longer, and a database may refuse what is.
+LONGEST = 256
+
+
+def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
+    """Find the rows of which one of the fields answers to the term; `None` where none can."""
+    if not term or len(term) > LONGEST or "\0" in term:
+        return None
+    return reduce(or_, (_SEARCHES[field.rpartition("__")[2]](request, field, term) for field in fields))
+
+
+def _whole(request: HttpRequest, field: str, term: str) -> Q:
+    return Q(**{field: term})
+
+
+def _beginning(request: HttpRequest, field: str, term: str) -> Q:
+    # The span is for the index: with LIKE alone, few databases use one. U+FFFF sorts after all that is written.
+    return Q(**{f"{field}__gte": term, f"{field}__lt": f"{term}\uffff", f"{field}__startswith": term})
+
+
+def _number(request: HttpRequest, field: str, term: str) -> Q:
+    """Find a number by the whole of it; who may see numbers finds it by 8 or more of its last digits too."""
+    if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
+        return _whole(request, field, term)
+    # Leading zeros stand for the plus, or for one's own country.
+    digits = re.sub(r"\D", "", term).lstrip("0")
+    whole = Q(**{f"{field}__in": [term, digits, f"+{digits}"]})
+    if len(digits) < TAIL_LENGTH or not NUMBER.is_lifted(request):
+        return whole
+    return whole | Q(other_tail=tail_of(digits), **{f"{field}__endswith": digits})
+
+
+_SEARCHES: dict[str, Callable[[HttpRequest, str, str], Q]] = {
+    "txn_ref": _beginning,
+    "bulk_txn_ref": _beginning,
+    "session": _beginning,
+    "tag": _whole,
+    "other_number": _number,
+}

@@ -1,0 +1,175 @@
+"""Calls, SMS and faxes: where each stands, and what came about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Model, Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.formats import number_format
+from django.utils.html import format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.kinds import CallStatus
+from django_hoiio.models import Notification, ReceiverFailure, Transaction
+
+from .notifications import HEAVY
+from .reading import ReadOnlyAdmin
+from .sections import Section, in_words, open_button
+from .veils import LINK, NUMBER, TEXT
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+
+def amount(value: Decimal | None, currency: str) -> str:
+    """Say an amount with as many decimals as it needs, and at least three: `0.032 SGD`."""
+    if value is None:
+        return ""
+    digits = f"{value:.6f}"
+    return f"{number_format(digits[:-3] + digits[-3:].rstrip('0'))} {currency}".rstrip()
+
+
+class TransactionAdmin(ReadOnlyAdmin):
+    """What the lists and pages of calls, SMS and faxes have in common."""
+
+    list_display = (
+        "txn_ref",
+        "direction",
+        "other_number",
+        "status_words",
+        "is_final",
+        "date",
+        "cost",
+        "tag",
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = ("direction", "is_final", "updated_at")
+    sortable_by = ("txn_ref", "tag")
+    search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
+    search_help_text = _(
+        "A reference or its beginning, a whole tag, or a whole number. "
+        "Those who may see numbers find them by the last 8 digits too."
+    )
+    veils = dict.fromkeys(("other_number", "from_number", "to_number", "dest"), NUMBER)
+    unlisted = ("stamps",)
+
+    # The fields whose words say where it stands.
+    statuses: ClassVar[tuple[str, ...]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Leave out what Hoiio has not told."""
+        declared = super().get_fieldsets(request, obj)
+        told = [(title, [name for name in each["fields"] if self._is_told(name, obj)]) for title, each in declared]
+        return [(title, {"fields": names}) for title, names in told if names]
+
+    def _is_told(self, name: Any, row: Model | None) -> bool:
+        return (getattr(self, name)(row) if hasattr(self, name) else getattr(row, name)) not in (None, "")
+
+    def sections(self, request: HttpRequest, row: Transaction) -> Iterable[Section]:
+        failures = Prefetch("failures", ReceiverFailure.objects.using(row._state.db).defer("traceback"))
+        notifications = row.notifications.defer(*HEAVY).prefetch_related(failures)
+        yield Section(
+            title=_("Notifications, in order of arrival"),
+            columns=(_("Received"), _("Kind"), _("Problems"), _("Failed receivers")),
+            rows=[self._line(request, notification) for notification in notifications],
+        )
+
+    def _line(self, request: HttpRequest, notification: Notification) -> tuple[object, ...]:
+        return (
+            localtime(notification.received_at).isoformat(" ", "seconds"),
+            self.link_to(request, notification, notification.get_kind_display()),
+            in_words(notification.problems),
+            ", ".join(str(failure) for failure in notification.failures.all()),
+        )
+
+    # Columns and fields.
+
+    @admin.display(description=_("status"))
+    def status_words(self, row: Transaction) -> str:
+        return ", ".join(word for _name, word in self._words(row))
+
+    @admin.display(description=_("status"))
+    def status_by_name(self, row: Transaction) -> str:
+        words = list(self._words(row))
+        return words[0][1] if len(words) == 1 else format_html_join("\n", "<div>{}: {}</div>", words)
+
+    def _words(self, row: Transaction) -> Iterator[tuple[str, str]]:
+        # Django's own display of a field with choices says nothing of a word that is not among them.
+        fields = {field.name: field for field in row._meta.fields}
+        for name in self.statuses:
+            word = getattr(row, name)
+            if word:
+                yield str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(word, word))
+
+    @admin.display(description=_("cost"))
+    def cost(self, row: Transaction) -> str:
+        return amount(row.debit, row.currency)
+
+    @admin.display(description=_("rate"))
+    def price(self, row: Transaction) -> str:
+        return amount(row.rate, row.currency)
+
+
+class AnyStatus(admin.SimpleListFilter):
+    """Finds the calls of which a leg, or the whole, came out so."""
+
+    title = _("outcome")
+    parameter_name = "outcome"
+    fields = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
+        return list(CallStatus.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        word = self.value()
+        if word is None:
+            return queryset
+        return queryset.filter(Q(*((field, word) for field in self.fields), _connector=Q.OR))
+
+
+class CallAdmin(TransactionAdmin):
+    list_filter = ("call_state", AnyStatus, *TransactionAdmin.list_filter)
+    statuses = ("call_state", *AnyStatus.fields)
+    veils = {**TransactionAdmin.veils, "dest1": NUMBER, "dest2": NUMBER}
+    fieldsets = (
+        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
+        (_("Numbers"), {"fields": ("from_number", "to_number", "dest", "dest1", "dest2", "room")}),
+        (_("Cost"), {"fields": ("cost", "price", "duration")}),
+        (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
+        (_("References"), {"fields": ("account", "session", "arrival")}),
+    )
+
+
+class SmsAdmin(TransactionAdmin):
+    list_filter = ("sms_status", *TransactionAdmin.list_filter)
+    search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
+    statuses = ("sms_status", "status")
+    veils = {**TransactionAdmin.veils, "msg": TEXT}
+    fieldsets = (
+        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
+        (_("Message"), {"fields": ("from_number", "to_number", "dest", "msg")}),
+        (_("Cost"), {"fields": ("cost", "price", "split_count")}),
+        (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
+        (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
+    )
+
+
+class FaxAdmin(TransactionAdmin):
+    list_filter = ("fax_status", *TransactionAdmin.list_filter)
+    statuses = ("fax_status", "fax_error_code")
+    veils = {**TransactionAdmin.veils, "fax_url": LINK}
+    fieldsets = (
+        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
+        (_("Fax"), {"fields": ("from_number", "to_number", "dest", "document", "fax_pages")}),
+        (_("Cost"), {"fields": ("cost", "price", "duration")}),
+        (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
+        (_("References"), {"fields": ("account", "arrival")}),
+    )
+
+    @admin.display(description=_("document"))
+    def document(self, row: Any) -> str:
+        return open_button(row.fax_url)

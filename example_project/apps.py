@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ExampleProjectConfig(AppConfig):
+    name = "example_project"
+
+    def ready(self) -> None:
+        # Importing the receivers connects them, and can only be done once the models are there.
+        from . import receivers  # noqa: F401

@@ -1,0 +1,15 @@
+#!/usr/bin/env python
+"""Run the example project, from any directory: `python example_project/manage.py demo`."""
+
+import os
+import sys
+from pathlib import Path
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    # The project is imported by its name, so the directory above it is searched too: last, so that an installed
+    # django_hoiio goes before the one in the checkout.
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
+    execute_from_command_line(sys.argv)

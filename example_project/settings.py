@@ -1,0 +1,73 @@
+"""Settings of the example project, for one's own machine only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DIRECTORY = Path(__file__).resolve().parent
+
+# Reached by no other machine, which alone makes the three settings that follow harmless. A real site has others.
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+DEBUG = True
+SECRET_KEY = "django-insecure-example-project"
+# Notifications are taken from anybody: the demo plays Hoiio, and can prove nothing. Leave this out where Hoiio posts.
+HOIIO = {"REQUIRE_PROOF": False}
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_hoiio",
+    "example_project",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Every page needs a login but those that say otherwise, as the views that Hoiio posts to do.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+ROOT_URLCONF = "example_project.urls"
+LOGIN_URL = "admin:login"
+STATIC_URL = "static/"
+
+# Hoiio's dates cannot be kept without a time zone. It writes them in this one, so the admin shows what Hoiio wrote.
+USE_TZ = True
+TIME_ZONE = "Asia/Singapore"
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        # HOIIO_EXAMPLE_DATABASE names another file.
+        "NAME": os.environ.get("HOIIO_EXAMPLE_DATABASE") or DIRECTORY / "demo.sqlite3",
+        "OPTIONS": {
+            # Readers and a writer do not wait for each other (WAL), and what was answered with 200 survives a power cut
+            # (FULL, where many recipes have NORMAL): Hoiio never sends a notification twice.
+            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+            # Who comes while another writes waits for its turn, up to so many seconds.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+        },
+    }
+}

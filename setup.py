@@ -1,0 +1,60 @@
+"""The packaging metadata, all of it; pyproject.toml holds the build system and the tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="django-hoiio",
+    version="0.1.0",
+    description="Receives Hoiio's telephony notifications: keeps them, tells them by signals, shows them in the admin.",
+    long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
+    long_description_content_type="text/x-rst",
+    author="the django_hoiio developers",
+    license_expression="MIT",
+    license_files=["LICENSE"],
+    keywords="django hoiio telephony sms voice fax ivr webhook",
+    packages=find_packages(include=["django_hoiio", "django_hoiio.*"]),
+    # What MANIFEST.in names within the package: py.typed, templates, static files.
+    include_package_data=True,
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=["Django>=5.2"],
+    extras_require={
+        # What the test suite needs on SQLite.
+        "test": [
+            "docutils>=0.21",
+            "gunicorn>=23.0",
+            "hypothesis>=6.122",
+            "pytest>=8.3",
+            "pytest-django>=4.10",
+            "pytest-randomly>=3.16",
+            "setuptools>=77",
+            "uvicorn>=0.30",
+        ],
+        "postgres": ["psycopg[binary]>=3.2.2"],
+        "mariadb": ["mysqlclient>=2.2.5"],
+        # Pinned, because each release finds something new.
+        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Web Environment",
+        "Framework :: Django",
+        "Framework :: Django :: 5.2",
+        "Framework :: Django :: 6.0",
+        "Framework :: Django :: 6.1",
+        "Intended Audience :: Developers",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: Telephony",
+        "Typing :: Typed",
+    ],
+)

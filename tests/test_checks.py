@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core import checks as django_checks
+from django.core.management import call_command
+from django.db import connection
+
+from django_hoiio import checks, recording
+from django_hoiio.conf import KEYS, conf
+
+
+def errors(settings: Any, hoiio: object) -> list[tuple[str | None, str, str | None]]:
+    settings.HOIIO = hoiio
+    return [(found.id, found.msg, found.hint) for found in checks.check_settings(None)]
+
+
+def test_good_settings_pass(settings: Any) -> None:
+    for good in ({}, {"PUBLIC_URL": None}, {"PUBLIC_URL": "https://my.example.com", "REQUIRE_PROOF": True}):
+        assert errors(settings, good) == []
+
+
+def test_settings_may_be_missing(settings: Any) -> None:
+    del settings.HOIIO
+
+    assert (checks.check_settings(None), conf.REQUIRE_PROOF, conf.PUBLIC_URL) == ([], True, None)
+
+
+def test_settings_are_read_when_used(settings: Any) -> None:
+    settings.HOIIO = {"REQUIRE_PROOF": False, "PUBLIC_URL": "https://a.example.com"}
+    assert (conf.REQUIRE_PROOF, conf.PUBLIC_URL) == (False, "https://a.example.com")
+
+    settings.HOIIO = {}
+    assert (conf.REQUIRE_PROOF, conf.PUBLIC_URL) == (True, None)
+
+
+def test_settings_that_are_no_dict_are_an_error(settings: Any) -> None:
+    assert errors(settings, ["PUBLIC_URL"]) == [
+        (
+            "django_hoiio.E001",
+            "HOIIO is not a dict.",
+            'Write HOIIO = {"PUBLIC_URL": "https://my.example.com"} in the settings.',
+        )
+    ]
+
+
+def test_unknown_key_is_an_error_that_guesses_what_was_meant(settings: Any) -> None:
+    assert errors(settings, {"PUBLIC_ULR": "https://my.example.com", "XYZ": 1, 7: 2}) == [
+        ("django_hoiio.E002", "HOIIO has no key 'PUBLIC_ULR'.", "Write 'PUBLIC_URL' instead."),
+        ("django_hoiio.E002", "HOIIO has no key 'XYZ'.", f"Remove it; the keys are {', '.join(KEYS)}."),
+        ("django_hoiio.E002", "HOIIO has no key 7.", f"Remove it; the keys are {', '.join(KEYS)}."),
+    ]
+
+
+def test_wrong_type_is_an_error(settings: Any) -> None:
+    assert errors(settings, {"REQUIRE_PROOF": "no", "PUBLIC_URL": 7}) == [
+        (
+            "django_hoiio.E003",
+            "HOIIO['REQUIRE_PROOF'] is of type str; it needs bool.",
+            "Write 'REQUIRE_PROOF': True.",
+        ),
+        (
+            "django_hoiio.E003",
+            "HOIIO['PUBLIC_URL'] is of type int; it needs str.",
+            "Write 'PUBLIC_URL': 'https://my.example.com'.",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "cure"),
+    [
+        ("example.com", "https://example.com"),
+        ("//example.com", "https://example.com"),
+        ("ftp://example.com", "https://example.com"),
+        ("/hoiio", "https://my.example.com"),
+        ("https://", "https://my.example.com"),
+        ("", "https://my.example.com"),
+    ],
+)
+def test_public_url_needs_a_scheme_and_a_host(settings: Any, url: str, cure: str) -> None:
+    assert errors(settings, {"PUBLIC_URL": url}) == [
+        (
+            "django_hoiio.E004",
+            f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
+            f"Write 'PUBLIC_URL': {cure!r}.",
+        )
+    ]
+
+
+def test_dates_need_time_zones(settings: Any) -> None:
+    settings.USE_TZ = False
+
+    assert checks.check_settings(None) == [checks.E005]
+
+
+@pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.W001])])
+def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
+    settings.HOIIO = {"REQUIRE_PROOF": required}
+
+    assert checks.check_deployment(None) == warnings
+    assert checks.W001 not in django_checks.run_checks()
+    assert (checks.W001 in django_checks.run_checks(include_deployment_checks=True)) == (not required)
+
+
+@pytest.mark.django_db
+def test_database_of_the_tests_is_fit() -> None:
+    assert checks.check_databases(None, databases=["default"]) == []
+
+
+def test_databases_are_only_looked_at_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "oracle")
+
+    assert checks.check_databases(None) == checks.check_databases(None, databases=["other"]) == []
+
+
+def test_other_databases_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "oracle")
+
+    (found,) = checks.check_databases(None, databases=["default"])
+    assert (found.id, found.msg) == ("django_hoiio.E006", "The database 'default' cannot keep notifications.")
+
+
+def test_checks_and_recording_know_the_same_databases() -> None:
+    assert set(recording._DIALECTS) == checks.VENDORS
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "mysql", reason="collations that ignore case are MariaDB's")
+def test_careless_collation_is_a_warning_whose_cure_works() -> None:
+    table = apps.get_model("django_hoiio", "Notification")._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+    try:
+        (found,) = checks.check_databases(None, databases=["default"])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+
+    assert found.id == "django_hoiio.W002"
+    assert (
+        found.msg
+        == "The collation 'utf8mb4_general_ci' of the database 'default' takes the reference AA-s-1 for AA-S-1."
+    )
+    assert f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;" in (found.hint or "")
+    assert checks.check_databases(None, databases=["default"]) == []
+
+
+@pytest.mark.django_db
+def test_project_needs_no_migration_of_its_own() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

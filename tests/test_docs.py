@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import docutils.core
+import docutils.nodes
+import docutils.utils
+import pytest
+
+from django_hoiio import checks, signals
+from django_hoiio.conf import KEYS, conf
+from django_hoiio.kinds import Kind, Route
+from django_hoiio.models import Notification
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")])
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def read(page: Path) -> docutils.nodes.document:
+    """Parse a page; warnings raise."""
+    overrides = {"halt_level": 2, "report_level": 2, "syntax_highlight": "none", "input_encoding": "utf-8"}
+    return docutils.core.publish_doctree(
+        page.read_text(encoding="utf-8"), source_path=str(page), settings_overrides={**overrides, "warning_stream": False}
+    )
+
+
+def code_of(page: Path) -> list[str]:
+    blocks = read(page).findall(docutils.nodes.literal_block)
+    return [block.astext() for block in blocks if "python" in block["classes"]]
+
+
+def literal_texts(page: Path) -> list[str]:
+    return [node.astext() for node in read(page).findall(docutils.nodes.literal)]
+
+
+def first_cells(page: Path, heading: str) -> list[str]:
+    """The first column of the table whose header begins with `heading`."""
+    for table in read(page).findall(docutils.nodes.table):
+        rows = [[cell.astext() for cell in row] for row in table.findall(docutils.nodes.row)]
+        if rows[0][0] == heading:
+            return [row[0] for row in rows[1:]]
+    raise LookupError(heading)
+
+
+def section_titles(page: Path) -> list[str]:
+    return [title.astext() for title in read(page).findall(docutils.nodes.title)]
+
+
+# Every page.
+
+
+@every_page
+def test_page_parses_without_a_warning(page: Path) -> None:
+    assert section_titles(page) != []
+
+
+@every_page
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    links = [node["refuri"] for node in read(page).findall(docutils.nodes.reference) if "refuri" in node]
+
+    assert [link for link in links if not urlsplit(link).scheme and not (page.parent / link).exists()] == []
+
+
+@every_page
+def test_python_code_compiles_and_says_what_it_imports(page: Path) -> None:
+    for code in code_of(page):
+        compile(code, str(page), "exec")
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                module = __import__(str(node.module), fromlist=[alias.name for alias in node.names])
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+
+
+def test_index_leads_to_every_page() -> None:
+    links = {node.get("refuri") for node in read(ROOT / "docs/index.rst").findall(docutils.nodes.reference)}
+
+    assert {page.name for page in ROOT.glob("docs/*.rst")} - {"index.rst"} == links - {"../README.rst"}
+
+
+# What the pages say of the code.
+
+
+def test_settings_page_has_every_key_and_no_other() -> None:
+    keys = [title for title in section_titles(ROOT / "docs/settings.rst") if title.isupper()]
+
+    assert keys == list(KEYS)
+
+
+def test_settings_page_gives_each_default() -> None:
+    fields = read(ROOT / "docs/settings.rst").findall(docutils.nodes.field)
+    bodies = [field[1].astext() for field in fields if field[0].astext() == "Default"]
+
+    assert bodies == [repr(getattr(type(conf), key).fget(type("Unset", (), {"given": {}})())) for key in KEYS]
+
+
+def test_checks_page_has_every_check_and_no_other() -> None:
+    titles = [title for title in section_titles(ROOT / "docs/checks.rst") if title != "Checks"]
+    source = Path(checks.__file__).read_text(encoding="utf-8")
+
+    assert titles == sorted(set(re.findall(r'id="(django_hoiio\.[EW]\d{3})"', source)))
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/signals.rst"])
+def test_signals_are_those_of_the_code(page: str) -> None:
+    names = [kind.value for kind in signals.SIGNALS]
+
+    assert [name for name in first_cells(ROOT / page, "signal") if name != "notification_received"] == names
+
+
+def test_signals_page_has_the_signal_for_all() -> None:
+    assert first_cells(ROOT / "docs/signals.rst", "signal")[-1] == "notification_received"
+
+
+def test_readme_has_every_url() -> None:
+    assert set(first_cells(ROOT / "README.rst", "URL")) == {"/hoiio/", *(f"/hoiio/{route}/" for route in Route)}
+
+
+def test_notifications_page_names_every_kind() -> None:
+    named = set(literal_texts(ROOT / "docs/notifications.rst"))
+    # The blocks are described together.
+    by_block = {Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD}
+
+    assert {kind.value for kind in set(Kind) - by_block} <= named
+
+
+def test_admin_page_names_the_permissions() -> None:
+    permissions = [f"django_hoiio.{codename}" for codename, _ in Notification._meta.permissions]
+
+    assert first_cells(ROOT / "docs/admin.rst", "permission") == permissions
+
+
+def test_architecture_page_names_every_file() -> None:
+    named = set(literal_texts(ROOT / "docs/architecture.rst"))
+    files = {path.name for path in (ROOT / "django_hoiio").glob("*.py")} - {"__init__.py"}
+
+    assert files <= named
+
+
+# The commands of the README.
+
+
+@pytest.mark.parametrize(("word", "argument"), [("pytest", ""), ("demo", " --once")])
+def test_ci_runs_the_command_of_the_readme(word: str, argument: str) -> None:
+    readme = (ROOT / "README.rst").read_text(encoding="utf-8")
+    ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+    # The pattern by which `.ci/run` finds it.
+    assert len(re.findall(rf"^    (python3 -m venv .* {word})$", readme, re.MULTILINE)) == 1
+    assert f"readme_command {word}{argument}\n" in ci
+
+
+# The steps of the README and of the quickstart, taken as they are written there.
+
+PLAY = """
+import django
+from django.core.management import call_command
+from django.test import Client
+
+django.setup()
+call_command("check")
+call_command("migrate", verbosity=0)
+sent = "txn_ref=AA-SI-85&from=%2B16201234567&to=%2B16501234567&msg=hoiio+world"
+answer = Client().post("/hoiio/sms/", sent, content_type="application/x-www-form-urlencoded")
+assert answer.status_code == 200, answer
+answer = Client().get("/admin/django_hoiio/notification/")
+assert answer.status_code == 302, answer
+"""
+
+
+def steps(page: Path) -> Iterator[tuple[str, str]]:
+    for code in code_of(page):
+        path = re.match(r"# (\S+\.py)\n", code)
+        if path:
+            yield path[1], code
+
+
+@pytest.mark.parametrize(
+    ("page", "heard"),
+    [
+        ("README.rst", ["+16201234567 wrote 'hoiio world'"]),
+        ("docs/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "sms_received came"]),
+    ],
+)
+def test_project_made_by_the_steps_hears_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
+    run("manage.py", "startapp", "switchboard")
+    for path, code in steps(ROOT / page):
+        with (tmp_path / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
+            file.write(code + "\n")
+
+    printed = run("-c", PLAY)
+
+    assert printed.splitlines()[-len(heard) :] == heard

@@ -1,0 +1,334 @@
+"""The door: what is let in, what is refused, and what is answered."""
+
+from __future__ import annotations
+
+import io
+import logging
+import uuid
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import resolve, reverse
+
+from django_hoiio import inbox, views
+from django_hoiio.kinds import Kind, Route
+from django_hoiio.models import Notification, Sms
+
+from .conftest import FORM, Post
+
+pytestmark = pytest.mark.django_db
+
+STATUS = b"txn_ref=AA-S-1&sms_status=delivered"
+LIMIT = views.BODY_LIMIT
+
+
+def send(path: str = "sms/", body: bytes = STATUS, method: str = "POST", **kwargs: Any) -> HttpResponse:
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    response: Any = client.generic(method, f"/hoiio/{path}", body, content_type=FORM, **kwargs)
+    return response
+
+
+# Routes.
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("route", Route)
+def test_each_route_stands_with_and_without_its_slash(post: Post, route: Route, slash: str) -> None:
+    assert post(f"{route}{slash}", STATUS).route == route
+
+
+def test_root_takes_everything(post: Post) -> None:
+    assert post("", STATUS).route == Route.ANY
+
+
+@pytest.mark.parametrize("route", Route)
+def test_routes_have_names(route: Route) -> None:
+    assert reverse(f"django_hoiio:{route}") == f"/hoiio/{route}/"
+    assert resolve(f"/hoiio/{route}").kwargs == {"route": route}
+
+
+@pytest.mark.parametrize("path", ["sms/x/y", "mms", "sms//", "SMS"])
+def test_other_paths_are_not_found(path: str) -> None:
+    assert send(path).status_code == 404
+    assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
+@pytest.mark.parametrize("path", ["", "sms", "sms/"])
+def test_other_methods_are_refused(path: str, method: str) -> None:
+    response = send(path, method=method)
+
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert Notification.objects.count() == 0
+
+
+def test_csrf_and_login_are_not_asked_for() -> None:
+    assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
+    assert "django.contrib.auth.middleware.LoginRequiredMiddleware" in settings.MIDDLEWARE
+
+    assert send().status_code == 200
+
+
+# Proof.
+
+
+@pytest.mark.parametrize("hoiio", [{}, {"REQUIRE_PROOF": True}])
+def test_without_proof_nobody_is_let_in(settings: Any, hoiio: dict[str, Any], django_assert_num_queries: Any) -> None:
+    settings.HOIIO = hoiio
+
+    with django_assert_num_queries(0):
+        response = send()
+
+    assert (response.status_code, response.content) == (403, b"")
+    assert Notification.objects.count() == 0
+
+
+# Bytes.
+
+
+def test_what_came_is_kept_byte_for_byte(post: Post) -> None:
+    body = b"msg=caf\xe9%00\x00%2B+&txn_ref=AA-SI-1&from=%252B651"
+
+    kept = post("sms?x=%41+b&x=2&;=%00", body)
+    kept.refresh_from_db()
+
+    assert (kept.query, bytes(kept.body)) == ("x=%41+b&x=2&;=%00", body)
+    assert (kept.params["msg"], kept.pass_on) == ("café\ufffd\ufffd+ ", {"x": "2", ";": "\ufffd"})
+    assert Sms.objects.get().msg == "café\ufffd\ufffd+ "
+
+
+def test_query_of_bytes_that_no_url_may_hold_is_kept_percent_encoded() -> None:
+    # WSGI hands the raw bytes over as Latin-1 text.
+    response = send("sms", b"", QUERY_STRING=b"msg=caf\xe9\x00&from=1".decode("latin-1"))
+
+    assert response.status_code == 200
+    kept = Notification.objects.get()
+    assert (kept.query, kept.params) == ("msg=caf%E9%00&from=1", {"msg": "café\ufffd", "from": "1"})
+
+
+@pytest.mark.parametrize("place", ["query", "body"])
+def test_five_thousand_parameters_and_a_value_of_64_kilobytes_are_kept_whole(post: Post, place: str) -> None:
+    many = "&".join(f"x{number}={number}" for number in range(5000))
+    said = f"{many}&msg={'m' * 65536}&txn_ref=AA-SI-1"
+
+    kept = post(f"any?{said}") if place == "query" else post("any", said)
+    kept.refresh_from_db()
+
+    assert kept.pass_on == {f"x{number}": str(number) for number in range(5000)}
+    assert (kept.kind, kept.params["msg"], kept.transaction.msg) == (Kind.SMS_RECEIVED, "m" * 65536, "m" * 65536)  # type: ignore[union-attr]
+    assert (kept.query or bytes(kept.body).decode()) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "problems"),
+    [
+        ("", {"parameters": "there are none"}),
+        ("username=bob", {"parameters": "none of them is Hoiio's"}),
+        ("txn_ref=AA-S-1&sms_status=martian", {"sms_status": "is a word that Hoiio does not document"}),
+        (
+            "txn_ref=AA-S-1&sms_status=queued&date=soon&debit=much",
+            {"date": "is not a date", "debit": "is not an amount"},
+        ),
+        (
+            f"sms_status=queued&txn_ref={'x' * 65}",
+            {"txn_ref": "is longer than 64 characters"},
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_kept_and_named(post: Post, said: str, problems: dict[str, str]) -> None:
+    kept = post("any", said)
+    kept.refresh_from_db()
+
+    assert (kept.problems, bytes(kept.body)) == (problems, said.encode())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"txn_ref": "AA-S-1", "sms_status": "delivered"}'),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n'
+            b'--b\r\nContent-Disposition: form-data; name="sms_status"\r\n\r\ndelivered\r\n--b--\r\n',
+        ),
+    ],
+)
+def test_json_and_multipart_are_read_through_the_door(post: Post, content_type: str, body: bytes) -> None:
+    kept = post("any", body, content_type)
+
+    assert (kept.params, bytes(kept.body)) == ({"txn_ref": "AA-S-1", "sms_status": "delivered"}, body)
+
+
+def test_few_headers_and_the_peer_are_kept() -> None:
+    send(
+        headers={"User-Agent": "Hoiio\0", "X-Hoiio-Signature": "abc", "Cookie": "secret=1", "Authorization": "x"},
+        REMOTE_ADDR="unix:" + "x" * 300,
+    )
+
+    kept = Notification.objects.get()
+    assert kept.headers == {"Content-Type": FORM, "User-Agent": "Hoiio\ufffd", "X-Hoiio-Signature": "abc"}
+    assert kept.remote_addr == ("unix:" + "x" * 300)[:255]
+
+
+@pytest.mark.parametrize("peer", [None, "", "nobody", "::ffff:1.2.3.4"])
+def test_odd_or_missing_peer_loses_no_row(peer: str | None) -> None:
+    assert send(REMOTE_ADDR=peer).status_code == 200
+    assert Notification.objects.get().remote_addr == (peer or "")
+
+
+# Size.
+
+
+class Untouched(io.BytesIO):
+    """A body that counts what is read of it."""
+
+    was_read = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.was_read += len(data)
+        return data
+
+
+def _request(body: io.BytesIO, **environ: Any) -> HttpRequest:
+    request = RequestFactory().post("/hoiio/sms/", **environ)
+    return type(request)({**request.environ, "wsgi.input": body, **environ})
+
+
+def test_body_of_exactly_one_mebibyte_is_kept(post: Post) -> None:
+    kept = post("any", b"x=" + b"y" * (LIMIT - 2))
+
+    assert len(bytes(kept.body)) == LIMIT
+
+
+def test_body_over_one_mebibyte_is_refused_unread() -> None:
+    body = Untouched(b"x" * (LIMIT + 1))
+
+    response = views.receive(_request(body, CONTENT_LENGTH=str(LIMIT + 1)), route=Route.SMS)
+
+    assert (response.status_code, response.content, body.was_read) == (413, b"", 0)
+    assert Notification.objects.count() == 0
+
+
+def test_chunked_body_is_read_where_the_server_marks_its_end() -> None:
+    request = _request(
+        Untouched(STATUS), CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input_terminated": True}
+    )
+
+    assert views.receive(request, route=Route.SMS).status_code == 200
+    assert Notification.objects.get().params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
+
+
+def test_chunked_body_over_one_mebibyte_is_refused_and_read_no_further() -> None:
+    body = Untouched(b"x" * (3 * LIMIT))
+    request = _request(body, CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input_terminated": True})
+
+    response = views.receive(request, route=Route.SMS)
+
+    assert (response.status_code, body.was_read) == (413, LIMIT + 1)
+    assert Notification.objects.count() == 0
+
+
+def test_chunked_body_without_an_end_asks_for_a_length() -> None:
+    response = send(HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="")
+
+    assert (response.status_code, response.content) == (411, b"")
+    assert Notification.objects.count() == 0
+
+
+def test_body_that_breaks_off_is_refused() -> None:
+    response = views.receive(_request(Untouched(b"txn_ref=AA-S-1&debit=0.0"), CONTENT_LENGTH="100"), route=Route.SMS)
+
+    assert (response.status_code, response.content) == (400, b"")
+    assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize("error", [OSError("reset"), ValueError("bad chunk"), StopIteration()])
+def test_body_that_the_server_cannot_deliver_is_refused(error: Exception) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise error
+
+    assert views.receive(_request(Broken(), CONTENT_LENGTH="100"), route=Route.SMS).status_code == 400
+    assert Notification.objects.count() == 0
+
+
+def test_limits_of_django_for_uploads_do_not_apply(post: Post, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 1
+
+    assert post("sms?x=1&y=2", STATUS).params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "0"])
+def test_odd_content_length_is_taken_for_none(length: str) -> None:
+    assert send("sms?txn_ref=AA-S-1&sms_status=queued", CONTENT_LENGTH=length).status_code == 200
+    assert Notification.objects.get().body == b""
+
+
+class ReadsFirst:
+    """A middleware that looks at the body before the view does."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.POST.get("x")
+        answer: HttpResponse = self.get_response(request)
+        return answer
+
+
+def test_body_that_a_middleware_has_read_before_is_kept(post: Post, settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.ReadsFirst", *settings.MIDDLEWARE]
+
+    assert bytes(post("sms", STATUS).body) == STATUS
+
+
+def test_body_that_a_middleware_has_used_up_is_not_taken_for_empty(settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.ReadsFirst", *settings.MIDDLEWARE]
+    body = b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n--b--\r\n'
+
+    response = Client().generic("POST", "/hoiio/sms", body, content_type="multipart/form-data; boundary=b")
+
+    assert response.status_code == 400
+
+
+# The database.
+
+
+@pytest.mark.parametrize("error", [OperationalError("could not connect"), OperationalError("database is locked")])
+def test_database_that_is_away_is_no_false_200(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(inbox, "record", refuse)
+    with caplog.at_level(logging.ERROR, "django_hoiio"):
+        response = send(body=STATUS + b"&dest=%2B6511111111")
+
+    assert (response.status_code, response.content) == (503, b"")
+    assert "6511111111" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_atomic_requests_cannot_undo_what_was_kept(monkeypatch: pytest.MonkeyPatch, heard: list[Any]) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    inside = []
+    monkeypatch.setattr("django_hoiio.dispatch._tell", lambda *args: inside.append(connection.in_atomic_block) or True)
+
+    assert send().status_code == 200
+    assert (Notification.objects.count(), Sms.objects.count(), inside) == (1, 1, [False, False])
+
+
+def test_each_notification_has_an_arrival_of_its_own() -> None:
+    send()
+    send()
+
+    arrivals = list(Notification.objects.values_list("arrival", flat=True))
+    assert len(set(arrivals)) == 2
+    assert all(isinstance(arrival, uuid.UUID) for arrival in arrivals)
