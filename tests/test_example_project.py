@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
 
@@ -225,6 +226,8 @@ def test_demo_serves_the_admin_until_ctrl_c(tmp_path: Path) -> None:
         browser = log_in(admin, username, password)
         notifications = read(browser, f"{admin}django_hoiio/notification/")
         stylesheet = read(browser, admin.replace("/admin/", "/static/admin/css/base.css"))
+        with pytest.raises(HTTPError, match="404"):
+            read(browser, admin.replace("/admin/", "/favicon.ico"))
         demo.send_signal(signal.SIGINT)
         status = demo.wait(PATIENCE)
         rest = demo.stdout.read(), demo.stderr.read()

@@ -7,12 +7,11 @@ put into its notify URL, here the names beginning with `x_` and `app_state`, com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from django_hoiio.kinds import Direction, Kind, Route
 from django_hoiio.models import Call, Fax, Sms, Transaction
-from django_hoiio.parsing import HOIIO_TIME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +181,8 @@ SAMPLES = (
 )
 
 
+SINGAPORE = timezone(timedelta(hours=8))
+
 # Each row whole: a field that is not named is empty.
 TRANSACTIONS: tuple[Transaction, ...] = (
     Call(
@@ -195,7 +196,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         dest="+6500000000",
         call_state="ended",
         is_final=True,
-        date=datetime(2013, 9, 27, 17, 30, 57, tzinfo=HOIIO_TIME),
+        date=datetime(2013, 9, 27, 17, 30, 57, tzinfo=SINGAPORE),
         duration=2,
         currency="SGD",
         debit=Decimal("0.036"),
@@ -210,7 +211,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         call_state="ended",
         dial_status="unanswered",
         is_final=True,
-        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=SINGAPORE),
         duration=0,
         currency="SGD",
         rate=Decimal("0.018"),
@@ -226,7 +227,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         call_status_dest1="answered",
         call_status_dest2="failed",
         is_final=True,
-        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=SINGAPORE),
         duration=0,
         currency="SGD",
         rate=Decimal("0.036"),
@@ -242,7 +243,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         call_status_dest1="answered",
         call_status_dest2="answered",
         is_final=True,
-        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 6, 6, 11, 10, 36, tzinfo=SINGAPORE),
         duration=2,
         currency="SGD",
         rate=Decimal("0.018"),
@@ -260,7 +261,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
             "https://hoiio.s3.amazonaws.com/infax/fax-1.pdf?Expires=1640069813&AWSAccessKeyId=XXXX&Signature=XXXX="
         ),
         is_final=True,
-        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=SINGAPORE),
         duration=1,
         currency="SGD",
         debit=Decimal("0.013"),
@@ -275,7 +276,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         fax_status="failed",
         fax_error_code="busy",
         is_final=True,
-        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=SINGAPORE),
         duration=0,
         currency="SGD",
         debit=Decimal(0),
@@ -289,7 +290,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         fax_status="answered",
         fax_pages=3,
         is_final=True,
-        date=datetime(2012, 9, 1, 10, 0, 0, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 9, 1, 10, 0, 0, tzinfo=SINGAPORE),
         duration=2,
         currency="SGD",
         rate=Decimal("0.032"),
@@ -303,7 +304,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         dest="+6500000000",
         sms_status="delivered",
         is_final=True,
-        date=datetime(2012, 6, 6, 11, 15, 20, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 6, 6, 11, 15, 20, tzinfo=SINGAPORE),
         split_count=1,
         currency="SGD",
         rate=Decimal("0.032"),
@@ -320,7 +321,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         status="success_ok",
         sms_status="delivered",
         is_final=True,
-        date=datetime(2014, 1, 23, 14, 44, 31, tzinfo=HOIIO_TIME),
+        date=datetime(2014, 1, 23, 14, 44, 31, tzinfo=SINGAPORE),
         split_count=1,
         currency="SGD",
         rate=Decimal("0.032"),
@@ -335,7 +336,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
         to_number="+16501234567",
         msg="hoiio world",
         is_final=True,
-        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=HOIIO_TIME),
+        date=datetime(2012, 10, 30, 12, 20, 50, tzinfo=SINGAPORE),
         currency="SGD",
         debit=Decimal("0.013"),
     ),

@@ -22,10 +22,11 @@ class _QuietHandler(WSGIRequestHandler):
 @contextmanager
 def serving() -> Iterator[int]:
     """Serve the project and the admin's static files until the block is left; gives the port."""
-    # A browser asks for a favicon, and there is none. What breaks is still said.
-    logging.getLogger("django.request").setLevel(logging.ERROR)
     server = ThreadedWSGIServer((HOST, 0), _QuietHandler)
     server.set_app(StaticFilesHandler(get_internal_wsgi_application()))
+    # A browser asks for an icon, and there is none. What breaks is still said. Only now, because getting the application
+    # sets up logging.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

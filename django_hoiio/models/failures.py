@@ -1,0 +1,54 @@
+"""The ledger: the receivers that failed."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .notifications import Notification
+
+
+class ReceiverFailureQuerySet(models.QuerySet["ReceiverFailure"]):
+    def unmended(self) -> ReceiverFailureQuerySet:
+        """Those whose receiver has not succeeded since."""
+        return self.filter(mended_at=None)
+
+
+class ReceiverFailure(models.Model):
+    """The ledger: a receiver that failed with one notification, and what became of it."""
+
+    notification = models.ForeignKey(
+        Notification,
+        models.CASCADE,
+        related_name="failures",
+        verbose_name=_("notification"),
+        help_text=_("The notification that it was told of."),
+    )
+    signal = models.CharField(_("signal"), max_length=32, help_text=_("The signal that it was told by."))
+    receiver = models.CharField(
+        _("receiver"),
+        max_length=255,
+        help_text=_("Its dispatch_uid, else its module and qualified name."),
+    )
+    attempts = models.PositiveIntegerField(
+        _("attempts"), default=0, help_text=_("How often it was called, counted before each call.")
+    )
+    traceback = models.TextField(_("traceback"), blank=True, help_text=_("Of the latest failure."))
+    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True, help_text=_("When it failed last."))
+    mended_at = models.DateTimeField(
+        _("mended at"), null=True, blank=True, help_text=_("When it succeeded after all; none while it has not.")
+    )
+
+    objects = ReceiverFailureQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("failed receiver")
+        verbose_name_plural = _("failed receivers")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["notification", "signal", "receiver"], name="hoiio_failure_receiver"),
+        ]
+        indexes = [models.Index(fields=["mended_at"], name="hoiio_failure_mended")]
+
+    def __str__(self) -> str:
+        return f"{self.signal} → {self.receiver}"

@@ -1,0 +1,111 @@
+"""From the bytes of a request to what they say: no database, no request object and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from ..kinds import Direction, Kind, Origin, Proof, Rank, Route
+from .classifying import direction_of, kind_of, rank_of_report
+from .fields import fields_of_body, fields_of_query
+from .parameters import PARAMETERS, read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A notification as it came, before anybody interprets it."""
+
+    # Names this arrival and no other, so that keeping it twice is noticed.
+    uuid: UUID
+    received_at: datetime
+    route: Route
+    # Percent-encoded, without the question mark.
+    query: str
+    body: bytes
+    # The few headers that are kept, by their usual names.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    remote_addr: str = ""
+    account: str = "default"
+    proof: Proof = Proof.NONE
+    origin: Origin = Origin.POST
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """What one notification says. Fields are named as in the models; `None` is what it does not say."""
+
+    kind: Kind
+    # How far the transaction has got.
+    rank: Rank
+    # Hoiio's own parameters and the project's, as text.
+    params: Mapping[str, str]
+    pass_on: Mapping[str, str]
+    # Parameter → what is wrong with it.
+    problems: Mapping[str, str]
+
+    direction: Direction | None = None
+    txn_ref: str | None = None
+    session: str | None = None
+    tag: str | None = None
+    bulk_txn_ref: str | None = None
+    status: str | None = None
+    sms_status: str | None = None
+    fax_status: str | None = None
+    call_state: str | None = None
+    call_status: str | None = None
+    call_status_dest1: str | None = None
+    call_status_dest2: str | None = None
+    dial_status: str | None = None
+    transfer_status: str | None = None
+    from_number: str | None = None
+    to_number: str | None = None
+    dest: str | None = None
+    dest1: str | None = None
+    dest2: str | None = None
+    room: str | None = None
+    msg: str | None = None
+    split_count: int | None = None
+    fax_pages: int | None = None
+    fax_url: str | None = None
+    fax_error_code: str | None = None
+    date: datetime | None = None
+    # Minutes.
+    duration: int | None = None
+    currency: str | None = None
+    rate: Decimal | None = None
+    debit: Decimal | None = None
+
+    @property
+    def other_number(self) -> str | None:
+        """The other party: who called or wrote, or who was called or written to."""
+        if self.direction == Direction.INCOMING:
+            return self.from_number
+        return self.dest2 or self.dest or self.dest1
+
+
+def parse(arrival: Arrival) -> Parsed:
+    """Read what a notification says. Nothing that came makes this fail: what cannot be read is named in `problems`."""
+    content_type = arrival.headers.get("Content-Type", "")
+    said = {**dict(fields_of_query(arrival.query)), **dict(fields_of_body(arrival.body, content_type))}
+    params = {name: text for name, text in said.items() if name in PARAMETERS}
+    pass_on = {name: text for name, text in said.items() if name not in PARAMETERS}
+    values, problems = read(params)
+    kind = kind_of(params, arrival.route)
+    if not said:
+        problems["parameters"] = "there are none"
+    elif not params:
+        problems["parameters"] = "none of them is Hoiio's"
+    elif kind == Kind.UNKNOWN:
+        problems["kind"] = "nothing says what this is about"
+    return Parsed(
+        kind=kind,
+        rank=rank_of_report(kind, params),
+        params=params,
+        pass_on=pass_on,
+        problems=problems,
+        direction=direction_of(params),
+        **values,
+    )

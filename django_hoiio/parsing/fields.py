@@ -1,0 +1,86 @@
+"""From the bytes of a query string or a body to names and texts, in order.
+
+Django's own `request.GET` and `request.POST` are not used. They replace bytes that are not UTF-8, stop at a thousand
+fields, and read neither JSON nor a body whose content type is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+
+def fields_of_query(query: str) -> Iterator[tuple[str, str]]:
+    return _urlencoded(query.encode())
+
+
+def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
+    """Read the body by what it looks like: Hoiio's content type is not documented and may be wrong."""
+    if body.lstrip()[:1] == b"{":
+        from_json = _json(body)
+        if from_json is not None:
+            return iter(from_json.items())
+    boundary = _BOUNDARY.search(content_type)
+    if boundary:
+        delimiter = b"--" + (boundary["quoted"] or boundary["plain"]).encode("latin-1", "replace")
+        if delimiter in body:
+            return _multipart(body, delimiter)
+    return _urlencoded(body)
+
+
+def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
+    for pair in raw.split(b"&"):
+        if pair:
+            name, _, value = pair.replace(b"+", b" ").partition(b"=")
+            yield _text(unquote_to_bytes(name)), _text(unquote_to_bytes(value))
+
+
+_BOUNDARY = re.compile(r'^multipart/form-data\b.*?;\s*boundary=(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s;]+))', re.I)
+_PART_NAME = re.compile(rb'content-disposition:.*?;\s*name=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s;]+))', re.I)
+
+
+# Longer part headers are not searched for a name, so that a crafted body cannot keep the worker busy.
+_PART_HEAD = 4096
+
+
+def _multipart(raw: bytes, delimiter: bytes) -> Iterator[tuple[str, str]]:
+    """Read a form by RFC 7578; what stands before the first delimiter or bears no name is passed over."""
+    for part in (b"\r\n" + raw).split(b"\r\n" + delimiter)[1:]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = _PART_NAME.search(head[:_PART_HEAD])
+        if name:
+            yield _text(name["quoted"] or name["plain"] or b""), _text(value)
+
+
+def _json(raw: bytes) -> dict[str, str] | None:
+    """Read a JSON object, numbers as they are written; `None` where it is not one."""
+    try:
+        read = json.loads(_text(raw), parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return {_mended(name): _mended(_json_value(value)) for name, value in read.items()}
+
+
+def _json_value(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _text(raw: bytes) -> str:
+    """Decode UTF-8, else Latin-1: incoming SMS may be either, and Hoiio does not say which."""
+    try:
+        return _mended(raw.decode())
+    except UnicodeDecodeError:
+        return _mended(raw.decode("latin-1"))
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _mended(text: str) -> str:
+    """Replace what no database can store: NUL, and half a surrogate pair as JSON can spell it."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

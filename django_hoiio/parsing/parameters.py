@@ -1,0 +1,132 @@
+"""Hoiio's own parameters: the field that each goes to, and how its text is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from ..kinds import WORDS
+
+# Hoiio's dates bear no zone; its manual says GMT+8.
+HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")
+
+# A reader raises ValueError with what is wrong, and never quotes the value.
+
+
+def _short(limit: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"is longer than {limit} characters")
+        return text
+
+    return read
+
+
+def _number(text: str) -> str:
+    """Mend a phone number whose plus came doubly encoded, or unencoded and so as a space."""
+    return _short(NUMBER_LENGTH)(re.sub(r"^(?:%2[Bb]| (?=\d))", "+", text))
+
+
+def _whole(text: str) -> int:
+    found = re.fullmatch(r"\s*([0-9]{1,9})(?:\.0*)?\s*", text)
+    if not found:
+        raise ValueError("is not a whole number")
+    return int(found[1])
+
+
+def _amount(text: str) -> Decimal:
+    found = re.fullmatch(r"\s*(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)\s*", text)
+    if not found:
+        raise ValueError("is not an amount")
+    return Decimal(found[1])
+
+
+_DATE = re.compile(r"\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d*))?\s*", re.ASCII)
+
+
+def _date(text: str) -> datetime:
+    """Read `2012-06-06 11:15:20` and, as Hoiio really sends it, `2012-06-06 11:15:20.0`."""
+    found = _DATE.fullmatch(text)
+    if not found:
+        raise ValueError("is not a date")
+    try:
+        date = datetime.fromisoformat(found[1])
+    except ValueError as error:
+        raise ValueError("is not a date") from error
+    if not 1970 <= date.year <= 9998:
+        raise ValueError("is not a date of our time")
+    return date.replace(microsecond=int((found[2] or "")[:6].ljust(6, "0")), tzinfo=HOIIO_TIME)
+
+
+ACCOUNT_LENGTH = 64
+TAG_LENGTH = 256
+NUMBER_LENGTH = 64
+WORD_LENGTH = 64
+REFERENCE_LENGTH = 64
+
+
+class Parameter(NamedTuple):
+    """One of Hoiio's parameters: the field it goes to, if any, and how it is read."""
+
+    field: str | None
+    read: Callable[[str], Any] = str
+
+
+# Hoiio's own names. Every other name is the project's, and comes back in `pass_on`.
+PARAMETERS: dict[str, Parameter] = {
+    "txn_ref": Parameter("txn_ref", _short(REFERENCE_LENGTH)),
+    "bulk_txn_ref": Parameter("bulk_txn_ref", _short(REFERENCE_LENGTH)),
+    "session": Parameter("session", _short(REFERENCE_LENGTH)),
+    "tag": Parameter("tag", _short(TAG_LENGTH)),
+    "status": Parameter("status", _short(WORD_LENGTH)),
+    "sms_status": Parameter("sms_status", _short(WORD_LENGTH)),
+    "fax_status": Parameter("fax_status", _short(WORD_LENGTH)),
+    "call_state": Parameter("call_state", _short(WORD_LENGTH)),
+    "call_status": Parameter("call_status", _short(WORD_LENGTH)),
+    "call_status_dest1": Parameter("call_status_dest1", _short(WORD_LENGTH)),
+    "call_status_dest2": Parameter("call_status_dest2", _short(WORD_LENGTH)),
+    "dial_status": Parameter("dial_status", _short(WORD_LENGTH)),
+    "transfer_status": Parameter("transfer_status", _short(WORD_LENGTH)),
+    "from": Parameter("from_number", _number),
+    "to": Parameter("to_number", _number),
+    "dest": Parameter("dest", _number),
+    "dest1": Parameter("dest1", _number),
+    "dest2": Parameter("dest2", _number),
+    "room": Parameter("room", _short(REFERENCE_LENGTH)),
+    "msg": Parameter("msg"),
+    "split_count": Parameter("split_count", _whole),
+    "fax_pages": Parameter("fax_pages", _whole),
+    "fax_url": Parameter("fax_url"),
+    "fax_error_code": Parameter("fax_error_code", _short(WORD_LENGTH)),
+    "date": Parameter("date", _date),
+    "duration": Parameter("duration", _whole),
+    "currency": Parameter("currency", _short(WORD_LENGTH)),
+    "rate": Parameter("rate", _amount),
+    "debit": Parameter("debit", _amount),
+    # What a block brought is an event and no state: it stays with its notification.
+    "ivr_block": Parameter(None),
+    "digits": Parameter(None),
+    "record_url": Parameter(None),
+    "monitor_url": Parameter(None),
+}
+
+
+def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read each parameter that goes to a field. Empty equals absent: `tag=` is sent where no tag was set."""
+    values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    for name, text in params.items():
+        parameter = PARAMETERS[name]
+        if not text or parameter.field is None:
+            continue
+        try:
+            values[parameter.field] = parameter.read(text)
+        except ValueError as error:
+            problems[name] = str(error)
+        else:
+            if name in WORDS and text not in WORDS[name].values:
+                problems[name] = "is a word that Hoiio does not document"
+    return values, problems

@@ -1,0 +1,61 @@
+"""Trying again what passes by itself: a deadlock, a lock time-out, a connection that the server had closed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import Error, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# How often, and for how many seconds, a deadlock, a serialization failure or a lock time-out is tried again.
+TRIES = 20
+PATIENCE = 10.0
+
+Kept = TypeVar("Kept")
+
+
+class Crossed(Exception):
+    """Another connection has just written the row that this one found missing."""
+
+
+def patiently(keep: Callable[[], Kept], using: str) -> Kept:
+    """Call `keep`, and again while what keeps it from succeeding passes; raises its last error."""
+    connection = connections[using]
+    give_up = time.monotonic() + PATIENCE
+    for attempt in range(1, TRIES + 1):
+        was_connected = connection.connection is not None
+        try:
+            return keep()
+        except (Crossed, Error) as error:
+            passes = is_passing(error) or (was_connected and _is_cut_off(connection))
+            if attempt == TRIES or time.monotonic() > give_up or not passes:
+                raise
+        time.sleep(random.uniform(0, 0.005 * attempt))
+    raise AssertionError  # pragma: no cover
+
+
+_PASSING_SQLSTATES = {"40001", "40P01", "55P03"}
+_PASSING_MYSQL_ERRORS = {1020, 1205, 1213}
+
+
+def is_passing(error: Exception) -> bool:
+    """True for a deadlock, a serialization failure and a lock time-out, as PostgreSQL, MariaDB and SQLite put it."""
+    if not isinstance(error, Error):
+        return isinstance(error, Crossed)
+    cause = error.__cause__
+    return (
+        getattr(cause, "sqlstate", None) in _PASSING_SQLSTATES
+        or (error.args[:1] != () and error.args[0] in _PASSING_MYSQL_ERRORS)
+        or "is locked" in str(error)
+    )
+
+
+def _is_cut_off(connection: BaseDatabaseWrapper) -> bool:
+    """True where the server has closed the connection, which the next statement then opens again."""
+    if connection.in_atomic_block:
+        return False
+    connection.close_if_unusable_or_obsolete()
+    return connection.connection is None

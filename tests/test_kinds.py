@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+
+from django_hoiio import signals
+from django_hoiio.kinds import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
+from django_hoiio.signals import SIGNALS, NotificationSignal, signals_of
+
+PROMISED = (
+    "call_ended sms_received sms_status bulk_sms_status fax_received fax_status ivr_answer ivr_dial ivr_play ivr_gather "
+    "ivr_record ivr_monitor ivr_transfer ivr_hangup ivr_unhold ivr_step ivr_ended unknown"
+).split()
+
+
+def test_kinds_and_signals_have_the_same_names() -> None:
+    assert sorted(Kind.values) == sorted(PROMISED)
+    assert {kind: getattr(signals, kind.value) for kind in Kind} == SIGNALS
+    assert all(isinstance(signal, NotificationSignal) for signal in SIGNALS.values())
+    assert len(set(map(id, SIGNALS.values()))) == len(Kind)
+
+
+def test_signals_are_sent_in_order_and_the_one_for_all_is_last() -> None:
+    assert signals_of((Kind.IVR_RECORD, Kind.IVR_ENDED)) == [
+        ("ivr_record", signals.ivr_record),
+        ("ivr_ended", signals.ivr_ended),
+        ("notification_received", signals.notification_received),
+    ]
+
+
+def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:
+    assert {kind for kind in Kind if kind.is_ivr} == {*BLOCKS.values(), Kind.IVR_STEP, Kind.IVR_ENDED}
+
+
+@pytest.mark.parametrize("parameter", WORDS)
+def test_only_begun_and_ongoing_words_are_not_final(parameter: str) -> None:
+    not_final = {"queued": Rank.ONGOING, "ongoing": Rank.ONGOING, "ringing": Rank.BEGUN}
+
+    assert {word: rank_of(parameter, word) for word in WORDS[parameter].values} == {
+        word: not_final.get(word, Rank.FINAL) for word in WORDS[parameter].values
+    }
+    assert rank_of(parameter, "martian") == Rank.ONGOING
+
+
+@pytest.mark.parametrize("words", [("sms_status", "answered"), ("call_state", "delivered"), ("fax_status", "ended")])
+def test_word_of_another_parameter_is_not_final(words: tuple[str, str]) -> None:
+    assert rank_of(*words) == Rank.ONGOING
+
+
+def test_refusal_of_a_bulk_message_is_final_and_acceptance_a_beginning() -> None:
+    assert (rank_of_acceptance("error_dest_not_supported"), rank_of_acceptance("success_ok")) == (
+        Rank.FINAL,
+        Rank.BEGUN,
+    )
