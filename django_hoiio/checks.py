@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
+from django.utils.module_loading import import_string
 
 from .conf import KEYS, conf
 
@@ -29,10 +31,22 @@ E005 = Error(
     id="django_hoiio.E005",
 )
 
+E009 = Error(
+    "HOIIO['DISPATCH'] is 'task', and this Django has no tasks.",
+    hint="pip install django-tasks, or write 'DISPATCH': 'inline'.",
+    id="django_hoiio.E009",
+)
+
 W001 = Warning(
     "Anybody may post notifications: HOIIO['REQUIRE_PROOF'] is False.",
-    hint="Remove 'REQUIRE_PROOF' from HOIIO.",
+    hint="Remove 'REQUIRE_PROOF' from HOIIO, and give Hoiio the URLs that `manage.py hoiio_urls` prints.",
     id="django_hoiio.W001",
+)
+
+W003 = Warning(
+    "Notifications are lost while the database is away: HOIIO['SPOOL_DIR'] is not set.",
+    hint="Write 'SPOOL_DIR': '/var/spool/hoiio', a folder that the server may write to, and run hoiio_recover from cron.",
+    id="django_hoiio.W003",
 )
 
 
@@ -45,8 +59,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Nobody is let in without proof."""
-    return [] if conf.REQUIRE_PROOF else [W001]
+    """Nobody is let in without proof, and nothing is lost."""
+    if not isinstance(conf.given, Mapping):
+        return []
+    return [*([] if conf.REQUIRE_PROOF else [W001]), *_useless_spool()]
 
 
 def check_databases(
@@ -70,6 +86,10 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     url = given.get("PUBLIC_URL")
     if isinstance(url, str) and not _is_absolute(url):
         yield _no_scheme(url)
+    if isinstance(given.get("ACCOUNTS"), dict):
+        yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
+    if given.get("DISPATCH", "inline") not in ("inline", "task"):
+        yield _odd_dispatch(given["DISPATCH"])
 
 
 def _unknown_key(key: str) -> CheckMessage:
@@ -98,6 +118,70 @@ def _no_scheme(url: str) -> CheckMessage:
         f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
         hint=f"Write 'PUBLIC_URL': {f'https://{host}'!r}.",
         id="django_hoiio.E004",
+    )
+
+
+def _is_odd_account(account: tuple[str, Any]) -> bool:
+    """True unless it is a dict with no other keys than the two, and texts in them."""
+    _, held = account
+    if not isinstance(held, dict) or not set(held) <= {"APP_ID", "ACCESS_TOKEN"}:
+        return True
+    tokens = held.get("ACCESS_TOKEN", "")
+    texts = [held.get("APP_ID", ""), *(tokens if isinstance(tokens, list | tuple) else [tokens])]
+    return not all(isinstance(text, str) for text in texts)
+
+
+def _odd_account(account: tuple[str, Any]) -> CheckMessage:
+    return Error(
+        f"HOIIO['ACCOUNTS'][{account[0]!r}] is not an account.",
+        hint=f"Write {account[0]!r}: {{'APP_ID': '…', 'ACCESS_TOKEN': '…'}}; the token may be a list, the new one first.",
+        id="django_hoiio.E007",
+    )
+
+
+def _odd_dispatch(where: object) -> CheckMessage:
+    return Error(
+        f"HOIIO['DISPATCH'] is {where!r}; it is 'inline' or 'task'.",
+        hint="Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
+        id="django_hoiio.E008",
+    )
+
+
+def _useless_spool() -> list[CheckMessage]:
+    folder = conf.SPOOL_DIR
+    if folder is None:
+        return [W003]
+    # A folder that is not there is made by the first notification, if its parent allows it.
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return []
+    return [
+        Warning(
+            f"Notifications are lost while the database is away: {str(nearest)!r} cannot be written to.",
+            hint=f"mkdir -p {folder} && chown www-data {folder}, with the user that the server runs as.",
+            id="django_hoiio.W004",
+        )
+    ]
+
+
+def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Receivers that are left to a worker are run by one."""
+    if not isinstance(conf.given, Mapping) or conf.DISPATCH != "task":
+        return []
+    try:
+        backend = import_string("django_hoiio.tasks.tell").get_backend()
+    except ImportError:
+        return [E009]
+    if type(backend).__name__ in ("ImmediateBackend", "DummyBackend"):
+        return [_no_worker(type(backend).__name__)]
+    return []
+
+
+def _no_worker(backend: str) -> CheckMessage:
+    return Warning(
+        f"HOIIO['DISPATCH'] is 'task', and no worker runs the receivers: the default of TASKS is {backend}.",
+        hint="pip install django-tasks-db, and set TASKS as its manual says; or write 'DISPATCH': 'inline'.",
+        id="django_hoiio.W005",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +19,20 @@ class HoiioSettings:
         return given
 
     @property
+    def ACCOUNTS(self) -> Mapping[str, Mapping[str, Any]]:
+        """The project's Hoiio accounts by name; `default` exists even when nothing is said about it."""
+        return {"default": {}, **self.given.get("ACCOUNTS", {})}
+
+    @property
     def PUBLIC_URL(self) -> str | None:
         """Where Hoiio reaches this site, scheme and host."""
         url: str | None = self.given.get("PUBLIC_URL")
         return url
+
+    @property
+    def URL_KEYS(self) -> list[str]:
+        """What notify URLs are signed with: the first signs, any proves."""
+        return list(self.given.get("URL_KEYS") or [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
 
     @property
     def REQUIRE_PROOF(self) -> bool:
@@ -29,11 +40,46 @@ class HoiioSettings:
         required: bool = self.given.get("REQUIRE_PROOF", True)
         return required
 
+    @property
+    def DISPATCH(self) -> str:
+        """Where receivers run: `inline`, before the answer, or `task`, in a worker of Django's Tasks."""
+        where: str = self.given.get("DISPATCH", "inline")
+        return where
+
+    @property
+    def MAX_ATTEMPTS(self) -> int:
+        """How often a failed receiver is run."""
+        attempts: int = self.given.get("MAX_ATTEMPTS", 5)
+        return attempts
+
+    @property
+    def SPOOL_DIR(self) -> Path | None:
+        """Where notifications wait while the database is away."""
+        folder = self.given.get("SPOOL_DIR")
+        return Path(folder) if folder else None
+
+    @property
+    def API_URL(self) -> str:
+        """Where Hoiio's REST API is."""
+        url: str = self.given.get("API_URL", "https://secure.hoiio.com/open/")
+        return url
+
+    def access_tokens(self, account: str) -> list[str]:
+        """What an account's requests and notifications are proved with: one token, or a new and an old one."""
+        tokens = self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or []
+        return [tokens] if isinstance(tokens, str) else list(tokens)
+
 
 conf = HoiioSettings()
 
 # What each key may be, with an example for those who wrote something else.
 KEYS: dict[str, tuple[tuple[type, ...], object]] = {
+    "ACCOUNTS": ((dict,), {"default": {"APP_ID": "…", "ACCESS_TOKEN": "…"}}),
     "PUBLIC_URL": ((str, type(None)), "https://my.example.com"),
+    "URL_KEYS": ((list, tuple), ["…"]),
     "REQUIRE_PROOF": ((bool,), True),
+    "DISPATCH": ((str,), "inline"),
+    "MAX_ATTEMPTS": ((int,), 5),
+    "SPOOL_DIR": ((str, Path, type(None)), "/var/spool/hoiio"),
+    "API_URL": ((str,), "https://secure.hoiio.com/open/"),
 }

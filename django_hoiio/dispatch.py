@@ -1,4 +1,4 @@
-"""Tells the receivers of the signals, after the commit, each on its own; notes those that fail."""
+"""Tells the receivers of the signals, after the commit, each on its own; notes those that fail, and runs them again."""
 
 from __future__ import annotations
 
@@ -6,45 +6,87 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from enum import Enum
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import Error, connections, transaction
+from django.utils.module_loading import import_string
 
+from .conf import conf
+from .kinds import Kind
 from .models import Notification, ReceiverFailure, Transaction
-from .signals import Listener, signals_of
+from .recording import CLAIM
+from .signals import BY_NAME, Listener, signals_of
 
 logger = logging.getLogger(__name__)
 
 # The names under which receivers get the row that was brought up to date.
 ROWS = ("call", "sms", "fax")
 
+# How long a failed receiver rests before it is run again: this long after its first failure, then each time longer.
+FIRST_REST = timedelta(minutes=1)
+REST_GROWS_BY = 4
 
-def dispatch(notification: Notification, row: Transaction | None) -> None:
-    """Call each receiver of the notification's signals once, and mark it as told. Never raises."""
-    if notification.dispatched_at is not None:
+UNFINISHED = "The process that was to call this receiver ended before it was done."
+
+
+def dispatch(notification: Notification, row: Transaction | None, *, ivr: bool = True) -> None:
+    """Have each receiver of the notification's signals called once. Never raises.
+
+    With `ivr=False`, those of an interactive call are left alone: nobody waits for the next step any more.
+    """
+    is_ivr = Kind(notification.kind).is_ivr
+    if notification.dispatched_at is not None or (is_ivr and not ivr):
         return
-    rows: dict[str, Transaction | None] = dict.fromkeys(ROWS)
-    if row is not None:
-        rows[row._meta.model_name or ""] = row
+    if conf.DISPATCH == "task" and not is_ivr:
+        _enqueue(notification)
+    else:
+        tell(notification, row)
+
+
+def _enqueue(notification: Notification) -> None:
+    try:
+        import_string("django_hoiio.tasks.tell").enqueue(notification.pk)
+    # Whatever the queue raises; the notification stays untold, and the recovery finds it.
+    except Exception as error:
+        logger.error(
+            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
+        )
+
+
+def tell(notification: Notification, row: Transaction | None) -> None:
+    """Call each receiver of the notification's signals, and mark it as told. Never raises."""
     noted = True
     for name, signal in signals_of(notification.facts):
         for listener in signal.listeners(Notification):
-            arguments = {"signal": signal, "sender": Notification, "notification": notification, "attempt": 1, **rows}
-            noted &= _tell(listener, name, arguments)
-    # What could not be noted stays undispatched, so that it is told again rather than forgotten.
+            failure = _call(listener, name, notification, row, attempt=1)
+            noted &= failure is None or _note(notification, name, listener.label, failure)
+    # What could not be noted stays untold, so that it is told again rather than forgotten.
     if noted:
         _mark_as_told(notification)
 
 
-def _tell(listener: Listener, signal_name: str, arguments: dict[str, Any]) -> bool:
-    """Call one receiver; False where it failed and even that could not be noted."""
-    notification: Notification = arguments["notification"]
-    call = async_to_sync(listener.receiver) if listener.is_async else listener.receiver
+def claim(notification: Notification) -> bool:
+    """Make this process the one that tells the notification; False where another was quicker or it is told."""
+    untold = Notification.objects.using(notification._state.db).filter(pk=notification.pk, dispatched_at=None)
+    claimed_until = datetime.now(timezone.utc) + CLAIM
+    return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
+
+
+def _call(
+    listener: Listener, signal_name: str, notification: Notification, row: Transaction | None, *, attempt: int
+) -> str | None:
+    """Call one receiver; its traceback where it failed."""
+    rows: dict[str, Transaction | None] = dict.fromkeys(ROWS)
+    if row is not None:
+        rows[row._meta.model_name or ""] = row
+    receiver = async_to_sync(listener.receiver) if listener.is_async else listener.receiver
+    signal = BY_NAME[signal_name]
     try:
         with _on_its_own(str(notification._state.db)):
-            call(**arguments)
+            receiver(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server, nor keep the others from being called.
     except BaseException as error:
         logger.error(
@@ -54,8 +96,8 @@ def _tell(listener: Listener, signal_name: str, arguments: dict[str, Any]) -> bo
             notification.pk,
             type(error).__name__,
         )
-        return _note(notification, signal_name, listener.label, traceback.format_exc())
-    return True
+        return _storable(traceback.format_exc())
+    return None
 
 
 @contextmanager
@@ -77,21 +119,9 @@ def _on_its_own(using: str) -> Iterator[None]:
             connection.connect()
 
 
-def _note(notification: Notification, signal_name: str, label: str, failure: str) -> bool:
-    """Enter a failed receiver in the ledger."""
-    try:
-        ReceiverFailure.objects.using(notification._state.db).update_or_create(
-            notification=notification,
-            signal=signal_name,
-            receiver=label[: ReceiverFailure._meta.get_field("receiver").max_length],
-            defaults={"attempts": 1, "traceback": _storable(failure), "failed_at": datetime.now(timezone.utc)},
-        )
-    except Error as error:
-        logger.error(
-            "A failed receiver of notification %s could not be noted: %s.", notification.pk, type(error).__name__
-        )
-        return False
-    return True
+def _storable(text: str) -> str:
+    """A traceback may quote what no database keeps: NUL, and half a surrogate pair."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _mark_as_told(notification: Notification) -> None:
@@ -104,6 +134,87 @@ def _mark_as_told(notification: Notification) -> None:
         logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
 
 
-def _storable(text: str) -> str:
-    """A traceback may quote what no database keeps: NUL, and half a surrogate pair."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+# The ledger.
+
+
+def _note(notification: Notification, signal_name: str, label: str, failure: str) -> bool:
+    """Enter a failed receiver in the ledger; False where the database does not take it."""
+    try:
+        ReceiverFailure.objects.using(notification._state.db).update_or_create(
+            notification=notification,
+            signal=signal_name,
+            receiver=_ledger_name(label),
+            defaults={"attempts": 1, "traceback": failure, "failed_at": datetime.now(timezone.utc)},
+        )
+    except Error as error:
+        logger.error(
+            "A failed receiver of notification %s could not be noted: %s.", notification.pk, type(error).__name__
+        )
+        return False
+    return True
+
+
+def _ledger_name(label: str) -> str:
+    return label[: ReceiverFailure._meta.get_field("receiver").max_length]
+
+
+def hand_to_ledger(notification: Notification) -> bool:
+    """Enter each receiver of a notification that was never told, and mark it as told; False where another did.
+
+    Which of them were called before the process ended, nobody knows: all are run again, at least once in all.
+    """
+    now = datetime.now(timezone.utc)
+    using = notification._state.db
+    with transaction.atomic(using=using):
+        untold = Notification.objects.using(using).filter(pk=notification.pk, dispatched_at=None, claimed_until__lt=now)
+        if not untold.update(dispatched_at=now, claimed_until=None):
+            return False
+        ReceiverFailure.objects.using(using).bulk_create(
+            [
+                ReceiverFailure(
+                    notification=notification,
+                    signal=name,
+                    receiver=_ledger_name(listener.label),
+                    attempts=1,
+                    traceback=UNFINISHED,
+                    failed_at=notification.received_at,
+                )
+                for name, signal in signals_of(notification.facts)
+                for listener in signal.listeners(Notification)
+            ],
+            ignore_conflicts=True,
+        )
+    return True
+
+
+class Outcome(Enum):
+    """What became of a receiver that was to be run again."""
+
+    MENDED = "mended"
+    FAILED = "failed again"
+    DISCONNECTED = "no longer connected"
+    RESTING = "resting"
+    TAKEN = "taken by another process"
+
+
+def run_again(failure: ReceiverFailure) -> Outcome:
+    """Run one failed receiver again if its rest is over. The attempt is counted before it is made."""
+    now = datetime.now(timezone.utc)
+    rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
+    if failure.failed_at is not None and failure.failed_at + rest > now:
+        return Outcome.RESTING
+    listeners = {_ledger_name(each.label): each for each in BY_NAME[failure.signal].listeners(Notification)}
+    listener = listeners.get(failure.receiver)
+    if listener is None:
+        return Outcome.DISCONNECTED
+    ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
+    attempt = failure.attempts + 1
+    if not ledger.filter(attempts=failure.attempts, mended_at=None).update(attempts=attempt, failed_at=now):
+        return Outcome.TAKEN
+    notification = failure.notification
+    error = _call(listener, failure.signal, notification, notification.transaction, attempt=attempt)
+    if error is None:
+        ledger.update(mended_at=datetime.now(timezone.utc))
+        return Outcome.MENDED
+    ledger.update(traceback=error, failed_at=datetime.now(timezone.utc))
+    return Outcome.FAILED

@@ -8,9 +8,12 @@ from .parsing import Arrival, parse
 from .recording import record
 
 
-def receive(arrival: Arrival) -> Notification:
-    """Take in what has come. Raises `django.db.Error` where it could not be kept; receivers change nothing."""
+def receive(arrival: Arrival, *, ivr: bool = True) -> Notification:
+    """Take in what has come. Raises `django.db.Error` where it could not be kept; receivers change nothing.
+
+    With `ivr=False`, the receivers of an interactive call are left alone, because it comes late.
+    """
     recorded = record(arrival, parse(arrival))
     if recorded.is_new:
-        dispatch(recorded.notification, recorded.transaction)
+        dispatch(recorded.notification, recorded.transaction, ivr=ivr)
     return recorded.notification

@@ -135,6 +135,13 @@ SIGNALS = {
 }
 
 
+# Every signal by its name, as the ledger knows it.
+BY_NAME: dict[str, NotificationSignal] = {
+    **{kind.value: signal for kind, signal in SIGNALS.items()},
+    "notification_received": notification_received,
+}
+
+
 def signals_of(facts: Iterable[Kind]) -> list[tuple[str, NotificationSignal]]:
     """The signals to send for what a notification reports, each with its name, in the order of sending."""
-    return [*((fact.value, SIGNALS[fact]) for fact in facts), ("notification_received", notification_received)]
+    return [(name, BY_NAME[name]) for name in (*(fact.value for fact in facts), "notification_received")]

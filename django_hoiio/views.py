@@ -17,10 +17,11 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from . import inbox
+from . import inbox, spool
 from .conf import conf
-from .kinds import Route
+from .kinds import Proof, Route
 from .parsing import Arrival
+from .verification import verify
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,12 @@ logger = logging.getLogger(__name__)
 BODY_LIMIT = 1024 * 1024
 
 # The headers that are kept: what is needed to read the body again, and what tells who sent it.
-KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Hoiio-Signature")
+SIGNATURE = "X-Hoiio-Signature"
+KEPT_HEADERS = ("Content-Type", "User-Agent", SIGNATURE)
+
+REFUSED = (
+    "A notification without proof was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
+)
 
 # A query string is kept as text. ASCII stays as it came; other bytes and NUL are percent-encoded, which changes nothing
 # in what it says.
@@ -48,33 +54,55 @@ def _non_atomic_everywhere(view: View) -> View:
 @login_not_required
 @_non_atomic_everywhere
 @require_POST
-def receive(request: HttpRequest, route: Route) -> HttpResponse:
+def receive(request: HttpRequest, route: Route, token: str | None = None) -> HttpResponse:
     """Keep a notification and answer 200.
 
-    Answers 403 without proof, 411 or 413 where the body cannot be read whole within bounds, and 503 where it could not
-    be kept: then, and only then, it is lost.
+    Answers 400, 411 or 413 where the body cannot be read whole within bounds, 403 without proof, and 503 where it could
+    be kept neither in the database nor in the spool: then, and only then, it is lost.
     """
-    if conf.REQUIRE_PROOF:
-        logger.warning("A notification without proof was refused. Nothing that came can be proved yet.")
-        return HttpResponse(status=HTTPStatus.FORBIDDEN)
     try:
         body = _read_body(request)
     except _Unreadable as error:
         logger.warning("A notification could not be read: %s.", error)
         return HttpResponse(status=error.status)
-    arrival = Arrival(
-        uuid=uuid.uuid4(),
-        received_at=timezone.now(),
-        route=route,
-        query=quote_from_bytes(_query(request), safe=_PRINTABLE),
-        body=body,
-        headers={name: _storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
-        remote_addr=_storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
+    verdict = verify(route, token, body, request.headers.get(SIGNATURE))
+    if verdict.proof == Proof.NONE and conf.REQUIRE_PROOF:
+        logger.warning(REFUSED, route.value)
+        return HttpResponse(status=HTTPStatus.FORBIDDEN)
+    return _keep(
+        Arrival(
+            uuid=uuid.uuid4(),
+            received_at=timezone.now(),
+            route=route,
+            query=quote_from_bytes(_query(request), safe=_PRINTABLE),
+            body=body,
+            headers={name: _storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
+            remote_addr=_storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
+            account=verdict.account,
+            proof=verdict.proof,
+            pass_on=verdict.pass_on,
+            problems=verdict.problems,
+        )
     )
+
+
+def _keep(arrival: Arrival) -> HttpResponse:
     try:
         inbox.receive(arrival)
     except Error as error:
-        logger.error("A notification was lost, the database refused it: %s.", type(error).__name__)
+        logger.error("The database does not take notification %s: %s.", arrival.uuid, type(error).__name__)
+        return _keep_in_spool(arrival)
+    return HttpResponse()
+
+
+def _keep_in_spool(arrival: Arrival) -> HttpResponse:
+    if conf.SPOOL_DIR is None:
+        logger.critical("Notification %s is lost: there is no HOIIO['SPOOL_DIR'].", arrival.uuid)
+        return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
+    try:
+        spool.keep(arrival, conf.SPOOL_DIR)
+    except OSError as error:
+        logger.critical("Notification %s is lost: the spool does not take it (%s).", arrival.uuid, error.strerror)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     return HttpResponse()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from ..kinds import Direction, Kind, Origin, Proof, Rank, Route
@@ -31,6 +32,9 @@ class Arrival:
     account: str = "default"
     proof: Proof = Proof.NONE
     origin: Origin = Origin.POST
+    # What the signed notify URL gave back, and what is wrong with the proofs.
+    pass_on: Mapping[str, Any] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,11 @@ class Parsed:
     kind: Kind
     # How far the transaction has got.
     rank: Rank
-    # Hoiio's own parameters and the project's, as text.
+    # Hoiio's own parameters, as text.
     params: Mapping[str, str]
-    pass_on: Mapping[str, str]
+    # The project's, as text, or as it signed them; and the names of those that the proof does not cover.
+    pass_on: Mapping[str, Any]
+    unproved: Sequence[str]
     # Parameter → what is wrong with it.
     problems: Mapping[str, str]
 
@@ -88,8 +94,14 @@ class Parsed:
 
 def parse(arrival: Arrival) -> Parsed:
     """Read what a notification says. Nothing that came makes this fail: what cannot be read is named in `problems`."""
-    content_type = arrival.headers.get("Content-Type", "")
-    said = {**dict(fields_of_query(arrival.query)), **dict(fields_of_body(arrival.body, content_type))}
+    in_query = dict(fields_of_query(arrival.query))
+    in_body = dict(fields_of_body(arrival.body, arrival.headers.get("Content-Type", "")))
+    unproved: list[str] = []
+    if arrival.proof == Proof.SIGNATURE:
+        # Hoiio signs the body alone: what stands beside it may be anybody's.
+        in_query = {name: text for name, text in in_query.items() if name not in PARAMETERS}
+        unproved = [name for name in in_query if name not in in_body]
+    said = {**in_query, **in_body}
     params = {name: text for name, text in said.items() if name in PARAMETERS}
     pass_on = {name: text for name, text in said.items() if name not in PARAMETERS}
     values, problems = read(params)
@@ -104,8 +116,9 @@ def parse(arrival: Arrival) -> Parsed:
         kind=kind,
         rank=rank_of_report(kind, params),
         params=params,
-        pass_on=pass_on,
-        problems=problems,
+        pass_on={**pass_on, **arrival.pass_on},
+        unproved=unproved,
+        problems={**problems, **arrival.problems},
         direction=direction_of(params),
         **values,
     )

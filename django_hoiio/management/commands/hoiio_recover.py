@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from django_hoiio.management.progress import bar
+from django_hoiio.recovery import recover
+
+
+class Command(BaseCommand):
+    help = (
+        "Brings in what waits in the spool, tells what was never told, and runs failed receivers again. Exits with 1 when"
+        " something is left. Safe to run from cron, and several at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--ivr", action="store_true", help="Also run the receivers of interactive calls, which dial or play late."
+        )
+
+    def handle(self, *args: Any, ivr: bool, **options: Any) -> None:
+        report = recover(ivr=ivr, progress=bar)
+        self.stdout.write(str(report))
+        if report.something_is_left:
+            sys.exit(1)

@@ -1,0 +1,90 @@
+"""The URLs to hand to Hoiio: signed, so that nobody else can post to them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse
+
+from .conf import conf
+from .kinds import Route
+from .verification import sign
+
+# Characters. Hoiio's limit for a whole notify URL.
+LONGEST = 4000
+
+# Above this a server's limit for the request line may refuse what Hoiio posts.
+LONG = 2000
+
+
+def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, Any] | None = None) -> str:
+    """The absolute URL to give to Hoiio as `notify_url`, or to set on a number.
+
+    `route` is one of voice, sms, fax, ivr and any. `pass_on` comes back in `notification.pass_on` exactly as given.
+    Raises `ImproperlyConfigured` where `PUBLIC_URL` cannot be reached by Hoiio, and `ValueError` where the URL would
+    be longer than Hoiio's 4,000 characters or an argument makes no sense. Warns above 2,000 characters.
+    """
+    if route not in Route.values:
+        raise ValueError(f"There is no route {route!r}; the routes are {', '.join(Route.values)}.")
+    if account not in conf.ACCOUNTS:
+        raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
+    values = dict(pass_on or {})
+    _check_pass_on(values)
+    token = sign(Route(route), account, values)
+    url = _public_url() + reverse("django_hoiio:signed", kwargs={"route": Route(route), "token": token})
+    if len(url) > LONGEST:
+        raise ValueError(
+            f"The notify URL would have {len(url)} characters and Hoiio takes {LONGEST}; pass on less,"
+            " for example the key of a row instead of its content."
+        )
+    if len(url) > LONG:
+        warnings.warn(
+            f"The notify URL has {len(url)} characters. gunicorn refuses request lines above 4,094 bytes"
+            " (limit_request_line) and nginx above 8k (large_client_header_buffers).",
+            stacklevel=2,
+        )
+    return url
+
+
+def _check_pass_on(values: dict[Any, Any]) -> None:
+    """Only what JSON gives back as it was, and what every database can keep."""
+    try:
+        text = json.dumps(values, ensure_ascii=False)
+        text.encode()
+        is_same = json.loads(text) == values
+    except (TypeError, ValueError):
+        is_same = False
+    if not is_same or "\\u0000" in json.dumps(values):
+        raise ValueError("pass_on would not come back as given; use texts, numbers, lists and dicts with text keys.")
+
+
+def _public_url() -> str:
+    """Where Hoiio reaches this site, without the closing slash."""
+    url = conf.PUBLIC_URL or ""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ImproperlyConfigured(
+            f"HOIIO['PUBLIC_URL'] is {url!r}, and Hoiio needs an absolute URL; write for example"
+            " 'https://my.example.com'."
+        )
+    if not is_local(conf.API_URL) and (parts.scheme == "http" or is_local(url)):
+        raise ImproperlyConfigured(
+            f"HOIIO['PUBLIC_URL'] is {url!r}, which Hoiio cannot reach safely; use an https URL that is open to the"
+            " internet, or point HOIIO['API_URL'] at a sandbox on this machine."
+        )
+    return url.rstrip("/")
+
+
+def is_local(url: str) -> bool:
+    """True for a host that only this machine or its own network knows."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))

@@ -1,0 +1,97 @@
+"""The files that keep notifications while the database is away, one each.
+
+A file is named by the moment and the UUID of its arrival, so that names sort in order of arrival, and what was kept
+already is recognised.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from .kinds import Origin, Proof, Route
+from .parsing import Arrival
+
+SUFFIX = ".json"
+
+# What a file is renamed to that cannot be read or that the database refuses.
+SET_ASIDE = ".refused"
+
+
+def keep(arrival: Arrival, folder: Path) -> Path:
+    """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{arrival.received_at:%Y%m%dT%H%M%S.%fZ}-{arrival.uuid}{SUFFIX}"
+    beside = path.with_suffix(".part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_dump(arrival))
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    _sync(folder)
+    return path
+
+
+def waiting(folder: Path) -> Iterator[Path]:
+    """The files of the spool, in order of arrival."""
+    return iter(sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def load(path: Path) -> Arrival:
+    """Read an arrival back. Raises ValueError where the file is not one of the spool's."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return Arrival(
+            **{
+                **held,
+                "uuid": UUID(held["uuid"]),
+                "received_at": datetime.fromisoformat(held["received_at"]),
+                "route": Route(held["route"]),
+                "body": base64.b64decode(held["body"], validate=True),
+                "proof": Proof(held["proof"]),
+                "origin": Origin.SPOOL,
+            }
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path.name} is not a file of the spool.") from error
+
+
+def drop(path: Path) -> None:
+    """Delete a file whose notification is kept; another process may have been quicker."""
+    path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Take a file out of the way that cannot be read or that the database refuses, and keep it."""
+    try:
+        path.rename(path.with_suffix(SET_ASIDE))
+    except FileNotFoundError:
+        # Another process was quicker.
+        return
+
+
+def _dump(arrival: Arrival) -> str:
+    return json.dumps(
+        {
+            **asdict(arrival),
+            "uuid": str(arrival.uuid),
+            "received_at": arrival.received_at.isoformat(),
+            "body": base64.b64encode(arrival.body).decode(),
+        }
+    )
+
+
+def _sync(folder: Path) -> None:
+    """Bring the new name to the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,85 @@
+"""Who may post: the token of a signed notify URL, and Hoiio's signature of the body."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core import signing
+
+from .conf import conf
+from .kinds import Proof, Route
+
+# Parts the token from its signature. Like all its characters it is unreserved in URLs, so nobody on the way rewrites it.
+SEPARATOR = "~"
+SALT = "django_hoiio.notify_url"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a request could prove."""
+
+    proof: Proof = Proof.NONE
+    account: str = "default"
+    # What the project gave away with the signed URL.
+    pass_on: Mapping[str, Any] = field(default_factory=dict)
+    # What is wrong with a proof, by its name: `proof` for the token, `signature` for the header.
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
+    """The token of a notify URL; it binds the route, the account and the pass-on values."""
+    return _signer(conf.URL_KEYS[0]).sign_object([route.value, account, pass_on])
+
+
+def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> Verdict:
+    """Look at the token of the URL first, and at Hoiio's signature of the body."""
+    by_url = _verify_token(route, token) if token is not None else Verdict()
+    by_signature = _verify_signature(body, signature, by_url) if signature is not None else Verdict()
+    problems = {**by_url.problems, **by_signature.problems}
+    if by_url.proof == Proof.NONE and by_signature.proof == Proof.SIGNATURE:
+        return Verdict(proof=Proof.SIGNATURE, account=by_signature.account, problems=problems)
+    return Verdict(proof=by_url.proof, account=by_url.account, pass_on=by_url.pass_on, problems=problems)
+
+
+def _signer(key: str) -> signing.Signer:
+    # Without fallback keys: which key has signed is to be known.
+    return signing.Signer(key=key, sep=SEPARATOR, salt=SALT, fallback_keys=[])
+
+
+def _verify_token(route: Route, token: str) -> Verdict:
+    for number, key in enumerate(conf.URL_KEYS):
+        try:
+            signed_route, account, pass_on = _signer(key).unsign_object(token)
+        # Also what cannot be a token at all: the signature is over its text, and is checked first.
+        except signing.BadSignature:
+            continue
+        if signed_route != route.value:
+            return Verdict(problems={"proof": f"the notify URL was signed for the route {signed_route}"})
+        problems = {"proof": "the notify URL was signed with an old key; give Hoiio a new one"} if number else {}
+        return Verdict(proof=Proof.URL, account=account, pass_on=pass_on, problems=problems)
+    return Verdict(problems={"proof": "the token of the notify URL is not valid"})
+
+
+def _verify_signature(body: bytes, signature: str, by_url: Verdict) -> Verdict:
+    """Hoiio signs the body with the account's access token; which account it is, the signed URL or the token tells."""
+    accounts = [by_url.account] if by_url.proof == Proof.URL else list(conf.ACCOUNTS)
+    signed_for = [account for account in accounts if _is_signed_for(account, body, signature)]
+    if not signed_for:
+        has_token = any(conf.access_tokens(account) for account in accounts)
+        return Verdict(problems={"signature": "does not match the body"} if has_token else {})
+    if not body:
+        return Verdict(problems={"signature": "matches, but the body is empty, which proves nothing"})
+    return Verdict(proof=Proof.SIGNATURE, account=signed_for[0])
+
+
+def _is_signed_for(account: str, body: bytes, signature: str) -> bool:
+    given = signature.strip().lower().encode()
+    expected = [
+        hmac.new(token.encode(), body, hashlib.sha256).hexdigest().encode() for token in conf.access_tokens(account)
+    ]
+    # All are compared, each in constant time.
+    return any([hmac.compare_digest(given, one) for one in expected])
