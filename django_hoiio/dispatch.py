@@ -177,7 +177,6 @@ def hand_to_ledger(notification: Notification) -> bool:
                     receiver=_ledger_name(listener.label),
                     attempts=1,
                     traceback=UNFINISHED,
-                    failed_at=notification.received_at,
                 )
                 for name, signal in signals_of(notification.facts)
                 for listener in signal.listeners(Notification)

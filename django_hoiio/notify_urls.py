@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,10 @@ def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, An
     return url
 
 
+# A NUL as JSON spells it, and not a backslash before the same letters.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
 def _check_pass_on(values: dict[Any, Any]) -> None:
     """Only what JSON gives back as it was, and what every database can keep."""
     try:
@@ -59,8 +64,8 @@ def _check_pass_on(values: dict[Any, Any]) -> None:
         text.encode()
         is_same = json.loads(text) == values
     except (TypeError, ValueError):
-        is_same = False
-    if not is_same or "\\u0000" in json.dumps(values):
+        text, is_same = "", False
+    if not is_same or _NUL.search(text):
         raise ValueError("pass_on would not come back as given; use texts, numbers, lists and dicts with text keys.")
 
 

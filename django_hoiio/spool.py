@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from uuid import UUID
 
@@ -27,7 +27,8 @@ SET_ASIDE = ".refused"
 def keep(arrival: Arrival, folder: Path) -> Path:
     """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{arrival.received_at:%Y%m%dT%H%M%S.%fZ}-{arrival.uuid}{SUFFIX}"
+    moment = arrival.received_at.astimezone(timezone.utc)
+    path = folder / f"{moment:%Y%m%dT%H%M%S.%fZ}-{arrival.uuid}{SUFFIX}"
     beside = path.with_suffix(".part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

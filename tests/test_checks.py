@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,22 @@ def errors(settings: Any, hoiio: object) -> list[tuple[str | None, str, str | No
 
 
 def test_good_settings_pass(settings: Any) -> None:
-    for good in ({}, {"PUBLIC_URL": None}, {"PUBLIC_URL": "https://my.example.com", "REQUIRE_PROOF": True}):
+    full = {
+        "ACCOUNTS": {
+            "default": {"APP_ID": "a", "ACCESS_TOKEN": "t"},
+            "second": {"ACCESS_TOKEN": ["new", "old"]},
+            "x": {},
+        },
+        "PUBLIC_URL": "https://my.example.com",
+        "URL_KEYS": ["new", "old"],
+        "REQUIRE_PROOF": True,
+        "DISPATCH": "task",
+        "MAX_ATTEMPTS": 7,
+        "SPOOL_DIR": Path("/var/spool/hoiio"),
+        "API_URL": "http://127.0.0.1:8000/sandbox/open/",
+    }
+    assert set(full) == set(KEYS)
+    for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):
         assert errors(settings, good) == []
 
 
@@ -91,6 +107,49 @@ def test_public_url_needs_a_scheme_and_a_host(settings: Any, url: str, cure: str
     ]
 
 
+@pytest.mark.parametrize(
+    "account",
+    ["token", {"TOKEN": "t"}, {"ACCESS_TOKEN": 7}, {"ACCESS_TOKEN": ["t", None]}, {"APP_ID": 7, "ACCESS_TOKEN": "t"}],
+)
+def test_odd_account_is_an_error_that_does_not_show_it(settings: Any, account: object) -> None:
+    assert errors(settings, {"ACCOUNTS": {"default": {}, "second": account}}) == [
+        (
+            "django_hoiio.E007",
+            "HOIIO['ACCOUNTS']['second'] is not an account.",
+            "Write 'second': {'APP_ID': '…', 'ACCESS_TOKEN': '…'}; the token may be a list, the new one first.",
+        )
+    ]
+
+
+def test_odd_dispatch_is_an_error(settings: Any) -> None:
+    assert errors(settings, {"DISPATCH": "celery"}) == [
+        (
+            "django_hoiio.E008",
+            "HOIIO['DISPATCH'] is 'celery'; it is 'inline' or 'task'.",
+            "Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
+        )
+    ]
+
+
+def test_missing_spool_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:
+    settings.HOIIO = {}
+    assert checks.check_deployment(None) == [checks.W003]
+
+    settings.HOIIO = {"SPOOL_DIR": tmp_path / "new" / "spool"}
+    assert checks.check_deployment(None) == []
+
+
+def test_spool_that_cannot_be_written_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings.HOIIO = {"SPOOL_DIR": str(tmp_path / "file" / "spool")}
+
+    (found,) = checks.check_deployment(None)
+    assert (found.id, found.msg) == (
+        "django_hoiio.W004",
+        f"Notifications are lost while the database is away: {str(tmp_path / 'file')!r} cannot be written to.",
+    )
+
+
 def test_dates_need_time_zones(settings: Any) -> None:
     settings.USE_TZ = False
 
@@ -100,7 +159,7 @@ def test_dates_need_time_zones(settings: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.W001])])
 def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": required}
+    settings.HOIIO = {"REQUIRE_PROOF": required, "SPOOL_DIR": "/tmp"}  # noqa: S108
 
     assert checks.check_deployment(None) == warnings
     assert checks.W001 not in django_checks.run_checks()

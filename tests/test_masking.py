@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 import pytest
 
 from django_hoiio import masking
+from django_hoiio.kinds import Route
+from django_hoiio.verification import sign
 
 
 @pytest.mark.parametrize(
@@ -26,3 +31,52 @@ def test_number_shows_where_it_belongs_and_its_end(number: str, shown: str) -> N
 @pytest.mark.parametrize(("text", "shown"), [("secret", "••••"), ("", "")])
 def test_text_shows_that_there_is_one(text: str, shown: str) -> None:
     assert masking.text(text) == shown
+
+
+TOKEN = sign(Route.SMS, "default", {"username": "bob"})
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (f"Forbidden: /hoiio/sms/{TOKEN}/", "Forbidden: /hoiio/sms/••••/"),
+        (f'"POST /hoiio/sms/{TOKEN} HTTP/1.1" 200', '"POST /hoiio/sms/•••• HTTP/1.1" 200'),
+        ("called +6511111111.", "called +••••."),
+        ("/x?a=%2B6511111111&b=%252b6522222222", "/x?a=+••••&b=+••••"),
+        ("/x?from=6511111111&msg=secret+text&x=1", "/x?from=••••&msg=••••&x=1"),
+        ('{"msg": "secret \\"text\\"", "tag": "x"}', '{"msg": "••••", "tag": "x"}'),
+        ("{'msg': 'secret text', 'dest2': '1'}", "{'msg': '••••', 'dest2': '••••'}"),
+        ("record_url=http://e.com/r.mp3?Signature=X", "record_url=••••"),
+        ("Notification 12 of AA-S-471804 at 2026-01-01 08:00:00 took 1200345 ms.",) * 2,
+    ],
+)
+def test_line_shows_no_token_number_text_or_link(line: str, shown: str) -> None:
+    assert masking.line(line) == shown
+
+
+def _logged(caplog: pytest.LogCaptureFixture, log: Any) -> str:
+    caplog.handler.addFilter(masking.MaskingFilter())
+    log(logging.getLogger("shop"))
+    return caplog.text
+
+
+def test_filter_masks_message_arguments_traceback_and_stack(caplog: pytest.LogCaptureFixture) -> None:
+    def log(logger: logging.Logger) -> None:
+        try:
+            raise ValueError("+6511111111")
+        except ValueError:
+            logger.exception("%s failed with %s", "/hoiio/sms/" + TOKEN, {"msg": "secret"}, stack_info=True)
+
+    text = _logged(caplog, log)
+
+    assert "/hoiio/sms/•••• failed with {'msg': '••••'}" in text
+    assert "ValueError: +••••" in text
+    assert not any(private in text for private in ("6511111111", TOKEN, 'secret"}'))
+
+
+def test_filter_drops_nothing_and_survives_arguments_that_do_not_fit() -> None:
+    filtering = masking.MaskingFilter()
+    odd = logging.LogRecord("shop", logging.INFO, "", 0, "%d %d", ("x",), None)
+
+    assert filtering.filter(odd) is True
+    assert odd.args == ("x",)

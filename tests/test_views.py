@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import logging
+import stat
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
-from django_hoiio import inbox, views
-from django_hoiio.kinds import Kind, Route
+from django_hoiio import inbox, spool, views
+from django_hoiio.kinds import Kind, Proof, Route
+from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
+from django_hoiio.notify_urls import notify_url
 
 from .conftest import FORM, Post
 
@@ -51,7 +56,7 @@ def test_routes_have_names(route: Route) -> None:
     assert resolve(f"/hoiio/{route}").kwargs == {"route": route}
 
 
-@pytest.mark.parametrize("path", ["sms/x/y", "mms", "sms//", "SMS"])
+@pytest.mark.parametrize("path", ["sms/x/y", "mms", "sms//", "SMS", "x~y"])
 def test_other_paths_are_not_found(path: str) -> None:
     assert send(path).status_code == 404
     assert Notification.objects.count() == 0
@@ -75,16 +80,126 @@ def test_csrf_and_login_are_not_asked_for() -> None:
 
 # Proof.
 
+ACCOUNTS = {"default": {"ACCESS_TOKEN": "token"}, "second": {"ACCESS_TOKEN": ["new", "old"]}}
 
-@pytest.mark.parametrize("hoiio", [{}, {"REQUIRE_PROOF": True}])
-def test_without_proof_nobody_is_let_in(settings: Any, hoiio: dict[str, Any], django_assert_num_queries: Any) -> None:
-    settings.HOIIO = hoiio
 
-    with django_assert_num_queries(0):
+@pytest.fixture
+def strict(settings: Any) -> None:
+    settings.HOIIO = {"PUBLIC_URL": "https://my.example.com", "ACCOUNTS": ACCOUNTS}
+
+
+def signed(route: str = "sms", **kwargs: Any) -> str:
+    return notify_url(route, **kwargs).removeprefix("https://my.example.com/hoiio/")
+
+
+def signature(body: bytes = STATUS, token: str = "token") -> dict[str, str]:  # noqa: S107
+    return {"X-Hoiio-Signature": hmac.new(token.encode(), body, "sha256").hexdigest()}
+
+
+def test_without_proof_nobody_is_let_in(
+    strict: None, django_assert_num_queries: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with django_assert_num_queries(0), caplog.at_level(logging.WARNING, "django_hoiio"):
         response = send()
 
     assert (response.status_code, response.content) == (403, b"")
     assert Notification.objects.count() == 0
+    assert [record.getMessage() for record in caplog.records if record.name == "django_hoiio.views"] == [
+        "A notification without proof was refused on the route sms."
+        " Give Hoiio the URLs that `manage.py hoiio_urls` prints."
+    ]
+
+
+def test_proof_is_required_unless_the_project_says_otherwise(settings: Any) -> None:
+    del settings.HOIIO
+    assert send().status_code == 403
+
+    settings.HOIIO = {"REQUIRE_PROOF": False}
+    assert send().status_code == 200
+    assert Notification.objects.get().proof == Proof.NONE
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("route", Route)
+def test_signed_url_lets_in_and_gives_back_what_was_passed_on(strict: None, route: Route, slash: str) -> None:
+    pass_on = {"username": "bob", "x": "~ é + %2B & = 😀", "tag": "mine", "nested": {"a": [1, None]}}
+    url = signed(route, account="second", pass_on=pass_on)
+
+    assert send(url.rstrip("/") + slash).status_code == 200
+
+    kept = Notification.objects.get()
+    assert (kept.proof, kept.account, kept.route, kept.pass_on) == (Proof.URL, "second", route, pass_on)
+    assert (kept.params["txn_ref"], kept.problems, kept.unproved) == ("AA-S-1", {}, [])
+
+
+def test_signed_pass_on_wins_over_plain_and_the_rest_of_the_query_comes_back(strict: None) -> None:
+    assert send(signed(pass_on={"username": "bob"}) + "?username=eve&x=1&txn_ref=AA-S-9").status_code == 200
+
+    kept = Notification.objects.get()
+    assert (kept.pass_on, kept.params["txn_ref"]) == ({"username": "bob", "x": "1"}, "AA-S-1")
+
+
+@pytest.mark.parametrize(("token", "account"), [("token", "default"), ("new", "second"), ("old", "second")])
+@pytest.mark.parametrize("case", ["lower", "upper"])
+def test_signature_lets_in_and_tells_the_account(strict: None, token: str, account: str, case: str) -> None:
+    headers = {name: getattr(value, case)() for name, value in signature(token=token).items()}
+
+    assert send(headers=headers).status_code == 200
+
+    kept = Notification.objects.get()
+    assert (kept.proof, kept.account, kept.problems) == (Proof.SIGNATURE, account, {})
+
+
+def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
+    query = "txn_ref=AA-S-9&sms_status=failed&debit=1&username=bob&x=query"
+    body = STATUS + b"&x=body"
+
+    assert send(f"sms?{query}", body, headers=signature(body)).status_code == 200
+
+    kept = Notification.objects.get()
+    assert kept.params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
+    assert (kept.pass_on, kept.unproved, kept.query) == ({"username": "bob", "x": "body"}, ["username"], query)
+    assert list(Sms.objects.values_list("txn_ref", "sms_status", "debit")) == [("AA-S-1", "delivered", None)]
+
+
+def test_signature_of_an_empty_body_proves_nothing(strict: None) -> None:
+    assert send("sms?txn_ref=AA-S-1&sms_status=delivered", b"", headers=signature(b"")).status_code == 403
+    assert Notification.objects.count() == 0
+
+
+def test_signed_url_with_a_wrong_signature_is_accepted_and_says_so(strict: None) -> None:
+    assert send(signed(), headers=signature(token="rotated")).status_code == 200
+
+    kept = Notification.objects.get()
+    assert (kept.proof, kept.problems) == (Proof.URL, {"signature": "does not match the body"})
+
+
+def test_broken_token_with_a_right_signature_is_accepted_and_says_so(strict: None) -> None:
+    assert send("sms/broken~token/", headers=signature()).status_code == 200
+
+    kept = Notification.objects.get()
+    assert kept.proof == Proof.SIGNATURE
+    assert kept.problems == {"proof": "the token of the notify URL is not valid"}
+
+
+def test_url_signed_with_an_old_key_is_accepted_and_says_so(strict: None, settings: Any) -> None:
+    settings.HOIIO = {**settings.HOIIO, "URL_KEYS": ["old"]}
+    url = signed()
+    settings.HOIIO = {**settings.HOIIO, "URL_KEYS": ["new", "old"]}
+
+    assert send(url).status_code == 200
+    problem = "the notify URL was signed with an old key; give Hoiio a new one"
+    assert Notification.objects.get().problems == {"proof": problem}
+
+
+def test_log_of_a_refusal_says_nothing_of_what_came(strict: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.addFilter(MaskingFilter())
+    url = signed(pass_on={"secret": "1"})
+
+    send(url[:-2] + "x/?from=%2B6511111111&msg=secret+text", STATUS + b"&dest=%2B6522222222")
+
+    assert len(caplog.records) == 2
+    assert not any(private in caplog.text for private in (url[4:40], "6511111111", "6522222222", "secret"))
 
 
 # Bytes.
@@ -315,11 +430,44 @@ def test_database_that_is_away_is_no_false_200(
     assert "6511111111" not in caplog.text
 
 
+@pytest.mark.parametrize("error", [OperationalError("could not connect"), DatabaseError("disk is full")])
+def test_database_that_is_away_sends_the_notification_to_the_spool(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, error: Exception
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "spool"}
+    monkeypatch.setattr(inbox, "record", refuse)
+
+    assert send("sms?x=1", REMOTE_ADDR="127.0.0.1").status_code == 200
+
+    (path,) = (tmp_path / "spool").iterdir()
+    waiting = spool.load(path)
+    assert (waiting.route, waiting.query, waiting.body, waiting.remote_addr) == (Route.SMS, "x=1", STATUS, "127.0.0.1")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_no_database_and_no_spool_is_no_false_200(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("away")
+
+    (tmp_path / "file").write_text("in the way")
+    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "file"}
+    monkeypatch.setattr(inbox, "record", refuse)
+
+    assert send().status_code == 503
+
+
 @pytest.mark.django_db(transaction=True)
 def test_atomic_requests_cannot_undo_what_was_kept(monkeypatch: pytest.MonkeyPatch, heard: list[Any]) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     inside = []
-    monkeypatch.setattr("django_hoiio.dispatch._tell", lambda *args: inside.append(connection.in_atomic_block) or True)
+    monkeypatch.setattr(
+        "django_hoiio.dispatch._call", lambda *args, **kwargs: inside.append(connection.in_atomic_block)
+    )
 
     assert send().status_code == 200
     assert (Notification.objects.count(), Sms.objects.count(), inside) == (1, 1, [False, False])

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from django_hoiio import spool
+from django_hoiio.kinds import Origin, Proof
+from django_hoiio.parsing import Arrival
+
+from .conftest import arrival
+
+MORNING = datetime(2026, 1, 1, 8, 0, 0, 5, tzinfo=timezone.utc)
+FULL: dict[str, Any] = {
+    "uuid": UUID(int=7),
+    "received_at": MORNING,
+    "headers": {"Content-Type": "x", "User-Agent": "é"},
+    "remote_addr": "1.2.3.4",
+    "account": "second",
+    "proof": Proof.URL,
+    "pass_on": {"username": "bob", "n": [1, None]},
+    "problems": {"signature": "does not match the body"},
+}
+
+
+def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None:
+    came = arrival("sms", "x=%00", b"\x00\xff", **FULL)
+
+    path = spool.keep(came, tmp_path)
+
+    assert path.name == "20260101T080000.000005Z-00000000-0000-0000-0000-000000000007.json"
+    assert spool.load(path) == replace(came, origin=Origin.SPOOL)
+
+
+@given(query=st.text(st.characters(codec="ascii")), body=st.binary(), address=st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, address: str) -> None:
+    came = arrival("any", query, body, remote_addr=address)
+
+    assert spool.load(spool.keep(came, tmp_path)) == replace(came, origin=Origin.SPOOL)
+
+
+def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> None:
+    singapore = timezone(timedelta(hours=8))
+    moments = [MORNING, (MORNING + timedelta(hours=1)).astimezone(singapore), MORNING + timedelta(hours=2)]
+    paths = [spool.keep(arrival("any", received_at=moment), tmp_path) for moment in reversed(moments)]
+
+    assert list(spool.waiting(tmp_path)) == paths[::-1]
+
+
+def test_file_and_folder_are_for_the_owner_alone_and_nothing_lies_beside(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "spool"
+
+    path = spool.keep(arrival(), folder)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.iterdir()) == [path]
+
+
+def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        spool.keep(arrival(), tmp_path)
+
+    assert list(spool.waiting(tmp_path)) == []
+
+
+def test_folder_that_is_not_there_has_nothing_waiting(tmp_path: Path) -> None:
+    assert list(spool.waiting(tmp_path / "nowhere")) == []
+
+
+def test_dropping_and_setting_aside_what_is_gone_is_no_error(tmp_path: Path) -> None:
+    spool.drop(tmp_path / "gone.json")
+    spool.set_aside(tmp_path / "gone.json")
+
+
+def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> None:
+    path = spool.keep(arrival(), tmp_path)
+
+    spool.set_aside(path)
+
+    assert list(spool.waiting(tmp_path)) == []
+    assert [file.suffix for file in tmp_path.iterdir()] == [".refused"]
+
+
+def _good() -> dict[str, Any]:
+    held: dict[str, Any] = json.loads(spool._dump(Arrival(**{**vars(arrival()), **FULL})))
+    return held
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "{}",
+        json.dumps({**_good(), "route": "mms"}),
+        json.dumps({**_good(), "uuid": "x"}),
+        json.dumps({**_good(), "uuid": 7}),
+        json.dumps({**_good(), "received_at": "soon"}),
+        json.dumps({**_good(), "body": "é"}),
+        json.dumps({**_good(), "more": 1}),
+    ],
+)
+def test_file_that_is_no_arrival_is_a_value_error(tmp_path: Path, poison: str) -> None:
+    path = tmp_path / "poison.json"
+    path.write_text(poison, encoding="utf-8")
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        spool.load(path)
+
+
+def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
+    path = tmp_path / "poison.json"
+    path.write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        spool.load(path)

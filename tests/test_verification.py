@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+from django.core import signing
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from django_hoiio.kinds import Proof, Route
+from django_hoiio.verification import SALT, Verdict, sign, verify
+
+BODY = b"txn_ref=AA-S-1"
+
+
+@pytest.fixture(autouse=True)
+def _keys(settings: Any) -> None:
+    settings.SECRET_KEY = "secret"  # noqa: S105
+    settings.SECRET_KEY_FALLBACKS = ["older"]
+    settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": "one"}, "second": {"ACCESS_TOKEN": ["two", "three"]}}}
+
+
+def hoiio_signs(body: bytes, token: str) -> str:
+    return hmac.new(token.encode(), body, hashlib.sha256).hexdigest()
+
+
+def test_token_gives_back_what_it_binds() -> None:
+    token = sign(Route.SMS, "second", {"username": "bob"})
+
+    assert verify(Route.SMS, token, b"", None) == Verdict(
+        proof=Proof.URL, account="second", pass_on={"username": "bob"}, problems={}
+    )
+
+
+@given(pass_on=st.dictionaries(st.text(), st.text() | st.integers()))
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_token_has_unreserved_characters_alone(pass_on: dict[str, Any]) -> None:
+    token = sign(Route.ANY, "default", pass_on)
+
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+    assert verify(Route.ANY, token, b"", None).pass_on == pass_on
+
+
+NOT_VALID = Verdict(problems={"proof": "the token of the notify URL is not valid"})
+
+
+@pytest.mark.parametrize("token", ["", "~", "x", "a~b~c", "é", "\0", "~" * 5000, "W10~W10", "%7E"])
+def test_what_is_no_token_proves_nothing(token: str) -> None:
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+
+
+def test_token_changed_anywhere_proves_nothing() -> None:
+    token = sign(Route.SMS, "default", {"username": "bob"})
+
+    for place, character in enumerate(token):
+        other = "A" if character != "A" else "B"
+        changed = token[:place] + other + token[place + 1 :]
+        # The last character of a signature has two bits that say nothing.
+        if place < len(token) - 1:
+            assert verify(Route.SMS, changed, b"", None) == NOT_VALID
+    assert verify(Route.SMS, token[:-1], b"", None) == NOT_VALID
+    assert verify(Route.SMS, token + "A", b"", None) == NOT_VALID
+
+
+@pytest.mark.parametrize("route", [route for route in Route if route != Route.SMS])
+def test_token_of_another_route_proves_nothing(route: Route) -> None:
+    assert verify(route, sign(Route.SMS, "default", {}), b"", None) == Verdict(
+        problems={"proof": "the notify URL was signed for the route sms"}
+    )
+
+
+@pytest.mark.parametrize(("key", "salt"), [("other", SALT), ("secret", "django.core.signing"), ("secret", "x")])
+def test_token_of_another_key_or_salt_proves_nothing(key: str, salt: str) -> None:
+    token = signing.Signer(key=key, sep="~", salt=salt).sign_object(["sms", "default", {}])
+
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+
+
+def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> None:
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "older", []
+    token = sign(Route.SMS, "default", {})
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "secret", ["older"]
+
+    verdict = verify(Route.SMS, token, b"", None)
+    assert verdict.proof == Proof.URL
+    assert verdict.problems == {"proof": "the notify URL was signed with an old key; give Hoiio a new one"}
+
+    settings.SECRET_KEY_FALLBACKS = []
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+
+
+def test_keys_of_their_own_take_the_place_of_the_secret_key(settings: Any) -> None:
+    token = sign(Route.SMS, "default", {})
+    settings.HOIIO = {"URL_KEYS": ["mine"]}
+
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None).proof == Proof.URL
+
+
+@pytest.mark.parametrize(("token", "account"), [("one", "default"), ("two", "second"), ("three", "second")])
+def test_signature_of_the_body_proves_and_tells_the_account(token: str, account: str) -> None:
+    expected = Verdict(proof=Proof.SIGNATURE, account=account)
+
+    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, token)) == expected
+    assert verify(Route.SMS, None, BODY, f" {hoiio_signs(BODY, token).upper()} ") == expected
+
+
+@pytest.mark.parametrize(
+    "signature",
+    ["", "x", "é", "0" * 64, hoiio_signs(BODY, "four"), hoiio_signs(b"other", "one"), hoiio_signs(BODY, "one")[:-1]],
+)
+def test_other_signatures_prove_nothing(signature: str) -> None:
+    assert verify(Route.SMS, None, BODY, signature) == Verdict(problems={"signature": "does not match the body"})
+
+
+def test_signature_of_an_empty_body_proves_nothing() -> None:
+    assert verify(Route.SMS, None, b"", hoiio_signs(b"", "one")) == Verdict(
+        problems={"signature": "matches, but the body is empty, which proves nothing"}
+    )
+
+
+def test_signature_of_another_account_beside_a_signed_url_is_named() -> None:
+    token = sign(Route.SMS, "second", {})
+
+    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "two")).problems == {}
+    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "one")) == Verdict(
+        proof=Proof.URL, account="second", problems={"signature": "does not match the body"}
+    )
+
+
+def test_signature_that_no_access_token_can_check_is_passed_over(settings: Any) -> None:
+    settings.HOIIO = {}
+
+    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "")) == Verdict()
+    assert verify(Route.SMS, sign(Route.SMS, "default", {}), BODY, "x").problems == {}
+
+
+def test_nothing_proves_nothing() -> None:
+    assert verify(Route.SMS, None, BODY, None) == Verdict()
