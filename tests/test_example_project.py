@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from http.cookiejar import CookieJar
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -119,11 +120,11 @@ The receiver sabotage.break_down of sms_received failed.
 """,
     ),
     "a notification is changed": (
-        "def break_down(notification, **kwargs): Notification.objects.filter(pk=notification.pk).update(query='x')",
+        "def break_down(notification, **kwargs): type(notification).objects.filter(pk=notification.pk).update(query='x')",
         f"{FAILURE}'an SMS comes in' is kept 0 times, not once.\n",
     ),
     "a state is changed": (
-        "def break_down(sms, **kwargs): Sms.objects.filter(pk=sms.pk).update(msg='x')",
+        "def break_down(sms, **kwargs): type(sms).objects.filter(pk=sms.pk).update(msg='x')",
         f"{FAILURE}Sms AA-SI-85 has msg 'x', not 'hoiio world'.\n",
     ),
     "a signal is heard twice": (
@@ -132,26 +133,17 @@ The receiver sabotage.break_down of sms_received failed.
     ),
 }
 
-SABOTEUR = """\
-from django.apps import AppConfig
+CONNECT = """
 from django_hoiio.signals import sms_received
-
-class Saboteur(AppConfig):
-    name = "sabotage"
-
-    def ready(self):
-        global Notification, Sms
-        from django_hoiio.models import Notification, Sms
-        sms_received.connect(break_down)
-
+sms_received.connect(break_down)
 """
 
 
 @pytest.mark.parametrize(("receiver", "errors"), SABOTAGE.values(), ids=SABOTAGE)
 def test_demo_once_fails_and_says_so_where(tmp_path: Path, receiver: str, errors: str) -> None:
-    (tmp_path / "sabotage.py").write_text(SABOTEUR + receiver)
+    (tmp_path / "sabotage.py").write_text(receiver + CONNECT)
     (tmp_path / "sabotaged_settings.py").write_text(
-        "from example_project.settings import *\nINSTALLED_APPS += ['sabotage.Saboteur']\n"
+        "from example_project.settings import *\nINSTALLED_APPS += ['sabotage']\n"
     )
 
     status, _, said = manage(tmp_path, "demo", "--once", DJANGO_SETTINGS_MODULE="sabotaged_settings")
@@ -174,20 +166,25 @@ def test_no_migration_is_missing(tmp_path: Path) -> None:
 
 @contextmanager
 def running_demo(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """The demo without `--once`; it does not outlive the block."""
-    with subprocess.Popen(
+    """The demo without `--once`; it outlives neither the block nor everybody's patience."""
+    # A shell that runs the tests in the background has SIGINT ignored, and that is handed down.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
         [sys.executable, "-W", "error", str(MANAGE), "demo"],
         cwd=directory,
         env=environment(directory),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        # A shell that runs the tests in the background hands SIGINT down as ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
+    )
+    signal.signal(signal.SIGINT, before)
+    limit = Timer(PATIENCE, process.kill)
+    limit.start()
+    with process:
         try:
             yield process
         finally:
+            limit.cancel()
             process.kill()
 
 
@@ -226,15 +223,16 @@ def test_demo_serves_the_admin_until_ctrl_c(tmp_path: Path) -> None:
         browser = log_in(admin, username, password)
         notifications = read(browser, f"{admin}django_hoiio/notification/")
         stylesheet = read(browser, admin.replace("/admin/", "/static/admin/css/base.css"))
-        with pytest.raises(HTTPError, match="404"):
+        with pytest.raises(HTTPError, match="404") as no_icon:
             read(browser, admin.replace("/admin/", "/favicon.ico"))
+        no_icon.value.close()
         demo.send_signal(signal.SIGINT)
         status = demo.wait(PATIENCE)
-        rest = demo.stdout.read(), demo.stderr.read()
+        rest = [stream.read() for stream in (demo.stdout, demo.stderr) if stream]
 
     assert notifications.count("AA-S-471804") >= 2
     assert "body" in stylesheet
-    assert (status, rest) == (0, ("Ctrl-C ends the demo.\n", ""))
+    assert (status, rest) == (0, ["Ctrl-C ends the demo.\n", ""])
 
 
 def test_demo_gives_a_new_password_each_time(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def serving() -> Iterator[int]:
     """Serve the project and the admin's static files until the block is left; gives the port."""
     server = ThreadedWSGIServer((HOST, 0), _QuietHandler)
     server.set_app(StaticFilesHandler(get_internal_wsgi_application()))
-    # A browser asks for an icon, and there is none. What breaks is still said. Only now, because getting the application
-    # sets up logging.
+    # A browser asks for an icon, and there is none; what breaks is still said. To get the application sets up logging,
+    # so this comes after it.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
