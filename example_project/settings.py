@@ -11,8 +11,23 @@ DIRECTORY = Path(__file__).resolve().parent
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 DEBUG = True
 SECRET_KEY = "django-insecure-example-project"
-# Notifications are taken from anybody: the demo plays Hoiio, and can prove nothing. Leave this out where Hoiio posts.
-HOIIO = {"REQUIRE_PROOF": False}
+HOIIO = {
+    # Hoiio could reach neither; what is signed for this machine is only given out because the API is on it as well.
+    "PUBLIC_URL": "http://127.0.0.1:8000",
+    "API_URL": "http://127.0.0.1:8000/sandbox/open/",
+    # Where notifications wait while the database is away, for `manage.py hoiio_recover`.
+    "SPOOL_DIR": DIRECTORY / "spool",
+}
+
+# No token of a notify URL, phone number, message text or link gets into the log, whoever writes the line.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"masking": {"()": "django_hoiio.masking.MaskingFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["masking"]}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+}
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
-from django.urls import reverse
+from django_hoiio.notify_urls import notify_url
 
 from .samples import Sample
 from .server import HOST
@@ -44,7 +45,7 @@ class Listener(io.TextIOBase):
 
 def post(sample: Sample, port: int, hand_on: Callable[[str], object]) -> Post:
     """Send a sample over HTTP. Its receivers run before the answer, and begin each line with their signal's name."""
-    url = reverse(f"django_hoiio:{sample.route.value}")
+    url = urlsplit(notify_url(sample.route)).path
     if sample.query:
         url = f"{url}?{sample.query}"
     listener = Listener(hand_on)
