@@ -19,7 +19,6 @@ from .veils import RAW
 class ReceiverFailureAdmin(ReadOnlyAdmin):
     list_display = ("failed_at", "notification", "signal", "receiver", "attempts", "is_mended")
     list_filter = (("mended_at", admin.EmptyFieldListFilter), "failed_at")
-    list_select_related = ("notification",)
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
     veils = {"traceback": RAW}

@@ -148,7 +148,8 @@ class SmsAdmin(TransactionAdmin):
     list_filter = ("sms_status", *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
-    veils = {**TransactionAdmin.veils, "msg": TEXT}
+    # The part is a digest of the text, by which a short text can be guessed.
+    veils = {**TransactionAdmin.veils, "msg": TEXT, "part": TEXT}
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Message"), {"fields": ("from_number", "to_number", "dest", "msg")}),
