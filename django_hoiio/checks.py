@@ -172,9 +172,20 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         backend = import_string("django_hoiio.tasks.tell").get_backend()
     except ImportError:
         return [E009]
+    # What a backend refuses a task with is another exception in Django than in django-tasks.
+    except Exception as error:  # noqa: BLE001
+        return [_refused_task(error)]
     if type(backend).__name__ in ("ImmediateBackend", "DummyBackend"):
         return [_no_worker(type(backend).__name__)]
     return []
+
+
+def _refused_task(error: Exception) -> CheckMessage:
+    return Error(
+        f"HOIIO['DISPATCH'] is 'task', and the default of TASKS does not take the task: {error}",
+        hint="Let TASKS have a backend 'default' and its QUEUES hold 'default'; or write 'DISPATCH': 'inline'.",
+        id="django_hoiio.E010",
+    )
 
 
 def _no_worker(backend: str) -> CheckMessage:

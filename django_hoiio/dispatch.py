@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from .conf import conf
 from .kinds import Kind
 from .models import Notification, ReceiverFailure, Transaction
+from .parsing.fields import storable
 from .recording import CLAIM
 from .signals import BY_NAME, Listener, signals_of
 
@@ -47,8 +48,10 @@ def dispatch(notification: Notification, row: Transaction | None, *, ivr: bool =
 
 
 def _enqueue(notification: Notification) -> None:
+    """Hand the notification to a worker together with its claim, which only one of them can take over."""
+    claimed_until = notification.claimed_until and notification.claimed_until.isoformat()
     try:
-        import_string("django_hoiio.tasks.tell").enqueue(notification.pk)
+        import_string("django_hoiio.tasks.tell").enqueue(notification.pk, claimed_until)
     # Whatever the queue raises; the notification stays untold, and the recovery finds it.
     except Exception as error:
         logger.error(
@@ -96,7 +99,7 @@ def _call(
             notification.pk,
             type(error).__name__,
         )
-        return _storable(traceback.format_exc())
+        return storable(traceback.format_exc())
     return None
 
 
@@ -117,11 +120,6 @@ def _on_its_own(using: str) -> Iterator[None]:
             connection.close()
             # Also forgets the transaction that was left open.
             connection.connect()
-
-
-def _storable(text: str) -> str:
-    """A traceback may quote what no database keeps: NUL, and half a surrogate pair."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _mark_as_told(notification: Notification) -> None:

@@ -7,16 +7,17 @@ import re
 
 HIDDEN = "••••"
 
-_NUMBER = re.compile(r"\+?\d{8,}")
+_INTERNATIONAL = re.compile(r"\+\d{10,}", re.ASCII)
+_LOCAL = re.compile(r"\+?\d{8,}", re.ASCII)
 
 
 def number(text: str) -> str:
-    """Show where a phone number belongs and its last four digits, `+65••••1111`; hide anything else."""
-    if not text:
-        return ""
-    if _NUMBER.fullmatch(text):
+    """Show where an international number belongs and its last four digits, `+65••••1111`; of others, less."""
+    if _INTERNATIONAL.fullmatch(text):
         return text[:3] + HIDDEN + text[-4:]
-    return HIDDEN
+    if _LOCAL.fullmatch(text):
+        return HIDDEN + text[-4:]
+    return HIDDEN if text else ""
 
 
 def text(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote_from_bytes
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
-from django.db import Error, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -21,6 +21,7 @@ from . import inbox, spool
 from .conf import conf
 from .kinds import Proof, Route
 from .parsing import Arrival
+from .parsing.fields import storable
 from .verification import verify
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,8 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
             route=route,
             query=quote_from_bytes(_query(request), safe=_PRINTABLE),
             body=body,
-            headers={name: _storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
-            remote_addr=_storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
+            headers={name: storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
+            remote_addr=storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
             account=verdict.account,
             proof=verdict.proof,
             pass_on=verdict.pass_on,
@@ -89,8 +90,9 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
 def _keep(arrival: Arrival) -> HttpResponse:
     try:
         inbox.receive(arrival)
-    except Error as error:
-        logger.error("The database does not take notification %s: %s.", arrival.uuid, type(error).__name__)
+    # Mostly the database; but whatever it is, it must not take the only copy with it.
+    except Exception as error:
+        logger.error("Notification %s could not be stored: %s.", arrival.uuid, type(error).__name__)
         return _keep_in_spool(arrival)
     return HttpResponse()
 
@@ -161,8 +163,3 @@ def _chunked_stream(request: HttpRequest) -> Any:
     if not request.META.get("wsgi.input_terminated"):
         raise _Unreadable(HTTPStatus.LENGTH_REQUIRED, "this server does not mark the end of a chunked body")
     return request.META["wsgi.input"]
-
-
-def _storable(text: str) -> str:
-    """A header's text without NUL, which no database keeps."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

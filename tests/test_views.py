@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
@@ -446,6 +446,28 @@ def test_database_that_is_away_sends_the_notification_to_the_spool(
     waiting = spool.load(path)
     assert (waiting.route, waiting.query, waiting.body, waiting.remote_addr) == (Route.SMS, "x=1", STATUS, "127.0.0.1")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class OneTransactionForAll:
+    """A middleware that wraps each request in a transaction, which could still be rolled back."""
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with transaction.atomic():
+            answer: HttpResponse = self.get_response(request)
+            return answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transaction_of_a_middleware_cannot_undo_what_was_answered(settings: Any, tmp_path: Path) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.OneTransactionForAll", *settings.MIDDLEWARE]
+    assert send().status_code == 503
+
+    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path}
+    assert send().status_code == 200
+    assert len(list(spool.waiting(tmp_path))) == 1
 
 
 def test_no_database_and_no_spool_is_no_false_200(

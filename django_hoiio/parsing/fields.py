@@ -61,7 +61,7 @@ def _json(raw: bytes) -> dict[str, str] | None:
         read = json.loads(_text(raw), parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    return {_mended(name): _mended(_json_value(value)) for name, value in read.items()}
+    return {storable(name): storable(_json_value(value)) for name, value in read.items()}
 
 
 def _json_value(value: Any) -> str:
@@ -73,14 +73,14 @@ def _json_value(value: Any) -> str:
 def _text(raw: bytes) -> str:
     """Decode UTF-8, else Latin-1: incoming SMS may be either, and Hoiio does not say which."""
     try:
-        return _mended(raw.decode())
+        return storable(raw.decode())
     except UnicodeDecodeError:
-        return _mended(raw.decode("latin-1"))
+        return storable(raw.decode("latin-1"))
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
-def _mended(text: str) -> str:
-    """Replace what no database can store: NUL, and half a surrogate pair as JSON can spell it."""
+def storable(text: str) -> str:
+    """Replace what no database keeps: NUL, and half a surrogate pair as JSON can spell it."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from django.db import Error, IntegrityError, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 
 from ..models import Notification, Transaction
 from ..parsing import Arrival, Parsed
@@ -46,7 +46,7 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
         return patiently(lambda: _keep_with_state(arrival, parsed, using), using)
     # Whatever goes wrong with the state must not take the only copy with it.
     except Exception as error:
-        if isinstance(error, Error) and is_passing(error):
+        if isinstance(error, Error) and (is_passing(error) or connections[using].connection is None):
             raise
         failure = type(error).__name__
     try:

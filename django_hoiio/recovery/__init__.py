@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from .. import spool
 from ..conf import conf
@@ -86,7 +86,8 @@ def _drain(folder: Path, report: Report, ivr: bool, progress: Progress) -> None:
             logger.error("The database is away, the spool waits: %s.", type(error).__name__)
             report.waiting = len(files) - done
             return
-        except (ValueError, Error) as error:
+        # Whatever is wrong with one file must not keep the others from coming in.
+        except Exception as error:
             logger.error("The spool file %s is set aside: %s.", path.name, type(error).__name__)
             spool.set_aside(path)
             report.set_aside += 1

@@ -1,0 +1,49 @@
+"""What the faults share; their figures are shown below the summary of the run, also without `-s`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from .processes import Environment, environment
+
+_FIGURES = pytest.StashKey[list[str]]()
+
+Figures = Callable[..., None]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash.get(_FIGURES, [])
+    if lines:
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Call it with numbers by name; they become one line of the test's output."""
+
+    def tell(**numbers: object) -> None:
+        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
+        request.config.stash[_FIGURES].append(f"{request.node.name} [{connection.vendor}]: {told}")
+
+    return tell
+
+
+@pytest.fixture
+def spool_dir(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def environ(transactional_db: None, spool_dir: Path, tmp_path: Path) -> Environment:
+    """For processes on the database of the tests, with a spool of their own."""
+    return environment(str(connection.settings_dict["NAME"]), spool_dir, HOIIO_FAULTS_LOG=str(tmp_path / "told"))

@@ -1,0 +1,91 @@
+"""The receivers of a project, each with a line in a file for each call; four of them misbehave while they are told to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connection, transaction
+
+from django_hoiio.signals import notification_received
+
+# Which receivers are connected, by name and in order.
+CONNECTED = "HOIIO_FAULTS_RECEIVERS"
+
+# Where they write what they were told: `name arrival attempt`.
+LOG = "HOIIO_FAULTS_LOG"
+
+# While this file exists, those that can misbehave do.
+MISCHIEF = "HOIIO_FAULTS_MISCHIEF"
+
+
+class Listening(AppConfig):
+    name = "tests.faults"
+    label = "faults"
+
+    def ready(self) -> None:
+        for name in os.environ.get(CONNECTED, "").split():
+            notification_received.connect(RECEIVERS[name], dispatch_uid=name)
+
+
+def _tells(harm: Callable[[], None], name: str) -> Callable[..., None]:
+    def receiver(notification: Any, attempt: int, **kwargs: Any) -> None:
+        line = f"{name} {notification.arrival} {attempt}\n"
+        # One write, so that lines of several processes do not mix.
+        descriptor = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(descriptor, line.encode())
+        os.close(descriptor)
+        if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
+            harm()
+        # As a project's receiver does; where the connection was left broken, this fails.
+        type(notification).objects.filter(pk=notification.pk).exists()
+
+    return receiver
+
+
+def _behaves() -> None:
+    return
+
+
+def _raises() -> None:
+    raise ValueError("provoked")
+
+
+def _exits() -> None:
+    sys.exit(3)
+
+
+def _hangs_up() -> None:
+    """As when the server ends the session: the driver's connection is gone, and Django does not know yet."""
+    connection.connection.close()
+    connection.cursor().execute("SELECT 1")
+
+
+def _closes() -> None:
+    connection.close()
+    raise ConnectionResetError("provoked")
+
+
+def _breaks_the_transaction() -> None:
+    transaction.atomic().__enter__()
+    connection.cursor().execute("SELECT * FROM no_such_table")
+
+
+def _leaves_a_transaction_open() -> None:
+    connection.set_autocommit(False)
+    raise ValueError("provoked")
+
+
+HARMS = {
+    "raises": _raises,
+    "exits": _exits,
+    "hangs_up": _hangs_up,
+    "closes": _closes,
+    "breaks_the_transaction": _breaks_the_transaction,
+    "leaves_a_transaction_open": _leaves_a_transaction_open,
+}
+RECEIVERS = {name: _tells(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()}

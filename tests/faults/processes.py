@@ -1,0 +1,197 @@
+"""Servers and commands as processes of their own, and clients that keep count of what they were answered."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from django_hoiio import spool
+from django_hoiio.kinds import Route
+from django_hoiio.verification import sign
+
+ROOT = Path(__file__).parents[2]
+FORM = "application/x-www-form-urlencoded"
+
+Environment = Mapping[str, str]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(database: str, spool_dir: Path, **more: str) -> Environment:
+    """What a process needs to work on this database and this spool."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+        "HOIIO_TEST_NAME": database,
+        "HOIIO_FAULTS_SPOOL": str(spool_dir),
+        "PYTHONPATH": str(ROOT),
+        **more,
+    }
+
+
+# Commands.
+
+
+def start_command(environ: Environment, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "django", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def run_command(environ: Environment, *arguments: str) -> tuple[int, str]:
+    """Run a management command to its end; its exit code and what it printed."""
+    process = start_command(environ, *arguments)
+    try:
+        printed, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return process.returncode, printed
+
+
+# Servers.
+
+
+@contextlib.contextmanager
+def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1) -> Iterator[Server]:
+    """A gunicorn that is ready, and that is stopped at the end."""
+    port = free_port()
+    options = [f"--bind=127.0.0.1:{port}", f"--workers={workers}", f"--threads={threads}", "--log-level=critical"]
+    process = subprocess.Popen(
+        # Loaded before the workers are forked, so that a new one is there at once.
+        [sys.executable, "-m", "gunicorn", *options, "--preload", "tests.faults.serving:wsgi"],
+        cwd=ROOT,
+        env=dict(environ),
+    )
+    try:
+        server = Server(port, process.pid)
+        server.wait_until_ready(process)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@dataclass
+class Server:
+    port: int
+    pid: int
+
+    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        for _ in range(600):
+            assert process.poll() is None, "the server has ended"
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the server did not come up")
+
+    def workers(self) -> list[int]:
+        """The processes that answer, as the system knows them."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def kill_a_worker(self, number: int) -> None:
+        """Kill one of the workers, once there are two, and without a chance for it to tidy up."""
+        until = time.monotonic() + 20
+        while len(workers := self.workers()) < 2:
+            assert time.monotonic() < until, "the workers do not come back"
+            time.sleep(0.01)
+        os.kill(workers[number % len(workers)], signal.SIGKILL)
+
+
+# Clients.
+
+
+def notification(marker: str) -> bytes:
+    return f"txn_ref=AA-S-{marker[:8]}&sms_status=delivered&dest=%2B6511111111&marker={marker}".encode()
+
+
+def post(port: int, path: str, body: bytes, *, timeout: float = 60, **headers: str) -> int:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        client.request("POST", path, body, {"Content-Type": FORM, **headers})
+        return client.getresponse().status
+    finally:
+        client.close()
+
+
+@dataclass
+class Load:
+    """Clients that post to a signed URL as fast as they are answered, each notification once and with a marker of its own.
+
+    They begin on entering the context and are through when it is left.
+    """
+
+    port: int
+    clients: int = 6
+    # What one client posts at most, so that it ends by itself.
+    most: int = 2000
+    # Seconds between two requests of one client.
+    pause: float = 0.0
+    # Marker → status; `None` where the connection broke before there was an answer.
+    answers: dict[str, int | None] = field(default_factory=dict)
+
+    def __enter__(self) -> Load:
+        self._path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._post_on) for _ in range(self.clients)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _post_on(self) -> None:
+        for _ in range(self.most):
+            if self._stop.is_set():
+                return
+            marker = uuid.uuid4().hex
+            try:
+                self.answers[marker] = post(self.port, self._path, notification(marker))
+            except (OSError, http.client.HTTPException):
+                self.answers[marker] = None
+            time.sleep(self.pause)
+
+    @property
+    def statuses(self) -> Counter[int | None]:
+        return Counter(self.answers.values())
+
+    @property
+    def promised(self) -> set[str]:
+        """The markers of what was answered with 200."""
+        return {marker for marker, status in self.answers.items() if status == 200}
+
+
+# The spool.
+
+
+def spooled(folder: Path) -> list[str]:
+    """The markers of the notifications that wait in the spool."""
+    return [parse_qs(spool.load(path).body.decode())["marker"][0] for path in spool.waiting(folder)]

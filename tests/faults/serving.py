@@ -1,0 +1,7 @@
+"""What gunicorn loads."""
+
+from __future__ import annotations
+
+from django.core.wsgi import get_wsgi_application
+
+wsgi = get_wsgi_application()

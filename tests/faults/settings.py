@@ -1,0 +1,24 @@
+"""The settings of the test suite for processes of their own: servers and commands on the database of the tests."""
+
+from __future__ import annotations
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
+
+DATABASES["default"]["NAME"] = os.environ["HOIIO_TEST_NAME"]
+# A proxy that is to see a COMMIT go by needs it unencrypted; a locked SQLite file is not waited for as long as elsewhere.
+DATABASES["default"]["OPTIONS"] = {
+    "sqlite": {"timeout": float(os.environ.get("HOIIO_FAULTS_TIMEOUT", "30"))},
+    "postgres": {"sslmode": "disable", "gssencmode": "disable"},
+    "mariadb": {"ssl_mode": "DISABLED"},
+}[DATABASE]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.listening.Listening"]
+HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"]}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    # What is provoked here is logged in plenty.
+    "loggers": {"django_hoiio": {"level": "CRITICAL"}, "django.request": {"level": "CRITICAL"}},
+}

@@ -1,0 +1,97 @@
+"""`hoiio_recover` killed at random points, two at once, until the spool is empty."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+
+from django_hoiio import spool
+from django_hoiio.kinds import Proof
+from django_hoiio.models import Notification, ReceiverFailure, Sms
+
+from ..conftest import arrival
+from .conftest import Figures
+from .processes import Environment, run_command, start_command
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+
+FILES = 500
+
+# More rounds than are ever needed, so that it ends by itself.
+MOST_ROUNDS = 60
+
+
+def test_killed_and_doubled_recovery_stores_exactly_once(
+    environ: Environment, spool_dir: Path, tmp_path: Path, figures: Figures
+) -> None:
+    environ = {**environ, "HOIIO_FAULTS_RECEIVERS": "first last"}
+    begun = datetime.now(timezone.utc) - timedelta(hours=1)
+    spooled = [
+        arrival(
+            "sms",
+            body=f"txn_ref=AA-S-{number % 50}&sms_status=delivered&marker={number}",
+            received_at=begun + timedelta(seconds=number),
+            proof=Proof.URL,
+        )
+        for number in range(FILES)
+    ]
+    for one in spooled:
+        spool.keep(one, spool_dir)
+
+    kills = rounds = 0
+    while list(spool.waiting(spool_dir)):
+        rounds += 1
+        assert rounds <= MOST_ROUNDS, "the spool is not drained"
+        kills += _drain_for_a_moment(environ, spool_dir)
+    while Notification.objects.undispatched().exists() or ReceiverFailure.objects.unmended().exists():
+        rounds += 1
+        assert rounds <= MOST_ROUNDS, "not all are told"
+        # As if the claims and the rests of the receivers were over.
+        Notification.objects.undispatched().update(claimed_until=F("received_at"))
+        ReceiverFailure.objects.unmended().update(failed_at=begun)
+        code, printed = run_command(environ, "hoiio_recover")
+        assert code in (0, 1), printed
+
+    rows = Counter(Notification.objects.values_list("arrival", flat=True))
+    assert rows == Counter(one.uuid for one in spooled)
+    assert list(Notification.objects.order_by("received_at").values_list("pass_on__marker", flat=True)) == [
+        str(number) for number in range(FILES)
+    ]
+    assert Sms.objects.count() == 50
+    assert [path.name for path in spool_dir.iterdir()] == []
+    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
+    assert set(told) == {(name, str(one.uuid)) for one in spooled for name in ("first", "last")}
+    figures(
+        spool_files=FILES,
+        kills=kills,
+        rounds=rounds,
+        rows=len(rows),
+        told_twice=sum(times > 1 for times in told.values()),
+    )
+
+
+def _drain_for_a_moment(environ: Environment, spool_dir: Path) -> int:
+    """Run two at once; kill each after it has done something; tell how many were killed."""
+    processes = [start_command(environ, "hoiio_recover") for _ in range(2)]
+    before = len(list(spool_dir.iterdir()))
+    try:
+        until = time.monotonic() + 60
+        while any(process.poll() is None for process in processes) and time.monotonic() < until:
+            # The first file is gone: both are at work, or about to be.
+            if len(list(spool_dir.iterdir())) < before:
+                break
+            time.sleep(0.002)
+        for process in processes:
+            time.sleep(random.uniform(0, 0.15))
+            process.kill()
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    return sum(process.returncode == -9 for process in processes)

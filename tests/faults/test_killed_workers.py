@@ -1,0 +1,58 @@
+"""`kill -9` of gunicorn's workers under load."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db.models import F
+
+from django_hoiio.models import Notification, ReceiverFailure
+
+from .conftest import Figures
+from .processes import Environment, Load, gunicorn, run_command
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+
+KILLS = 10
+
+
+def test_killed_workers_lose_nothing_that_was_answered(environ: Environment, tmp_path: Path, figures: Figures) -> None:
+    environ = {**environ, "HOIIO_FAULTS_RECEIVERS": "first last"}
+
+    with gunicorn(environ, workers=4) as server, Load(server.port) as load:
+        for _ in range(KILLS):
+            time.sleep(random.uniform(0.1, 0.6))
+            server.kill_a_worker(random.randrange(4))
+        time.sleep(0.5)
+
+    rows = Counter(Notification.objects.values_list("pass_on__marker", flat=True))
+    assert load.statuses.keys() <= {200, None}
+    assert load.promised - set(rows) == set()
+    assert set(rows) - set(load.answers) == set()
+    assert set(rows.values()) == {1}
+
+    # What was kept by a worker that did not live to tell it is told once its claim has run out.
+    untold = Notification.objects.undispatched().count()
+    Notification.objects.undispatched().update(claimed_until=F("received_at"))
+    for _ in range(2):
+        # The first run takes them up, and the receivers rest for a minute.
+        run_command(environ, "hoiio_recover")
+        ReceiverFailure.objects.unmended().update(failed_at=F("failed_at") - timedelta(minutes=2))
+    assert Notification.objects.undispatched().count() == ReceiverFailure.objects.unmended().count() == 0
+    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
+    arrivals = [str(arrival) for arrival in Notification.objects.values_list("arrival", flat=True)]
+    assert {(name, arrival) for arrival in arrivals for name in ("first", "last")} == set(told)
+    figures(
+        kills=KILLS,
+        requests=len(load.answers),
+        answered_200=load.statuses[200],
+        cut_off=load.statuses[None],
+        rows=len(rows),
+        kept_but_not_told_before_hoiio_recover=untold,
+        told_twice=sum(times > 1 for times in told.values()),
+    )
