@@ -21,7 +21,11 @@ setup(
     include_package_data=True,
     zip_safe=False,
     python_requires=">=3.10",
-    install_requires=["Django>=5.2"],
+    install_requires=[
+        "Django>=5.2",
+        # Progress bars of the commands; nothing on the way of a notification imports it.
+        "tqdm>=4.66",
+    ],
     extras_require={
         # What the test suite needs on SQLite.
         "test": [
@@ -37,7 +41,7 @@ setup(
         "postgres": ["psycopg[binary]>=3.2.2"],
         "mariadb": ["mysqlclient>=2.2.5"],
         # Pinned, because each release finds something new.
-        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*"],
+        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*", "types-tqdm"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",
