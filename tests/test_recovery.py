@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, OperationalError
 
 from django_hoiio import inbox, recording, recovery, spool
-from django_hoiio.dispatch import Outcome, claim, hand_to_ledger
+from django_hoiio.dispatch import Outcome, claim, hand_to_ledger, run_again
 from django_hoiio.kinds import Origin
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import Arrival
@@ -196,6 +196,13 @@ def test_untold_notification_is_taken_by_one_process_alone() -> None:
     assert [hand_to_ledger(kept), hand_to_ledger(kept)] == [True, False]
 
 
+def test_notification_whose_claim_still_runs_is_not_taken() -> None:
+    kept = left_untold()
+    Notification.objects.filter(pk=kept.pk).update(claimed_until=datetime.now(timezone.utc) + recording.CLAIM)
+
+    assert hand_to_ledger(kept) is False
+
+
 def test_claim_is_given_once_for_the_state_that_was_seen() -> None:
     kept = left_untold()
 
@@ -284,6 +291,17 @@ def test_attempt_is_counted_before_it_is_made() -> None:
     recover()
 
     assert counted == [[], [2]]
+
+
+def test_attempt_that_two_processes_see_is_made_by_one() -> None:
+    flaky = Flaky()
+    sms_status.connect(flaky)
+    inbox.receive(arrival("any", "", STATUS))
+    rested()
+    seen_by_one, seen_by_other = ReceiverFailure.objects.get(), ReceiverFailure.objects.get()
+
+    assert [run_again(seen_by_one), run_again(seen_by_other)] == [Outcome.FAILED, Outcome.TAKEN]
+    assert flaky.attempts == [1, 2]
 
 
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -75,6 +76,23 @@ def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.Mon
         spool.keep(arrival(), tmp_path)
 
     assert list(spool.waiting(tmp_path)) == []
+
+
+def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    really_sync = os.fsync
+
+    def sync(descriptor: int) -> None:
+        really_sync(descriptor)
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append(("folder" if is_folder else "file", [path.suffix for path in tmp_path.iterdir()]))
+
+    monkeypatch.setattr("os.fsync", sync)
+    spool.keep(arrival(), tmp_path)
+
+    assert synced == [("file", [".part"]), ("folder", [".json"])]
 
 
 def test_folder_that_is_not_there_has_nothing_waiting(tmp_path: Path) -> None:
