@@ -49,9 +49,8 @@ def dispatch(notification: Notification, row: Transaction | None, *, ivr: bool =
 
 def _enqueue(notification: Notification) -> None:
     """Hand the notification to a worker together with its claim, which only one of them can take over."""
-    claimed_until = notification.claimed_until and notification.claimed_until.isoformat()
     try:
-        import_string("django_hoiio.tasks.tell").enqueue(notification.pk, claimed_until)
+        import_string("django_hoiio.tasks.tell").enqueue(notification.pk, str(notification.claimed_until))
     # Whatever the queue raises; the notification stays untold, and the recovery finds it.
     except Exception as error:
         logger.error(
@@ -115,8 +114,10 @@ def _on_its_own(using: str) -> Iterator[None]:
     try:
         yield
     finally:
-        autocommit = connection.settings_dict["AUTOCOMMIT"]
-        if connection.in_atomic_block or connection.needs_rollback or connection.autocommit != autocommit:
+        in_transaction = connection.in_atomic_block or connection.needs_rollback
+        has_autocommit = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
+        # An error of the database may mean that the connection is gone, which SQLite cannot be asked.
+        if in_transaction or not has_autocommit or connection.errors_occurred:
             connection.close()
             # Also forgets the transaction that was left open.
             connection.connect()

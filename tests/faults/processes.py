@@ -179,6 +179,12 @@ class Load:
                 self.answers[marker] = None
             time.sleep(self.pause)
 
+    def wait_for(self, answers: int) -> None:
+        """Wait until so many more are answered, but not forever."""
+        enough, until = len(self.answers) + answers, time.monotonic() + 30
+        while len(self.answers) < enough and time.monotonic() < until:
+            time.sleep(0.005)
+
     @property
     def statuses(self) -> Counter[int | None]:
         return Counter(self.answers.values())

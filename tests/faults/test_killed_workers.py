@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -26,9 +25,9 @@ def test_killed_workers_lose_nothing_that_was_answered(environ: Environment, tmp
 
     with gunicorn(environ, workers=4) as server, Load(server.port) as load:
         for _ in range(KILLS):
-            time.sleep(random.uniform(0.1, 0.6))
+            load.wait_for(random.randint(10, 40))
             server.kill_a_worker(random.randrange(4))
-        time.sleep(0.5)
+        load.wait_for(20)
 
     rows = Counter(Notification.objects.values_list("pass_on__marker", flat=True))
     assert load.statuses.keys() <= {200, None}
