@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What a checkout holds beside what git does.
+LITTER = shutil.ignore_patterns(".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "build", "dist")
+
+
+def files(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
+    }
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel."""
+    built = tmp_path_factory.mktemp("dist")
+    source = built / "source"
+    shutil.copytree(ROOT, source, ignore=LITTER)
+    build = "from setuptools import build_meta; build_meta.build_sdist('..'); build_meta.build_wheel('..')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, stdout=subprocess.DEVNULL)
+    return built
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> zipfile.ZipFile:
+    (path,) = dist.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="session")
+def metadata(wheel: zipfile.ZipFile) -> Message:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    return Parser().parsestr(wheel.read(name).decode())
+
+
+def test_wheel_has_all_of_the_app_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    expected = {f"django_hoiio/{name}" for name in files(ROOT / "django_hoiio")}
+
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == expected
+    assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= expected
+
+
+def test_sdist_has_what_is_needed_to_test_it_and_to_read_about_it(dist: Path) -> None:
+    (path,) = dist.glob("*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+
+    folders = ("django_hoiio", "docs", "example_project", "tests")
+    expected = {f"{folder}/{name}" for folder in folders for name in files(ROOT / folder)}
+    top = {".ci/run", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.py"}
+    # A demo that was run here leaves its database.
+    assert {name for name in expected if ".sqlite3" not in name} | top <= names
+    assert [name for name in names if ".sqlite3" in name or name.endswith(".pyc")] == []
+
+
+def test_app_needs_django_alone(metadata: Message) -> None:
+    needed = [each for each in metadata.get_all("Requires-Dist") or [] if "extra ==" not in each]
+
+    assert needed == ["Django>=5.2"]
+    assert metadata["Requires-Python"] == ">=3.10"
+
+
+def test_licence_is_mit(metadata: Message, wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith("licenses/LICENSE"))
+
+    assert metadata["License-Expression"] == "MIT"
+    assert wheel.read(name).decode().startswith("MIT License\n")
+
+
+def test_description_is_the_readme(metadata: Message) -> None:
+    assert metadata["Description-Content-Type"] == "text/x-rst"
+    assert str(metadata.get_payload()).strip() == (ROOT / "README.rst").read_text(encoding="utf-8").strip()
+
+
+def test_changelog_begins_with_this_version(metadata: Message) -> None:
+    lines = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8").splitlines()
+    versions = [line for line, below in pairwise(lines) if below and set(below) == {"-"}]
+
+    assert versions[0].split()[0] == metadata["Version"]
+
+
+def test_ci_can_be_run() -> None:
+    assert os.access(ROOT / ".ci/run", os.X_OK)
