@@ -45,7 +45,7 @@ W001 = Warning(
 
 W003 = Warning(
     "Notifications are lost while the database is away: HOIIO['SPOOL_DIR'] is not set.",
-    hint="Write 'SPOOL_DIR': '/var/spool/hoiio', a folder that the server may write to, and run hoiio_recover from cron.",
+    hint="Write 'SPOOL_DIR': '/var/spool/hoiio', a folder that the server may write to; run hoiio_recover from cron.",
     id="django_hoiio.W003",
 )
 
@@ -134,7 +134,7 @@ def _is_odd_account(account: tuple[str, Any]) -> bool:
 def _odd_account(account: tuple[str, Any]) -> CheckMessage:
     return Error(
         f"HOIIO['ACCOUNTS'][{account[0]!r}] is not an account.",
-        hint=f"Write {account[0]!r}: {{'APP_ID': '…', 'ACCESS_TOKEN': '…'}}; the token may be a list, the new one first.",
+        hint=f"Write {account[0]!r}: {{'APP_ID': '…', 'ACCESS_TOKEN': '…'}}; the token may be a list, newest first.",
         id="django_hoiio.E007",
     )
 
@@ -199,7 +199,7 @@ def _no_worker(backend: str) -> CheckMessage:
 def _unsupported(using: str) -> CheckMessage:
     return Error(
         f"The database {using!r} cannot keep notifications.",
-        hint="Use PostgreSQL, MariaDB 10.5 or later, or SQLite 3.35 or later; MySQL and Oracle lack INSERT … RETURNING.",
+        hint="Use PostgreSQL, MariaDB 10.5 or later, or SQLite 3.35 or later; others lack INSERT … RETURNING.",
         id="django_hoiio.E006",
     )
 

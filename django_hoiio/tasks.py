@@ -8,7 +8,7 @@ try:
     from django.tasks import task
 except ImportError:
     # Django 5.2 has the same as a package of its own.
-    from django_tasks import task  # type: ignore[import-not-found, no-redef]
+    from django_tasks import task  # type: ignore[import-not-found, no-redef, unused-ignore]
 
 from .dispatch import claim
 from .dispatch import tell as tell_receivers

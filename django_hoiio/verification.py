@@ -13,7 +13,7 @@ from django.core import signing
 from .conf import conf
 from .kinds import Proof, Route
 
-# Parts the token from its signature. Like all its characters it is unreserved in URLs, so nobody on the way rewrites it.
+# Parts the token from its signature. Like all of the token it is unreserved in URLs, so nobody on the way rewrites it.
 SEPARATOR = "~"
 SALT = "django_hoiio.notify_url"
 
@@ -81,5 +81,6 @@ def _is_signed_for(account: str, body: bytes, signature: str) -> bool:
     expected = [
         hmac.new(token.encode(), body, hashlib.sha256).hexdigest().encode() for token in conf.access_tokens(account)
     ]
-    # All are compared, each in constant time.
-    return any([hmac.compare_digest(given, one) for one in expected])
+    # All are compared, each in constant time, and only then looked at.
+    matches = [hmac.compare_digest(given, one) for one in expected]
+    return any(matches)

@@ -116,7 +116,7 @@ def test_odd_account_is_an_error_that_does_not_show_it(settings: Any, account: o
         (
             "django_hoiio.E007",
             "HOIIO['ACCOUNTS']['second'] is not an account.",
-            "Write 'second': {'APP_ID': '…', 'ACCESS_TOKEN': '…'}; the token may be a list, the new one first.",
+            "Write 'second': {'APP_ID': '…', 'ACCESS_TOKEN': '…'}; the token may be a list, newest first.",
         )
     ]
 
@@ -159,7 +159,7 @@ def test_dates_need_time_zones(settings: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.W001])])
 def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": required, "SPOOL_DIR": "/tmp"}  # noqa: S108
+    settings.HOIIO = {"REQUIRE_PROOF": required, "SPOOL_DIR": "/tmp"}
 
     assert checks.check_deployment(None) == warnings
     assert checks.W001 not in django_checks.run_checks()

@@ -59,7 +59,9 @@ def test_hoiio_urls_says_what_is_wrong(settings: Any, arguments: list[str], mess
 def test_hoiio_urls_needs_a_public_url(settings: Any) -> None:
     settings.HOIIO = {}
 
-    with pytest.raises(CommandError, match="Hoiio needs an absolute URL; write for example 'https://my.example.com'"):
+    with pytest.raises(
+        CommandError, match=r"Hoiio needs an absolute URL; write for example 'https://my\.example\.com'"
+    ):
         run("hoiio_urls")
 
 

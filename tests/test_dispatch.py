@@ -131,9 +131,7 @@ def test_kind_comes_first_then_the_end_of_the_call_then_the_signal_for_all() -> 
         asyncio.CancelledError(),
         DatabaseError("gone"),
         RecursionError("deep"),
-        ExceptionGroup("two", [ValueError(), TypeError()])
-        if hasattr(__builtins__, "ExceptionGroup")
-        else MemoryError(),
+        MemoryError(),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -6,10 +6,26 @@ from django_hoiio import signals
 from django_hoiio.kinds import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
 from django_hoiio.signals import SIGNALS, NotificationSignal, signals_of
 
-PROMISED = (
-    "call_ended sms_received sms_status bulk_sms_status fax_received fax_status ivr_answer ivr_dial ivr_play ivr_gather "
-    "ivr_record ivr_monitor ivr_transfer ivr_hangup ivr_unhold ivr_step ivr_ended unknown"
-).split()
+PROMISED = [
+    "call_ended",
+    "sms_received",
+    "sms_status",
+    "bulk_sms_status",
+    "fax_received",
+    "fax_status",
+    "ivr_answer",
+    "ivr_dial",
+    "ivr_play",
+    "ivr_gather",
+    "ivr_record",
+    "ivr_monitor",
+    "ivr_transfer",
+    "ivr_hangup",
+    "ivr_unhold",
+    "ivr_step",
+    "ivr_ended",
+    "unknown",
+]
 
 
 def test_kinds_and_signals_have_the_same_names() -> None:

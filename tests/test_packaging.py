@@ -70,10 +70,10 @@ def test_sdist_has_what_is_needed_to_test_it_and_to_read_about_it(dist: Path) ->
     assert [name for name in names if ".sqlite3" in name or name.endswith(".pyc")] == []
 
 
-def test_app_needs_django_alone(metadata: Message) -> None:
+def test_app_needs_django_and_a_progress_bar(metadata: Message) -> None:
     needed = [each for each in metadata.get_all("Requires-Dist") or [] if "extra ==" not in each]
 
-    assert needed == ["Django>=5.2"]
+    assert sorted(needed) == ["Django>=5.2", "tqdm>=4.66"]
     assert metadata["Requires-Python"] == ">=3.10"
 
 

@@ -67,7 +67,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[int]:
         "HOIIO_TEST_NAME": str(connection.settings_dict["NAME"]),
         "PYTHONPATH": str(ROOT),
     }
-    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment)  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT, env=environment)
     try:
         _wait_for(port, process)
         yield port

@@ -18,7 +18,7 @@ BODY = b"txn_ref=AA-S-1"
 
 @pytest.fixture(autouse=True)
 def _keys(settings: Any) -> None:
-    settings.SECRET_KEY = "secret"  # noqa: S105
+    settings.SECRET_KEY = "secret"
     settings.SECRET_KEY_FALLBACKS = ["older"]
     settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": "one"}, "second": {"ACCESS_TOKEN": ["two", "three"]}}}
 

@@ -105,8 +105,7 @@ def test_without_proof_nobody_is_let_in(
     assert (response.status_code, response.content) == (403, b"")
     assert Notification.objects.count() == 0
     assert [record.getMessage() for record in caplog.records if record.name == "django_hoiio.views"] == [
-        "A notification without proof was refused on the route sms."
-        " Give Hoiio the URLs that `manage.py hoiio_urls` prints."
+        views.REFUSED % "sms"
     ]
 
 
@@ -267,8 +266,10 @@ def test_what_cannot_be_read_is_kept_and_named(post: Post, said: str, problems: 
         ("application/json", b'{"txn_ref": "AA-S-1", "sms_status": "delivered"}'),
         (
             "multipart/form-data; boundary=b",
-            b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n'
-            b'--b\r\nContent-Disposition: form-data; name="sms_status"\r\n\r\ndelivered\r\n--b--\r\n',
+            (
+                b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n'
+                b'--b\r\nContent-Disposition: form-data; name="sms_status"\r\n\r\ndelivered\r\n--b--\r\n'
+            ),
         ),
     ],
 )

@@ -8,7 +8,8 @@ import select
 import socket
 import threading
 
-COMMIT = re.compile(rb"COMMIT", re.IGNORECASE)
+# As both databases are sent it; not `SET autocommit`.
+COMMIT = re.compile(rb"\bCOMMIT\0?$", re.IGNORECASE)
 
 
 class Proxy:

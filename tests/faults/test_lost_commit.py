@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from django_hoiio.kinds import Route
@@ -105,25 +105,25 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
     goes_away: bool,
 ) -> None:
     settings.HOIIO = {"SPOOL_DIR": spool_dir}
-    commit = connection._commit
+    wrapper = connections["default"]
+    commit, connect = wrapper._commit, wrapper.connect
     lost = 0
 
     def lose_the_answer() -> None:
         nonlocal lost
         commit()
         lost += 1
-        monkeypatch.setattr(connection, "_commit", commit)
-        connection.close()
+        monkeypatch.setattr(wrapper, "_commit", commit)
+        wrapper.close()
         if goes_away:
-            monkeypatch.setattr(connection, "connect", _refuse)
+            monkeypatch.setattr(wrapper, "connect", _refuse)
         raise OperationalError("server closed the connection unexpectedly")
 
-    connect = connection.connect
     markers = [uuid.uuid4().hex for _ in range(COMMITS)]
     for marker in markers:
-        monkeypatch.setattr(connection, "_commit", lose_the_answer)
+        monkeypatch.setattr(wrapper, "_commit", lose_the_answer)
         assert Client().generic("POST", _path(), notification(marker), content_type=FORM).status_code == 200
-        monkeypatch.setattr(connection, "connect", connect)
+        monkeypatch.setattr(wrapper, "connect", connect)
 
     assert (lost, _rows()) == (COMMITS, Counter(markers))
     waiting = len(spooled(spool_dir))

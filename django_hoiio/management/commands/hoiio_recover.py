@@ -12,8 +12,8 @@ from django_hoiio.recovery import recover
 
 class Command(BaseCommand):
     help = (
-        "Brings in what waits in the spool, tells what was never told, and runs failed receivers again. Exits with 1 when"
-        " something is left. Safe to run from cron, and several at once."
+        "Brings in what waits in the spool, tells what was never told, and runs failed receivers again. Exits with 1"
+        " when something is left. Safe to run from cron, and several at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

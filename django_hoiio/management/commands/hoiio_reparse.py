@@ -28,8 +28,8 @@ class Command(BaseCommand):
         report = reparse(since=_moment(since) if since else None, tell=tell, dry_run=dry_run, progress=bar)
         would = "Would change" if dry_run else "Changed"
         self.stdout.write(
-            f"Read {report.read} notifications again. {would} {report.changed} of them and {report.states} calls, SMS and"
-            f" faxes; {report.failed} failed, {report.told} were told."
+            f"Read {report.read} notifications again. {would} {report.changed} of them and {report.states} calls, SMS"
+            f" and faxes; {report.failed} failed, {report.told} were told."
         )
         if report.failed:
             sys.exit(1)

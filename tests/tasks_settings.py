@@ -1,0 +1,39 @@
+"""Settings of the processes that tests/test_tasks.py starts, on the database that the tests have made.
+
+`HOIIO_TEST_QUEUE` chooses the queue: db (django-tasks-db), rq (django-tasks-rq), immediate or dummy.
+"""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+from .settings import *  # noqa: F403
+from .settings import DATABASE, DATABASES, INSTALLED_APPS
+
+_QUEUE = os.environ["HOIIO_TEST_QUEUE"]
+# Django 5.2 has its tasks in a package of their own.
+_TASKS = "django.tasks" if django.VERSION >= (6,) else "django_tasks"
+_BACKENDS = {
+    "db": "django_tasks_db.DatabaseBackend",
+    "rq": "django_tasks_rq.RQBackend",
+    "immediate": f"{_TASKS}.backends.immediate.ImmediateBackend",
+    "dummy": f"{_TASKS}.backends.dummy.DummyBackend",
+}
+_APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"]}
+
+HOIIO = {"REQUIRE_PROOF": False, "DISPATCH": "task"}
+TASKS = {"default": {"BACKEND": _BACKENDS[_QUEUE], "QUEUES": [os.environ.get("HOIIO_TEST_QUEUE_NAME", "default")]}}
+RQ_QUEUES = {"default": {"URL": os.environ.get("HOIIO_TEST_REDIS", "")}}
+
+INSTALLED_APPS = [*INSTALLED_APPS, *_APPS.get(_QUEUE, []), "tests.tasks_app.ListeningConfig"]
+if _TASKS == "django_tasks":
+    INSTALLED_APPS.append("django_tasks")
+
+DATABASES["default"]["NAME"] = os.environ["HOIIO_TEST_NAME"]
+if DATABASE == "sqlite":
+    DATABASES["default"]["OPTIONS"]["transaction_mode"] = "IMMEDIATE"
+DATABASES["telephony"] = DATABASES["default"]
+DATABASES["nowhere"] = {"ENGINE": "django.db.backends.dummy"}
+DATABASE_ROUTERS = [f"tests.tasks_app.{name}" for name in os.environ.get("HOIIO_TEST_ROUTER", "").split()]
