@@ -29,6 +29,8 @@ setup(
     extras_require={
         # What the test suite needs on SQLite.
         "test": [
+            "django-tasks>=0.12",
+            "django-tasks-db>=0.13",
             "docutils>=0.21",
             "gunicorn>=23.0",
             "hypothesis>=6.122",
@@ -40,6 +42,9 @@ setup(
         ],
         "postgres": ["psycopg[binary]>=3.2.2"],
         "mariadb": ["mysqlclient>=2.2.5"],
+        # Workers for receivers: with a queue in the database, and with one in Redis.
+        "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
+        "rq": ["django-tasks-rq>=0.12"],
         # Pinned, because each release finds something new.
         "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*", "types-tqdm"],
     },

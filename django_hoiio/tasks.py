@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import router
-
 try:
     from django.tasks import task
 except ImportError:
@@ -18,8 +16,7 @@ from .models import Notification
 @task()
 def tell(notification_pk: int, claimed_until: str) -> None:
     """Call the receivers of a notification, unless its claim, as it was handed over, is taken or gone."""
-    # A replica may not have it yet.
-    notifications = Notification.objects.using(router.db_for_write(Notification))
+    notifications = Notification.objects.where_written()
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
     if notification is not None and claim(notification):
         tell_receivers(notification, notification.transaction)

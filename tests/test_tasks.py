@@ -332,6 +332,17 @@ def test_worker_finds_the_notification_where_it_was_written(project: MakeProject
     assert (is_told(kept), here.tasks()) == (True, ["SUCCESSFUL"])
 
 
+def test_recovery_reads_from_the_database_that_is_written_too(project: MakeProject) -> None:
+    here = project(HOIIO_TEST_ROUTER="ReadFromReplica")
+    kept, _ = here.post()
+
+    here.recover_later()
+    here.manage("hoiio_reparse")
+
+    assert {(each["database"], each["sms_status"]) for each in here.heard} == {("telephony", "delivered")}
+    assert is_told(kept)
+
+
 def test_immediate_backend_tells_in_the_process_that_received(project: MakeProject) -> None:
     here = project("immediate")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
 
 
 class ReceiverFailureQuerySet(models.QuerySet["ReceiverFailure"]):
+    def where_written(self) -> ReceiverFailureQuerySet:
+        """Read from the database that is written to: a replica may not have them yet."""
+        return self.using(router.db_for_write(self.model))
+
     def unmended(self) -> ReceiverFailureQuerySet:
         """Those whose receiver has not succeeded since."""
         return self.filter(mended_at=None)

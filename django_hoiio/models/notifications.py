@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +14,10 @@ from .transactions import MODELS, Call, Sms, Transaction
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
+    def where_written(self) -> NotificationQuerySet:
+        """Read from the database that is written to: a replica may not have them yet."""
+        return self.using(router.db_for_write(self.model))
+
     def undispatched(self) -> NotificationQuerySet:
         """Those whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)

@@ -95,7 +95,7 @@ def _drain(folder: Path, report: Report, ivr: bool, progress: Progress) -> None:
 
 def _bring_in(path: Path, report: Report, ivr: bool) -> None:
     arrival = spool.load(path)
-    if Notification.objects.filter(arrival=arrival.uuid).exists():
+    if Notification.objects.where_written().filter(arrival=arrival.uuid).exists():
         report.known += 1
     else:
         receive(arrival, ivr=ivr)
@@ -104,7 +104,8 @@ def _bring_in(path: Path, report: Report, ivr: bool) -> None:
 
 
 def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
-    untold = Notification.objects.undispatched().filter(claimed_until__lt=datetime.now(timezone.utc))
+    now = datetime.now(timezone.utc)
+    untold = Notification.objects.where_written().undispatched().filter(claimed_until__lt=now)
     if not ivr:
         untold = untold.exclude(kind__in=IVR_KINDS)
     for notification in progress(untold.order_by("received_at", "pk"), "untold"):
@@ -112,7 +113,7 @@ def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
 
 
 def _run_failed_again(report: Report, ivr: bool, progress: Progress) -> None:
-    failures = ReceiverFailure.objects.unmended().filter(attempts__lt=conf.MAX_ATTEMPTS)
+    failures = ReceiverFailure.objects.where_written().unmended().filter(attempts__lt=conf.MAX_ATTEMPTS)
     if not ivr:
         failures = failures.exclude(notification__kind__in=IVR_KINDS)
     in_order = failures.select_related("notification").order_by("notification__received_at", "pk")

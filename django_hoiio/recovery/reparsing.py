@@ -46,7 +46,7 @@ def reparse(
     Sends no signal unless `tell`: then receivers are called for those that changed. With `dry_run` nothing is written.
     """
     report = Reparsed()
-    notifications = Notification.objects.order_by("received_at", "pk")
+    notifications = Notification.objects.where_written().order_by("received_at", "pk")
     if since is not None:
         notifications = notifications.filter(received_at__gte=since)
     for notification in progress(notifications, "notifications"):

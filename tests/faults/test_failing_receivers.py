@@ -22,7 +22,7 @@ from .processes import Environment, gunicorn, notification, post, run_command
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-REQUESTS = 100
+REQUESTS = 50
 
 
 def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(

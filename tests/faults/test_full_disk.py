@@ -1,0 +1,98 @@
+"""No database, and a spool that does not take what came: the answer is 503, because a 200 would be a lie."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from django_hoiio import inbox, spool
+from django_hoiio.kinds import Route
+from django_hoiio.models import Notification
+from django_hoiio.verification import sign
+
+from .conftest import Figures
+from .processes import FORM, notification
+
+pytestmark = [pytest.mark.faults, pytest.mark.django_db]
+
+REQUESTS = 20
+NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def _database_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any) -> None:
+        raise OperationalError("could not connect")
+
+    monkeypatch.setattr(inbox, "record", refuse)
+
+
+def _answers(times: int = REQUESTS) -> list[int]:
+    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+    return [
+        Client().generic("POST", path, notification(f"{number:08}"), content_type=FORM).status_code
+        for number in range(times)
+    ]
+
+
+def test_full_disk_under_the_spool_is_503(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, spool_dir: Path, figures: Figures
+) -> None:
+    settings.HOIIO = {"SPOOL_DIR": spool_dir}
+    really_open = os.open
+
+    def open_on_a_full_disk(path: Any, flags: int, mode: int = 0o777, **kwargs: Any) -> int:
+        # The system answers each write to it with "No space left on device".
+        return really_open("/dev/full" if flags & os.O_CREAT else path, flags, mode, **kwargs)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "open", open_on_a_full_disk)
+        answers = _answers()
+
+    assert answers == [503] * REQUESTS
+    assert list(spool.waiting(spool_dir)) == []
+    assert Notification.objects.count() == 0
+    # There is room again.
+    assert _answers(1) == [200]
+    assert len(list(spool.waiting(spool_dir))) == 1
+    figures(requests=REQUESTS, answered_503=REQUESTS, rows=0, spool_files=0)
+
+
+@contextlib.contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Root may write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("obstacle", ["not ours", "a file", "no such file system", "unset"])
+def test_unwritable_spool_is_503(settings: Any, tmp_path: Path, figures: Figures, obstacle: str) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    (tmp_path / "file").touch()
+    folders = {
+        "not ours": tmp_path / "locked/spool",
+        "a file": tmp_path / "file",
+        "no such file system": Path("/proc/hoiio/spool"),
+        "unset": None,
+    }
+    settings.HOIIO = {"SPOOL_DIR": folders[obstacle]}
+
+    with _as_nobody() if obstacle == "not ours" else contextlib.nullcontext():
+        answers = _answers()
+
+    assert answers == [503] * REQUESTS
+    assert Notification.objects.count() == 0
+    assert not (tmp_path / "locked/spool").exists()
+    figures(requests=REQUESTS, answered_503=REQUESTS, rows=0, spool_files=0)
