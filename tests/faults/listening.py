@@ -1,4 +1,4 @@
-"""The receivers of a project, each with a line in a file for each call; four of them misbehave while they are told to."""
+"""The receivers of a project, each with a line in a file for each call; most of them misbehave while they are told to."""
 
 from __future__ import annotations
 

@@ -9,11 +9,12 @@ from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
 
 DATABASES["default"]["NAME"] = os.environ["HOIIO_TEST_NAME"]
 # A proxy that is to see a COMMIT go by needs it unencrypted; a locked SQLite file is not waited for as long as elsewhere.
-DATABASES["default"]["OPTIONS"] = {
+OPTIONS: dict[str, dict[str, object]] = {
     "sqlite": {"timeout": float(os.environ.get("HOIIO_FAULTS_TIMEOUT", "30"))},
     "postgres": {"sslmode": "disable", "gssencmode": "disable"},
     "mariadb": {"ssl_mode": "DISABLED"},
-}[DATABASE]
+}
+DATABASES["default"]["OPTIONS"] = OPTIONS[DATABASE]
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.listening.Listening"]
 HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"]}
 LOGGING = {

@@ -24,7 +24,7 @@ from .conftest import Figures
 from .processes import Environment, Load, environment, gunicorn, run_command, spooled
 from .proxy import Proxy
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 # Seconds.
 AWAY = 5.0
@@ -104,9 +104,7 @@ def test_sqlite_that_is_locked_past_its_timeout_goes_to_the_spool(
     _check_and_recover(environ, load, spool_dir, figures)
 
 
-def _check_and_recover(
-    environ: Environment, load: Load, spool_dir: Path, figures: Figures, **numbers: object
-) -> None:
+def _check_and_recover(environ: Environment, load: Load, spool_dir: Path, figures: Figures, **numbers: object) -> None:
     def rows() -> Counter[str]:
         return Counter(Notification.objects.values_list("pass_on__marker", flat=True))
 

@@ -20,7 +20,7 @@ from .conftest import Figures
 from .listening import CONNECTED, HARMS, MISCHIEF
 from .processes import Environment, gunicorn, notification, post, run_command
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 REQUESTS = 50
 

@@ -20,7 +20,7 @@ from django_hoiio.verification import sign
 from .conftest import Figures
 from .processes import FORM, notification
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 REQUESTS = 20
 NOBODY = 65534

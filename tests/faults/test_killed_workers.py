@@ -15,7 +15,7 @@ from django_hoiio.models import Notification, ReceiverFailure
 from .conftest import Figures
 from .processes import Environment, Load, gunicorn, run_command
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 KILLS = 10
 

@@ -25,7 +25,7 @@ from .conftest import Figures
 from .processes import FORM, Environment, gunicorn, notification, post, run_command, spooled
 from .proxy import Proxy
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 COMMITS = 30
 
@@ -91,7 +91,9 @@ def test_lost_answer_to_a_commit_of_a_database_that_goes_away_is_one_row(
     code, printed = run_command(environ, "hoiio_recover")
     assert (code, printed.split(",")[0]) == (0, f"Stored 0 from the spool ({COMMITS} were known"), printed
     assert (_rows(), spooled(spool_dir)) == (Counter(markers), [])
-    figures(requests=COMMITS, answers_to_COMMIT_lost=proxy.lost, answered_200=COMMITS, spool_files=COMMITS, rows=COMMITS)
+    figures(
+        requests=COMMITS, answers_to_COMMIT_lost=proxy.lost, answered_200=COMMITS, spool_files=COMMITS, rows=COMMITS
+    )
 
 
 @without_a_proxy
@@ -105,7 +107,7 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
     goes_away: bool,
 ) -> None:
     settings.HOIIO = {"SPOOL_DIR": spool_dir}
-    wrapper = connections["default"]
+    wrapper: Any = connections["default"]
     commit, connect = wrapper._commit, wrapper.connect
     lost = 0
 

@@ -21,7 +21,7 @@ from django_hoiio.verification import SALT, SEPARATOR, sign
 from .conftest import Figures
 from .processes import FORM
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 BODY = b"txn_ref=AA-S-1&sms_status=delivered"
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
