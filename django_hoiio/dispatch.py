@@ -184,6 +184,13 @@ def hand_to_ledger(notification: Notification) -> bool:
     return True
 
 
+def _listener(failure: ReceiverFailure) -> Listener | None:
+    """The receiver that failed; `None` where it, or its signal, is there no more."""
+    signal = BY_NAME.get(failure.signal)
+    listeners = signal.listeners(Notification) if signal else ()
+    return next((each for each in listeners if _ledger_name(each.label) == failure.receiver), None)
+
+
 class Outcome(Enum):
     """What became of a receiver that was to be run again."""
 
@@ -200,8 +207,7 @@ def run_again(failure: ReceiverFailure) -> Outcome:
     rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
     if failure.failed_at is not None and failure.failed_at + rest > now:
         return Outcome.RESTING
-    listeners = {_ledger_name(each.label): each for each in BY_NAME[failure.signal].listeners(Notification)}
-    listener = listeners.get(failure.receiver)
+    listener = _listener(failure)
     if listener is None:
         return Outcome.DISCONNECTED
     ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)

@@ -317,6 +317,13 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     assert ReceiverFailure.objects.get().attempts == 1
 
 
+def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
+    kept = inbox.receive(arrival("any", "", STATUS))
+    ReceiverFailure.objects.create(notification=kept, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
+
+    assert recover().receivers == {Outcome.DISCONNECTED: 1}
+
+
 def test_poison_receiver_does_not_stop_the_rest() -> None:
     poison, good = Flaky(), Flaky()
     sms_status.connect(poison, dispatch_uid="poison")
