@@ -22,7 +22,10 @@ pytestmark = pytest.mark.django_db
 
 STATUS = "txn_ref=AA-S-1&sms_status=delivered"
 GATHER = "txn_ref=AA-C-1&session=S1&digits=1"
-NOW = datetime.now(timezone.utc)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +42,7 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 
 def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> Arrival:
-    came = arrival("any", "", said, received_at=NOW - timedelta(minutes=minutes))
+    came = arrival("any", "", said, received_at=now() - timedelta(minutes=minutes))
     spool.keep(came, folder)
     return came
 
@@ -47,14 +50,14 @@ def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> Arrival
 def left_untold(said: str = STATUS) -> Notification:
     """A notification whose process ended between the commit and the signals, and whose claim has run out."""
     kept = inbox.receive(arrival("any", "", said))
-    Notification.objects.filter(pk=kept.pk).update(dispatched_at=None, claimed_until=NOW - timedelta(seconds=1))
+    Notification.objects.filter(pk=kept.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
     kept.refresh_from_db()
     return kept
 
 
 def rested() -> None:
     """Let the rest of every failed receiver be over."""
-    ReceiverFailure.objects.update(failed_at=NOW - timedelta(days=30))
+    ReceiverFailure.objects.update(failed_at=now() - timedelta(days=30))
 
 
 class Flaky:
@@ -182,7 +185,7 @@ def test_what_was_stored_and_never_told_is_told_once(folder: Path, heard: list[A
 
 def test_what_another_process_is_telling_is_left_to_it(heard: list[Any]) -> None:
     kept = left_untold()
-    Notification.objects.filter(pk=kept.pk).update(claimed_until=NOW + recording.CLAIM)
+    Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
     heard.clear()
 
     recover()
@@ -198,7 +201,7 @@ def test_untold_notification_is_taken_by_one_process_alone() -> None:
 
 def test_notification_whose_claim_still_runs_is_not_taken() -> None:
     kept = left_untold()
-    Notification.objects.filter(pk=kept.pk).update(claimed_until=datetime.now(timezone.utc) + recording.CLAIM)
+    Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
 
     assert hand_to_ledger(kept) is False
 
@@ -212,7 +215,7 @@ def test_claim_is_given_once_for_the_state_that_was_seen() -> None:
 def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
     kept = left_untold()
     ReceiverFailure.objects.create(
-        notification=kept, signal="sms_status", receiver="tests.heard", attempts=2, traceback="before", failed_at=NOW
+        notification=kept, signal="sms_status", receiver="tests.heard", attempts=2, traceback="before", failed_at=now()
     )
 
     hand_to_ledger(kept)
@@ -257,7 +260,7 @@ def test_failed_receiver_rests_longer_each_time() -> None:
     inbox.receive(arrival("any", "", STATUS))
 
     for attempts, minutes in [(1, 1), (2, 4), (3, 16), (4, 64)]:
-        soon, due = NOW - timedelta(minutes=minutes - 0.5), NOW - timedelta(minutes=minutes + 0.5)
+        soon, due = now() - timedelta(minutes=minutes - 0.5), now() - timedelta(minutes=minutes + 0.5)
         ReceiverFailure.objects.update(failed_at=soon)
         assert recover().receivers == {Outcome.RESTING: 1}
         ReceiverFailure.objects.update(failed_at=due)
