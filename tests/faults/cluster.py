@@ -32,7 +32,7 @@ class Cluster:
         self._run("pg_ctl", "start", "-w", "-t", "60", "-l", str(self._folder / "log"), "-o", options)
 
     def stop(self) -> None:
-        """Stop it as a power cut would: nobody is asked, nothing is tidied up."""
+        """Stop it in the middle of everything: nobody is asked, nothing is tidied up."""
         self._run("pg_ctl", "stop", "-w", "-m", "immediate")
 
     def initialize(self) -> None:

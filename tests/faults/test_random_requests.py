@@ -1,4 +1,7 @@
-"""Random requests: none is a 500, and none is answered 200 that left neither a row nor a file in the spool."""
+"""Random requests: none is a 500, and none is answered 200 that left neither a row nor a file in the spool.
+
+20,000 of them on SQLite, a fifth of that on the others, where each takes three times as long.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ from django_hoiio.models import Notification
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.verification import sign
 
+from ..settings import DATABASE
 from .conftest import Figures
 from .processes import FORM, ROOT, Environment, gunicorn
 
-BY_HYPOTHESIS = 5_000
-BY_BYTES = 15_000
+BY_HYPOTHESIS, BY_BYTES = (5_000, 15_000) if DATABASE == "sqlite" else (1_000, 3_000)
 RAW = 500
 
 # What the door and Django in front of it may answer. 301 is Django's, to a path that lacks its slash.
@@ -96,7 +99,8 @@ class Door:
         else:
             status = self._answer(environ)
         self.statuses[status] += 1
-        rows = list(Notification.objects.filter(pk__gt=self._last).values_list("pk", flat=True))
+        newest = Notification.objects.order_by("-pk").values_list("pk", flat=True)[:3]
+        rows = [pk for pk in newest if pk > self._last]
         files = len(list(spool.waiting(self._spool_dir))) - self.files if database_away else 0
         self._last = max([self._last, *rows])
         self.rows, self.files = self.rows + len(rows), self.files + files
