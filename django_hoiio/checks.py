@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
 from django.utils.module_loading import import_string
@@ -52,7 +51,7 @@ W003 = Warning(
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
-    messages: list[CheckMessage] = [] if settings.USE_TZ else [E005]
+    messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
     if not isinstance(conf.given, Mapping):
         return [E001, *messages]
     return [*_unusable_keys(conf.given), *messages]

@@ -64,6 +64,11 @@ class HoiioSettings:
         url: str = self.given.get("API_URL", "https://secure.hoiio.com/open/")
         return url
 
+    @property
+    def has_time_zones(self) -> bool:
+        """Whether Django keeps aware dates, which Hoiio's need."""
+        return bool(settings.USE_TZ)
+
     def access_tokens(self, account: str) -> list[str]:
         """What an account's requests and notifications are proved with: one token, or a new and an old one."""
         tokens = self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or []
