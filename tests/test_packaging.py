@@ -16,14 +16,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # What a checkout holds beside what git does.
-LITTER = shutil.ignore_patterns(".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "build", "dist")
+LITTER = shutil.ignore_patterns(
+    ".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "__pycache__", "build", "dist"
+)
 
 
 def files(folder: Path) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
 
 
