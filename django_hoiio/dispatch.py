@@ -17,7 +17,7 @@ from .conf import conf
 from .kinds import Kind
 from .models import Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
-from .recording import CLAIM
+from .recording import CLAIM, mark_as_told
 from .signals import BY_NAME, Listener, signals_of
 
 logger = logging.getLogger(__name__)
@@ -123,11 +123,8 @@ def _on_its_own(using: str) -> Iterator[None]:
 
 
 def _mark_as_told(notification: Notification) -> None:
-    notification.dispatched_at = datetime.now(timezone.utc)
-    notification.claimed_until = None
-    told = Notification.objects.using(notification._state.db).filter(pk=notification.pk)
     try:
-        told.update(dispatched_at=notification.dispatched_at, claimed_until=None)
+        mark_as_told(notification)
     except Error as error:
         logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
 

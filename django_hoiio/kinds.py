@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from django.db.models import TextChoices
@@ -144,23 +145,31 @@ class CallState(TextChoices):
 
 
 # The parameters that hold one of a set of words. The sets are open: Hoiio may send a word that is not listed.
-WORDS: dict[str, type[TextChoices]] = {
-    "sms_status": SmsStatus,
-    "fax_status": FaxStatus,
-    "call_state": CallState,
-    "call_status": CallStatus,
-    "call_status_dest1": CallStatus,
-    "call_status_dest2": CallStatus,
-    "dial_status": CallStatus,
-    "transfer_status": CallStatus,
+WORDS: dict[str, frozenset[str]] = {
+    "sms_status": frozenset(SmsStatus.values),
+    "fax_status": frozenset(FaxStatus.values),
+    "call_state": frozenset(CallState.values),
+    "call_status": frozenset(CallStatus.values),
+    "call_status_dest1": frozenset(CallStatus.values),
+    "call_status_dest2": frozenset(CallStatus.values),
+    "dial_status": frozenset(CallStatus.values),
+    "transfer_status": frozenset(CallStatus.values),
 }
+
+
+def facts_of(kind: Kind, params: Mapping[str, str]) -> tuple[Kind, ...]:
+    """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
+    if kind.is_ivr and kind != Kind.IVR_ENDED and params.get("call_state") == CallState.ENDED:
+        return (kind, Kind.IVR_ENDED)
+    return (kind,)
+
 
 _NOT_FINAL = {"ringing": Rank.BEGUN, "queued": Rank.ONGOING, "ongoing": Rank.ONGOING}
 
 
 def rank_of(parameter: str, word: str) -> Rank:
     """Rank a status word of a parameter in `WORDS`; a word that is not listed there is not final."""
-    if word not in WORDS[parameter].values:
+    if word not in WORDS[parameter]:
         return Rank.ONGOING
     return _NOT_FINAL.get(word, Rank.FINAL)
 

@@ -34,6 +34,10 @@ class Listener(NamedTuple):
 class NotificationSignal(Signal):
     """A Django signal that can name its receivers."""
 
+    def has_listeners(self, sender: object = None) -> bool:
+        """True where somebody listens to `sender`; quick where nobody listens at all."""
+        return bool(self.receivers) and super().has_listeners(sender)
+
     def listeners(self, sender: object) -> Iterator[Listener]:
         """Yield the receivers that are alive and listen to `sender`, in the order in which they were connected."""
         with self.lock:

@@ -1,22 +1,37 @@
 """Where Hoiio posts to: `path("hoiio/", include("django_hoiio.urls"))`.
 
-Each route stands alone, proved by Hoiio's signature, and with the token of a signed notify URL; and each with and
+Each route stands with the token of a signed notify URL, and alone, proved by Hoiio's signature; and each with and
 without its slash, because a redirect would lose the POST.
 """
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from .kinds import Route
 from .views import receive
 
 app_name = "django_hoiio"
 
+
+class RouteConverter:
+    """The route in a signed notify URL."""
+
+    regex = "|".join(Route)
+
+    def to_python(self, value: str) -> Route:
+        return Route(value)
+
+    def to_url(self, value: Route) -> str:
+        return value.value
+
+
+register_converter(RouteConverter, "hoiio_route")
+
 urlpatterns = [
-    path("", receive, {"route": Route.ANY}, name="root"),
+    path("<hoiio_route:route>/<str:token>/", receive, name="signed"),
+    path("<hoiio_route:route>/<str:token>", receive),
     *(path(f"{route.value}/", receive, {"route": route}, name=route.value) for route in Route),
     *(path(route.value, receive, {"route": route}) for route in Route),
-    *(path(f"{route.value}/<str:token>/", receive, {"route": route}, name="signed") for route in Route),
-    *(path(f"{route.value}/<str:token>", receive, {"route": route}) for route in Route),
+    path("", receive, {"route": Route.ANY}, name="root"),
 ]

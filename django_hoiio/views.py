@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 # Bytes. A notification is a few hundred; Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.
 BODY_LIMIT = 1024 * 1024
 
-# The headers that are kept: what is needed to read the body again, and what tells who sent it.
-SIGNATURE = "X-Hoiio-Signature"
-KEPT_HEADERS = ("Content-Type", "User-Agent", SIGNATURE)
+# The headers that are kept, and where Django has them: what is needed to read the body again, and who sent it.
+SIGNATURE = "HTTP_X_HOIIO_SIGNATURE"
+KEPT_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
 
 REFUSED = (
     "A notification without proof was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
@@ -66,7 +66,7 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
     except _Unreadable as error:
         logger.warning("A notification could not be read: %s.", error)
         return HttpResponse(status=error.status)
-    verdict = verify(route, token, body, request.headers.get(SIGNATURE))
+    verdict = verify(route, token, body, request.META.get(SIGNATURE))
     if verdict.proof == Proof.NONE and conf.REQUIRE_PROOF:
         logger.warning(REFUSED, route.value)
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
@@ -77,7 +77,7 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
             route=route,
             query=quote_from_bytes(_query(request), safe=_PRINTABLE),
             body=body,
-            headers={name: storable(request.headers[name]) for name in KEPT_HEADERS if name in request.headers},
+            headers={name: storable(request.META[key]) for name, key in KEPT_HEADERS.items() if key in request.META},
             remote_addr=storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
             account=verdict.account,
             proof=verdict.proof,

@@ -116,7 +116,9 @@ def test_hoiio_reparse_needs_a_date() -> None:
 def test_progress_bar_gives_back_each_thing_and_shows_nothing_off_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    rows = [inbox.receive(arrival("any", "", STATUS, received_at=datetime.now(timezone.utc))) for _ in range(3)]
+    rows = [
+        inbox.receive(arrival("any", "", STATUS, received_at=datetime.now(timezone.utc))).notification for _ in range(3)
+    ]
 
     assert list(bar(Notification.objects.order_by("pk"), "rows")) == rows
     assert list(bar([1, 2], "things")) == [1, 2]

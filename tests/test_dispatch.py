@@ -30,7 +30,7 @@ def _disconnect() -> Iterator[None]:
 
 
 def receive(said: str = STATUS) -> Notification:
-    return inbox.receive(arrival("any", "", said))
+    return inbox.receive(arrival("any", "", said)).notification
 
 
 def ledger() -> list[tuple[str, str, int, str]]:

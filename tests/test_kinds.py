@@ -51,8 +51,8 @@ def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:
 def test_only_begun_and_ongoing_words_are_not_final(parameter: str) -> None:
     not_final = {"queued": Rank.ONGOING, "ongoing": Rank.ONGOING, "ringing": Rank.BEGUN}
 
-    assert {word: rank_of(parameter, word) for word in WORDS[parameter].values} == {
-        word: not_final.get(word, Rank.FINAL) for word in WORDS[parameter].values
+    assert {word: rank_of(parameter, word) for word in WORDS[parameter]} == {
+        word: not_final.get(word, Rank.FINAL) for word in WORDS[parameter]
     }
     assert rank_of(parameter, "martian") == Rank.ONGOING
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from django_hoiio import inbox, recording
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.recording import merging, patience
-from django_hoiio.signals import sms_status
+from django_hoiio.signals import notification_received, sms_status
 
 from .conftest import arrival, values
 
@@ -30,7 +30,7 @@ BY_HYPOTHESIS = settings(
 
 
 def receive(said: str, **fields: Any) -> Notification:
-    return inbox.receive(arrival("any", "", said, **fields))
+    return inbox.receive(arrival("any", "", said, **fields)).notification
 
 
 def sms(txn_ref: str = "AA-S-1", **kwargs: Any) -> Sms:
@@ -281,7 +281,7 @@ def _failing_state(error: Exception) -> Callable[..., None]:
 def test_notification_is_kept_alone_when_its_state_cannot_be_written(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, heard: list[Any], error: Exception
 ) -> None:
-    monkeypatch.setattr(recording, "bring_up_to_date", _failing_state(error))
+    monkeypatch.setattr(recording, "change_of", _failing_state(error))
 
     kept = receive("txn_ref=AA-S-1&sms_status=delivered&date=soon")
 
@@ -296,7 +296,7 @@ def test_notification_is_kept_alone_when_its_state_cannot_be_written(
 def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(merging, "statement", lambda *args: "INSERT INTO nowhere VALUES (1) RETURNING *")
+    monkeypatch.setattr(merging, "statement", lambda *args: "INSERT INTO nowhere VALUES (1) RETURNING id")
 
     kept = receive("txn_ref=AA-S-1&sms_status=delivered")
 
@@ -306,22 +306,22 @@ def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
 
 def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = []
-    original = recording.bring_up_to_date
+    original = recording.change_of
 
-    def deadlock_twice(*args: Any) -> Any:
+    def deadlock_twice(*args: Any, **kwargs: Any) -> Any:
         attempts.append(1)
         if len(attempts) < 3:
             raise OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
-        return original(*args)
+        return original(*args, **kwargs)
 
-    monkeypatch.setattr(recording, "bring_up_to_date", deadlock_twice)
+    monkeypatch.setattr(recording, "change_of", deadlock_twice)
     kept = receive("txn_ref=AA-S-1&sms_status=delivered")
 
     assert (len(attempts), kept.problems, sms().sms_status) == (3, {}, "delivered")
 
 
 def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "bring_up_to_date", _failing_state(OperationalError("database is locked")))
+    monkeypatch.setattr(recording, "change_of", _failing_state(OperationalError("database is locked")))
     monkeypatch.setattr(patience, "TRIES", 3)
 
     with pytest.raises(OperationalError, match="is locked"):
@@ -332,7 +332,7 @@ def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.Mon
 def test_one_arrival_is_one_row_however_often_it_is_received(heard: list[Any]) -> None:
     once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
 
-    first, second = inbox.receive(once), inbox.receive(once)
+    first, second = inbox.receive(once).notification, inbox.receive(once).notification
 
     assert first == second
     assert (Notification.objects.count(), Sms.objects.count()) == (1, 1)
@@ -364,23 +364,56 @@ def _statements(said: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         receive(said)
     return [
-        query["sql"].split()[0] + " " + query["sql"].split()[1]
+        query["sql"].split()[0]
         for query in queries
         if not query["sql"].startswith(("SAVEPOINT", "RELEASE SAVEPOINT", "BEGIN", "COMMIT"))
     ]
 
 
-def test_notification_that_nobody_listens_to_costs_two_statements_and_the_first_is_a_write() -> None:
-    assert _statements("txn_ref=AA-S-1&sms_status=delivered") == ["INSERT INTO", "INSERT INTO"]
+# The raw row and the state: one statement where the database can write two tables with it.
+BOTH = ["WITH"] if connection.vendor == "postgresql" else ["INSERT", "INSERT"]
+
+
+@pytest.mark.parametrize(
+    ("said", "statements"),
+    [
+        ("txn_ref=AA-S-1&sms_status=delivered", BOTH),
+        ("txn_ref=AA-S-1&call_status_dest1=answered&call_status_dest2=answered", BOTH),
+        ("txn_ref=AA-F-1&fax_status=answered", BOTH),
+        ("txn_ref=AA-C-1&session=S1&call_state=ringing", BOTH),
+        # Rows without a reference have one of their own.
+        ("from=%2B651&msg=hello", BOTH),
+        # What is about no transaction, or none that is known.
+        ("x=1", ["INSERT"]),
+        ("sms_status=delivered", ["INSERT"]),
+        # Looks for the call of its session.
+        ("session=S1&digits=1", ["INSERT", "SELECT"]),
+        # Looks for the other texts of a long SMS, before and after.
+        ("txn_ref=AA-SI-1&from=%2B651&msg=hello", ["INSERT", "SELECT", "INSERT", "SELECT"]),
+    ],
+)
+def test_notification_costs_so_many_statements_and_the_first_is_a_write(said: str, statements: list[str]) -> None:
+    assert _statements(said) == statements
     assert Notification.objects.undispatched().count() == 0
 
 
 def test_notification_with_receivers_costs_one_more(heard: list[Any]) -> None:
-    statements = _statements("txn_ref=AA-S-1&sms_status=delivered")
-
-    assert [statement.split()[0] for statement in statements] == ["INSERT", "INSERT", "UPDATE"]
+    assert _statements("txn_ref=AA-S-1&sms_status=delivered") == [*BOTH, "UPDATE"]
     kept = Notification.objects.get()
     assert (kept.claimed_until, kept.dispatched_at is None) == (None, False)
+
+
+def test_row_is_read_back_for_receivers_alone(heard: list[Any]) -> None:
+    said = "txn_ref=AA-S-1&sms_status=delivered"
+    listened_to = inbox.receive(arrival("any", "", said))
+    for _, arguments in heard:
+        assert arguments["sms"] == sms() == listened_to.transaction
+
+    sms_status.disconnect(dispatch_uid="tests.heard")
+    notification_received.disconnect(dispatch_uid="tests.heard")
+
+    assert inbox.receive(arrival("any", "", said)).transaction is None
+    assert (len(heard), sms().sms_status) == (2, "delivered")
 
 
 # Concurrency, with connections of their own.

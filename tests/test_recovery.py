@@ -49,7 +49,7 @@ def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> Arrival
 
 def left_untold(said: str = STATUS) -> Notification:
     """A notification whose process ended between the commit and the signals, and whose claim has run out."""
-    kept = inbox.receive(arrival("any", "", said))
+    kept = inbox.receive(arrival("any", "", said)).notification
     Notification.objects.filter(pk=kept.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
     kept.refresh_from_db()
     return kept
@@ -321,7 +321,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
 
 
 def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
-    kept = inbox.receive(arrival("any", "", STATUS))
+    kept = inbox.receive(arrival("any", "", STATUS)).notification
     ReceiverFailure.objects.create(notification=kept, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 
     assert recover().receivers == {Outcome.DISCONNECTED: 1}

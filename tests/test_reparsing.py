@@ -19,7 +19,7 @@ NOW = datetime.now(timezone.utc)
 
 
 def receive(said: str, route: str = "any", **fields: Any) -> Notification:
-    return inbox.receive(arrival(route, "", said, **fields))
+    return inbox.receive(arrival(route, "", said, **fields)).notification
 
 
 def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> None:
@@ -40,11 +40,11 @@ def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> No
 
 
 def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: Any) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
         raise ValueError
 
     with monkeypatch.context() as broken:
-        broken.setattr(recording, "bring_up_to_date", fail)
+        broken.setattr(recording, "change_of", fail)
         kept = receive("txn_ref=AA-S-1&sms_status=delivered")
     assert (list(kept.problems), Sms.objects.count()) == (["state"], 0)
 
@@ -139,7 +139,7 @@ def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
         proof=Proof.URL,
         problems={"proof": "old"},
     )
-    kept = inbox.receive(came)
+    kept = inbox.receive(came).notification
     kept.refresh_from_db()
 
     assert vars(arrival_of(kept)) == {**vars(came), "pass_on": {"x": "1"}}

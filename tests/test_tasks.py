@@ -368,7 +368,7 @@ def test_notification_stays_untold_where_there_are_no_tasks(caplog: pytest.LogCa
     heard: list[object] = []
     sms_status.connect(lambda **kwargs: heard.append(kwargs), weak=False, dispatch_uid="tests.tasks")
     try:
-        kept = inbox.receive(arrival("any", "", STATUS))
+        kept = inbox.receive(arrival("any", "", STATUS)).notification
     finally:
         sms_status.disconnect(dispatch_uid="tests.tasks")
 

@@ -8,7 +8,7 @@ from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import CallState, Kind, Origin, Proof, Route
+from ..kinds import Kind, Origin, Proof, Route, facts_of
 from ..parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 from .transactions import MODELS, Call, Sms, Transaction
 
@@ -132,10 +132,7 @@ class Notification(models.Model):
     @property
     def facts(self) -> tuple[Kind, ...]:
         """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
-        kind = Kind(self.kind)
-        if kind.is_ivr and kind != Kind.IVR_ENDED and self.params.get("call_state") == CallState.ENDED:
-            return (kind, Kind.IVR_ENDED)
-        return (kind,)
+        return facts_of(Kind(self.kind), self.params)
 
     @property
     def transaction(self) -> Transaction | None:

@@ -107,7 +107,8 @@ class Transaction(models.Model):
         help_text=_("For each field, how high the report that filled it ranks, and when it came."),
     )
 
-    # The fields that notifications fill, in the order in which `stamps` speaks of them: add only at the end.
+    # The fields that notifications fill, in the order in which `stamps` speaks of them: add only at the end, with a
+    # migration that lengthens `stamps`.
     told: ClassVar[tuple[str, ...]] = (
         "tag",
         "direction",
@@ -122,6 +123,8 @@ class Transaction(models.Model):
         "rate",
         "debit",
     )
+    # Of these, what speaks of the other party, and is told together.
+    party: ClassVar[tuple[str, ...]] = ("direction", "other_number", "other_tail")
     # What makes a row the row of its transaction.
     key: ClassVar[tuple[str, ...]] = ("txn_ref", "account")
 

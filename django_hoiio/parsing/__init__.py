@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from ..kinds import Direction, Kind, Origin, Proof, Rank, Route
+from ..kinds import Direction, Kind, Origin, Proof, Rank, Route, facts_of
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
 from .parameters import PARAMETERS, read
@@ -83,6 +83,11 @@ class Parsed:
     currency: str | None = None
     rate: Decimal | None = None
     debit: Decimal | None = None
+
+    @property
+    def facts(self) -> tuple[Kind, ...]:
+        """The kinds of signal to send."""
+        return facts_of(self.kind, self.params)
 
     @property
     def other_number(self) -> str | None:

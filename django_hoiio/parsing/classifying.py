@@ -13,11 +13,13 @@ Rule = tuple[Callable[[Mapping[str, str]], bool], Kind]
 
 
 def _has(*names: str) -> Callable[[Mapping[str, str]], bool]:
-    return lambda params: any(name in params for name in names)
+    wanted = frozenset(names)
+    return lambda params: not wanted.isdisjoint(params)
 
 
 _is_fax = _has("fax_status", "fax_url", "fax_error_code")
 _came_in = _has("from", "to")
+_was_sent = _has("dest", "dest1", "dest2")
 _is_accepted = _has("txn_ref", "dest", "bulk_txn_ref")
 
 # Tried in this order, before a block that gives its name.
@@ -74,7 +76,7 @@ def direction_of(params: Mapping[str, str]) -> Direction | None:
     """`from` and `to` come with what began as incoming, `dest` with what was sent; `from=` hides the caller."""
     if _came_in(params) or params.get("sms_status") == "received":
         return Direction.INCOMING
-    if _has("dest", "dest1", "dest2")(params):
+    if _was_sent(params):
         return Direction.OUTGOING
     return None
 

@@ -32,10 +32,17 @@ def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
 
 
 def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
-    for pair in raw.split(b"&"):
+    # In Latin-1 each byte is a character.
+    for pair in raw.decode("latin-1").split("&"):
         if pair:
-            name, _, value = pair.replace(b"+", b" ").partition(b"=")
-            yield _text(unquote_to_bytes(name)), _text(unquote_to_bytes(value))
+            name, _, value = pair.partition("=")
+            yield _unquoted(name), _unquoted(value)
+
+
+def _unquoted(quoted: str) -> str:
+    if quoted.isascii() and "%" not in quoted and "+" not in quoted and "\0" not in quoted:
+        return quoted
+    return _text(unquote_to_bytes(quoted.replace("+", " ").encode("latin-1")))
 
 
 _BOUNDARY = re.compile(r'^multipart/form-data\b.*?;\s*boundary=(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s;]+))', re.I)
@@ -83,4 +90,6 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 def storable(text: str) -> str:
     """Replace what no database keeps: NUL, and half a surrogate pair as JSON can spell it."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -127,6 +127,6 @@ def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         except ValueError as error:
             problems[name] = str(error)
         else:
-            if name in WORDS and text not in WORDS[name].values:
+            if name in WORDS and text not in WORDS[name]:
                 problems[name] = "is a word that Hoiio does not document"
     return values, problems

@@ -7,85 +7,150 @@ however often they come, and concurrent ones lose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from django.db import connections
-from django.db.models import Field
+from django.db.backends.utils import CursorWrapper
 
+from ..kinds import Rank
 from ..models import Transaction
+from .tables import Row, Table, table_of
 
 # A digit for the rank, sixteen for the microsecond of arrival.
 STAMP_LENGTH = 17
+UNTOLD = "0" * STAMP_LENGTH
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a notification says of one row."""
+
+    model: type[Transaction]
+    # What it says, and what the row is called, by field. What is not said is not there.
+    values: dict[str, Any]
+    # The fields that find the row; without them a new one is made.
+    key: tuple[str, ...] | None
+    received_at: datetime
+    rank: Rank
+    # How sure it is of the other party; see `Transaction.party`.
+    party_rank: Rank
+    # Whether the row is asked for: reading it back costs as much as writing a third of it.
+    wants_row: bool = True
 
 
 class Dialect(NamedTuple):
     """How a database words an INSERT that becomes an UPDATE."""
 
+    insert: str
     on_conflict: str
+    old: str
     new: str
     least: str
     greatest: str
     concat: Callable[[Iterable[str]], str]
 
 
-_STANDARD = Dialect("ON CONFLICT ({key}) DO UPDATE SET", "excluded.{}", "LEAST", "GREATEST", " || ".join)
+_STANDARD = Dialect(
+    "INSERT INTO {} AS old",
+    "ON CONFLICT ({}) DO UPDATE SET",
+    "old.{}",
+    "excluded.{}",
+    "LEAST",
+    "GREATEST",
+    " || ".join,
+)
 # The databases on which this works.
 DIALECTS = {
     "sqlite": _STANDARD._replace(least="MIN", greatest="MAX"),
     "postgresql": _STANDARD,
     "mysql": Dialect(
-        "ON DUPLICATE KEY UPDATE", "VALUES({})", "LEAST", "GREATEST", lambda parts: f"CONCAT({', '.join(parts)})"
+        "INSERT INTO {}",
+        "ON DUPLICATE KEY UPDATE",
+        "{}",
+        "VALUES({})",
+        "LEAST",
+        "GREATEST",
+        lambda parts: f"CONCAT({', '.join(parts)})",
     ),
 }
 
 
-def merge(model: type[Transaction], values: dict[str, Any], key: tuple[str, ...] | None, using: str) -> Transaction:
-    """Insert the row, or merge it into the one with the same key; without a key, insert it or raise IntegrityError."""
-    connection = connections[using]
-    params = []
-    for field in _fields(model):
-        value = values.get(field.name)
-        params.append(field.get_db_prep_save(field.get_default() if value is None else value, connection))
-    (row,) = model._base_manager.using(using).raw(statement(model, key, using), params)
-    return row
+def merge(change: Change, cursor: CursorWrapper) -> Row | None:
+    """Insert the row, or merge the change into the one with the same key; without a key, insert or raise IntegrityError."""
+    cursor.execute(*statement_of(change, cursor.db.alias))
+    return merged_row(change, cursor.fetchone(), cursor.db.alias)
 
 
-def _fields(model: type[Transaction]) -> list[Field[Any, Any]]:
-    return [field for field in model._meta.concrete_fields if not field.primary_key]
+def merged_row(change: Change, fetched: Sequence[Any], using: str) -> Row | None:
+    """What a change made of its row, from what the statement gave back."""
+    return Row(table_of(change.model, using), fetched) if change.wants_row else None
 
 
-@cache
-def statement(model: type[Transaction], key: tuple[str, ...] | None, using: str) -> str:
-    dialect, quote = DIALECTS[connections[using].vendor], connections[using].ops.quote_name
-    columns = {field.name: quote(str(field.column)) for field in _fields(model)}
-    table = quote(model._meta.db_table)
-    names, marks = ", ".join(columns.values()), ", ".join(["%s"] * len(columns))
-    insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"
-    if key is None:
-        return f"{insert} RETURNING *"
+def statement_of(change: Change, using: str) -> tuple[str, dict[str, Any]]:
+    """The statement of a change, which gives back the row or its primary key, and its parameters."""
+    model, values = change.model, change.values
+    moment = f"{(change.received_at - _EPOCH) // timedelta(microseconds=1):016d}"
+    stamp, party_stamp = f"{change.rank:d}{moment}", f"{change.party_rank:d}{moment}"
+    stamps = [(party_stamp if name in model.party else stamp) if name in values else UNTOLD for name in model.told]
+    row = {
+        **values,
+        "created_at": change.received_at,
+        "updated_at": change.received_at,
+        "stamps": "".join(stamps),
+    }
+    params = table_of(model, using).params(row)
+    sql = statement(model, change.key, tuple(row), change.wants_row, using)
+    return sql, {**params, "stamp": stamp, "party_stamp": party_stamp}
+
+
+# For each set of fields that notifications tell together; there are a few dozen.
+@lru_cache(maxsize=256)
+def statement(
+    model: type[Transaction], key: tuple[str, ...] | None, names: tuple[str, ...], wants_row: bool, using: str
+) -> str:
+    table = table_of(model, using)
+    dialect = DIALECTS[table.vendor]
+    words = [table.insert(names, dialect.insert)]
+    if key is not None:
+        words.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
+        words.append(", ".join(_assignments(model, names, table, dialect)))
+    words.append(f"RETURNING {', '.join(table.columns.values()) if wants_row else table.columns['id']}")
+    return " ".join(words)
+
+
+def _assignments(
+    model: type[Transaction], names: tuple[str, ...], table: Table[Transaction], dialect: Dialect
+) -> Iterator[str]:
+    """What a row that is there already takes over."""
 
     def old(name: str) -> str:
-        return f"{table}.{columns[name]}"
+        return dialect.old.format(table.columns[name])
 
     def new(name: str) -> str:
-        return dialect.new.format(columns[name])
+        return dialect.new.format(table.columns[name])
 
-    def stamp(stamps: str, index: int) -> str:
-        return f"SUBSTR({stamps}, {1 + index * STAMP_LENGTH}, {STAMP_LENGTH})"
+    def old_stamps(place: int, count: int) -> str:
+        return f"SUBSTR({old('stamps')}, {1 + place * STAMP_LENGTH}, {count * STAMP_LENGTH})"
 
-    stamps = [(stamp(old("stamps"), index), stamp(new("stamps"), index)) for index in range(len(model.told))]
-    merged = {
-        name: f"CASE WHEN {new_stamp} >= {old_stamp} THEN {new(name)} ELSE {old(name)} END"
-        for name, (old_stamp, new_stamp) in zip(model.told, stamps, strict=True)
-    }
-    merged["created_at"] = f"{dialect.least}({old('created_at')}, {new('created_at')})"
-    merged["updated_at"] = f"{dialect.greatest}({old('updated_at')}, {new('updated_at')})"
+    stamps = []
+    for is_told, fields in groupby(enumerate(model.told), lambda field: field[1] in names):
+        run = list(fields)
+        if not is_told:
+            stamps.append(old_stamps(run[0][0], len(run)))
+            continue
+        for place, name in run:
+            old_stamp, new_stamp = old_stamps(place, 1), "%(party_stamp)s" if name in model.party else "%(stamp)s"
+            yield (
+                f"{table.columns[name]} = CASE WHEN {new_stamp} >= {old_stamp} THEN {new(name)} ELSE {old(name)} END"
+            )
+            stamps.append(f"{dialect.greatest}({old_stamp}, {new_stamp})")
+    yield f"{table.columns['created_at']} = {dialect.least}({old('created_at')}, {new('created_at')})"
+    yield f"{table.columns['updated_at']} = {dialect.greatest}({old('updated_at')}, {new('updated_at')})"
     # Last, because MariaDB assigns from left to right and the lines above look at the old stamps.
-    merged["stamps"] = dialect.concat(
-        f"{dialect.greatest}({old_stamp}, {new_stamp})" for old_stamp, new_stamp in stamps
-    )
-    updates = ", ".join(f"{columns[name]} = {expression}" for name, expression in merged.items())
-    on_conflict = dialect.on_conflict.format(key=", ".join(columns[name] for name in key))
-    return f"{insert} {on_conflict} {updates} RETURNING *"
+    yield f"{table.columns['stamps']} = {dialect.concat(stamps)}"

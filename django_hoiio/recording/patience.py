@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import Error, connections
+from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # How often, and for how many seconds, a deadlock, a serialization failure or a lock time-out is tried again.
@@ -21,9 +21,8 @@ class Crossed(Exception):
     """Another connection has just written the row that this one found missing."""
 
 
-def patiently(keep: Callable[[], Kept], using: str) -> Kept:
+def patiently(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept:
     """Call `keep`, and again while what keeps it from succeeding passes; raises its last error."""
-    connection = connections[using]
     give_up = time.monotonic() + PATIENCE
     for attempt in range(1, TRIES + 1):
         was_connected = connection.connection is not None

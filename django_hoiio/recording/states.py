@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError, connections
+from django.db import IntegrityError
+from django.db.backends.utils import CursorWrapper
 
 from ..kinds import Direction, Kind, Rank
 from ..models import MODELS, Call, Sms, Transaction, tail_of
 from ..parsing import Arrival, Parsed
-from .merging import STAMP_LENGTH, merge
+from .merging import Change, merge
 from .patience import Crossed
+from .tables import Row
 
 
-def bring_up_to_date(arrival: Arrival, parsed: Parsed, using: str) -> Transaction | None:
-    """Merge what the notification says into the row of its transaction; `None` where it names none."""
+def change_of(arrival: Arrival, parsed: Parsed, *, wants_row: bool = True) -> Change | None:
+    """What the notification says of the row of its transaction, by itself; `None` where it is about none."""
     model = MODELS.get(parsed.kind)
     if model is None:
         return None
-    told = _told(model, parsed)
-    values: dict[str, Any] = {
-        **told,
-        "account": arrival.account,
-        "txn_ref": parsed.txn_ref,
-        "created_at": arrival.received_at,
-        "updated_at": arrival.received_at,
-        "stamps": _stamps(told, parsed.rank, arrival.received_at),
-    }
-    if parsed.txn_ref is None and parsed.kind.is_ivr:
-        call = Call.objects.using(using).newest_of(arrival.account, parsed.session)
-        values["txn_ref"] = call and call.txn_ref
-    if values["txn_ref"] is None:
-        if not _is_whole_event(parsed):
-            return None
-        return merge(model, {**values, "arrival": arrival.uuid}, ("arrival",), using)
-    if parsed.kind == Kind.SMS_RECEIVED:
-        return _keep_text(values, using)
-    return merge(model, values, model.key, using)
+    values = {"account": arrival.account, **_told(model, parsed)}
+    key: tuple[str, ...] | None = None
+    if parsed.txn_ref is not None:
+        values["txn_ref"], key = parsed.txn_ref, model.key
+    elif _is_whole_event(parsed):
+        values["arrival"], key = arrival.uuid, ("arrival",)
+    elif not parsed.kind.is_ivr:
+        return None
+    return Change(
+        model=model,
+        values=values,
+        key=key,
+        received_at=arrival.received_at,
+        rank=parsed.rank,
+        party_rank=_PARTY_RANKS[parsed.direction, bool(parsed.other_number)],
+        wants_row=wants_row,
+    )
+
+
+def needs_a_look(change: Change, kind: Kind) -> bool:
+    """True where it depends on the rows that are there which of them a change goes to."""
+    return change.key is None or (kind == Kind.SMS_RECEIVED and change.key == Sms.key)
+
+
+def apply(change: Change, kind: Kind, cursor: CursorWrapper) -> Row | None:
+    """Bring the row up to date; `None` where there is none that the change could go to."""
+    if not needs_a_look(change, kind):
+        return merge(change, cursor)
+    if kind == Kind.SMS_RECEIVED:
+        return _keep_text(change, cursor)
+    call = Call.objects.using(cursor.db.alias).newest_of(change.values["account"], change.values.get("session"))
+    if call is None or call.txn_ref is None:
+        return None
+    return merge(replace(change, values={**change.values, "txn_ref": call.txn_ref}, key=Call.key), cursor)
 
 
 def _is_whole_event(parsed: Parsed) -> bool:
@@ -48,23 +65,26 @@ def _is_whole_event(parsed: Parsed) -> bool:
     return parsed.kind in (Kind.SMS_RECEIVED, Kind.FAX_RECEIVED)
 
 
-def _keep_text(values: dict[str, Any], using: str) -> Transaction:
+def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
     """Keep the text of an incoming SMS; the texts of a long one may share a reference, and each has a row."""
-    rows = Sms.objects.using(using).filter(account=values["account"], txn_ref=values["txn_ref"]).order_by("pk")
-    if connections[using].features.has_select_for_update:
+    values = change.values
+    rows = (
+        Sms.objects.using(cursor.db.alias).filter(account=values["account"], txn_ref=values["txn_ref"]).order_by("pk")
+    )
+    if cursor.db.features.has_select_for_update:
         rows = rows.select_for_update()
     texts = {row.part: row.msg for row in rows.only("part", "msg")}
     try:
         if not texts:
-            row = merge(Sms, values, None, using)
+            row = merge(replace(change, key=None), cursor)
             # Another text may have come and made room in between; the next try sees it.
             if len(rows.values_list("pk")) > 1:
                 raise Crossed
             return row
-        values["part"] = _part(values["msg"] or "", texts)
-        if values["part"] and "" in texts:
+        part = _part(values.get("msg", ""), texts)
+        if part and "" in texts:
             rows.filter(part="").update(part=_digest(texts[""]))
-        return merge(Sms, values, Sms.key, using)
+        return merge(replace(change, values={**values, "part": part}), cursor)
     except IntegrityError as error:
         raise Crossed from error
 
@@ -83,38 +103,24 @@ def _digest(msg: str) -> str:
 
 
 def _told(model: type[Transaction], parsed: Parsed) -> dict[str, Any]:
-    """What the notification says, by the fields of the model; `None` is what it does not say."""
-    other_number = parsed.other_number or ""
-    derived = {
-        "is_final": parsed.rank == Rank.FINAL,
-        "other_number": other_number if parsed.direction else None,
-        "other_tail": tail_of(other_number) if parsed.direction else None,
-    }
-    return {name: derived[name] if name in derived else getattr(parsed, name) for name in model.told}
+    """What the notification says, by the fields of the model."""
+    derived: dict[str, Any] = {"is_final": parsed.rank == Rank.FINAL}
+    if parsed.direction:
+        derived["other_number"] = parsed.other_number or ""
+        derived["other_tail"] = tail_of(derived["other_number"])
+    told = {name: derived.get(name) if name in _DERIVED else getattr(parsed, name) for name in model.told}
+    return {name: value for name, value in told.items() if value is not None}
 
+
+_DERIVED = ("is_final", "other_number", "other_tail")
 
 # Which way a transaction went shows better in `from` and `to` than in `dest`, which a call that came in may bear too,
-# and better with a number than without. So the other party has ranks of its own.
-_OTHER_PARTY = {"direction", "other_number", "other_tail"}
-_RANK_OF_OTHER_PARTY = {
+# and better with a number than without.
+_PARTY_RANKS = {
     (Direction.INCOMING, True): Rank.FINAL,
     (Direction.INCOMING, False): Rank.ONGOING,
     (Direction.OUTGOING, True): Rank.BEGUN,
     (Direction.OUTGOING, False): Rank.SENT,
+    (None, True): Rank.SENT,
+    (None, False): Rank.SENT,
 }
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_UNTOLD = "0" * STAMP_LENGTH
-
-
-def _stamps(told: dict[str, Any], rank: Rank, received_at: datetime) -> str:
-    """Stamp each field that is told: a digit for the rank, sixteen for the microsecond of arrival."""
-    moment = (received_at - _EPOCH) // timedelta(microseconds=1)
-
-    def stamp(name: str) -> str:
-        if told[name] is None:
-            return _UNTOLD
-        own = _RANK_OF_OTHER_PARTY[told["direction"], told["other_number"] != ""] if name in _OTHER_PARTY else rank
-        return f"{own:d}{moment:016d}"
-
-    return "".join(map(stamp, told))

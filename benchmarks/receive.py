@@ -1,0 +1,1 @@
+"""What it costs to take a notification: `python -m benchmarks.receive --database sqlite`."""

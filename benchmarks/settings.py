@@ -1,0 +1,57 @@
+"""Settings of the benchmarks. `HOIIO_BENCHMARK_DATABASE` chooses the database: sqlite, postgres or mariadb.
+
+A connection is kept, as on a server that is set up for load, and SQLite writes ahead.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_NAME = os.environ.get("HOIIO_BENCHMARK_NAME", "hoiio_benchmark")
+_MAX_AGE = os.environ.get("HOIIO_BENCHMARK_CONN_MAX_AGE")
+
+_DATABASES: dict[str, dict[str, Any]] = {
+    "sqlite": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"/tmp/{_NAME}.sqlite3",
+        "OPTIONS": {
+            "timeout": 60,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    },
+    "postgres": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _NAME,
+        "USER": os.environ.get("PGUSER", "postgres"),
+        "PASSWORD": os.environ.get("PGPASSWORD", ""),
+        "HOST": os.environ.get("PGHOST", "127.0.0.1"),
+        "PORT": os.environ.get("PGPORT", "5432"),
+    },
+    "mariadb": {
+        "ENGINE": "django.db.backends.mysql",
+        "NAME": _NAME,
+        "USER": os.environ.get("MYSQL_USER", "root"),
+        "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
+        "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+        "PORT": os.environ.get("MYSQL_PORT", "3306"),
+        "OPTIONS": {"charset": "utf8mb4"},
+    },
+}
+
+DATABASES = {
+    "default": {
+        **_DATABASES[os.environ.get("HOIIO_BENCHMARK_DATABASE", "sqlite")],
+        "CONN_MAX_AGE": int(_MAX_AGE) if _MAX_AGE else None,
+    }
+}
+SECRET_KEY = "benchmarks"
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+ROOT_URLCONF = "benchmarks.urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["django_hoiio", "benchmarks"]
+MIDDLEWARE: list[str] = []
+LOGGING_CONFIG = None
+HOIIO = {"PUBLIC_URL": "https://benchmarks.example.com"}

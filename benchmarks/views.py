@@ -1,0 +1,82 @@
+"""What a project might have written itself to keep the status of an SMS: the candidates beside django_hoiio."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from django_hoiio.parsing.parameters import HOIIO_TIME
+
+from .models import PlainNotification, PlainSms
+
+
+@csrf_exempt
+def empty(request: HttpRequest) -> HttpResponse:
+    """Do nothing: what Django itself costs."""
+    return HttpResponse()
+
+
+_INSERT = (
+    "INSERT INTO benchmarks_plainnotification (received_at, txn_ref, kind, query, body) VALUES (%s, %s, %s, %s, %s)"
+)
+_COLUMNS = ("txn_ref", "sms_status", "tag", "dest", "date", "split_count", "currency", "rate", "debit", "updated_at")
+_UPSERT = f"INSERT INTO benchmarks_plainsms ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
+_CONFLICT = {
+    "sqlite": (" ON CONFLICT (txn_ref) DO UPDATE SET ", "excluded.{}"),
+    "postgresql": (" ON CONFLICT (txn_ref) DO UPDATE SET ", "excluded.{}"),
+    "mysql": (" ON DUPLICATE KEY UPDATE ", "VALUES({})"),
+}
+
+
+@cache
+def _upsert(vendor: str) -> str:
+    on_conflict, new = _CONFLICT[vendor]
+    return _UPSERT + on_conflict + ", ".join(f"{column} = {new.format(column)}" for column in _COLUMNS[1:])
+
+
+@csrf_exempt
+def raw(request: HttpRequest) -> HttpResponse:
+    """Two SQL statements in one transaction: the least that keeps the notification and the state of the SMS."""
+    said = request.POST
+    now = str(timezone.now().replace(tzinfo=None))
+    query = request.META["QUERY_STRING"]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_INSERT, [now, said["txn_ref"], "sms_status", query, request.body.decode()])
+        cursor.execute(_upsert(connection.vendor), [*(said[name] for name in _COLUMNS[:-1]), now])
+    return HttpResponse()
+
+
+@csrf_exempt
+def orm(request: HttpRequest) -> HttpResponse:
+    """The ORM as most would write it."""
+    said = request.POST
+    now = timezone.now()
+    with transaction.atomic():
+        PlainNotification.objects.create(
+            received_at=now,
+            txn_ref=said["txn_ref"],
+            kind="sms_status",
+            query=request.META["QUERY_STRING"],
+            body=request.body.decode(),
+        )
+        PlainSms.objects.update_or_create(
+            txn_ref=said["txn_ref"],
+            defaults={
+                "sms_status": said["sms_status"],
+                "tag": said["tag"],
+                "dest": said["dest"],
+                "date": datetime.fromisoformat(said["date"]).replace(tzinfo=HOIIO_TIME),
+                "split_count": int(said["split_count"]),
+                "currency": said["currency"],
+                "rate": Decimal(said["rate"]),
+                "debit": Decimal(said["debit"]),
+                "updated_at": now,
+            },
+        )
+    return HttpResponse()

@@ -1,0 +1,75 @@
+"""The raw row of a notification: what it holds, the INSERT that keeps it and the UPDATE that marks it as told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import cache
+from typing import Any
+
+from ..models import Notification
+from ..parsing import Arrival, Parsed
+from ..signals import signals_of
+from .tables import table_of
+
+# How long the process that keeps a notification alone may tell its receivers.
+CLAIM = timedelta(minutes=5)
+
+
+def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dict[str, Any]:
+    """The row by field, in the order of the model. Where nobody listens, it is told already."""
+    now = datetime.now(timezone.utc)
+    has_listeners = any(signal.has_listeners(Notification) for _, signal in signals_of(parsed.facts))
+    return {
+        "arrival": arrival.uuid,
+        "received_at": arrival.received_at,
+        "kind": parsed.kind.value,
+        "route": arrival.route.value,
+        "account": arrival.account,
+        "txn_ref": parsed.txn_ref,
+        "session": parsed.session or "",
+        "params": parsed.params,
+        "pass_on": parsed.pass_on,
+        "problems": problems,
+        "unproved": parsed.unproved,
+        "query": arrival.query,
+        "body": arrival.body,
+        "headers": arrival.headers,
+        "remote_addr": arrival.remote_addr,
+        "proof": arrival.proof.value,
+        "origin": arrival.origin.value,
+        "dispatched_at": None if has_listeners else now,
+        "claimed_until": now + CLAIM if has_listeners else None,
+    }
+
+
+def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
+    """The INSERT of a raw row, which gives back its primary key, and its parameters."""
+    table = table_of(Notification, using)
+    said = table.said(row)
+    return _insert(tuple(said), using), table.params(said)
+
+
+def update_as_told(pk: int, moment: datetime, using: str) -> tuple[str, dict[str, Any]]:
+    return _update_as_told(using), table_of(Notification, using).params({"id": pk, "dispatched_at": moment})
+
+
+@cache
+def _insert(names: tuple[str, ...], using: str) -> str:
+    table = table_of(Notification, using)
+    return f"{table.insert(names)} RETURNING {table.columns['id']}"
+
+
+# A mark that a crash of the server takes back means that receivers are called again, which they have to bear anyway. So
+# PostgreSQL need not wait for its disk.
+_WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
+
+
+@cache
+def _update_as_told(using: str) -> str:
+    table = table_of(Notification, using)
+    columns, marks = table.columns, table.marks
+    return (
+        f"UPDATE {table.name} SET {columns['dispatched_at']} = {marks['dispatched_at']}, {columns['claimed_until']} = NULL"
+        f" WHERE {columns['id']} = {marks['id']}{_WITHOUT_WAITING if table.vendor == 'postgresql' else ''}"
+    )

@@ -1,0 +1,128 @@
+"""A table as a statement needs it: its columns, and how values go in and come out.
+
+Django's ORM works all of this out anew for each row. Here its fields are asked once for each database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import (
+    BooleanField,
+    CharField,
+    DateTimeField,
+    DecimalField,
+    Field,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+)
+from django.db.models.expressions import Col
+
+Kept = TypeVar("Kept", bound=Model)
+
+# What every driver takes and gives as it is; other fields say what they need.
+_PLAIN = (CharField, TextField, IntegerField)
+
+
+class Table(Generic[Kept]):
+    """The columns of a model on one database. The primary key is given by the database."""
+
+    def __init__(self, model: type[Kept], using: str) -> None:
+        # A connection that is never opened, because this outlives the thread that first needs it.
+        connection = connections.create_connection(using)
+        fields = model._meta.concrete_fields
+        self.model = model
+        self.using = using
+        self.vendor = connection.vendor
+        self.name = connection.ops.quote_name(model._meta.db_table)
+        self.columns = {field.name: connection.ops.quote_name(str(field.column)) for field in fields}
+        self._empty = {field.name: empty for field in fields if (empty := _empty(field)) is not None}
+        # Where a statement takes the values of a row; two tables may share a statement.
+        self.marks = {field.name: f"%({model._meta.model_name}_{field.name})s" for field in fields}
+        self._names = [field.attname for field in fields]
+        self._writers = {
+            field.name: (f"{model._meta.model_name}_{field.name}", _writer(field, connection)) for field in fields
+        }
+        self._readers = [
+            (place, read, Col(model._meta.db_table, field))
+            for place, field in enumerate(fields)
+            for read in _readers(field, connection)
+        ]
+
+    def insert(self, names: Iterable[str], into: str = "INSERT INTO {}") -> str:
+        """The INSERT of a row of which these fields are said; text and JSON of which nothing is said are empty."""
+        said = {**self._empty, **{name: self.marks[name] for name in names}}
+        columns = ", ".join(self.columns[name] for name in said)
+        return f"{into.format(self.name)} ({columns}) VALUES ({', '.join(said.values())})"
+
+    def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that `insert` cannot know by itself."""
+        return {name: value for name, value in values.items() if value or name not in self._empty}
+
+    def params(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the driver is given for the marks of these fields."""
+        params = {}
+        for name, value in values.items():
+            mark, write = self._writers[name]
+            params[mark] = value if value is None or write is None else write(value)
+        return params
+
+    def instance(self, fetched: Sequence[Any]) -> Kept:
+        """The model of a row, from all of its columns in the model's order."""
+        connection, values = connections[self.using], list(fetched)
+        for place, read, column in self._readers:
+            if values[place] is not None:
+                values[place] = read(values[place], column, connection)
+        return self.model.from_db(self.using, self._names, values)
+
+
+class Row(NamedTuple):
+    """A row as the database gave it back, which becomes a model only when it is asked for."""
+
+    table: Table[Any]
+    fetched: Sequence[Any]
+
+    def instance(self) -> Any:
+        return self.table.instance(self.fetched)
+
+
+@cache
+def table_of(model: type[Kept], using: str) -> Table[Kept]:
+    return Table(model, using)
+
+
+def _empty(field: Field[Any, Any]) -> str | None:
+    """How SQL writes what a text or a JSON is where nothing is said; `None` for what is NULL then, or always said."""
+    if field.null:
+        return None
+    if isinstance(field, JSONField):
+        return f"'{json.dumps(field.get_default())}'"
+    return "''" if isinstance(field, (CharField, TextField)) else None
+
+
+def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
+    if isinstance(field, (*_PLAIN, BooleanField)):
+        return None
+    if isinstance(field, DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    if isinstance(field, JSONField):
+        return partial(connection.ops.adapt_json_value, encoder=field.encoder)
+    if isinstance(field, DecimalField):
+        return partial(
+            connection.ops.adapt_decimalfield_value, max_digits=field.max_digits, decimal_places=field.decimal_places
+        )
+    return partial(field.get_db_prep_save, connection=connection)
+
+
+def _readers(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> list[Callable[..., Any]]:
+    if isinstance(field, _PLAIN):
+        return []
+    column = Col(field.model._meta.db_table, field)
+    return [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
