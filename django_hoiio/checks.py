@@ -49,6 +49,13 @@ W003 = Warning(
 )
 
 
+W008 = Warning(
+    "Each notification opens a connection to the database of its own: CONN_MAX_AGE is 0.",
+    hint="Write 'CONN_MAX_AGE': None for that database, or 'OPTIONS': {'pool': True} for PostgreSQL under ASGI.",
+    id="django_hoiio.W008",
+)
+
+
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
     messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
@@ -58,10 +65,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Nobody is let in without proof, and nothing is lost."""
+    """Nobody is let in without proof, nothing is lost, and nothing is slow for want of a setting."""
     if not isinstance(conf.given, Mapping):
         return []
-    return [*([] if conf.REQUIRE_PROOF else [W001]), *_useless_spool()]
+    return [*([] if conf.REQUIRE_PROOF else [W001]), *_useless_spool(), *([] if _keeps_its_connection() else [W008])]
 
 
 def check_databases(
@@ -74,6 +81,11 @@ def check_databases(
     if connections[using].vendor not in VENDORS or not connections[using].features.can_return_columns_from_insert:
         return [_unsupported(using)]
     return list(_careless_collation(using))
+
+
+def _keeps_its_connection() -> bool:
+    database = connections[router.db_for_write(apps.get_model("django_hoiio", "Notification"))].settings_dict
+    return database["CONN_MAX_AGE"] != 0 or "pool" in database["OPTIONS"]
 
 
 def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:

@@ -14,6 +14,11 @@ from django_hoiio.conf import KEYS, conf
 from django_hoiio.recording import merging
 
 
+@pytest.fixture(autouse=True)
+def _keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+
+
 def errors(settings: Any, hoiio: object) -> list[tuple[str | None, str, str | None]]:
     settings.HOIIO = hoiio
     return [(found.id, found.msg, found.hint) for found in checks.check_settings(None)]
@@ -164,6 +169,25 @@ def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, wa
     assert checks.check_deployment(None) == warnings
     assert checks.W001 not in django_checks.run_checks()
     assert (checks.W001 in django_checks.run_checks(include_deployment_checks=True)) == (not required)
+
+
+@pytest.mark.parametrize(
+    ("database", "warnings"),
+    [
+        ({"CONN_MAX_AGE": 0}, [checks.W008]),
+        ({"CONN_MAX_AGE": None}, []),
+        ({"CONN_MAX_AGE": 60}, []),
+        ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
+    ],
+)
+def test_connection_for_each_notification_is_a_warning(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, database: dict[str, Any], warnings: list[Any]
+) -> None:
+    settings.HOIIO = {"SPOOL_DIR": "/tmp"}
+    for key, value in database.items():
+        monkeypatch.setitem(connection.settings_dict, key, value)
+
+    assert checks.check_deployment(None) == warnings
 
 
 @pytest.mark.django_db

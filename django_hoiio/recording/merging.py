@@ -82,7 +82,7 @@ DIALECTS = {
 
 
 def merge(change: Change, cursor: CursorWrapper) -> Row | None:
-    """Insert the row, or merge the change into the one with the same key; without a key, insert or raise IntegrityError."""
+    """Insert the row, or merge it into the one with the same key; without a key, insert or raise IntegrityError."""
     cursor.execute(*statement_of(change, cursor.db.alias))
     return merged_row(change, cursor.fetchone(), cursor.db.alias)
 
@@ -95,8 +95,9 @@ def merged_row(change: Change, fetched: Sequence[Any], using: str) -> Row | None
 def statement_of(change: Change, using: str) -> tuple[str, dict[str, Any]]:
     """The statement of a change, which gives back the row or its primary key, and its parameters."""
     model, values = change.model, change.values
-    moment = f"{(change.received_at - _EPOCH) // timedelta(microseconds=1):016d}"
-    stamp, party_stamp = f"{change.rank:d}{moment}", f"{change.party_rank:d}{moment}"
+    # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
+    moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // timedelta(microseconds=1)
+    stamp, party_stamp = f"{change.rank:d}{moment:016d}", f"{change.party_rank:d}{moment:016d}"
     stamps = [(party_stamp if name in model.party else stamp) if name in values else UNTOLD for name in model.told]
     row = {
         **values,

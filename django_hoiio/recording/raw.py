@@ -69,7 +69,6 @@ _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 def _update_as_told(using: str) -> str:
     table = table_of(Notification, using)
     columns, marks = table.columns, table.marks
-    return (
-        f"UPDATE {table.name} SET {columns['dispatched_at']} = {marks['dispatched_at']}, {columns['claimed_until']} = NULL"
-        f" WHERE {columns['id']} = {marks['id']}{_WITHOUT_WAITING if table.vendor == 'postgresql' else ''}"
-    )
+    told = f"{columns['dispatched_at']} = {marks['dispatched_at']}, {columns['claimed_until']} = NULL"
+    without_waiting = _WITHOUT_WAITING if table.vendor == "postgresql" else ""
+    return f"UPDATE {table.name} SET {told} WHERE {columns['id']} = {marks['id']}{without_waiting}"

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 from django.db.backends.utils import CursorWrapper
 
 from ..kinds import Direction, Kind, Rank
@@ -15,6 +15,16 @@ from ..parsing import Arrival, Parsed
 from .merging import Change, merge
 from .patience import Crossed
 from .tables import Row
+
+
+def bring_up_to_date(arrival: Arrival, parsed: Parsed, using: str) -> Transaction | None:
+    """Merge what the notification says into the row of its transaction; `None` where there is none."""
+    change = change_of(arrival, parsed)
+    if change is None:
+        return None
+    with connections[using].cursor() as cursor:
+        row = apply(change, parsed.kind, cursor)
+    return None if row is None else row.instance()
 
 
 def change_of(arrival: Arrival, parsed: Parsed, *, wants_row: bool = True) -> Change | None:
@@ -68,9 +78,8 @@ def _is_whole_event(parsed: Parsed) -> bool:
 def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
     """Keep the text of an incoming SMS; the texts of a long one may share a reference, and each has a row."""
     values = change.values
-    rows = (
-        Sms.objects.using(cursor.db.alias).filter(account=values["account"], txn_ref=values["txn_ref"]).order_by("pk")
-    )
+    found = Sms.objects.using(cursor.db.alias).filter(account=values["account"], txn_ref=values["txn_ref"])
+    rows = found.order_by("pk")
     if cursor.db.features.has_select_for_update:
         rows = rows.select_for_update()
     texts = {row.part: row.msg for row in rows.only("part", "msg")}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.forms.models import model_to_dict
 
 from ..dispatch import tell as tell_receivers
@@ -15,7 +15,7 @@ from ..kinds import Origin, Proof, Route
 from ..models import Notification, Transaction
 from ..parsing import Arrival, parse
 from ..parsing.parameters import PARAMETERS
-from ..recording.states import apply, change_of
+from ..recording.states import bring_up_to_date
 from .progress import Progress, silently
 
 logger = logging.getLogger(__name__)
@@ -93,10 +93,7 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
     for name, value in says.items():
         setattr(notification, name, value)
     before = _content(notification.transaction)
-    change = change_of(arrival, parsed)
-    with connections[using].cursor() as cursor:
-        state = None if change is None else apply(change, parsed.kind, cursor)
-    row: Transaction | None = None if state is None else state.instance()
+    row = bring_up_to_date(arrival, parsed, using)
     return has_changed, row, row is not None and _content(row) != before
 
 
