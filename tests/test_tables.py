@@ -137,21 +137,22 @@ def test_commits_after_the_mark_wait_for_the_disk_as_before() -> None:
         assert cursor.fetchone() == ("on",)
 
 
-def test_table_keeps_no_connection_of_a_thread_that_is_gone() -> None:
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("model", FULL)
+def test_table_that_a_thread_asked_for_first_serves_the_others_when_it_is_gone(model: type[Model]) -> None:
     table_of.cache_clear()
-    asked = []
+    theirs = []
 
     def ask() -> None:
-        asked.append((table_of(Sms, "default"), connections["default"]))
+        theirs.append(connections["default"])
+        table_of(model, "default")
+        connections.close_all()
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    ((table, theirs),) = asked
 
-    assert table is table_of(Sms, "default")
-    assert theirs not in [
-        read.__self__.connection
-        for _, read, _ in table._readers
-        if hasattr(getattr(read, "__self__", None), "connection")
-    ]
+    table = table_of(model, "default")
+    assert _values(table.instance(_kept(model, FULL[model]))) == _values(model._base_manager.get())
+    held = [getattr(getattr(read, "__self__", None), "connection", None) for _, read, _ in table._readers]
+    assert theirs[0] not in held

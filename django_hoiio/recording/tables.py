@@ -35,8 +35,9 @@ class Table(Generic[Kept]):
     """The columns of a model on one database. The primary key is given by the database."""
 
     def __init__(self, model: type[Kept], using: str) -> None:
-        # A connection that is never opened, because this outlives the thread that first needs it.
+        # A connection that keeps nothing open, because this outlives the thread that first needs it.
         connection = connections.create_connection(using)
+        connection.inc_thread_sharing()
         fields = model._meta.concrete_fields
         self.model = model
         self.using = using
