@@ -1,6 +1,7 @@
 """Settings of the benchmarks. `HOIIO_BENCHMARK_DATABASE` chooses the database: sqlite, postgres or mariadb.
 
-A connection is kept, as on a server that is set up for load, and SQLite writes ahead.
+A connection is kept, as on a server that is set up for load, and SQLite writes ahead. The servers are those that the
+tests use; `benchmarks.databases` makes the database and drops it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ import os
 from typing import Any
 
 _NAME = os.environ.get("HOIIO_BENCHMARK_NAME", "hoiio_benchmark")
-_MAX_AGE = os.environ.get("HOIIO_BENCHMARK_CONN_MAX_AGE")
 
 _DATABASES: dict[str, dict[str, Any]] = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": f"/tmp/{_NAME}.sqlite3",
+        "TEST": {"NAME": f"/tmp/test_{_NAME}.sqlite3"},
         "OPTIONS": {
             "timeout": 60,
             "transaction_mode": "IMMEDIATE",
@@ -37,14 +38,12 @@ _DATABASES: dict[str, dict[str, Any]] = {
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
         "PORT": os.environ.get("MYSQL_PORT", "3306"),
         "OPTIONS": {"charset": "utf8mb4"},
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"},
     },
 }
 
 DATABASES = {
-    "default": {
-        **_DATABASES[os.environ.get("HOIIO_BENCHMARK_DATABASE", "sqlite")],
-        "CONN_MAX_AGE": int(_MAX_AGE) if _MAX_AGE else None,
-    }
+    "default": {**_DATABASES[os.environ.get("HOIIO_BENCHMARK_DATABASE", "sqlite")], "CONN_MAX_AGE": None},
 }
 SECRET_KEY = "benchmarks"
 ALLOWED_HOSTS = ["*"]

@@ -1,12 +1,15 @@
+"""Where the candidates are."""
+
 from __future__ import annotations
 
 from django.urls import include, path
 
-from . import views
+from . import same_tables, views
 
 urlpatterns = [
     path("empty/", views.empty),
     path("raw/", views.raw),
+    path("same_tables/", same_tables.raw),
     path("orm/", views.orm),
     path("hoiio/", include("django_hoiio.urls")),
 ]

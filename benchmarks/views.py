@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_hoiio.parsing.parameters import HOIIO_TIME
 
 from .models import PlainNotification, PlainSms
+from .upserts import insert, upsert
 
 
 @csrf_exempt
@@ -22,22 +23,13 @@ def empty(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-_INSERT = (
-    "INSERT INTO benchmarks_plainnotification (received_at, txn_ref, kind, query, body) VALUES (%s, %s, %s, %s, %s)"
-)
-_COLUMNS = ("txn_ref", "sms_status", "tag", "dest", "date", "split_count", "currency", "rate", "debit", "updated_at")
-_UPSERT = f"INSERT INTO benchmarks_plainsms ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
-_CONFLICT = {
-    "sqlite": (" ON CONFLICT (txn_ref) DO UPDATE SET ", "excluded.{}"),
-    "postgresql": (" ON CONFLICT (txn_ref) DO UPDATE SET ", "excluded.{}"),
-    "mysql": (" ON DUPLICATE KEY UPDATE ", "VALUES({})"),
-}
+_SAID = ("txn_ref", "sms_status", "tag", "dest", "date", "split_count", "currency", "rate", "debit")
+_INSERT = insert("benchmarks_plainnotification", ("received_at", "txn_ref", "kind", "query", "body"))
 
 
 @cache
 def _upsert(vendor: str) -> str:
-    on_conflict, new = _CONFLICT[vendor]
-    return _UPSERT + on_conflict + ", ".join(f"{column} = {new.format(column)}" for column in _COLUMNS[1:])
+    return upsert("benchmarks_plainsms", (*_SAID, "updated_at"), ("txn_ref",), vendor)
 
 
 @csrf_exempt
@@ -48,7 +40,7 @@ def raw(request: HttpRequest) -> HttpResponse:
     query = request.META["QUERY_STRING"]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_INSERT, [now, said["txn_ref"], "sms_status", query, request.body.decode()])
-        cursor.execute(_upsert(connection.vendor), [*(said[name] for name in _COLUMNS[:-1]), now])
+        cursor.execute(_upsert(connection.vendor), [*(said[name] for name in _SAID), now])
     return HttpResponse()
 
 

@@ -20,7 +20,7 @@ from .settings import DATABASE
 
 # These make projects of their own on SQLite, whichever database the tests run on: to run them there is enough.
 if DATABASE != "sqlite":
-    collect_ignore = ["test_docs.py", "test_example_project.py", "test_packaging.py"]
+    collect_ignore = ["test_benchmarks.py", "test_docs.py", "test_example_project.py", "test_packaging.py"]
 
 FORM = "application/x-www-form-urlencoded"
 

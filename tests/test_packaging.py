@@ -64,7 +64,7 @@ def test_sdist_has_what_is_needed_to_test_it_and_to_read_about_it(dist: Path) ->
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
 
-    folders = ("django_hoiio", "docs", "example_project", "tests")
+    folders = ("benchmarks", "django_hoiio", "docs", "example_project", "tests")
     expected = {f"{folder}/{name}" for folder in folders for name in files(ROOT / folder)}
     top = {".ci/run", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.py"}
     # A demo that was run here leaves its database.

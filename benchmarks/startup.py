@@ -1,0 +1,77 @@
+"""What loading the receiving side adds to a Django project: time, memory and modules.
+
+    python -m benchmarks.startup
+
+Two projects take turns in fresh processes: one with nothing but a view, and the same with django_hoiio and its URLs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tqdm import tqdm
+
+from .tables import show
+
+PROJECTS = {"empty project": [], "with django_hoiio": ["django_hoiio"]}
+
+_LOAD = Path(__file__).with_name("loading.py")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.startup", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--processes", type=int, default=30, help="for each project; 30 where nothing is said")
+    loaded = _take_turns(parser.parse_args().processes)
+    show(
+        "Loading a project: processor time from the start of the interpreter until the URLs are loaded",
+        ("project", "ms", "MiB", "modules"),
+        [
+            (
+                name,
+                f"{_median(runs, 'seconds') * 1e3:.0f}",
+                f"{_median(runs, 'bytes') / 2**20:.1f}",
+                f"{len(_modules(runs))}",
+            )
+            for name, runs in loaded.items()
+        ],
+    )
+    without, with_it = (_modules(runs) for runs in loaded.values())
+    ours = sorted(name for name in with_it - without if name.split(".")[0] == "django_hoiio")
+    others = sorted(with_it - without - set(ours))
+    print(f"\nIts own modules ({len(ours)}): {', '.join(ours)}.")
+    print(f"Other modules that come with it ({len(others)}): {', '.join(others)}.")
+
+
+def _take_turns(processes: int) -> dict[str, list[dict[str, Any]]]:
+    loaded: dict[str, list[dict[str, Any]]] = {name: [] for name in PROJECTS}
+    for _ in tqdm(range(processes), desc="Loading", leave=False):
+        for name in random.sample(list(PROJECTS), len(PROJECTS)):
+            said = subprocess.run(
+                [sys.executable, str(_LOAD), *PROJECTS[name]],
+                check=True,
+                stdout=subprocess.PIPE,
+                cwd=_LOAD.parent.parent,
+            ).stdout
+            loaded[name].append(json.loads(said))
+    return loaded
+
+
+def _median(runs: list[dict[str, Any]], figure: str) -> float:
+    return float(median(run[figure] for run in runs))
+
+
+def _modules(runs: list[dict[str, Any]]) -> set[str]:
+    return set(runs[0]["modules"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""How each database words an INSERT that overwrites the row with the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_CONFLICT = {
+    "sqlite": (" ON CONFLICT ({}) DO UPDATE SET ", "{0} = excluded.{0}"),
+    "postgresql": (" ON CONFLICT ({}) DO UPDATE SET ", "{0} = excluded.{0}"),
+    "mysql": (" ON DUPLICATE KEY UPDATE ", "{0} = VALUES({0})"),
+}
+
+
+def insert(table: str, columns: Sequence[str]) -> str:
+    """An INSERT with a mark for each column."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+
+
+def upsert(table: str, columns: Sequence[str], key: Sequence[str], vendor: str) -> str:
+    """The same, overwriting all but the key where the key is there already."""
+    conflict, assignment = _CONFLICT[vendor]
+    assignments = ", ".join(assignment.format(column) for column in columns if column not in key)
+    return insert(table, columns) + conflict.format(", ".join(key)) + assignments
