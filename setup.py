@@ -37,16 +37,21 @@ setup(
             "pytest>=8.3",
             "pytest-django>=4.10",
             "pytest-randomly>=3.16",
+            "requests>=2.31",
             "setuptools>=77",
             "uvicorn>=0.30",
         ],
         "postgres": ["psycopg[binary]>=3.2.2"],
         "mariadb": ["mysqlclient>=2.2.5"],
+        # Asking Hoiio's REST API; what only receives does without.
+        "client": ["requests>=2.31"],
         # Workers for receivers: with a queue in the database, and with one in Redis.
         "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
         "rq": ["django-tasks-rq>=0.12"],
+        # Drives the telephone in an installed chromium; Playwright's own browsers are not needed.
+        "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
         # Pinned, because each release finds something new.
-        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*", "types-tqdm"],
+        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*", "types-requests", "types-tqdm"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -69,6 +69,16 @@ class HoiioSettings:
         """Whether Django keeps aware dates, which Hoiio's need."""
         return bool(settings.USE_TZ)
 
+    @property
+    def has_urls(self) -> bool:
+        """Whether the project serves URLs at all."""
+        return bool(getattr(settings, "ROOT_URLCONF", None))
+
+    def app_id(self, account: str) -> str:
+        """Which of Hoiio's applications an account is; empty where it is not said."""
+        app_id: str = self.ACCOUNTS.get(account, {}).get("APP_ID") or ""
+        return app_id
+
     def access_tokens(self, account: str) -> list[str]:
         """What an account's requests and notifications are proved with: one token, or a new and an old one."""
         tokens = self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or []

@@ -93,3 +93,15 @@ def is_local(url: str) -> bool:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
         return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))
+
+
+def is_loopback(url: str) -> bool:
+    """True for a host that is this machine by its address or as `localhost`; a name is not looked up."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from importlib import import_module
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from django_hoiio.exceptions import HoiioError
 from django_hoiio.kinds import Route
 from django_hoiio.notify_urls import notify_url
 
 
 class Command(BaseCommand):
-    help = "Prints the notify URL of each route, to paste into Hoiio's portal or to send with a request."
+    help = (
+        "Prints the notify URL of each route, to paste into Hoiio's portal or to send with a request. With --number,"
+        " shows what a Hoiio Number is set to and would be set to; with --configure, sets it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--account", default="default", help="The account in HOIIO['ACCOUNTS'] that they are for.")
@@ -22,16 +27,45 @@ class Command(BaseCommand):
             metavar="NAME=VALUE",
             help="Comes back in notification.pass_on; may be given several times.",
         )
+        parser.add_argument("--number", metavar="+65…", help="One of the account's Hoiio Numbers.")
+        parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
 
-    def handle(self, *args: Any, account: str, pass_on: list[str], **options: Any) -> None:
-        values = {}
-        for pair in pass_on:
-            name, equals, value = pair.partition("=")
-            if not name or not equals:
-                raise CommandError(f"--pass-on is {pair!r}; write it as NAME=VALUE.")
-            values[name] = value
+    def handle(
+        self, *args: Any, account: str, pass_on: list[str], number: str | None, configure: bool, **options: Any
+    ) -> None:
+        if configure and number is None:
+            raise CommandError("--configure needs a number; write --number +65… as well.")
+        values = dict(map(_pair, pass_on))
         try:
-            for route in Route.values:
-                self.stdout.write(f"{route:<6} {notify_url(route, account=account, pass_on=values)}")
-        except (ImproperlyConfigured, ValueError) as error:
+            if number is None:
+                self._print_routes(account, values)
+            else:
+                self._forward(account, values, number, configure=configure)
+        except (HoiioError, ImportError, ImproperlyConfigured, LookupError, ValueError) as error:
             raise CommandError(str(error)) from error
+
+    def _print_routes(self, account: str, pass_on: dict[str, str]) -> None:
+        for route in Route.values:
+            self.stdout.write(f"{route:<6} {notify_url(route, account=account, pass_on=pass_on)}")
+
+    def _forward(self, account: str, pass_on: dict[str, str], wanted: str, *, configure: bool) -> None:
+        # By name, because printing the routes needs no client.
+        forwarding = import_module("django_hoiio.client.forwarding")
+        with import_module("django_hoiio.client").HoiioClient(account) as client:
+            number = forwarding.find(client.number.get_active(), wanted)
+            urls = forwarding.urls_for(number, account=account, pass_on=pass_on)
+            self.stdout.write(f"{number.number} {number.mode}".rstrip())
+            for name, url in urls.items():
+                self.stdout.write(f"  {name}\n    now  {getattr(number, name) or 'nothing'}\n    new  {url}")
+            if not urls:
+                raise LookupError("Nothing can be set: the number takes neither calls, faxes nor SMS in its mode.")
+            if configure:
+                forwarding.configure(client.number, number, urls)
+        self.stdout.write(f"Set {len(urls)} URLs." if configure else f"Would set {len(urls)} URLs; add --configure.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise CommandError(f"--pass-on is {text!r}; write it as NAME=VALUE.")
+    return name, value

@@ -1,0 +1,50 @@
+"""Hoiio's REST API: each call by its path, `client.sms.send(…)`, with its signed notify URL.
+
+The receiving side does not import this, and works without `requests`.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from .account import NumberGroup, UserGroup
+from .connection import TIMEOUTS, Connection
+from .fax import FaxGroup
+from .ivr import IvrGroup
+from .sms import SmsGroup
+from .voice import ConferenceGroup, VoiceGroup
+
+__all__ = ["HoiioClient"]
+
+
+class HoiioClient:
+    """Asks Hoiio in the name of an account in `HOIIO['ACCOUNTS']`.
+
+    Connections stay open from one request to the next until `close`, or the end of `with`. Each thread needs a client
+    of its own. `timeouts` are seconds: to be connected, and between two pieces of the answer.
+
+    Raises `ImproperlyConfigured` where the account has no APP_ID or ACCESS_TOKEN. Each call raises `ValueError`, and
+    sends nothing, where an argument is not what Hoiio takes, and a `HoiioError` where the answer is not success.
+    """
+
+    def __init__(self, account: str = "default", *, timeouts: tuple[float, float] = TIMEOUTS) -> None:
+        self._connection = Connection(account, timeouts)
+        self.voice = VoiceGroup(self._connection)
+        self.conference = ConferenceGroup(self._connection)
+        self.sms = SmsGroup(self._connection)
+        self.fax = FaxGroup(self._connection)
+        self.ivr = IvrGroup(self._connection)
+        self.number = NumberGroup(self._connection)
+        self.user = UserGroup(self._connection)
+
+    def __enter__(self) -> HoiioClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()

@@ -1,0 +1,131 @@
+"""The way to Hoiio's API and back: one POST, its time-outs, and what is tried again. Nothing of it is logged."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ..conf import conf
+from ..exceptions import HoiioFault, NotReachable, is_word, refusal
+from ..notify_urls import is_local, is_loopback
+
+try:
+    import requests
+    from urllib3.exceptions import NewConnectionError
+except ImportError as error:
+    raise ImportError("django_hoiio.client needs requests: pip install 'django-hoiio[client]'") from error
+
+# Seconds: to be connected, and between two pieces of the answer.
+TIMEOUTS = (5.0, 30.0)
+
+# Seconds to wait before each further try of a query.
+BACK_OFF = (0.5, 2.0)
+
+
+class Connection:
+    """An account's connections to Hoiio, kept open between requests."""
+
+    def __init__(self, account: str, timeouts: tuple[float, float]) -> None:
+        self.account = account
+        self._url = _api_url()
+        self._credentials = _credentials(account)
+        self._timeouts = timeouts
+        self._session = requests.Session()
+        # A proxy is for the way out of this machine.
+        self._session.trust_env = not is_loopback(self._url)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, path: str, params: Mapping[str, str], *, is_query: bool) -> dict[str, Any]:
+        """What Hoiio answers, which is success. Raises `HoiioError`.
+
+        A query is tried again, with pauses, where nothing or a fault came back. Anything else is never tried again:
+        it may have been carried out, and would be charged twice.
+        """
+        for pause in BACK_OFF if is_query else ():
+            try:
+                return self._ask_once(path, params)
+            except (NotReachable, HoiioFault):
+                time.sleep(pause)
+        return self._ask_once(path, params)
+
+    def _ask_once(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        failure = None
+        try:
+            # In the body, never in the URL: URLs are logged. A redirect would carry the token elsewhere.
+            response = self._session.post(
+                self._url + path,
+                data={**self._credentials, **params},
+                timeout=self._timeouts,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            failure = _no_answer(path, error)
+        # Not within `except`: the exception of requests holds the request, token and all.
+        if failure is not None:
+            raise failure
+        return _success(path, response.status_code, response.content)
+
+
+def _api_url() -> str:
+    url = conf.API_URL
+    if not url.startswith("https://") and not (url.startswith("http://") and is_local(url)):
+        raise ImproperlyConfigured(
+            f"HOIIO['API_URL'] is {url!r}, over which the access token would travel in the clear; write an https URL,"
+            " or the http URL of a sandbox on this machine."
+        )
+    return url.rstrip("/") + "/"
+
+
+def _credentials(account: str) -> dict[str, str]:
+    if account not in conf.ACCOUNTS:
+        raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
+    credentials = {"app_id": conf.app_id(account), "access_token": next(iter(conf.access_tokens(account)), "")}
+    for name, value in credentials.items():
+        if not value:
+            raise ImproperlyConfigured(
+                f"HOIIO['ACCOUNTS'][{account!r}] has no {name.upper()}; write the one that Hoiio's portal shows."
+            )
+    return credentials
+
+
+def _no_answer(path: str, error: requests.RequestException) -> NotReachable:
+    never_left = isinstance(error, requests.ConnectTimeout) or isinstance(_reason(error), NewConnectionError)
+    happened = "It was not sent." if never_left else "It may have been carried out all the same."
+    return NotReachable(
+        "",
+        f"No answer of Hoiio's to {path}: {type(error).__name__}. {happened}",
+        may_have_happened=not never_left,
+    )
+
+
+def _reason(error: requests.RequestException) -> object:
+    """What urllib3 found, in the exception that requests puts around it."""
+    return getattr(error.args[0] if error.args else None, "reason", None)
+
+
+def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
+    """Read an answer. The status word tells success; Hoiio's manual says nothing of HTTP status codes."""
+    if 300 <= code < 400:
+        raise NotReachable(
+            "", f"The answer to {path} is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
+        )
+    try:
+        # Numbers as they are written: money is never a float.
+        said = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict) or not is_word(said.get("status")):
+        raise NotReachable(
+            "",
+            f"The answer to {path} is not Hoiio's: HTTP {code}, and no JSON object with a status word."
+            " Look at HOIIO['API_URL']; it may have been carried out all the same.",
+        )
+    if said["status"] != "success_ok":
+        raise refusal(path, said["status"])
+    return said

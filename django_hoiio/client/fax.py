@@ -1,0 +1,55 @@
+"""Faxes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import BinaryIO, Literal
+
+from . import endpoints
+from .answers import FaxHistory, FaxReport, Sent
+from .group import Group, PassOn, period
+
+
+class FaxGroup(Group):
+    """Faxes. Numbers are E.164, as +6591234567."""
+
+    def send(
+        self,
+        *,
+        dest: str,
+        file: bytes | BinaryIO,
+        filename: str | None = None,
+        caller_id: str | None = None,
+        fax_header: str | None = None,
+        tag: str | None = None,
+        pass_on: PassOn = None,
+        notify: bool = True,
+    ) -> Sent:
+        """Fax a PDF of up to 2 MB in A4 or Letter: its bytes, or the file opened in binary mode.
+
+        `fax_header` has up to 100 characters. Left out it is Hoiio's own text; empty, there is none.
+        """
+        params = {
+            "dest": dest,
+            "file": file,
+            "filename": filename,
+            "caller_id": caller_id,
+            "fax_header": fax_header,
+            "tag": tag,
+        }
+        return self._ask(endpoints.FAX_SEND, params, pass_on=pass_on, notify=notify)
+
+    def query_status(self, *, txn_ref: str) -> FaxReport:
+        """How a fax stands, sent or received."""
+        return self._ask(endpoints.FAX_QUERY_STATUS, {"txn_ref": txn_ref})
+
+    def get_history(
+        self,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        page: int = 1,
+        type: Literal["incoming", "outgoing", "all"] = "all",  # noqa: A002
+    ) -> FaxHistory:
+        """The faxes from `from_` on and before `to`, also those that run; both need a time zone."""
+        return self._ask(endpoints.FAX_GET_HISTORY, {**period(from_, to, page), "type": type})

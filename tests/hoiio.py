@@ -1,0 +1,94 @@
+"""A Hoiio on the loopback that answers what a test tells it to, and keeps what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+SUCCESS = {"status": "success_ok", "txn_ref": "AA-S-1", "session": "S1", "bulk_txn_ref": "AA-B-1", "txn_refs": "AA-C-1"}
+
+# What to do with a request: a JSON value, raw bytes, or a HTTP status code with either and with headers.
+Reply = Any
+
+
+@dataclass
+class Request:
+    """A request as it came in."""
+
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    # Which connection it came over.
+    peer: tuple[str, int]
+
+
+@dataclass
+class Hoiio:
+    """Answers in turn; the last answer stays."""
+
+    url: str
+    replies: list[Reply] = field(default_factory=lambda: [SUCCESS])
+    requests: list[Request] = field(default_factory=list, repr=False)
+    # Called before each answer.
+    meanwhile: Callable[[Request], None] = lambda request: None
+
+    def says(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+
+    @property
+    def request(self) -> Request:
+        """The one request there was."""
+        (request,) = self.requests
+        return request
+
+
+@contextmanager
+def serving() -> Iterator[Hoiio]:
+    """Serve on a free port of 127.0.0.1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Waiting for an answer that a time-out has given up ends with the test.
+        timeout = 5
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            request = Request(
+                self.path,
+                dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True)),
+                dict(self.headers),
+                self.client_address,
+            )
+            hoiio.requests.append(request)
+            hoiio.meanwhile(request)
+            self.answer(hoiio.replies.pop(0) if len(hoiio.replies) > 1 else hoiio.replies[0])
+
+        def answer(self, reply: Reply) -> None:
+            code, said, headers = reply if isinstance(reply, tuple) else (200, reply, {})
+            content = said if isinstance(said, bytes) else json.dumps(said).encode()
+            self.send_response(code)
+            for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    hoiio = Hoiio(url=f"http://127.0.0.1:{server.server_address[1]}/open/")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield hoiio
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,509 @@
+"""What is sent and what comes back, call by call, over a real connection."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import re
+import subprocess
+import sys
+from base64 import b64decode
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from django_hoiio import exceptions
+from django_hoiio.client import HoiioClient, answers, endpoints
+from django_hoiio.client.answers import Answer
+from django_hoiio.client.endpoints import Endpoint
+from django_hoiio.client.group import Group
+from django_hoiio.exceptions import HoiioFault
+from django_hoiio.kinds import Proof, Route
+from django_hoiio.models import Sms
+from django_hoiio.verification import Verdict, verify
+
+from .hoiio import Hoiio
+from .test_docs import ROOT, code_of
+
+pytestmark = pytest.mark.django_db
+
+DONE = {"status": "success_ok"}
+PDF = b"%PDF-1.4\n..."
+MORNING = datetime(2026, 1, 31, 1, 2, 3, tzinfo=timezone.utc)
+NOON = datetime(2026, 1, 31, 4, 0, 0, 999, tzinfo=timezone.utc)
+PERIOD = {"from": "2026-01-31 09:02:03", "to": "2026-01-31 12:00:00", "page": "2"}
+DEST, DEST1, DEST2 = "+6511111111", "+6522222222", "+6533333333"
+
+SENT = answers.Sent(status="success_ok", txn_ref="AA-S-1")
+CONFERENCE = answers.Conference(status="success_ok", txn_refs=("AA-C-1",))
+ACCEPTED = Answer(status="success_ok")
+
+Call = tuple[str, str, dict[str, Any], dict[str, str], Answer]
+
+# Group and method, path, arguments, what is sent beside the credentials and the notify URL, and what comes back.
+# Each twice: with the least it needs, and with all it takes.
+CALLS: list[Call] = [
+    ("voice.call", "voice/call", {"dest2": DEST2}, {"dest2": DEST2}, SENT),
+    (
+        "voice.call",
+        "voice/call",
+        {"dest1": DEST1, "dest2": DEST2, "caller_id": "private", "max_duration": 600, "tag": "t"},
+        {"dest1": DEST1, "dest2": DEST2, "caller_id": "private", "max_duration": "600", "tag": "t"},
+        SENT,
+    ),
+    *(
+        call
+        for name, path in (("voice.conference", "voice/conference"), ("conference.call", "conference/call"))
+        for call in (
+            (name, path, {"dest": [DEST1]}, {"dest": DEST1}, CONFERENCE),
+            (
+                name,
+                path,
+                {"dest": [DEST1, DEST2], "room": "R.1_a", "caller_id": DEST, "tag": "t"},
+                {"dest": f"{DEST1},{DEST2}", "room": "R.1_a", "caller_id": DEST, "tag": "t"},
+                CONFERENCE,
+            ),
+        )
+    ),
+    (
+        "conference.moderate",
+        "conference/moderate",
+        {"txn_ref": "AA-C-1", "action": "mute"},
+        {"txn_ref": "AA-C-1", "action": "mute"},
+        ACCEPTED,
+    ),
+    ("voice.hangup", "voice/hangup", {"txn_ref": "AA-C-1"}, {"txn_ref": "AA-C-1"}, ACCEPTED),
+    (
+        "voice.query_status",
+        "voice/query_status",
+        {"txn_ref": "AA-C-1"},
+        {"txn_ref": "AA-C-1"},
+        answers.CallReport(status="success_ok", txn_ref="AA-S-1"),
+    ),
+    ("voice.get_history", "voice/get_history", {}, {"page": "1"}, answers.CallHistory(status="success_ok")),
+    (
+        "voice.get_history",
+        "voice/get_history",
+        {"from_": MORNING, "to": NOON, "page": 2},
+        PERIOD,
+        answers.CallHistory(status="success_ok"),
+    ),
+    ("voice.get_rate", "voice/get_rate", {"dest2": DEST2}, {"dest2": DEST2}, answers.Rate(status="success_ok")),
+    (
+        "sms.send",
+        "sms/send",
+        {"dest": DEST, "msg": "hoiio wörld & €\n"},
+        {"dest": DEST, "msg": "hoiio wörld & €\n"},
+        SENT,
+    ),
+    (
+        "sms.send",
+        "sms/send",
+        {"dest": DEST, "msg": "m", "sender_name": "Hoiio", "tag": ""},
+        {"dest": DEST, "msg": "m", "sender_name": "Hoiio", "tag": ""},
+        SENT,
+    ),
+    (
+        "sms.bulk_send",
+        "sms/bulk_send",
+        {"dest": [DEST1, DEST2], "msg": "m"},
+        {"dest": f"{DEST1},{DEST2}", "msg": "m"},
+        answers.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+    ),
+    (
+        "sms.bulk_send",
+        "sms/bulk_send",
+        {"recipients": [{"dest": DEST, "name": "Bob"}], "msg": "Hi {{name}}", "sender_name": DEST1, "tag": "t"},
+        {
+            "recipients": f'[{{"dest": "{DEST}", "name": "Bob"}}]',
+            "msg": "Hi {{name}}",
+            "sender_name": DEST1,
+            "tag": "t",
+        },
+        answers.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+    ),
+    (
+        "sms.query_status",
+        "sms/query_status",
+        {"txn_ref": "AA-S-1"},
+        {"txn_ref": "AA-S-1"},
+        answers.SmsReport(status="success_ok", txn_ref="AA-S-1"),
+    ),
+    ("sms.get_history", "sms/get_history", {}, {"page": "1"}, answers.SmsHistory(status="success_ok")),
+    (
+        "sms.get_history",
+        "sms/get_history",
+        {"from_": MORNING, "to": NOON, "page": 2},
+        PERIOD,
+        answers.SmsHistory(status="success_ok"),
+    ),
+    ("fax.send", "fax/send", {"dest": DEST, "file": PDF}, {"dest": DEST, "file": "JVBERi0xLjQKLi4u"}, SENT),
+    (
+        "fax.send",
+        "fax/send",
+        {
+            "dest": DEST,
+            "file": io.BytesIO(PDF),
+            "filename": "f.pdf",
+            "caller_id": DEST1,
+            "fax_header": "",
+            "tag": "t",
+        },
+        {
+            "dest": DEST,
+            "file": "JVBERi0xLjQKLi4u",
+            "filename": "f.pdf",
+            "caller_id": DEST1,
+            "fax_header": "",
+            "tag": "t",
+        },
+        SENT,
+    ),
+    (
+        "fax.query_status",
+        "fax/query_status",
+        {"txn_ref": "AA-C-1"},
+        {"txn_ref": "AA-C-1"},
+        answers.FaxReport(status="success_ok", txn_ref="AA-S-1"),
+    ),
+    ("fax.get_history", "fax/get_history", {}, {"page": "1", "type": "all"}, answers.FaxHistory(status="success_ok")),
+    (
+        "fax.get_history",
+        "fax/get_history",
+        {"from_": MORNING, "to": NOON, "page": 2, "type": "incoming"},
+        {**PERIOD, "type": "incoming"},
+        answers.FaxHistory(status="success_ok"),
+    ),
+    (
+        "ivr.dial",
+        "ivr/start/dial",
+        {"dest": DEST},
+        {"dest": DEST},
+        answers.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+    ),
+    (
+        "ivr.dial",
+        "ivr/start/dial",
+        {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": 60, "tag": "t"},
+        {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": "60", "tag": "t"},
+        answers.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+    ),
+    ("ivr.play", "ivr/middle/play", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
+    ("ivr.gather", "ivr/middle/gather", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
+    (
+        "ivr.gather",
+        "ivr/middle/gather",
+        {"session": "S1", "msg": "m", "max_digits": 0, "timeout": 15, "attempts": 2, "tag": "t"},
+        {"session": "S1", "msg": "m", "max_digits": "0", "timeout": "15", "attempts": "2", "tag": "t"},
+        ACCEPTED,
+    ),
+    ("ivr.record", "ivr/middle/record", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
+    (
+        "ivr.record",
+        "ivr/middle/record",
+        {"session": "S1", "msg": "m", "max_duration": 120, "tag": "t"},
+        {"session": "S1", "msg": "m", "max_duration": "120", "tag": "t"},
+        ACCEPTED,
+    ),
+    ("ivr.monitor", "ivr/middle/monitor", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
+    ("ivr.monitor", "ivr/middle/monitor", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
+    ("ivr.hold", "ivr/middle/hold", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
+    ("ivr.hold", "ivr/middle/hold", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
+    ("ivr.unhold", "ivr/middle/unhold", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
+    (
+        "ivr.transfer",
+        "ivr/end/transfer",
+        {"session": "S1", "dest": "room:"},
+        {"session": "S1", "dest": "room:"},
+        answers.Transferred(status="success_ok"),
+    ),
+    (
+        "ivr.transfer",
+        "ivr/end/transfer",
+        {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
+        {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
+        answers.Transferred(status="success_ok"),
+    ),
+    ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
+    ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "force": True}, {"session": "S1", "force": "enabled"}, ACCEPTED),
+    ("number.get_active", "number/get_active", {}, {}, answers.Numbers(status="success_ok")),
+    (
+        "number.update_forwarding",
+        "number/update_forwarding",
+        {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
+        {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
+        ACCEPTED,
+    ),
+    ("user.get_balance", "user/get_balance", {}, {}, answers.Balance(status="success_ok")),
+    ("user.get_info", "user/get_info", {}, {}, answers.User(status="success_ok")),
+]
+CREDENTIALS = {"app_id": "app", "access_token": "new-token"}
+ENDPOINTS = {each.path: each for each in vars(endpoints).values() if isinstance(each, Endpoint)}
+NOTIFIED = {call[0]: call for call in CALLS if ENDPOINTS[call[1]].route}
+# These need a notification to go on, so there is no leaving it out.
+ALWAYS_NOTIFIED = {"ivr.gather", "ivr.record", "ivr.monitor"}
+
+each_call = pytest.mark.parametrize(
+    ("name", "path", "arguments", "said", "answer"),
+    CALLS,
+    ids=[f"{call[0]}({', '.join(call[2])})" for call in CALLS],
+)
+each_notified = pytest.mark.parametrize("name", NOTIFIED)
+
+
+def ask(client: HoiioClient, name: str, **arguments: Any) -> Any:
+    group, method = name.split(".")
+    return getattr(getattr(client, group), method)(**arguments)
+
+
+def notify_urls(request: Any) -> dict[str, str]:
+    return {name: text for name, text in request.params.items() if name.endswith("notify_url")}
+
+
+def proved(url: str) -> tuple[str, Verdict]:
+    """The route of a notify URL, and what it proves."""
+    route, token = url.removeprefix("https://my.example.com/hoiio/").strip("/").split("/")
+    return route, verify(Route(route), token, b"", None)
+
+
+@each_call
+def test_call_sends_what_it_was_given_and_gives_back_what_was_answered(
+    hoiio: Hoiio,
+    hoiio_client: HoiioClient,
+    name: str,
+    path: str,
+    arguments: dict[str, Any],
+    said: dict[str, str],
+    answer: Answer,
+) -> None:
+    for value in arguments.values():
+        if isinstance(value, io.BytesIO):
+            value.seek(0)
+    returned = ask(hoiio_client, name, **arguments)
+
+    sent = {name: text for name, text in hoiio.request.params.items() if name not in notify_urls(hoiio.request)}
+    assert (hoiio.request.path, sent) == (f"/open/{path}", {**CREDENTIALS, **said})
+    assert (returned, type(returned)) == (answer, type(answer))
+
+
+def test_every_call_is_tried_here_and_every_path_is_asked(hoiio_client: HoiioClient) -> None:
+    methods = {
+        f"{group}.{method}"
+        for group, held in vars(hoiio_client).items()
+        if isinstance(held, Group)
+        for method, _ in inspect.getmembers(held, inspect.ismethod)
+        if not method.startswith("_")
+    }
+
+    assert {call[0] for call in CALLS} == methods
+    assert {call[1] for call in CALLS} == set(ENDPOINTS)
+
+
+def test_every_argument_is_tried_here_and_keyword_only(hoiio_client: HoiioClient) -> None:
+    for name in {call[0] for call in CALLS}:
+        group, method = name.split(".")
+        parameters = inspect.signature(getattr(getattr(hoiio_client, group), method)).parameters
+        tried = {argument for call in CALLS if call[0] == name for argument in call[2]}
+        assert {each.kind for each in parameters.values()} <= {inspect.Parameter.KEYWORD_ONLY}
+        assert set(parameters) - tried <= {"pass_on", "notify", "tag", "dest1", "msg"}, name
+        assert set(parameters) >= tried
+
+
+def test_only_status_and_history_queries_may_be_repeated() -> None:
+    assert {path for path, each in ENDPOINTS.items() if each.is_query} == {
+        f"{group}/{query}" for group in ("voice", "sms", "fax") for query in ("query_status", "get_history")
+    }
+
+
+# Notify URLs.
+
+
+@each_notified
+def test_notify_url_is_signed_by_itself_and_passes_on(hoiio: Hoiio, hoiio_client: HoiioClient, name: str) -> None:
+    _, path, arguments, _, _ = NOTIFIED[name]
+
+    ask(hoiio_client, name, **{**arguments, **fresh(arguments)}, pass_on={"username": "bob", "order": 17})
+
+    urls = notify_urls(hoiio.request)
+    assert set(urls) == {"notify_url", *(["monitor_notify_url"] if name == "ivr.monitor" else [])}
+    for url in urls.values():
+        route, verdict = proved(url)
+        assert route == ENDPOINTS[path].route
+        assert verdict == Verdict(proof=Proof.URL, account="default", pass_on={"username": "bob", "order": 17})
+
+
+def fresh(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"file": PDF} if "file" in arguments else {}
+
+
+@pytest.mark.parametrize("name", sorted(NOTIFIED.keys() - ALWAYS_NOTIFIED))
+def test_notify_url_can_be_left_out(hoiio: Hoiio, hoiio_client: HoiioClient, name: str) -> None:
+    arguments = NOTIFIED[name][2]
+
+    ask(hoiio_client, name, **{**arguments, **fresh(arguments)}, notify=False)
+
+    assert notify_urls(hoiio.request) == {}
+
+
+def test_calls_that_nothing_is_told_of_have_no_notify_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    for name, _, arguments, _, _ in CALLS:
+        if name not in NOTIFIED:
+            ask(hoiio_client, name, **arguments)
+
+    assert all(notify_urls(request) == {} for request in hoiio.requests)
+
+
+def test_pass_on_without_a_notification_is_refused(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    with pytest.raises(ValueError, match=r"^pass_on comes back with notifications; leave it out"):
+        hoiio_client.sms.send(dest=DEST, msg="m", notify=False, pass_on={"a": "b"})
+    assert hoiio.requests == []
+
+
+def test_missing_public_url_sends_nothing_and_says_so(hoiio: Hoiio, settings: Any) -> None:
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": None}
+
+    with HoiioClient() as client:
+        with pytest.raises(ImproperlyConfigured, match=r"HOIIO\['PUBLIC_URL'\] is ''"):
+            client.sms.send(dest=DEST, msg="m")
+        assert hoiio.requests == []
+        assert client.sms.send(dest=DEST, msg="m", notify=False) == SENT
+
+
+# Accounts.
+
+
+def test_account_has_its_own_credentials_and_notify_urls(hoiio: Hoiio) -> None:
+    with HoiioClient("second") as client:
+        client.sms.send(dest=DEST, msg="m")
+
+    params = hoiio.request.params
+    assert (params["app_id"], params["access_token"]) == ("other-app", "other-token")
+    assert proved(params["notify_url"])[1].account == "second"
+
+
+@pytest.mark.parametrize(
+    ("account", "missing"),
+    [({}, "APP_ID"), ({"APP_ID": "", "ACCESS_TOKEN": "t"}, "APP_ID"), ({"APP_ID": "a"}, "ACCESS_TOKEN")],
+)
+def test_account_without_credentials_is_a_clear_error(settings: Any, account: dict[str, str], missing: str) -> None:
+    settings.HOIIO = {"ACCOUNTS": {"default": account}}
+
+    with pytest.raises(ImproperlyConfigured) as raised:
+        HoiioClient()
+    assert str(raised.value) == (
+        f"HOIIO['ACCOUNTS']['default'] has no {missing}; write the one that Hoiio's portal shows."
+    )
+
+
+def test_unknown_account_is_a_clear_error(hoiio: Hoiio) -> None:
+    with pytest.raises(ValueError, match=r"^HOIIO\['ACCOUNTS'\] has no account 'third'; it has default, second\.$"):
+        HoiioClient("third")
+
+
+@pytest.mark.parametrize("url", ["http://my.example.com/open/", "ftp://127.0.0.1/", "", "127.0.0.1:8000/open/"])
+def test_token_never_travels_in_the_clear(settings: Any, url: str) -> None:
+    settings.HOIIO = {"API_URL": url, "ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}}
+
+    with pytest.raises(ImproperlyConfigured, match=r"the access token would travel in the clear; write an https URL"):
+        HoiioClient()
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+def test_api_url_works_with_and_without_its_last_slash(hoiio: Hoiio, settings: Any, ending: str) -> None:
+    settings.HOIIO = {**settings.HOIIO, "API_URL": hoiio.url.rstrip("/") + ending}
+
+    with HoiioClient() as client:
+        client.user.get_balance()
+
+    assert hoiio.request.path == "/open/user/get_balance"
+
+
+# The receiving side.
+
+
+def test_receiving_side_imports_neither_the_client_nor_what_it_needs() -> None:
+    code = (
+        "import sys, django; django.setup()\n"
+        "import django_hoiio.urls, django_hoiio.inbox, django_hoiio.checks\n"
+        "import django_hoiio.admin, django_hoiio.recovery, django_hoiio.management.commands.hoiio_urls\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('requests', 'urllib3')\n"
+        "       or name.startswith(('django_hoiio.client', 'django_hoiio.recording.sending'))])"
+    )
+
+    assert run(code) == "[]\n"
+
+
+def test_missing_requests_is_said_with_the_cure() -> None:
+    code = (
+        "import sys, django; django.setup(); sys.modules['requests'] = None\n"
+        "from io import StringIO\n"
+        "from django.core.management import CommandError, call_command\n"
+        "try: import django_hoiio.client\n"
+        "except ImportError as error: print(error)\n"
+        "try: call_command('hoiio_urls', number='+6511111111')\n"
+        "except CommandError as error: print(error)\n"
+    )
+
+    assert run(code) == "django_hoiio.client needs requests: pip install 'django-hoiio[client]'\n" * 2
+
+
+def run(code: str) -> str:
+    environment = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PATH": ""}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+
+def test_file_is_sent_whole(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    everything = PDF + bytes(range(256))
+
+    hoiio_client.fax.send(dest=DEST, file=everything)
+
+    assert b64decode(hoiio.request.params["file"]) == everything
+
+
+# The page about it.
+
+
+def test_page_names_every_call_and_every_error() -> None:
+    page = (ROOT / "docs/client.rst").read_text(encoding="utf-8")
+    meanings = {name for name, held in vars(exceptions).items() if isinstance(held, type)}
+
+    assert set(re.findall(r"^``(\w+)``  +\w", page, re.MULTILINE)) == meanings
+    assert [name for name in {call[0] for call in CALLS} if not _is_named(name, page)] == []
+
+
+def _is_named(name: str, page: str) -> bool:
+    """By its whole name, or by its last part in a row of its group."""
+    group, _, method = name.partition(".")
+    return f"``{name}``" in page or (f"``{group}." in page and re.search(rf"``(\w+\.)?{method}``", page) is not None)
+
+
+def test_examples_of_the_page_work(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    here: dict[str, Any] = {}
+    for code in code_of(ROOT / "docs/client.rst"):
+        exec(code, here)  # noqa: S102
+    lead = SimpleNamespace(pk=17, phone=DEST)
+
+    sms = here["remind"](lead)
+    here["call_back"](hoiio_client, lead)
+    assert (sms.tag, sms.txn_ref, list(here["silent"]())) == ("order-17", "AA-S-1", [])
+    Sms.objects.update(created_at=MORNING)
+    assert list(here["silent"]()) == [sms]
+
+    assert here["try_to_send"](hoiio_client, DEST, "m") == SENT
+    for word in ("error_insufficient_credit", "error_dest_invalid"):
+        hoiio.says({"status": word})
+        assert here["try_to_send"](hoiio_client, DEST, "m") is None
+    hoiio.says({"status": "error_internal_server_error"})
+    with pytest.raises(HoiioFault):
+        here["try_to_send"](hoiio_client, DEST, "m")

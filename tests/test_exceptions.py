@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from django_hoiio import exceptions
+from django_hoiio.exceptions import (
+    BadParameter,
+    HoiioError,
+    HoiioFault,
+    NoCredit,
+    NotAllowed,
+    NotReachable,
+    RateLimited,
+    WrongCredentials,
+    WrongMoment,
+    is_word,
+    refusal,
+)
+
+# Every word that Hoiio's manuals and SDKs know, by what the caller can do.
+WORDS = {
+    BadParameter: """
+        error_invalid_http_method error_malformed_params error_dest_param_missing error_msg_param_missing
+        error_invalid_notify_url error_unable_to_resolve_notify_url error_tag_invalid_length
+        error_dest1_invalid error_dest2_invalid error_dest1_not_supported error_dest2_not_supported
+        error_same_dest1_dest2 error_caller_id_invalid error_max_duration_invalid error_invalid_max_duration
+        error_dest_invalid error_dest_not_supported error_dest_too_many error_invalid_room
+        error_invalid_txn_ref error_txn_ref_invalid
+        error_from_invalid error_to_invalid error_to_before_from error_page_invalid error_invalid_type
+        error_msg_empty error_msg_too_big error_invalid_sender_name
+        error_file_invalid error_file_too_big error_page_size_invalid
+        error_invalid_session
+        error_msg_invalid_length error_msg_invalid_xml error_msg_invalid_url error_msg_invalid_language
+        error_msg_invalid_gender error_msg_invalid_file_format error_msg_invalid_file_size
+        error_msg_download_failed error_msg_cannot_convert_text
+        error_invalid_max_digits error_invalid_timeout error_invalid_attempts error_on_failure_invalid
+        error_number_invalid error_forward_to_invalid error_unable_to_resolve_forward_to error_mode_invalid
+        error_incoming_sms_not_supported
+    """,
+    WrongCredentials: "error_invalid_access_token error_invalid_app_id",
+    NoCredit: "error_insufficient_credit",
+    NotAllowed: """
+        error_not_allowed_for_trial error_permission_denied error_developer_suspended error_txn_ref_access_denied
+        error_session_access_denied error_sms_rebrand_not_enabled error_number_not_assigned
+    """,
+    WrongMoment: """
+        error_session_ended error_session_not_ready error_session_not_on_hold error_monitor_in_progress
+    """,
+    RateLimited: "error_rate_limit_exceeded error_concurrent_call_limit_reached",
+    HoiioFault: "error_internal_server_error error_service_not_available error_add_notification_failed",
+    # What nobody has documented is no more than an error.
+    HoiioError: "error_of_tomorrow success_partly queued",
+}
+
+
+@pytest.mark.parametrize(("meaning", "word"), [(meaning, word) for meaning in WORDS for word in WORDS[meaning].split()])
+def test_word_is_raised_as_what_the_caller_can_do_about_it(meaning: type[HoiioError], word: str) -> None:
+    error = refusal("sms/send", word)
+
+    assert (type(error), error.status) == (meaning, word)
+    assert str(error).startswith(f"Hoiio refused sms/send with {word}; ")
+    assert str(error) == error.sentence
+    assert error.may_have_happened == (meaning is HoiioFault)
+
+
+@pytest.mark.parametrize("meaning", [*WORDS, NotReachable])
+def test_one_exception_catches_all(meaning: type[HoiioError]) -> None:
+    assert issubclass(meaning, HoiioError)
+    assert meaning.__doc__
+
+
+def test_sentence_says_what_to_do() -> None:
+    assert str(refusal("voice/call", "error_insufficient_credit")) == (
+        "Hoiio refused voice/call with error_insufficient_credit; top up the account."
+    )
+    assert str(refusal("voice/call", "error_of_tomorrow")) == (
+        "Hoiio refused voice/call with error_of_tomorrow; this word is not known here, so look it up."
+    )
+
+
+@pytest.mark.parametrize(
+    "status", ["", "token for +6591234567", "a" * 65, "error\n", "<html>", "200", 200, None, ["a"]]
+)
+def test_status_that_is_no_word_is_told_from_one(status: object) -> None:
+    assert is_word("error_msg_empty")
+    assert not is_word(status)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [refusal("sms/send", "error_msg_empty"), NotReachable("", "No answer.", may_have_happened=False)],
+    ids=["refused", "not reachable"],
+)
+def test_error_reaches_another_process_whole(error: HoiioError) -> None:
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def test_exceptions_are_all_named_in_the_table_or_raised_by_the_connection() -> None:
+    raised = {meaning for _, meaning, _ in exceptions._MEANINGS} | {HoiioError, NotReachable}
+
+    assert raised == set(WORDS) | {NotReachable}
