@@ -15,5 +15,6 @@ class DjangoHoiioConfig(AppConfig):
     def ready(self) -> None:
         django_checks.register(checks.check_settings)
         django_checks.register(checks.check_tasks)
+        django_checks.register(checks.check_sandbox, django_checks.Tags.urls)
         django_checks.register(checks.check_deployment, django_checks.Tags.security, deploy=True)
         django_checks.register(checks.check_databases, django_checks.Tags.database)

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from .conf import KEYS, conf
+from .notify_urls import is_loopback
 
 # The databases whose SQL `recording.py` speaks.
 VENDORS = {"sqlite", "postgresql", "mysql"}
@@ -48,6 +50,18 @@ W003 = Warning(
     id="django_hoiio.W003",
 )
 
+W006 = Warning(
+    "The sandbox answers 404: HOIIO['API_URL'] is not a loopback address.",
+    hint="Include django_hoiio.sandbox.urls in development alone, with 'API_URL': 'http://127.0.0.1:8000/sandbox/open/'.",
+    id="django_hoiio.W006",
+)
+
+W007 = Warning(
+    "Requests go to a sandbox and not to Hoiio: HOIIO['API_URL'] is a loopback address.",
+    hint="Remove 'API_URL' from HOIIO, and django_hoiio.sandbox.urls from the URLs.",
+    id="django_hoiio.W007",
+)
+
 
 W008 = Warning(
     "Each notification opens a connection to the database of its own: CONN_MAX_AGE is 0.",
@@ -68,7 +82,23 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     """Nobody is let in without proof, nothing is lost, and nothing is slow for want of a setting."""
     if not isinstance(conf.given, Mapping):
         return []
-    return [*([] if conf.REQUIRE_PROOF else [W001]), *_useless_spool(), *([] if _keeps_its_connection() else [W008])]
+    return [
+        *([] if conf.REQUIRE_PROOF else [W001]),
+        *_useless_spool(),
+        *([W007] if is_loopback(conf.API_URL) else []),
+        *([] if _keeps_its_connection() else [W008]),
+    ]
+
+
+def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The sandbox, where the project has it, is able to answer."""
+    if not isinstance(conf.given, Mapping) or not conf.has_urls or is_loopback(conf.API_URL):
+        return []
+    try:
+        reverse("hoiio_sandbox:telephone")
+    except NoReverseMatch:
+        return []
+    return [W006]
 
 
 def check_databases(

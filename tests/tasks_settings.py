@@ -23,6 +23,8 @@ _BACKENDS = {
 }
 _APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"]}
 
+# Without the sandbox, which a project whose tasks are run by workers has no use for.
+ROOT_URLCONF = "django_hoiio.urls"
 HOIIO = {"REQUIRE_PROOF": False, "DISPATCH": "task"}
 TASKS = {"default": {"BACKEND": _BACKENDS[_QUEUE], "QUEUES": [os.environ.get("HOIIO_TEST_QUEUE_NAME", "default")]}}
 RQ_QUEUES = {"default": {"URL": os.environ.get("HOIIO_TEST_REDIS", "")}}

@@ -239,3 +239,38 @@ def test_careless_collation_of_mariadb_is_a_warning_whose_cure_works() -> None:
 @pytest.mark.django_db
 def test_project_needs_no_migration_of_its_own() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+# The sandbox.
+
+
+@pytest.mark.parametrize(
+    ("hoiio", "found"),
+    [
+        ({"API_URL": "http://127.0.0.1:8000/sandbox/open/"}, []),
+        ({"API_URL": "http://[::1]/sandbox/open/"}, []),
+        ({"API_URL": "http://hoiio.localhost/sandbox/open/"}, []),
+        ({}, [checks.W006]),
+        ({"API_URL": "http://10.0.0.1/sandbox/open/"}, [checks.W006]),
+        ({"API_URL": "http://[/"}, [checks.W006]),
+        (["API_URL"], []),
+    ],
+)
+def test_sandbox_that_cannot_answer_is_a_warning(settings: Any, hoiio: object, found: list[object]) -> None:
+    settings.HOIIO = hoiio
+
+    assert checks.check_sandbox(None) == found
+
+
+@pytest.mark.parametrize("urls", ["django_hoiio.urls", None])
+def test_project_without_the_sandbox_gets_no_warning_about_it(settings: Any, urls: str | None) -> None:
+    settings.HOIIO = {}
+    settings.ROOT_URLCONF = urls
+
+    assert checks.check_sandbox(None) == []
+
+
+def test_deployment_to_a_sandbox_is_a_warning(settings: Any) -> None:
+    settings.HOIIO = {"API_URL": "http://localhost:8000/sandbox/open/", "SPOOL_DIR": "/tmp"}
+
+    assert checks.check_deployment(None) == [checks.W007]

@@ -43,7 +43,7 @@ POST = f"""
 import sys, django
 django.setup()
 from django.test import Client
-print(Client().post("/hoiio/", sys.argv[1], content_type={FORM!r}).status_code)
+print(Client().post("/", sys.argv[1], content_type={FORM!r}).status_code)
 """
 ENQUEUE = """
 import sys, django

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import difflib
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_hoiio.conf import conf
+from django_hoiio.kinds import Kind, Route
+from django_hoiio.notify_urls import is_loopback
+from django_hoiio.sandbox.posting import WAYS
+from django_hoiio.sandbox.scripts import SCRIPTS, Step
+from django_hoiio.sandbox.trigger import Order, Sent, send
+
+HERE = "http://127.0.0.1:8000"
+
+
+class Command(BaseCommand):
+    help = "Posts a realistic notification, or a script of them, to a running server as Hoiio would."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        what = parser.add_argument
+        what("kind", nargs="?", help="The kind of notification, for example sms_status.")
+        what("--script", metavar="NAME", help="Send a script of notifications instead, for example ivr_voicemail.")
+        what("--list", action="store_true", dest="shows_list", help="Show the kinds and the scripts, and send nothing.")
+        what(
+            "--set", action="append", default=[], metavar="NAME=VALUE", help="A parameter; may be given several times."
+        )
+        what("--pass-on", action="append", default=[], metavar="NAME=VALUE", help="Comes back in notification.pass_on.")
+        what("--account", default="default", help="The account in HOIIO['ACCOUNTS'] that it is for.")
+        what("--route", choices=Route.values, help="Another route than the kind belongs to.")
+        what("--url", help=f"Where the server is; else PUBLIC_URL where that is this machine, else {HERE}.")
+        what("--by", choices=WAYS, default="body", help="Where the parameters are.")
+        what("--shuffle", action="store_true", help="Send in random order.")
+        what("--repeat", type=int, default=1, metavar="N", help="Send everything so many times, each time the same.")
+        what("--late", type=float, default=0, metavar="SECONDS", help="Wait so long before each one.")
+        what("--lose", type=float, default=0, metavar="SHARE", help="Lose so many of them, from 0 to 1, spread evenly.")
+        what("--wrong-signature", action="store_true", help="Sign with another key than Hoiio's.")
+        what("--unsigned", action="store_true", help="Post to the URL without a token.")
+
+    def handle(self, *args: Any, shows_list: bool, **options: Any) -> None:
+        if shows_list:
+            self._show_list()
+            return
+        order = _order(options)
+        sent = []
+        for each in send(order):
+            sent.append(each)
+            self.stdout.write(f"{each.kind.value:<17} {each.txn_ref:<20} {_answer(each)}")
+        self._conclude(sent, order.server)
+
+    def _show_list(self) -> None:
+        self.stdout.write("Kinds:")
+        for kind in Kind:
+            self.stdout.write(f"  {kind.value:<20} {kind.label}")
+        self.stdout.write("Scripts:")
+        for name, steps in SCRIPTS.items():
+            self.stdout.write(f"  {name:<20} {', '.join(step.kind.value for step in steps)}")
+
+    def _conclude(self, sent: Sequence[Sent], server: str) -> None:
+        posted = [each for each in sent if not each.is_lost]
+        failed = [each for each in posted if each.status != HTTPStatus.OK]
+        lost = f", {len(sent) - len(posted)} lost on purpose" if len(posted) < len(sent) else ""
+        if failed and all(each.status is None for each in failed):
+            raise CommandError(
+                f"{len(failed)} of {len(posted)} notifications were not answered{lost}; is a server running at"
+                f" {server}? Start one with `manage.py runserver`, or say with --url where it is."
+            )
+        if failed:
+            raise CommandError(f"{len(failed)} of {len(posted)} notifications were not answered with 200{lost}.")
+        sent_now = "1 notification" if len(posted) == 1 else f"{len(posted)} notifications"
+        self.stdout.write(f"{sent_now} sent and answered with 200{lost}.")
+
+
+def _answer(sent: Sent) -> str:
+    if sent.is_lost:
+        return "lost"
+    return str(sent.status) if sent.status is not None else f"no answer ({sent.error})"
+
+
+def _order(options: dict[str, Any]) -> Order:
+    if options["account"] not in conf.ACCOUNTS:
+        raise CommandError(_unknown("account", options["account"], conf.ACCOUNTS))
+    if options["repeat"] < 1 or options["late"] < 0 or not 0 <= options["lose"] <= 1:
+        raise CommandError("--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.")
+    return Order(
+        steps=_steps(options["kind"], options["script"]),
+        server=_server(options["url"]),
+        account=options["account"],
+        route=Route(options["route"]) if options["route"] else None,
+        said=_pairs("--set", options["set"]),
+        pass_on=_pairs("--pass-on", options["pass_on"]),
+        repeat=options["repeat"],
+        is_shuffled=options["shuffle"],
+        by=options["by"],
+        has_token=not options["unsigned"],
+        is_forged=options["wrong_signature"],
+        late=options["late"],
+        lost_share=options["lose"],
+    )
+
+
+def _steps(kind: str | None, script: str | None) -> Sequence[Step]:
+    if kind is not None and script is None:
+        if kind not in Kind.values:
+            raise CommandError(_unknown("kind", kind, Kind.values))
+        return (Step(Kind(kind)),)
+    if script is not None and kind is None:
+        if script not in SCRIPTS:
+            raise CommandError(_unknown("script", script, SCRIPTS))
+        return SCRIPTS[script]
+    raise CommandError("Say either a kind or --script NAME; `hoiio_trigger --list` shows what there is.")
+
+
+def _unknown(what: str, name: str, names: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, list(names), n=1, cutoff=0)
+    meant = f"did you mean {nearest[0]!r}?" if nearest else "there is none."
+    shown = " `hoiio_trigger --list` shows what there is." if what != "account" else ""
+    return f"There is no {what} {name!r}; {meant}{shown}"
+
+
+def _server(url: str | None) -> str:
+    """Real servers get samples only when they are named: nobody wants these among real notifications by mistake."""
+    if url is None and conf.PUBLIC_URL and not is_loopback(conf.PUBLIC_URL):
+        raise CommandError(
+            f"HOIIO['PUBLIC_URL'] is {conf.PUBLIC_URL!r}, which is not this machine; if samples may go there, say"
+            f" --url {conf.PUBLIC_URL}, else --url {HERE}."
+        )
+    return url or conf.PUBLIC_URL or HERE
+
+
+def _pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            # What stands there may be a number or a text.
+            raise CommandError(f"{option} needs NAME=VALUE, for example {option} tag=order-17.")
+        values[name] = value
+    return values

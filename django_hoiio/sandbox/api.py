@@ -1,0 +1,112 @@
+"""Hoiio's REST API, as the sandbox answers it."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64encode
+from collections.abc import Mapping
+from hmac import compare_digest
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from ..conf import conf
+from ..parsing.fields import fields_of_body, fields_of_query, storable
+from . import outbox
+from .endpoints import ENDPOINTS, Endpoint
+from .exchange import exchange
+from .refusals import Asked, Refused, check_tag, check_url
+
+# Bytes. The largest request brings a fax of 2 MB, percent-encoded.
+BODY_LIMIT = 8 * 1024 * 1024
+
+
+class Answer(JsonResponse):
+    """An answer of the API, which says when it is out."""
+
+    def __init__(self, said: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> None:
+        super().__init__(said, status=status)
+        self.is_out = threading.Event()
+
+    def close(self) -> None:
+        super().close()
+        self.is_out.set()
+
+
+@csrf_exempt
+def serve(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer a request as Hoiio would; its outcome stands in `status`, and the HTTP status is 200."""
+    endpoint = ENDPOINTS.get(path.rstrip("/"))
+    if endpoint is None:
+        return Answer({"status": "error_service_not_available"}, status=HTTPStatus.NOT_FOUND)
+    try:
+        asked = _read(request, endpoint)
+        with exchange.turn() as notices:
+            said = endpoint.act(asked)
+    except Refused as refused:
+        return Answer({"status": refused.status})
+    answer = Answer({**said, "status": "success_ok"})
+    outbox.send(notices, after=answer.is_out)
+    return answer
+
+
+def _read(request: HttpRequest, endpoint: Endpoint) -> Asked:
+    """Who asks for what; raises `Refused` for what no endpoint would take."""
+    if request.method not in ("GET", "POST"):
+        raise Refused("error_invalid_http_method")
+    params = _params(request)
+    account = _account(params)
+    for name in endpoint.required:
+        if name not in params:
+            raise Refused(f"error_{name}_param_missing")
+    asked = Asked(account=account, params=params)
+    check_tag(asked)
+    for name, words in endpoint.urls.items():
+        if asked.text(name):
+            check_url(asked.text(name), invalid=words[0], unresolved=words[1])
+    return asked
+
+
+def _params(request: HttpRequest) -> dict[str, str]:
+    """What the query string and the body say, the body first."""
+    in_query = dict(fields_of_query(request.META.get("QUERY_STRING", "")))
+    try:
+        in_body = _of_upload(request) if request.content_type == "multipart/form-data" else _of_form(request)
+    # Each server has exceptions of its own for a body that breaks off, and Django several for an upload that is none.
+    except Exception as error:
+        raise Refused("error_malformed_params") from error
+    return {**in_query, **in_body}
+
+
+def _of_form(request: HttpRequest) -> dict[str, str]:
+    """Read a form without Django's limits, which a fax exceeds."""
+    body = request.read(BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise Refused("error_malformed_params")
+    return dict(fields_of_body(body, request.headers.get("Content-Type", "")))
+
+
+def _of_upload(request: HttpRequest) -> dict[str, str]:
+    """Read an upload; its files are as good as the same in Base64."""
+    if int(request.headers.get("Content-Length") or 0) > BODY_LIMIT:
+        raise Refused("error_malformed_params")
+    uploaded = ((name, file) for name in request.FILES for file in request.FILES.getlist(name))
+    files = {name: b64encode(file.read()).decode() for name, file in uploaded}
+    return {**{name: storable(request.POST[name]) for name in request.POST}, **files}
+
+
+def _account(params: Mapping[str, str]) -> str:
+    """The account of the project that the request names and proves."""
+    for name in ("app_id", "access_token"):
+        if not params.get(name):
+            raise Refused(f"error_{name}_param_missing")
+    accounts = [name for name in conf.ACCOUNTS if conf.app_id(name) == params["app_id"]]
+    if not accounts:
+        raise Refused("error_invalid_app_id")
+    given = params["access_token"].encode()
+    for account in accounts:
+        if any(compare_digest(given, token.encode()) for token in conf.access_tokens(account)):
+            return account
+    raise Refused("error_invalid_access_token")

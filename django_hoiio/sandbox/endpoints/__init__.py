@@ -1,0 +1,57 @@
+"""The calls of Hoiio's REST API: each path with what it needs and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ..refusals import Asked
+from . import account, fax, history, ivr, numbers, sms, voice
+
+# The parameter that holds a URL → the words for one that cannot be used, and for a host that is not found.
+Urls = Mapping[str, tuple[str, str]]
+
+_NOTIFY_URL = ("error_invalid_notify_url", "error_unable_to_resolve_notify_url")
+_NOTIFIED: Urls = {"notify_url": _NOTIFY_URL}
+_MONITORED: Urls = {**_NOTIFIED, "monitor_notify_url": _NOTIFY_URL}
+_FORWARDED: Urls = dict.fromkeys(
+    ("forward_to", "forward_sms_to", "forward_to_sms"),
+    ("error_forward_to_invalid", "error_unable_to_resolve_forward_to"),
+)
+
+
+class Endpoint(NamedTuple):
+    """What answers a path, in its turn of the exchange; `status` is added to the answer."""
+
+    act: Callable[[Asked], Mapping[str, Any]]
+    required: tuple[str, ...] = ()
+    urls: Urls = _NOTIFIED
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    "voice/call": Endpoint(voice.call, ("dest2",)),
+    # The older name, and the newer one.
+    "voice/conference": Endpoint(voice.conference_of_old, ("dest",)),
+    "conference/call": Endpoint(voice.conference, ("dest",)),
+    "conference/moderate": Endpoint(voice.moderate, ("txn_ref", "action")),
+    "voice/hangup": Endpoint(voice.hangup, ("txn_ref",)),
+    "voice/get_rate": Endpoint(voice.get_rate, ("dest2",)),
+    "sms/send": Endpoint(sms.send, ("dest", "msg")),
+    "sms/bulk_send": Endpoint(sms.bulk_send, ("msg",)),
+    "fax/send": Endpoint(fax.send, ("dest", "file")),
+    **{f"{channel}/query_status": Endpoint(history.query_status(channel), ("txn_ref",)) for channel in history.FIELDS},
+    **{f"{channel}/get_history": Endpoint(history.get_history(channel)) for channel in history.FIELDS},
+    "ivr/start/dial": Endpoint(ivr.dial, ("dest",)),
+    "ivr/middle/play": Endpoint(ivr.block("play"), ("session",)),
+    "ivr/middle/gather": Endpoint(ivr.block("gather"), ("session", "notify_url")),
+    "ivr/middle/record": Endpoint(ivr.block("record"), ("session", "notify_url")),
+    "ivr/middle/monitor": Endpoint(ivr.block("monitor"), ("session", "notify_url"), _MONITORED),
+    "ivr/middle/hold": Endpoint(ivr.block("hold"), ("session",)),
+    "ivr/middle/unhold": Endpoint(ivr.block("unhold"), ("session",)),
+    "ivr/end/transfer": Endpoint(ivr.transfer, ("session", "dest")),
+    "ivr/end/hangup": Endpoint(ivr.block("hangup"), ("session",)),
+    "number/get_active": Endpoint(numbers.get_active),
+    "number/update_forwarding": Endpoint(numbers.update_forwarding, ("number",), _FORWARDED),
+    "user/get_balance": Endpoint(account.get_balance),
+    "user/get_info": Endpoint(account.get_info),
+}

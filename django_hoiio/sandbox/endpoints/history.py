@@ -1,0 +1,88 @@
+"""`…/query_status` and `…/get_history`: how a transaction stands, and all there were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ...parsing.parameters import PARAMETERS
+from .. import wire
+from ..exchange import exchange
+from ..records import Transaction
+from ..refusals import Asked, Refused
+
+PAGE = 100
+
+_MONEY = ("currency", "rate", "debit")
+
+# What is said of a transaction, by channel; what is not known yet is left out.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "voice": (
+        *("tag", "dest1", "dest2", "number", "room", "call_status_dest1", "call_status_dest2", "date", "duration"),
+        *_MONEY,
+    ),
+    "sms": ("tag", "sms_status", "src", "dest", "msg", "date", "split_count", *_MONEY),
+    "fax": ("tag", "src", "dest", "fax_status", "fax_pages", "fax_url", "date", *_MONEY),
+}
+
+_WAYS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
+
+
+def query_status(channel: str) -> Callable[[Asked], dict[str, Any]]:
+    """Say how a transaction of that channel stands."""
+
+    def query(asked: Asked) -> dict[str, Any]:
+        transaction = exchange.transactions.get(asked.text("txn_ref"))
+        if transaction is None or transaction.channel != channel:
+            raise Refused("error_invalid_txn_ref")
+        if transaction.account != asked.account:
+            raise Refused("error_txn_ref_access_denied")
+        return _told(transaction)
+
+    return query
+
+
+def get_history(channel: str) -> Callable[[Asked], dict[str, Any]]:
+    """List the transactions of that channel, the oldest first, a hundred to a page; `to` is not part of the period."""
+
+    def history(asked: Asked) -> dict[str, Any]:
+        since, until = _moment(asked, "from"), _moment(asked, "to")
+        if since and until and until < since:
+            raise Refused("error_to_before_from")
+        page = asked.whole("page", 1, 10**8, refused="error_page_invalid")
+        if page < 1:
+            raise Refused("error_page_invalid")
+        ways = _WAYS.get(asked.text("type", "all"), ()) if channel == "fax" else _WAYS["all"]
+        if not ways:
+            raise Refused("error_invalid_type")
+        found = [
+            transaction
+            for transaction in exchange.transactions.values()
+            if (transaction.account, transaction.channel) == (asked.account, channel)
+            and transaction.is_incoming in ways
+            and (since is None or transaction.at.replace(microsecond=0) >= since)
+            and (until is None or transaction.at.replace(microsecond=0) < until)
+        ]
+        entries = [_told(transaction) for transaction in found[(page - 1) * PAGE : page * PAGE]]
+        counts = {"total_entries_count": str(len(found)), "entries_count": str(len(entries))}
+        return {**counts, "entries": entries}
+
+    return history
+
+
+def _told(transaction: Transaction) -> dict[str, str]:
+    facts = {**transaction.said, "date": wire.date(transaction.at)}
+    told = {name: facts[name] for name in FIELDS[transaction.channel] if name in facts}
+    return {"txn_ref": transaction.txn_ref, **told}
+
+
+def _moment(asked: Asked, name: str) -> datetime | None:
+    """A date as Hoiio writes it, in GMT+8."""
+    if not asked.text(name):
+        return None
+    try:
+        moment: datetime = PARAMETERS["date"].read(asked.text(name))
+    except ValueError as error:
+        raise Refused(f"error_{name}_invalid") from error
+    return moment

@@ -1,0 +1,87 @@
+"""`ivr/…`: an interactive call, block by block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ...kinds import Direction
+from .. import calls, interactive, outcomes, speech
+from ..exchange import HANDSET, exchange
+from ..interactive import INTERACTIVE
+from ..records import Call
+from ..refusals import Asked, Refused
+from .voice import LONGEST_CALL, check_caller_id, check_lines, line_of
+
+# The whole numbers that blocks take, and the most of each; times are in seconds.
+_NUMBERS = {"max_digits": 255, "timeout": 600, "attempts": 10, "max_duration": LONGEST_CALL}
+
+_ROOM = re.compile(r"room:([A-Za-z0-9._]{0,32})")
+
+
+def dial(asked: Asked) -> dict[str, Any]:
+    """Call somebody and, when they answer, play a message."""
+    dest = asked.number("dest")
+    greeting = speech.heard(asked.text("msg"))
+    _check_numbers(asked)
+    check_caller_id(asked)
+    check_lines(asked, 1)
+    is_free = exchange.is_handset_free()
+    placed = Call(
+        transaction=line_of(asked, {"dest1": dest, "call_status_dest1": "ongoing"}),
+        direction=Direction.OUTGOING,
+        conduct=INTERACTIVE,
+        number=next((own.number for own in exchange.numbers() if own.account == asked.account), ""),
+        session=exchange.reference("S"),
+        is_at_handset=dest == HANDSET and is_free,
+        outcome="busy" if dest == HANDSET and not is_free else outcomes.of_call(dest),
+        greeting=greeting,
+        max_duration=int(asked.text("max_duration", "0")),
+        parties={"dest": dest},
+        block="dial",
+        notify_url=asked.text("notify_url"),
+    )
+    calls.ring(exchange.connect(placed))
+    return {"session": placed.session, "txn_ref": placed.transaction.txn_ref}
+
+
+def block(name: str) -> Callable[[Asked], dict[str, Any]]:
+    """Begin a block of that name in a session."""
+
+    def begin(asked: Asked) -> dict[str, Any]:
+        placed = _call(asked)
+        _check_numbers(asked)
+        if asked.text("force") == "enabled" and asked.text("msg"):
+            raise Refused("error_malformed_params")
+        interactive.begin(placed, name, asked.params)
+        return {}
+
+    return begin
+
+
+def transfer(asked: Asked) -> dict[str, Any]:
+    """Hand the caller on to a number or, with `room:`, to a room."""
+    if asked.text("on_failure", "hangup") not in ("hangup", "continue"):
+        raise Refused("error_on_failure_invalid")
+    check_caller_id(asked)
+    room = _ROOM.fullmatch(asked.text("dest"))
+    if not room:
+        asked.number("dest")
+    block("transfer")(asked)
+    return {"room": room[1] or exchange.reference("R")} if room else {}
+
+
+def _call(asked: Asked) -> Call:
+    session = asked.text("session")
+    placed = next((call for call in reversed(exchange.calls.values()) if call.session == session), None)
+    if not session or placed is None:
+        raise Refused("error_invalid_session")
+    if placed.transaction.account != asked.account:
+        raise Refused("error_session_access_denied")
+    return placed
+
+
+def _check_numbers(asked: Asked) -> None:
+    for name, most in _NUMBERS.items():
+        asked.whole(name, 0, most, refused=f"error_invalid_{name}")

@@ -1,0 +1,91 @@
+"""`sms/…`: one text to one number, and one to many."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ...kinds import Kind
+from .. import texts, wire
+from ..exchange import HANDSET, exchange
+from ..refusals import Asked, Refused, phone_number
+from ..samples import written
+
+MOST_RECIPIENTS = 1000
+
+_SENDER = re.compile(r"[A-Za-z0-9 ]{3,11}|\+[0-9]{5,15}")
+_PLACE = re.compile(r"\{\{\{?\s*(\w+)\s*\}?\}\}")
+
+
+def send(asked: Asked) -> dict[str, Any]:
+    """Send an SMS."""
+    dest, sender = asked.number("dest"), _sender(asked)
+    msg = _checked(asked.text("msg"))
+    transaction = texts.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
+    texts.report(transaction, asked.text("notify_url"))
+    return {"txn_ref": transaction.txn_ref}
+
+
+def bulk_send(asked: Asked) -> dict[str, Any]:
+    """Send an SMS to many. Whether each was accepted, a notification of its own says."""
+    recipients = _recipients(asked)
+    if len(recipients) > MOST_RECIPIENTS:
+        raise Refused("error_dest_too_many")
+    sender, template = _sender(asked), _checked(asked.text("msg"))
+    bulk_txn_ref = exchange.reference("AA-B-")
+    for recipient in recipients:
+        _send_one(asked, recipient, template, sender, bulk_txn_ref)
+    return {"bulk_txn_ref": bulk_txn_ref}
+
+
+def _send_one(asked: Asked, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
+    facts = {"dest": recipient["dest"], "bulk_txn_ref": bulk_txn_ref}
+    try:
+        dest = phone_number(recipient["dest"], "dest")
+        msg = _checked(_PLACE.sub(lambda place: recipient.get(place[1], ""), template))
+        transaction = texts.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
+    except Refused as refused:
+        _tell(asked, {**facts, "status": refused.status})
+        return
+    _tell(asked, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
+    texts.report(transaction, asked.text("notify_url"))
+
+
+def _tell(asked: Asked, facts: Mapping[str, str]) -> None:
+    exchange.notify(asked.account, asked.text("notify_url"), written(Kind.BULK_SMS_STATUS, facts))
+
+
+def _recipients(asked: Asked) -> list[dict[str, str]]:
+    """To whom, as numbers with commas between or as JSON with what goes into each one's text."""
+    if asked.text("recipients"):
+        return _from_json(asked.text("recipients"))
+    if not asked.text("dest"):
+        raise Refused("error_dest_param_missing")
+    return [{"dest": text.strip()} for text in asked.text("dest").split(",")]
+
+
+def _from_json(text: str) -> list[dict[str, str]]:
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("error_malformed_params") from error
+    if not isinstance(read, list) or not all(isinstance(each, dict) and "dest" in each for each in read):
+        raise Refused("error_malformed_params")
+    return [{name: str(value) for name, value in each.items()} for each in read]
+
+
+def _checked(msg: str) -> str:
+    if not msg:
+        raise Refused("error_msg_empty")
+    if wire.parts_of(msg) > wire.MOST_PARTS:
+        raise Refused("error_msg_too_big")
+    return msg
+
+
+def _sender(asked: Asked) -> str:
+    sender = asked.text("sender_name", HANDSET)
+    if not _SENDER.fullmatch(sender):
+        raise Refused("error_invalid_sender_name")
+    return sender

@@ -1,0 +1,154 @@
+"""`voice/…` and `conference/…`: calls between two numbers, and rooms in which several meet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ...kinds import Direction
+from .. import calls, outcomes
+from ..exchange import HANDSET, exchange, now
+from ..plain_calls import PLAIN, refuses
+from ..records import Call, Transaction
+from ..refusals import Asked, Refused
+from ..samples import Params
+from ..wire import CALL_RATE, CURRENCY, amount
+from .account import check_credit, check_frequency
+
+# At a time, of one application; faxes count as well.
+MOST_CALLS = 8
+MOST_PARTIES = 8
+
+# Seconds: a day.
+LONGEST_CALL = 86400
+
+_ROOM = re.compile(r"[A-Za-z0-9._]{1,32}")
+_ACTIONS = ("kick", "mute", "unmute")
+
+
+def call(asked: Asked) -> dict[str, Any]:
+    """Connect two numbers; without `dest1`, the account's own is called first."""
+    parties = {"dest1": asked.number("dest1", HANDSET), "dest2": asked.number("dest2")}
+    if parties["dest1"] == parties["dest2"]:
+        raise Refused("error_same_dest1_dest2")
+    max_duration = asked.whole("max_duration", 0, LONGEST_CALL, refused="error_max_duration_invalid")
+    check_caller_id(asked)
+    check_lines(asked, 1)
+    asked_for = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
+    first, second = (outcomes.of_call(number) for number in parties.values())
+    placed = _place(asked, asked_for, parties, first if refuses(parties["dest1"]) else second, max_duration)
+    return {"txn_ref": placed.transaction.txn_ref}
+
+
+def conference(asked: Asked) -> dict[str, Any]:
+    """Call several numbers into a room; each leg has a reference, in the order of the numbers."""
+    dests = asked.numbers("dest", MOST_PARTIES)
+    room = asked.text("room") or exchange.reference("R")
+    if not _ROOM.fullmatch(room):
+        raise Refused("error_invalid_room")
+    check_caller_id(asked)
+    check_lines(asked, len(dests))
+    legs = [
+        _place(
+            asked,
+            {"dest1": dest, "room": room, "call_status_dest1": "ongoing"},
+            {"dest": dest, "room": room},
+            outcomes.of_call(dest),
+        )
+        for dest in dests
+    ]
+    return {"txn_refs": [leg.transaction.txn_ref for leg in legs], "room": room}
+
+
+def conference_of_old(asked: Asked) -> dict[str, Any]:
+    """The same, answered as the older manual has it: the references in one text."""
+    answer = conference(asked)
+    return {**answer, "txn_refs": ",".join(answer["txn_refs"])}
+
+
+def moderate(asked: Asked) -> dict[str, Any]:
+    """Put somebody out of a room; whether they are mute there, nobody hears."""
+    check_frequency(asked.account, "conference/moderate")
+    action = asked.text("action")
+    if action not in _ACTIONS:
+        raise Refused("error_malformed_params")
+    leg = _live_call(asked)
+    if "room" not in leg.parties:
+        raise Refused("error_invalid_txn_ref")
+    if action == "kick":
+        calls.hang_up(leg)
+    return {}
+
+
+def hangup(asked: Asked) -> dict[str, Any]:
+    """End a call, or the part of one participant in a conference."""
+    live = _live_call(asked)
+    if live.is_at_handset:
+        exchange.write("call", text="The application hung up.")
+    calls.hang_up(live)
+    return {}
+
+
+def get_rate(asked: Asked) -> dict[str, Any]:
+    """What a minute costs, and for how many the credit lasts."""
+    asked.number("dest2")
+    talktime = sum(exchange.balance(asked.account)) // CALL_RATE
+    return {"currency": CURRENCY, "rate": amount(CALL_RATE), "talktime": str(int(talktime))}
+
+
+def check_caller_id(asked: Asked) -> None:
+    """The account's own number, one of its Hoiio Numbers, or none."""
+    own = [number.number for number in exchange.numbers() if number.account == asked.account]
+    if asked.text("caller_id", "private") not in ("private", HANDSET, *own):
+        raise Refused("error_caller_id_invalid")
+
+
+def check_lines(asked: Asked, more: int) -> None:
+    """There is credit for a call, and a line for it."""
+    check_credit(asked.account)
+    if len(exchange.live_calls(asked.account)) + more > MOST_CALLS:
+        raise Refused("error_concurrent_call_limit_reached")
+
+
+def line_of(asked: Asked, said: Params, *, is_incoming: bool = False) -> Transaction:
+    """Keep a new call for the queries."""
+    money = {"currency": CURRENCY, "rate": amount(CALL_RATE)}
+    return exchange.begin(
+        Transaction(
+            account=asked.account,
+            channel="voice",
+            txn_ref=exchange.reference("AA-C-"),
+            at=now(),
+            is_incoming=is_incoming,
+            said={"tag": asked.text("tag"), **said, **money},
+        )
+    )
+
+
+def _place(asked: Asked, said: Params, parties: Params, outcome: str, max_duration: int = 0) -> Call:
+    is_wanted = HANDSET in parties.values()
+    placed = Call(
+        transaction=line_of(asked, said),
+        direction=Direction.OUTGOING,
+        conduct=PLAIN,
+        number=next((number for name, number in parties.items() if name != "room" and number != HANDSET), ""),
+        is_at_handset=is_wanted and exchange.is_handset_free() and outcome in ("answered", "ongoing"),
+        outcome="busy" if is_wanted and not exchange.is_handset_free() else outcome,
+        parties=parties,
+        notify_url=asked.text("notify_url"),
+        max_duration=max_duration,
+    )
+    calls.ring(exchange.connect(placed))
+    return placed
+
+
+def _live_call(asked: Asked) -> Call:
+    transaction = exchange.transactions.get(asked.text("txn_ref"))
+    if transaction is None or transaction.channel != "voice":
+        raise Refused("error_invalid_txn_ref")
+    if transaction.account != asked.account:
+        raise Refused("error_txn_ref_access_denied")
+    live = exchange.calls.get(transaction.txn_ref)
+    if live is None or live.is_over:
+        raise Refused("error_invalid_txn_ref")
+    return live

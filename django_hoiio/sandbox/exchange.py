@@ -1,0 +1,205 @@
+"""The telephone exchange: all that the sandbox knows, in the memory of one process and behind one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.urls import reverse
+
+from ..conf import conf
+from .notices import is_lost, letters, shown
+from .records import Call, Entry, Faults, Notice, Number, Transaction
+
+# The number of the telephone on the page.
+HANDSET = "+6591234567"
+_FIRST_NUMBER = 6531234567
+
+# How many are kept; the oldest go first.
+ENTRIES = 1000
+TRANSACTIONS = 10_000
+FILES = 50
+
+# What each account has at the beginning.
+POINTS, BONUS = Decimal(1000), Decimal("4.650")
+
+
+class Exchange:
+    """Everything is read and changed within a `turn`, and nothing is posted there."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.revision = 0
+        self._first_reference = 0
+        self._counts: Counter[str] = Counter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as a new process would."""
+        with self._changed:
+            self.faults = Faults()
+            self.transactions: OrderedDict[str, Transaction] = OrderedDict()
+            self.calls: OrderedDict[str, Call] = OrderedDict()
+            self.entries: OrderedDict[int, Entry] = OrderedDict()
+            self.files: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+            # Never falls, also in a new process: who asks for what is newer than they know misses nothing.
+            self.revision = max(self.revision + 1, unused_number())
+            # When each account has asked what may not be asked too often.
+            self.requests: defaultdict[tuple[str, str], deque[datetime]] = defaultdict(deque)
+            self._numbers: dict[str, Number] = {}
+            self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
+            given = max(self._counts.values(), default=0)
+            self._first_reference = max(self._first_reference + given, unused_number())
+            self._counts.clear()
+            self._notices: list[Notice] = []
+            # The entries of the notices that are still to be sent.
+            self._unsent: set[int] = set()
+
+    @contextmanager
+    def turn(self) -> Iterator[list[Notice]]:
+        """Have the exchange to oneself; gives the notices that come of it, to be sent when the turn is over."""
+        with self._changed:
+            self._notices = []
+            yield self._notices
+            self._unsent.update(notice.entry for notice in self._notices)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all notices are sent; false when the time was not enough."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._unsent, seconds)
+
+    # What there is.
+
+    def numbers(self) -> list[Number]:
+        """The application's numbers: one for calls and SMS and one for faxes, of each account that can ask for them."""
+        accounts = [name for name in conf.ACCOUNTS if conf.app_id(name) and conf.access_tokens(name)]
+        for at, account in enumerate(accounts):
+            for number, mode in ((f"+{_FIRST_NUMBER + 2 * at}", "voice"), (f"+{_FIRST_NUMBER + 2 * at + 1}", "fax")):
+                self._numbers.setdefault(number, Number(number=number, account=account, mode=mode))
+        return [number for number in self._numbers.values() if number.account in accounts]
+
+    def number(self, text: str) -> Number | None:
+        """The application's number of that name."""
+        return next((number for number in self.numbers() if number.number == text), None)
+
+    def call_at_handset(self) -> Call | None:
+        """The call that the person at the telephone is in, or was in last."""
+        return next((call for call in reversed(self.calls.values()) if call.is_at_handset), None)
+
+    def is_handset_free(self) -> bool:
+        call = self.call_at_handset()
+        return call is None or call.is_over
+
+    def live_calls(self, account: str) -> list[Call]:
+        return [call for call in self.calls.values() if call.transaction.account == account and not call.is_over]
+
+    def balance(self, account: str) -> tuple[Decimal, Decimal]:
+        """What an account has left: points and bonus; the bonus is spent first."""
+        spent = self._spent[account]
+        bonus = max(Decimal(0), BONUS - spent)
+        return POINTS - max(Decimal(0), spent - BONUS), bonus
+
+    # What happens.
+
+    def count(self, what: str) -> int:
+        """The next number of its sort, from 1."""
+        self._counts[what] += 1
+        return self._counts[what]
+
+    def reference(self, prefix: str) -> str:
+        """The next reference of its sort, `AA-S-471804`; no earlier process has given it."""
+        return f"{prefix}{self._first_reference + self.count(prefix)}"
+
+    def spend(self, account: str, amount: Decimal) -> None:
+        self._spent[account] += amount
+
+    def begin(self, transaction: Transaction) -> Transaction:
+        """Keep a transaction for the queries."""
+        self.transactions[transaction.txn_ref] = transaction
+        _shorten(self.transactions, TRANSACTIONS)
+        return transaction
+
+    def connect(self, call: Call) -> Call:
+        """Keep a call, by the reference of its transaction."""
+        self.calls[call.transaction.txn_ref] = call
+        ended = [ref for ref, other in self.calls.items() if other.is_over]
+        for ref in ended[: max(0, len(self.calls) - ENTRIES)]:
+            del self.calls[ref]
+        return call
+
+    def write(self, sort: str, /, **said: Any) -> Entry:
+        """Add a line to what the telephone shows."""
+        self.revision += 1
+        entry = Entry(id=self.revision, revision=self.revision, at=now(), type=sort, said=said)
+        self.entries[entry.id] = entry
+        _shorten(self.entries, ENTRIES)
+        return entry
+
+    def rewrite(self, number: int, /, **said: Any) -> None:
+        """Change a line, unless it is gone by now."""
+        entry = self.entries.get(number)
+        if entry is not None:
+            self.revision += 1
+            entry.revision, entry.said = self.revision, {**entry.said, **said}
+
+    def settle(self, notice: Notice, **said: Any) -> None:
+        """Note how a notice was answered."""
+        self.rewrite(notice.entry, **said)
+        self._unsent.discard(notice.entry)
+        self._changed.notify_all()
+
+    def forget_notices(self) -> None:
+        """Await no answer any more."""
+        self._unsent.clear()
+        self._changed.notify_all()
+
+    def touch(self) -> None:
+        """Let the telephone know of a change that is no line."""
+        self.revision += 1
+
+    def switch(self, **faults: Any) -> None:
+        """Switch faults on and off; those that are not named stay."""
+        self.faults = replace(self.faults, **faults)
+        self.touch()
+
+    def keep_file(self, name: str, content_type: str, content: bytes) -> str:
+        """Keep a recording or a document, and give the link to it, which looks as secret as Hoiio's."""
+        self.files[name] = (content_type, content)
+        _shorten(self.files, FILES)
+        api = urlsplit(conf.API_URL)
+        path = reverse("hoiio_sandbox:file", args=[name])
+        return f"{api.scheme}://{api.netloc}{path}?Expires=1990000000&AWSAccessKeyId=SANDBOX&Signature=c2FuZGJveA%3D%3D"
+
+    def notify(self, account: str, url: str, params: Mapping[str, str]) -> None:
+        """Have a notification posted when the turn is over. Without a URL there is none."""
+        if not url:
+            return
+        lost = is_lost(self.count("notification"), self.faults.lost_share)
+        for letter, faults in letters(account, url, params, self.faults, lost=lost):
+            entry = self.write("notification", **shown(letter, faults, state="lost" if lost else "waiting"))
+            if not lost:
+                self._notices.append(Notice(entry=entry.id, letter=letter, late=self.faults.late))
+
+
+def unused_number() -> int:
+    """A number for references that is greater than all given before: a hundred to the second since 2026."""
+    return int((now() - datetime(2026, 1, 1, tzinfo=timezone.utc)).total_seconds() * 100)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _shorten(kept: OrderedDict[Any, Any], most: int) -> None:
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+exchange = Exchange()

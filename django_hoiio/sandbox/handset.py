@@ -1,0 +1,121 @@
+"""The telephone on the page: what the person does with it."""
+
+from __future__ import annotations
+
+import re
+
+from ..kinds import Direction
+from . import calls, interactive, texts
+from .exchange import HANDSET, exchange, now
+from .interactive import INTERACTIVE
+from .records import Call, Number, State, Transaction
+from .wire import CALL_RATE, CURRENCY, amount
+
+_KEYS = re.compile(r"[0-9*#]{1,50}")
+
+# Characters of a text, or of what is said into a recording.
+LONGEST = 5000
+
+
+class NotNow(Exception):
+    """It cannot be done, and this sentence says why."""
+
+
+def call(number: str) -> None:
+    """Call one of the application's numbers; it is told, and the telephone rings there."""
+    own = _own(number)
+    if own.mode != "voice":
+        raise NotNow(f"{number} is a fax number; call another one.")
+    if not exchange.is_handset_free():
+        raise NotNow("You are in a call; hang up first.")
+    said = {"tag": "", "dest1": HANDSET, "number": number, "call_status_dest1": "ongoing"}
+    transaction = Transaction(
+        account=own.account,
+        channel="voice",
+        txn_ref=exchange.reference("AA-C-"),
+        at=now(),
+        is_incoming=True,
+        said={**said, "currency": CURRENCY, "rate": amount(CALL_RATE)},
+    )
+    exchange.begin(transaction)
+    exchange.write("call", text=f"You call {number}.")
+    placed = Call(
+        transaction=transaction,
+        direction=Direction.INCOMING,
+        conduct=INTERACTIVE,
+        number=number,
+        session=exchange.reference("S"),
+        is_at_handset=True,
+        parties={"from": HANDSET, "to": number},
+        notify_url=own.target("ivr"),
+    )
+    interactive.announce(exchange.connect(placed))
+
+
+def text(number: str, msg: str) -> None:
+    """Write an SMS to one of the application's numbers; a long one arrives in parts."""
+    own = _own(number)
+    if own.mode != "voice":
+        raise NotNow(f"{number} is a fax number and takes no SMS; write to another one.")
+    if len(msg) > LONGEST:
+        raise NotNow(f"That is {len(msg)} characters; {LONGEST} are the most.")
+    exchange.write("sms_in", **{"from": HANDSET, "to": number, "msg": msg})
+    texts.bring_in(own, HANDSET, msg)
+
+
+def press(keys: str) -> None:
+    """Press keys in a call."""
+    if not _KEYS.fullmatch(keys):
+        raise NotNow("The telephone has the keys 0 to 9, * and #.")
+    current = _current()
+    exchange.write("key", digits=keys)
+    interactive.press(current, keys)
+
+
+def speak(said: str) -> None:
+    """Leave a recording."""
+    current = _current()
+    if current.state != State.RECORDING:
+        raise NotNow("Nothing is being recorded.")
+    interactive.speak(current, said[:LONGEST])
+
+
+def answer() -> None:
+    """Pick up a call of the application."""
+    ringing = _ringing()
+    exchange.write("call", text="You answer.")
+    calls.answer(ringing)
+
+
+def decline() -> None:
+    """Let the application know that the telephone is busy."""
+    ringing = _ringing()
+    exchange.write("call", text="You decline.")
+    calls.refuse(ringing, "busy")
+
+
+def hang_up() -> None:
+    current = _current()
+    exchange.write("call", text="You hung up.")
+    calls.hang_up(current)
+
+
+def _own(number: str) -> Number:
+    own = exchange.number(number)
+    if own is None:
+        raise NotNow("That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.")
+    return own
+
+
+def _current() -> Call:
+    current = exchange.call_at_handset()
+    if current is None or current.is_over:
+        raise NotNow("You are in no call.")
+    return current
+
+
+def _ringing() -> Call:
+    current = exchange.call_at_handset()
+    if current is None or current.state != State.RINGING or current.direction != Direction.OUTGOING:
+        raise NotNow("The telephone does not ring.")
+    return current

@@ -1,0 +1,254 @@
+"""Interactive calls: the application asks for a block, the person at the other end does their part, and it is told.
+
+`begin` is the application's; `press`, `speak`, and what `INTERACTIVE` names are the person's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..kinds import BLOCKS as KINDS
+from ..kinds import Direction, Kind
+from . import outcomes, speech
+from .calls import after, close, cost, hang_up, move, refuse
+from .exchange import exchange, now
+from .records import Call, Conduct, State
+from .refusals import Refused
+from .samples import Params, written
+
+# What a machine says into a recording, and how long it waits for the next block, in seconds.
+MESSAGE = "This is a message from the sandbox."
+MACHINE_PATIENCE = 60
+
+# Seconds, where the application does not say.
+GATHERING, RECORDING = 15, 120
+
+
+def begin(call: Call, block: str, asked: Mapping[str, str]) -> None:
+    """Begin a block. Raises `Refused` where the call is not ready for it, or its message cannot be played."""
+    _check_ready(call, block, is_forced=asked.get("force") == "enabled")
+    text = speech.heard(asked.get("msg", ""))
+    if call.state == State.RINGING and block != "hangup":
+        _write(call, "The application answers.")
+        call.answered_at = now()
+    call.asked = asked
+    if block != "hold":
+        call.block, call.notify_url = block, asked.get("notify_url", "")
+    _say(call, text)
+    _BEGINNINGS[block](call)
+
+
+def _check_ready(call: Call, block: str, *, is_forced: bool) -> None:
+    if call.is_over:
+        raise Refused("error_session_ended")
+    if block == "unhold" and call.state != State.HELD:
+        raise Refused("error_session_not_on_hold")
+    if block == "monitor" and call.monitor_url:
+        raise Refused("error_monitor_in_progress")
+    is_ringing_here = call.state == State.RINGING and call.direction == Direction.INCOMING
+    if not (call.state == State.ONGOING or is_ringing_here or block == "unhold" or (block == "hangup" and is_forced)):
+        raise Refused("error_session_not_ready")
+
+
+def _say(call: Call, text: str) -> None:
+    if text and call.is_at_handset:
+        exchange.write("spoken", text=text)
+
+
+# How each block begins.
+
+
+def _gather(call: Call) -> None:
+    call.digits, call.max_digits = "", int(call.asked.get("max_digits") or 0)
+    call.attempts = int(call.asked.get("attempts") or 1)
+    move(call, State.GATHERING)
+    if call.is_at_handset:
+        _await_keys(call)
+    else:
+        press(call, "1" * (call.max_digits or 1) + "#")
+
+
+def _await_keys(call: Call) -> None:
+    after(float(call.asked.get("timeout") or GATHERING), call, _no_key)
+
+
+def _no_key(call: Call) -> None:
+    call.attempts -= 1
+    if call.digits or call.attempts <= 0:
+        _finish(call, digits=call.digits)
+    else:
+        _say(call, speech.heard(call.asked.get("msg", "")))
+        call.step += 1
+        _await_keys(call)
+
+
+def _record(call: Call) -> None:
+    move(call, State.RECORDING)
+    if call.is_at_handset:
+        after(float(call.asked.get("max_duration") or RECORDING), call, lambda full: speak(full, ""))
+    else:
+        speak(call, MESSAGE)
+
+
+def _monitor(call: Call) -> None:
+    call.monitor_url = call.asked.get("monitor_notify_url") or call.notify_url
+    _finish(call)
+
+
+def _hold(call: Call) -> None:
+    move(call, State.HELD)
+
+
+def _transfer(call: Call) -> None:
+    dest = call.asked["dest"]
+    outcome = outcomes.of_call(dest)
+    _write(call, f"Handed on to {dest}.")
+    if outcome in ("answered", "ongoing"):
+        move(call, State.TRANSFERRED)
+        if not call.is_at_handset and outcome == "answered":
+            hang_up(call)
+    elif call.asked.get("on_failure") == "continue":
+        _finish(call, transfer_status=outcome)
+    else:
+        _write(call, "The call is over.")
+        _end(call, Kind.IVR_TRANSFER, transfer_status=outcome)
+
+
+def _hang_up(call: Call) -> None:
+    _write(call, "The application hung up.")
+    _end(call, Kind.IVR_HANGUP)
+
+
+def _done(call: Call) -> None:
+    _finish(call)
+
+
+_BEGINNINGS: dict[str, Callable[[Call], None]] = {
+    "play": _done,
+    "gather": _gather,
+    "record": _record,
+    "monitor": _monitor,
+    "hold": _hold,
+    "unhold": _done,
+    "transfer": _transfer,
+    "hangup": _hang_up,
+}
+
+
+# What the person does.
+
+
+def press(call: Call, keys: str) -> None:
+    """Press keys: they are gathered until there are enough of them or `#` comes; in a recording, `#` ends it."""
+    for key in keys:
+        if call.state == State.RECORDING and key == "#":
+            speak(call, "")
+        elif call.state == State.GATHERING:
+            _gather_key(call, key)
+
+
+def _gather_key(call: Call, key: str) -> None:
+    if key != "#":
+        call.digits += key
+        call.step += 1
+        exchange.touch()
+    if key == "#" or len(call.digits) == call.max_digits:
+        _finish(call, digits=call.digits)
+    elif call.is_at_handset:
+        _await_keys(call)
+
+
+def speak(call: Call, text: str) -> None:
+    """Say something into the recording, and end it."""
+    if call.is_at_handset:
+        exchange.write("recorded", text=text)
+    _finish(call, record_url=_recording(call, "rec", text))
+
+
+# How it goes on.
+
+
+def _answered(call: Call) -> None:
+    """Somebody has picked up what the application dialled."""
+    _say(call, call.greeting)
+    _finish(call, dial_status="answered")
+
+
+def _refused(call: Call, status: str) -> None:
+    _tell(call, Kind.IVR_DIAL, dial_status=status)
+
+
+def _over(call: Call) -> None:
+    """Who is in the middle of a block ends it, and what it brought comes with the end of the call."""
+    result = _RESULTS.get(call.state)
+    if call.state == State.RINGING and call.direction == Direction.OUTGOING:
+        refuse(call, "unanswered")
+    elif result is None:
+        _end(call, Kind.IVR_ENDED)
+    else:
+        _end(call, KINDS[call.block], **result(call))
+
+
+_RESULTS: dict[State, Callable[[Call], Params]] = {
+    State.GATHERING: lambda call: {"digits": call.digits},
+    State.RECORDING: lambda call: {"record_url": _recording(call, "rec", "")},
+    State.TRANSFERRED: lambda call: {"transfer_status": "answered"},
+}
+
+
+def _finish(call: Call, **result: str) -> None:
+    """A block is done, and the next one is awaited; where it reports to nobody, nobody would send a next one."""
+    if not call.notify_url:
+        _write(call, "The call is over.")
+        _end(call, KINDS[call.block], **result)
+        return
+    move(call, State.ONGOING)
+    _tell(call, KINDS[call.block], **result)
+    if not call.is_at_handset:
+        after(MACHINE_PATIENCE, call, hang_up)
+
+
+def _end(call: Call, kind: Kind, **result: str) -> None:
+    close(call, "answered" if call.answered_at else "unanswered")
+    _tell(call, kind, **result)
+    if call.monitor_url:
+        facts = {**_facts(call), "monitor_url": _recording(call, "mon", "")}
+        del facts["call_state"]
+        exchange.notify(call.transaction.account, call.monitor_url, written(Kind.IVR_MONITOR, facts))
+
+
+def _tell(call: Call, kind: Kind, **result: str) -> None:
+    facts = {**_facts(call), **result, **(cost(call) if call.is_over else {})}
+    exchange.notify(call.transaction.account, call.notify_url, written(kind, facts))
+
+
+def _facts(call: Call) -> Params:
+    return {
+        **call.parties,
+        "session": call.session,
+        "txn_ref": call.transaction.txn_ref,
+        "tag": call.transaction.said["tag"],
+        "call_state": _STATES.get(call.state, "ongoing"),
+    }
+
+
+_STATES = {State.RINGING: "ringing", State.ENDED: "ended"}
+
+
+def announce(call: Call) -> None:
+    """Tell the application that somebody calls."""
+    _tell(call, Kind.IVR_ANSWER)
+
+
+def _recording(call: Call, sort: str, text: str) -> str:
+    """The link to a recording, which is kept as the text that was spoken."""
+    name = f"{exchange.reference(f'{sort}-')}.mp3"
+    return exchange.keep_file(name, "text/plain; charset=utf-8", text.encode())
+
+
+def _write(call: Call, text: str) -> None:
+    if call.is_at_handset:
+        exchange.write("call", text=text)
+
+
+INTERACTIVE = Conduct(answered=_answered, refused=_refused, over=_over)

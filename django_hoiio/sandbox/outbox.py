@@ -1,0 +1,64 @@
+"""Sends notices, one after the other, and notes in their entries how they were answered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPException
+
+from .clockwork import Clockwork
+from .exchange import exchange
+from .posting import NotAUrl, Unresolved, post
+from .records import Notice
+
+_post = Clockwork("hoiio sandbox post")
+
+
+# Seconds in which an answer is out; a server that never closes it must not hold up what follows.
+PATIENCE = 5
+
+
+def send(notices: Iterable[Notice], *, after: threading.Event | None = None) -> None:
+    """Post them in the order of sending from another thread, each after that event. What is late lets others pass."""
+    for notice in notices:
+        _post.do(partial(_deliver, notice, after), after=notice.late)
+
+
+def wait(seconds: float) -> bool:
+    """Wait until all is posted; false when the time was not enough."""
+    until = time.monotonic() + seconds
+    return exchange.wait(seconds) and _post.wait(max(0.0, until - time.monotonic()))
+
+
+def forget() -> None:
+    """Leave unsent what waits."""
+    _post.forget()
+    with exchange.turn():
+        exchange.forget_notices()
+
+
+def _deliver(notice: Notice, after: threading.Event | None) -> None:
+    if after is not None:
+        after.wait(PATIENCE)
+    status, error = _answer(notice)
+    state = "answered" if status == HTTPStatus.OK else "failed"
+    with exchange.turn():
+        exchange.settle(notice, state=state, status=status, error=error)
+
+
+def _answer(notice: Notice) -> tuple[int | None, str]:
+    """The status of the answer, and a sentence where it is not 200."""
+    try:
+        status = post(notice.letter, loopback_only=True)
+    except (NotAUrl, Unresolved) as error:
+        return None, f"It was not sent: {error}."
+    except TimeoutError:
+        return None, "There was no answer in time."
+    except (OSError, HTTPException) as error:
+        return None, f"There was no answer ({type(error).__name__})."
+    if status == HTTPStatus.OK:
+        return status, ""
+    return status, f"It was answered with {status}, and Hoiio does not send it again."

@@ -1,0 +1,115 @@
+"""A notification on its way: put into the query string or the body, signed, and posted. No redirect is followed."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+FORM = "application/x-www-form-urlencoded"
+SIGNATURE = "X-Hoiio-Signature"
+WAYS = ("body", "query", "both")
+
+# Seconds to wait for the answer.
+PATIENCE = 30
+
+_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"https?://[!-~]+", re.I)
+
+
+class NotAUrl(Exception):
+    """It cannot be posted to: it is no absolute http or https URL, or its host is not this machine."""
+
+
+class Unresolved(Exception):
+    """Its host has no address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A notification with its address. Without a key it bears no signature."""
+
+    url: str
+    params: Mapping[str, str]
+    by: str = "body"
+    key: str | None = None
+    is_forged: bool = False
+
+
+class Sealed(NamedTuple):
+    """What goes over the wire."""
+
+    target: str
+    body: bytes
+    headers: dict[str, str]
+
+
+def seal(letter: Letter) -> Sealed:
+    """Add Hoiio's parameters to the body, or to the query string behind what the project put there."""
+    parts, form = _split(letter.url), urlencode(letter.params)
+    query = "&".join(filter(None, [parts.query, form if letter.by in ("query", "both") else ""]))
+    body = form.encode() if letter.by in ("body", "both") else b""
+    headers = {"Host": parts.netloc, "Content-Type": FORM, "User-Agent": "django_hoiio sandbox", "Connection": "close"}
+    if letter.key is not None:
+        headers[SIGNATURE] = _signature(letter.key, body, is_forged=letter.is_forged)
+    return Sealed((parts.path or "/") + (f"?{query}" if query else ""), body, headers)
+
+
+def post(letter: Letter, *, loopback_only: bool) -> int:
+    """Post it and give the status of the answer.
+
+    Raises `NotAUrl`, `Unresolved`, `OSError` or `http.client.HTTPException` where there is none.
+    """
+    parts, sealed = _split(letter.url), seal(letter)
+    # Connecting to the address that was looked at leaves no time for the name to mean another machine.
+    host = loopback_address(letter.url) if loopback_only else parts.hostname or ""
+    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=PATIENCE)) as connection:
+        connection.request("POST", sealed.target, sealed.body, sealed.headers)
+        return connection.getresponse().status
+
+
+def loopback_address(url: str) -> str:
+    """Look up the host of a URL; raises `NotAUrl` unless it is http and every address is this machine's."""
+    parts = _split(url)
+    if parts.scheme != "http":
+        raise NotAUrl("the sandbox posts to http alone")
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unresolved("its host has no address") from error
+    addresses = [str(address[0]) for *_, address in found]
+    if not addresses or not all(_is_loopback(address) for address in addresses):
+        raise NotAUrl("the sandbox posts to this machine alone")
+    return addresses[0]
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _split(url: str) -> SplitResult:
+    if not _URL.fullmatch(url):
+        raise NotAUrl("it is no absolute http or https URL")
+    try:
+        parts = urlsplit(url)
+        is_usable = bool(parts.hostname) and parts.username is None and parts.port != 0
+    except ValueError as error:
+        raise NotAUrl("it cannot be read") from error
+    if not is_usable:
+        raise NotAUrl("it has no host, or a user name")
+    return parts
+
+
+def _signature(key: str, body: bytes, *, is_forged: bool) -> str:
+    """Hoiio signs the body with the access token of the application."""
+    signed = hmac.new(key.encode(), body + b"forged" * is_forged, hashlib.sha256)
+    return signed.hexdigest()

@@ -1,0 +1,142 @@
+"""What the page with the telephone asks and does, as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from . import handset, outbox
+from .exchange import HANDSET, exchange
+from .handset import NotNow
+from .posting import WAYS
+from .records import Call, Entry, State
+
+# Seconds.
+LATEST = 3600
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+@require_GET
+def state(request: HttpRequest) -> HttpResponse:
+    """How things stand, and the entries that are newer than `?after=`."""
+    with exchange.turn():
+        return JsonResponse(_state(request))
+
+
+def _action(act: Callable[[QueryDict], None]) -> View:
+    """Do what the person wants and answer how things stand then, or 400 with a sentence."""
+
+    @require_POST
+    def view(request: HttpRequest) -> HttpResponse:
+        try:
+            with exchange.turn() as notices:
+                act(request.POST)
+                answer = _state(request)
+        except NotNow as error:
+            return JsonResponse({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
+        outbox.send(notices)
+        return JsonResponse(answer)
+
+    return view
+
+
+call = _action(lambda said: handset.call(said.get("to", "")))
+text = _action(lambda said: handset.text(said.get("to", ""), said.get("msg", "")))
+press = _action(lambda said: handset.press(said.get("digits", "")))
+speak = _action(lambda said: handset.speak(said.get("text", "")))
+answer = _action(lambda said: handset.answer())
+decline = _action(lambda said: handset.decline())
+hangup = _action(lambda said: handset.hang_up())
+
+
+def _switch(said: QueryDict) -> None:
+    exchange.switch(**{_FAULTS[name][0]: _FAULTS[name][1](said.get(name, "")) for name in said if name in _FAULTS})
+
+
+faults = _action(_switch)
+
+
+@require_safe
+def file(request: HttpRequest, name: str) -> HttpResponse:
+    """What the link to a recording or a fax leads to; a recording is the text that was spoken."""
+    with exchange.turn():
+        content_type, content = exchange.files.get(name, ("", b""))
+    if not content_type:
+        raise Http404("It was not kept.")
+    return HttpResponse(content, content_type=content_type, headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _by(text: str) -> str:
+    if text not in WAYS:
+        raise NotNow(f"Notifications are sent by {', '.join(WAYS[:-1])} or {WAYS[-1]}.")
+    return text
+
+
+def _amount(most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text or 0)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= most:
+            raise NotNow(f"It needs a number from 0 to {most:g}.")
+        return number
+
+    return read
+
+
+def _truth(text: str) -> bool:
+    return text.lower() in ("true", "on", "1", "yes")
+
+
+# Each by the name in the form: the fault that it switches, and how its text is read. Only what is sent is switched.
+_FAULTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "by": ("by", _by),
+    "late": ("late", _amount(LATEST)),
+    "twice": ("twice", _truth),
+    "lost": ("lost_share", lambda text: float(_truth(text))),
+    "lost_share": ("lost_share", _amount(1)),
+    "wrong_signature": ("wrong_signature", _truth),
+}
+
+
+def _state(request: HttpRequest) -> dict[str, Any]:
+    after = request.GET.get("after", "")
+    seen = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else 0
+    at_handset = exchange.call_at_handset()
+    return {
+        "revision": exchange.revision,
+        "handset": HANDSET,
+        "numbers": [number.number for number in exchange.numbers() if number.mode == "voice"],
+        "call": at_handset and _call(at_handset),
+        "faults": {name: getattr(exchange.faults, name) for name in (*_FAULTS,)},
+        "entries": [_entry(entry) for entry in exchange.entries.values() if entry.revision > seen],
+    }
+
+
+def _call(call: Call) -> dict[str, Any]:
+    gathers = call.state == State.GATHERING
+    return {
+        "session": call.session or call.transaction.txn_ref,
+        "direction": call.direction.value,
+        "number": call.number,
+        "state": call.state.value,
+        "max_digits": call.max_digits if gathers else 0,
+        "digits": call.digits if gathers else "",
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "revision": entry.revision,
+        "at": entry.at.isoformat(timespec="milliseconds"),
+        "type": entry.type,
+        **entry.said,
+    }

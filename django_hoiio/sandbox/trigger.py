@@ -1,0 +1,107 @@
+"""Notifications for the asking: samples and scripts, posted to a running server as Hoiio would."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from random import SystemRandom
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from ..conf import conf
+from ..kinds import Kind, Route
+from ..verification import sign
+from .exchange import now, unused_number
+from .notices import is_lost
+from .posting import Letter, NotAUrl, post
+from .samples import ROUTES, Said, sample
+from .scripts import Step
+from .wire import notified_date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be sent, to which server, and what is to go wrong with it."""
+
+    steps: Sequence[Step]
+    # Where the server is, `http://127.0.0.1:8000`.
+    server: str
+    account: str = "default"
+    # Instead of the route that the kind belongs to.
+    route: Route | None = None
+    # In every notification, instead of what the sample says.
+    said: Said = field(default_factory=dict)
+    pass_on: Mapping[str, Any] = field(default_factory=dict)
+    repeat: int = 1
+    is_shuffled: bool = False
+    by: str = "body"
+    # False takes the URL without a token, so that only the signature proves anything.
+    has_token: bool = True
+    is_forged: bool = False
+    # Seconds before each.
+    late: float = 0
+    # From 0 to 1.
+    lost_share: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A notification of an order, and how it was answered."""
+
+    kind: Kind
+    txn_ref: str
+    # `None` where there was no answer, or where it was lost on purpose.
+    status: int | None
+    # Why there was no answer, in a few words.
+    error: str = ""
+    is_lost: bool = False
+
+
+def send(order: Order) -> Iterator[Sent]:
+    """Post one after the other, and give how each was answered. The copies of a repeated one are the same."""
+    number, date = unused_number(), notified_date(now())
+    steps = [*order.steps] * order.repeat
+    if order.is_shuffled:
+        SystemRandom().shuffle(steps)
+    for at, step in enumerate(steps, start=1):
+        said = {**step.said, **order.said}
+        params = sample(step.kind, number=number + step.of, date=date, said=said)
+        if is_lost(at, order.lost_share):
+            yield Sent(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_lost=True)
+            continue
+        time.sleep(order.late)
+        status, error = _post(_letter(order, step.kind, params))
+        yield Sent(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=status, error=error)
+
+
+def _letter(order: Order, kind: Kind, params: Mapping[str, str]) -> Letter:
+    route = order.route or ROUTES[kind]
+    key = next(iter(conf.access_tokens(order.account)), "" if order.is_forged else None)
+    return Letter(
+        url=order.server.rstrip("/") + _path(order, route),
+        params=params,
+        by=order.by,
+        key=key,
+        is_forged=order.is_forged,
+    )
+
+
+def _path(order: Order, route: Route) -> str:
+    if order.has_token:
+        token = sign(route, order.account, order.pass_on)
+        return reverse("django_hoiio:signed", kwargs={"route": route, "token": token})
+    path = reverse(f"django_hoiio:{route.value}")
+    return f"{path}?{urlencode(order.pass_on)}" if order.pass_on else path
+
+
+def _post(letter: Letter) -> tuple[int | None, str]:
+    try:
+        return post(letter, loopback_only=False), ""
+    except NotAUrl as error:
+        return None, str(error)
+    except (OSError, HTTPException) as error:
+        return None, type(error).__name__

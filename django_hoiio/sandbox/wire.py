@@ -1,0 +1,62 @@
+"""How Hoiio writes dates, amounts and parts of an SMS, and what things cost in the sandbox."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
+
+from ..parsing.parameters import HOIIO_TIME
+
+CURRENCY = "SGD"
+
+# Per minute, per part, per page; an incoming SMS or fax costs a flat amount.
+CALL_RATE = Decimal("0.018")
+SMS_RATE = Decimal("0.032")
+FAX_RATE = Decimal("0.032")
+INCOMING_PRICE = Decimal("0.013")
+
+# Characters that one text holds alone, and as a part of a longer one; and the longest, in parts.
+GSM, GSM_PART = 160, 153
+UNICODE, UNICODE_PART = 70, 67
+MOST_PARTS = 3
+# A part of a long incoming text.
+INCOMING_PART = 152
+
+# Those that an outgoing text is charged double for.
+_DOUBLE = set("\n[]\\^{}|€")
+
+
+def date(moment: datetime) -> str:
+    """Write a moment as the REST API does, in GMT+8."""
+    return moment.astimezone(HOIIO_TIME).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def notified_date(moment: datetime) -> str:
+    """Write a moment as notifications do: with a fraction that Hoiio's manual does not mention."""
+    return f"{date(moment)}.0"
+
+
+def amount(value: Decimal) -> str:
+    return f"{value:.3f}"
+
+
+def minutes(talked: timedelta) -> int:
+    """Each minute that was begun counts, and an answered call lasts one at least."""
+    return max(1, ceil(talked.total_seconds() / 60))
+
+
+def parts_of(text: str) -> int:
+    """In how many parts an outgoing text is sent."""
+    if text.replace("€", "").isascii():
+        length, alone, part = len(text) + sum(character in _DOUBLE for character in text), GSM, GSM_PART
+    else:
+        length, alone, part = len(text), UNICODE, UNICODE_PART
+    return 1 if length <= alone else ceil(length / part)
+
+
+def incoming_parts(text: str) -> list[str]:
+    """The texts in which a long incoming SMS arrives; the first may be empty."""
+    if len(text) <= GSM:
+        return [text]
+    return [text[start : start + INCOMING_PART] for start in range(0, len(text), INCOMING_PART)]

@@ -1,0 +1,192 @@
+"""A sandbox served over HTTP, and an application that only listens; both on the loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+
+from django_hoiio.sandbox import calls, outbox
+from django_hoiio.sandbox.exchange import exchange
+
+APP = {"app_id": "app", "access_token": "new-token"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+# As a browser that has the page sends it.
+CSRF = {"Cookie": f"csrftoken={'x' * 32}", "X-CSRFToken": "x" * 32}
+ACCOUNTS = {
+    "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
+    "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
+    "bare": {},
+}
+NUMBER, FAX, HANDSET = "+6531234567", "+6531234568", "+6591234567"
+
+# Seconds, of which a passing test needs next to none.
+PATIENCE = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """A notification that reached the application."""
+
+    path: str
+    query: str
+    body: str
+    signature: str | None
+
+    @property
+    def params(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body, keep_blank_values=True, strict_parsing=bool(self.body)))
+
+
+@dataclass
+class Desk:
+    """What a test asks of the sandbox, does on the telephone, and hears at the application."""
+
+    url: str
+    application: str
+    # How the application answers, with which headers, and what it does before.
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    meanwhile: Any = None
+    notifications: list[Heard] = field(default_factory=list)
+
+    def ask(self, path: str, **params: object) -> dict[str, Any]:
+        """Ask the API as the account `default` does."""
+        status, answer = self.post(f"/sandbox/open/{path}", {**APP, **params})
+        assert status == 200, (path, status)
+        return dict(answer)
+
+    def asked(self, path: str, **params: object) -> tuple[dict[str, Any], list[dict[str, str]]]:
+        """Ask with a notify URL; gives the answer and the notifications that came of it."""
+        before = len(self.notifications)
+        answer = self.ask(path, notify_url=self.application, **params)
+        return answer, self.heard()[before:]
+
+    def do(self, action: str, **form: object) -> dict[str, Any]:
+        """Do something on the telephone."""
+        status, answer = self.post(f"/sandbox/telephone/{action}/", form)
+        assert status == 200, (action, status, answer)
+        return dict(answer)
+
+    def refused(self, action: str, **form: object) -> str:
+        """The sentence with which the telephone says no."""
+        status, answer = self.post(f"/sandbox/telephone/{action}/", form)
+        assert (status, list(answer)) == (400, ["error"])
+        return str(answer["error"])
+
+    def state(self, after: int = 0) -> dict[str, Any]:
+        status, answer = self.request("GET", f"/sandbox/telephone/state/?after={after}")
+        assert status == 200
+        return dict(answer)
+
+    def entries(self, *types: str) -> list[dict[str, Any]]:
+        """The telephone's entries, of some types, without what differs from run to run."""
+        entries = [entry for entry in self.state()["entries"] if not types or entry["type"] in types]
+        return [
+            {name: value for name, value in entry.items() if name not in ("id", "revision", "at")} for entry in entries
+        ]
+
+    def heard(self) -> list[dict[str, str]]:
+        """The parameters of all notifications, when all are out."""
+        assert outbox.wait(PATIENCE)
+        return [heard.params for heard in self.notifications]
+
+    def let_time_pass(self) -> list[dict[str, str]]:
+        """Until every time-out is over; gives all notifications."""
+        assert calls.hurry(PATIENCE)
+        return self.heard()
+
+    def post(self, path: str, form: dict[str, object]) -> tuple[int, Any]:
+        return self.request("POST", path, urlencode(form).encode(), {**FORM, **CSRF})
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send a request; gives the status, and what the JSON of the answer says or its bytes."""
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)) as connection:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            content = response.read()
+        is_json = response.headers.get_content_type() == "application/json"
+        return response.status, json.loads(content) if is_json else content
+
+    def call(self) -> str:
+        """Call the application from the telephone; gives the session."""
+        self.do("call", to=NUMBER)
+        self.heard()
+        return str(self.state()["call"]["session"])
+
+
+@contextmanager
+def desk() -> Iterator[Desk]:
+    """Serve a sandbox in which nothing has happened yet."""
+    with _serving(_application()) as application, _serving(_sandbox()) as sandbox:
+        desk = Desk(url=sandbox, application=f"{application}/hoiio/?x_order=17")
+        _Application.desk = desk
+        _forget()
+        yield desk
+        _forget()
+
+
+def _forget() -> None:
+    for part in (calls, outbox):
+        part.forget()
+    assert outbox.wait(PATIENCE)
+    exchange.reset()
+
+
+class _Application(BaseHTTPRequestHandler):
+    desk: Desk
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        parts = urlsplit(self.path)
+        heard = Heard(
+            path=parts.path, query=parts.query, body=body.decode(), signature=self.headers["X-Hoiio-Signature"]
+        )
+        self.desk.notifications.append(heard)
+        if self.desk.meanwhile:
+            self.desk.meanwhile(heard)
+        self.send_response(self.desk.status)
+        for name, value in self.desk.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def _application() -> ThreadingHTTPServer:
+    return ThreadingHTTPServer(("127.0.0.1", 0), _Application)
+
+
+def _sandbox() -> ThreadedWSGIServer:
+    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
+    server.set_app(get_wsgi_application())
+    return server
+
+
+@contextmanager
+def _serving(server: Any) -> Iterator[str]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
