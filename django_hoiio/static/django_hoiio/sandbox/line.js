@@ -1,0 +1,134 @@
+/* The telephone itself: its display, its keypad, and the green and the red key. */
+
+import { element } from "./elements.js";
+
+const $ = (id) => document.getElementById(id);
+const telephone = $("telephone");
+const number = $("number");
+
+const IDLE = "idle";
+const RINGING_HERE = "ringing here";
+
+/* By what the line does: the words on the display, and what the two keys do (nothing where there is no word). */
+const LINES = {
+  [IDLE]: { state: "Ready", green: "Call", red: "" },
+  [RINGING_HERE]: { state: "The application calls", green: "Answer", red: "Decline" },
+  ringing: { state: "It rings …", green: "", red: "Hang up" },
+  ongoing: { state: "On the line", green: "", red: "Hang up" },
+  held: { state: "On hold", green: "", red: "Hang up" },
+  gathering: { state: "Press keys", green: "", red: "Hang up" },
+  recording: { state: "Recording", green: "", red: "Hang up" },
+  transferred: { state: "Handed on", green: "", red: "Hang up" },
+};
+const ACTIONS = { Call: "call", Answer: "answer", Decline: "decline", "Hang up": "hangup" };
+
+let line = IDLE;
+let suggested = ""; // the number that nobody has typed
+let numbersShown = "";
+
+/** What the green and the red key do now; an empty text where they do nothing. */
+export const action = (colour) => ACTIONS[LINES[line][colour]] ?? "";
+
+/** True while there is a call, be it ringing. */
+export const isBusy = () => line !== IDLE;
+
+/** The number on the display. */
+export const dialled = () => number.value.trim();
+
+/** Show the line as the sandbox has it. */
+export function show({ call, handset, numbers }) {
+  const before = line;
+  line = lineOf(call);
+  $("handset").textContent = handset;
+  offer(numbers);
+  $("state").textContent = LINES[line].state;
+  if (call && isBusy()) number.value = call.number;
+  number.readOnly = isBusy();
+  markChoice();
+  telephone.dataset.call = line.replace(" ", "-");
+  label("green");
+  label("red");
+  showSlots(call);
+  showSpeech(before);
+}
+
+/** Write what the application says below the number, as long as the call lasts. */
+export function caption(text) {
+  $("caption").textContent = text;
+}
+
+/** Type on the keypad while nobody is on the line. The first key begins a new number. */
+export function type(key) {
+  const begun = number.value === suggested ? "" : number.value;
+  number.value = begun === "" && /\d/.test(key) ? `+${key}` : begun + key;
+  markChoice();
+}
+
+/** Let a key of the keypad give way, as if a finger were on it. */
+export function press(key) {
+  const button = [...$("keypad").children].find((each) => each.value === key);
+  button?.classList.add("pressed");
+}
+
+number.addEventListener("focus", () => number.select());
+number.addEventListener("input", markChoice);
+$("keypad").addEventListener("animationend", ({ target }) => target.classList.remove("pressed"));
+
+function lineOf(call) {
+  if (!call || call.state === "ended") return IDLE;
+  if (call.state === "ringing" && call.direction === "outgoing") return RINGING_HERE;
+  return call.state in LINES ? call.state : "ongoing";
+}
+
+function offer(numbers) {
+  if (numbersShown === numbers.join()) return;
+  numbersShown = numbers.join();
+  if (number.value === suggested) number.value = numbers[0] ?? "";
+  suggested = numbers[0] ?? "";
+  $("numbers").replaceChildren(...numbers.map(choice));
+}
+
+function choice(offered) {
+  const button = element("button", "choice", offered);
+  button.type = "button";
+  button.addEventListener("click", () => {
+    if (!isBusy()) number.value = offered;
+    markChoice();
+  });
+  return button;
+}
+
+function markChoice() {
+  for (const button of $("numbers").children) {
+    button.setAttribute("aria-pressed", String(button.textContent === dialled()));
+  }
+}
+
+function label(colour) {
+  const word = LINES[line][colour];
+  $(colour).setAttribute("aria-disabled", String(!word));
+  if (word) $(`${colour}-word`).textContent = word;
+}
+
+function showSlots(call) {
+  const slots = $("slots");
+  slots.hidden = line !== "gathering";
+  if (slots.hidden) return;
+  const pressed = [...call.digits];
+  const missing = Math.max(0, Math.min(call.max_digits, 24) - pressed.length);
+  slots.replaceChildren(
+    ...pressed.map((digit) => element("span", "slot full", digit)),
+    ...Array.from({ length: missing }, () => element("span", "slot")),
+    ...(call.max_digits === 0 ? [element("span", "until", "# ends it")] : []),
+  );
+}
+
+/** Who was at the telephone may speak at once, and press keys afterwards; who was elsewhere on the page stays there. */
+function showSpeech(before) {
+  const begins = line === "recording" && before !== "recording";
+  const ends = line !== "recording" && before === "recording";
+  const focused = document.activeElement;
+  if (ends && $("speech").contains(focused)) telephone.focus();
+  $("speech").hidden = line !== "recording";
+  if (begins && (focused === document.body || telephone.contains(focused))) $("spoken").focus();
+}

@@ -1,0 +1,161 @@
+/* The page: does what the person does at the sandbox, and shows what comes back. */
+
+import * as conversation from "./conversation.js";
+import * as faults from "./faults.js";
+import * as line from "./line.js";
+import * as wire from "./wire.js";
+import { Refusal, ask } from "./server.js";
+
+const $ = (id) => document.getElementById(id);
+
+// Milliseconds between two questions.
+const IN_A_CALL = 400;
+const QUIET = 1000;
+const HIDDEN = 5000;
+const LOST = 2000;
+
+let revision = 0;
+let isFollowing = false; // what was before the page came is not read out
+let handset = "";
+let link = "waiting";
+let alarm = 0;
+let queue = Promise.resolve();
+
+/* Asking. */
+
+function poll() {
+  ask("state", revision)
+    .then(take, (error) => setLink(error instanceof Refusal ? error.message : "lost"))
+    .finally(() => {
+      clearTimeout(alarm);
+      alarm = setTimeout(poll, pause());
+    });
+}
+
+function pause() {
+  if (document.hidden) return HIDDEN;
+  if (link !== "up") return LOST;
+  return line.isBusy() ? IN_A_CALL : QUIET;
+}
+
+/** One after the other: what is done next depends on what has become of what was done before. */
+function inTurn(deed) {
+  queue = queue.then(deed);
+  return queue;
+}
+
+/** Do something at the sandbox. True where it was done. */
+function act(action, fields = {}) {
+  return ask(action, revision, fields).then(done, notDone);
+}
+
+function done(answer) {
+  notice("");
+  take(answer);
+  return true;
+}
+
+function notDone(error) {
+  notice(error instanceof Refusal ? error.message : "The server does not answer, so this was not done.");
+  return false;
+}
+
+/* Showing. */
+
+/** Show an answer. The revision never falls, also in a new process; an answer overtaken by a newer one says nothing. */
+function take(answer) {
+  setLink("up");
+  if (answer.revision < revision) return;
+  handset = answer.handset;
+  for (const entry of answer.entries) if (entry.revision > revision) tell(entry, isFollowing);
+  revision = answer.revision;
+  isFollowing = true;
+  line.show(answer);
+  faults.show(answer.faults);
+}
+
+function tell(entry, aloud) {
+  if (entry.type === "notification") wire.tell(entry, { aloud });
+  else conversation.tell(entry, handset, { aloud });
+  if (entry.type === "spoken" || entry.type === "call") line.caption(entry.text);
+}
+
+const LINKS = { up: "Connected", waiting: "Connecting …", lost: "The server does not answer. Trying again …" };
+
+function setLink(now) {
+  if (link === now) return;
+  link = now;
+  $("link").dataset.link = now in LINKS ? now : "lost";
+  $("link").textContent = LINKS[now] ?? now;
+}
+
+function notice(text) {
+  $("notice").hidden = !text;
+  $("notice").textContent = text;
+}
+
+/* What the person does. */
+
+function useKey(colour) {
+  inTurn(() => {
+    const action = line.action(colour);
+    if (action) return act(action, action === "call" ? { to: line.dialled() } : {});
+  });
+}
+
+function press(key) {
+  line.press(key);
+  inTurn(() => (line.isBusy() ? act("press", { digits: key }) : line.type(key)));
+}
+
+/** Send what is written in a field, and empty it unless somebody has gone on writing. */
+function send(field, action, fieldsFor) {
+  inTurn(async () => {
+    const written = field.value;
+    const isSent = written.trim() && (await act(action, fieldsFor(written)));
+    if (isSent && field.value === written) field.value = "";
+  });
+}
+
+function onSubmit(id, submitted) {
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    submitted();
+  });
+}
+
+onSubmit("dial", () => useKey("green"));
+onSubmit("text", () => send($("msg"), "text", (msg) => ({ to: line.dialled(), msg })));
+onSubmit("speech", () => send($("spoken"), "speak", (text) => ({ text })));
+$("red").addEventListener("click", () => useKey("red"));
+$("keypad").addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button) press(button.value);
+});
+faults.onChange((fault) => inTurn(() => act("faults", fault)));
+
+/* By keyboard: Escape from everywhere; the others where nothing else is being written or pressed. */
+
+const KEYS = /^[0-9*#]$/;
+
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
+  if (key === "Escape" && line.isBusy()) useKey("red");
+  else if (KEYS.test(key) && isAtTelephone(target)) press(key);
+  else if (key === "Enter" && isNowhere(target)) useKey("green");
+  else return;
+  event.preventDefault();
+});
+
+const isNowhere = (target) => target === document.body || target === $("telephone");
+
+/** True where a key means the keypad: nothing has the focus, or a part of the telephone that takes no text. */
+function isAtTelephone(target) {
+  if (isNowhere(target)) return true;
+  const takesText = target.matches("input, textarea") && !target.readOnly;
+  return $("telephone").contains(target) && !takesText;
+}
+
+document.addEventListener("visibilitychange", () => document.hidden || poll());
+poll();

@@ -1,0 +1,73 @@
+/* The notifications as they go out, newest first, and what each was answered. */
+
+import { announce, clock, element } from "./elements.js";
+
+const posts = document.getElementById("posts");
+const empty = document.getElementById("wire-empty");
+const count = document.getElementById("count");
+const KINDS = JSON.parse(document.getElementById("kinds").textContent);
+
+const LONGEST = 200; // notifications
+const known = new Map();
+
+const OUTCOMES = {
+  waiting: () => "on its way",
+  answered: ({ status }) => `answered ${status}`,
+  failed: ({ status }) => (status ? `refused ${status}` : "failed"),
+  lost: () => "lost",
+};
+// The parameters that say most; the first that is there stands beside the kind.
+const TELLING = ["sms_status", "fax_status", "status", "digits", "dial_status", "transfer_status", "call_state"];
+const FAULTS = { wrong_signature: "wrong signature" };
+
+/** Show a notification at the top, or where it already stands. */
+export function tell(entry, { aloud }) {
+  const post = known.get(entry.id) ?? begin(entry);
+  post.dataset.state = entry.state;
+  post.querySelector("summary").replaceChildren(...headOf(entry));
+  post.querySelector(".inside").replaceChildren(...insideOf(entry));
+  if (aloud && entry.state === "failed") announce(`The notification ${entry.kind} failed. ${entry.error}`);
+}
+
+function begin(entry) {
+  const post = element("li", "post", element("details", "", element("summary"), element("div", "inside")));
+  known.set(entry.id, post);
+  posts.prepend(post);
+  if (posts.childElementCount > LONGEST) posts.lastElementChild.remove();
+  count.textContent = known.size;
+  empty.hidden = true;
+  return post;
+}
+
+function headOf(entry) {
+  const outcome = element("span", "outcome", OUTCOMES[entry.state]?.(entry) ?? entry.state);
+  const told = entry.faults.filter((fault) => fault !== entry.state);
+  const faults = told.map((fault) => element("span", "badge", FAULTS[fault] ?? fault));
+  return [
+    element("span", "first", element("code", "kind", entry.kind), outcome),
+    element("span", "second", element("span", "label", gistOf(entry)), clock(entry.at), ...faults),
+    ...(entry.error ? [element("span", "error", entry.error)] : []),
+  ];
+}
+
+function gistOf({ kind, params }) {
+  const telling = TELLING.map((name) => params[name]).find(Boolean);
+  return [KINDS[kind] ?? kind, telling].filter(Boolean).join(", ");
+}
+
+function insideOf(entry) {
+  return [
+    element("p", "address", element("b", "", "POST"), " ", element("code", "", entry.path), ` by ${entry.by}`),
+    table("Parameters", entry.params),
+    ...(Object.keys(entry.pass_on).length ? [table("Passed on", entry.pass_on)] : []),
+  ];
+}
+
+function table(caption, fields) {
+  const rows = Object.entries(fields).map(([name, value]) => {
+    const head = element("th", "", name);
+    head.scope = "row";
+    return element("tr", "", head, element("td", "", String(value)));
+  });
+  return element("table", "", element("caption", "", caption), element("tbody", "", ...rows));
+}

@@ -1,0 +1,102 @@
+"""A browser, the telephone in it, and an application at the other end; all on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import override_settings
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox.exchange import exchange
+
+from .application import listening
+
+# Playwright has an event loop of its own in the thread of the tests, and Django takes it for the tests'.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# Milliseconds; a machine that does other things as well may be slow.
+expect.set_options(timeout=20_000)
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _project() -> Iterator[None]:
+    apps = [*django_settings.INSTALLED_APPS, "django.contrib.staticfiles"]
+    with override_settings(INSTALLED_APPS=apps, ROOT_URLCONF="tests.browser.urls"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "There is no chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def application(live_server: Any, settings: Any) -> Iterator[str]:
+    """The application listens, with a sandbox in which nothing has happened yet; gives the telephone's address."""
+    settings.HOIIO = {
+        "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
+        "PUBLIC_URL": live_server.url,
+        "API_URL": f"{live_server.url}/sandbox/open/",
+    }
+    exchange.reset()
+    with listening():
+        yield f"{live_server.url}/sandbox/"
+        # What is still on its way would meet the next test.
+        outbox.forget()
+        assert outbox.wait(30)
+
+
+class Complaints(list[str]):
+    """What the browser complained of: in its console (there also what the policy forbids), or by an error of the page."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda message: self.append(message.text))
+        page.on("pageerror", lambda error: self.append(str(error)))
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """None are expected; a test that provokes some clears them."""
+    complaints = Complaints()
+    yield complaints
+    assert complaints == []
+
+
+@pytest.fixture
+def open_telephone(browser: Browser, application: str, complaints: Complaints) -> Iterator[Open]:
+    """Open the telephone in a window of its own. It may ask nobody but the server that it came from."""
+    contexts, asked = [], set()
+
+    def open_telephone(**options: Any) -> Page:
+        context = browser.new_context(**{"reduced_motion": "reduce", **options})
+        contexts.append(context)
+        page = context.new_page()
+        complaints.watch(page)
+        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        page.goto(application)
+        expect(page.locator("#link")).to_have_text("Connected")
+        return page
+
+    yield open_telephone
+    for context in contexts:
+        context.close()
+    assert asked == {urlsplit(application).netloc}
+
+
+@pytest.fixture
+def telephone(open_telephone: Open) -> Page:
+    return open_telephone()

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.models import Notification
+from django_hoiio.sandbox.exchange import HANDSET, exchange
+
+from .application import GREETING, MENU
+from .conftest import Complaints, Open
+from .people import Mouse
+from .reading import NUMBER, announced, answered, posts, state, words
+
+HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title = 'mine'\">"
+
+
+@contextmanager
+def holding(page: Page, action: str) -> Iterator[None]:
+    """Keep what the page asks from the server, and let it go afterwards, the last one first."""
+    held: list[Route] = []
+    is_open = False
+
+    def meet(route: Route) -> None:
+        if is_open:
+            route.continue_()
+        else:
+            held.append(route)
+
+    with page.expect_request(f"**/telephone/{action}/**"):
+        page.route(f"**/telephone/{action}/**", meet)
+        yield
+    is_open = True
+    for route in reversed(held):
+        route.continue_()
+
+
+# The keypad and the number.
+
+
+def test_keys_make_a_new_number_while_nobody_is_on_the_line(telephone: Page) -> None:
+    expect(telephone.locator("#number")).to_have_value(NUMBER)
+    for key in "6590":
+        telephone.keyboard.press(key)
+
+    expect(telephone.locator("#number")).to_have_value("+6590")
+
+
+@pytest.mark.parametrize("field", ["msg", "number"])
+def test_digits_in_a_text_are_no_keys(telephone: Page, field: str) -> None:
+    telephone.locator(f"#{field}").focus()
+    telephone.keyboard.type("12#")
+
+    expect(telephone.locator(f"#{field}")).to_have_value("12#")
+    expect(telephone.locator("#number")).to_have_value("12#" if field == "number" else NUMBER)
+
+
+def test_numbers_of_the_application_are_offered(telephone: Page) -> None:
+    telephone.locator("#number").fill("+65000")
+    choice = telephone.get_by_role("button", name=NUMBER)
+    expect(choice).to_have_attribute("aria-pressed", "false")
+    choice.click()
+
+    expect(telephone.locator("#number")).to_have_value(NUMBER)
+    expect(choice).to_have_attribute("aria-pressed", "true")
+
+
+def test_number_of_nobody_is_refused_in_words(telephone: Page, complaints: Complaints) -> None:
+    telephone.locator("#number").fill("+6500000000")
+    telephone.keyboard.press("Enter")
+
+    expect(telephone.get_by_role("alert")).not_to_be_empty()
+    state(telephone, "Ready")
+    assert all("400" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_key_that_is_pressed_twice_in_haste_calls_once(telephone: Page) -> None:
+    with holding(telephone, "call"):
+        telephone.locator("#green").dblclick()
+    state(telephone, "Press keys")
+
+    expect(telephone.get_by_role("alert")).to_be_hidden()
+    assert words(telephone)[0] == f"You call {NUMBER}."
+
+
+def test_keys_that_are_pressed_in_haste_arrive_in_their_order(telephone: Page) -> None:
+    with HoiioClient() as client:
+        session = client.ivr.dial(dest=HANDSET, msg=GREETING).session
+        state(telephone, "The application calls")
+        telephone.keyboard.press("Enter")
+        state(telephone, "On the line")
+        client.ivr.gather(session=session, max_digits=6, timeout=600)
+    expect(telephone.locator("#slots .slot")).to_have_count(6)
+    with holding(telephone, "press"):
+        telephone.keyboard.type("40921")
+    expect(telephone.locator("#slots .full")).to_have_count(5)
+
+    assert telephone.locator("#slots .slot").all_text_contents() == [*"40921", ""]
+    assert words(telephone)[-1] == "You press: 40921"
+
+
+# The wire.
+
+
+def test_notification_shows_what_went_out(telephone: Page) -> None:
+    Mouse(telephone).text("Is it ready?")
+    answered(telephone, 3)
+    post = telephone.locator("#posts > li").last
+    post.locator("summary").click()
+
+    notification = Notification.objects.get(kind="sms_received")
+    shown = post.locator("tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert dict(shown) == notification.params
+    expect(post.locator(".address")).to_have_text("POST /hoiio/sms/••••/ by body")
+
+
+@pytest.mark.parametrize(
+    ("switch", "expected"),
+    [
+        ("Sent twice", [("sms_received", "answered 200"), ("sms_received", "answered 200", "twice")]),
+        ("Lost on the way", [("sms_received", "lost")]),
+        ("Wrong signature", [("sms_received", "answered 200", "wrong signature")]),
+    ],
+)
+def test_fault_is_switched_on(telephone: Page, switch: str, expected: list[tuple[str, ...]]) -> None:
+    telephone.locator("#faults summary").click()
+    telephone.get_by_label(switch).check()
+    expect(telephone.locator("#faults-on")).to_have_text("1 on")
+    Mouse(telephone).text("Is it ready?")
+    expect(telephone.locator("#posts > li:not([data-state=waiting])")).not_to_have_count(0)
+
+    assert [post for post in posts(telephone) if post[0] == "sms_received"][: len(expected)] == expected
+
+
+def test_notification_that_nobody_takes_is_said_to_have_failed(telephone: Page, settings: Any) -> None:
+    # The port of the discard protocol, where nobody listens.
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "http://127.0.0.1:9"}
+    Mouse(telephone).text("Is it ready?")
+    expect(telephone.locator("#posts > li[data-state=failed]")).to_have_count(1)
+
+    error = telephone.locator(".error").text_content()
+    assert posts(telephone) == [("sms_received", "failed")]
+    assert error
+    assert f"The notification sms_received failed. {error}" in announced(telephone)
+
+
+# What others have written.
+
+
+def test_hostile_text_stays_text(telephone: Page) -> None:
+    Mouse(telephone).text(HOSTILE)
+    expect(telephone.locator("#bubbles > li")).to_have_count(2)
+    telephone.locator("#posts summary").first.click()
+
+    assert words(telephone) == [f"SMS to {NUMBER}: {HOSTILE}", f"SMS from the application: You wrote: {HOSTILE}"]
+    assert telephone.locator("main :is(script, img)").count() == 0
+    assert telephone.title() == "Telephone – Hoiio on your desk"
+
+
+# What is read out.
+
+
+def test_what_happens_is_read_out_once(telephone: Page) -> None:
+    Mouse(telephone).call()
+    state(telephone, "Press keys")
+    Mouse(telephone).hang_up()
+    state(telephone, "Ready")
+    answered(telephone, 2)
+
+    assert announced(telephone) == [
+        f"You call {NUMBER}.",
+        "The application answers.",
+        f"The application says: {MENU}",
+        "You hung up.",
+    ]
+
+
+def test_what_was_before_is_shown_and_not_read_out(telephone: Page, open_telephone: Open) -> None:
+    Mouse(telephone).text("Is it ready?")
+    expect(telephone.locator("#bubbles > li")).to_have_count(2)
+    other = open_telephone()
+    expect(other.locator("#bubbles > li")).to_have_count(2)
+
+    assert words(other) == words(telephone)
+    assert announced(other) == []
+
+
+# The server.
+
+
+def test_server_that_is_lost_is_said_in_words_until_it_is_back(telephone: Page, complaints: Complaints) -> None:
+    def refuse(route: Route) -> None:
+        route.abort("connectionrefused")
+
+    telephone.route("**/telephone/**", refuse)
+    expect(telephone.locator("#link")).to_have_text("The server does not answer. Trying again …")
+    telephone.locator("#green").click()
+    expect(telephone.get_by_role("alert")).to_have_text("The server does not answer, so this was not done.")
+    telephone.unroute("**/telephone/**", refuse)
+    expect(telephone.locator("#link")).to_have_text("Connected")
+    Mouse(telephone).text("Is it ready?")
+    expect(telephone.get_by_role("alert")).to_be_hidden()
+
+    assert {complaint.partition(": net::")[0] for complaint in complaints} == {"Failed to load resource"}
+    complaints.clear()
+
+
+def test_server_that_was_started_again_is_followed(telephone: Page) -> None:
+    Mouse(telephone).text("Is it ready?")
+    expect(telephone.locator("#bubbles > li")).to_have_count(2)
+    answered(telephone, 3)
+    exchange.reset()
+    Mouse(telephone).text("Still there?")
+    expect(telephone.locator("#bubbles > li")).to_have_count(4)
+
+    assert words(telephone)[2:] == [
+        f"SMS to {NUMBER}: Still there?",
+        "SMS from the application: You wrote: Still there?",
+    ]
+
+
+def test_form_of_a_page_that_has_become_too_old_is_said_to_be_so(telephone: Page, complaints: Complaints) -> None:
+    telephone.context.clear_cookies()
+    telephone.locator("#green").click()
+
+    expect(telephone.get_by_role("alert")).to_have_text("This page has become too old: reload it.")
+    assert all("403" in complaint for complaint in complaints)
+    complaints.clear()

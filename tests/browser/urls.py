@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from django.urls import include, path
+
+urlpatterns = [path("hoiio/", include("django_hoiio.urls")), path("sandbox/", include("django_hoiio.sandbox.urls"))]
