@@ -1,29 +1,53 @@
-"""What the project does when Hoiio tells it something: here, it prints a line. Copy a receiver, and do your own thing.
+"""What the project does when Hoiio tells it something: it prints a line, and answers callers and those who write.
 
 A receiver is called after its notification is kept. `sms`, `call` or `fax` is the row that the notification brought up
 to date, and `None` where it names no transaction. One that raises is noted in the admin, and stops no other.
-Hoiio and, in an IVR, a caller wait until all receivers are through: what takes long belongs into a task.
+Hoiio waits until all receivers are through, and so does a caller, who hears nothing meanwhile: ask for the next block,
+and leave what takes long to a task.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.dispatch import receiver
+from django.utils import timezone
 
 from django_hoiio import signals
+from django_hoiio.client import HoiioClient
+from django_hoiio.exceptions import HoiioError
 from django_hoiio.models import Call, Fax, Notification, Sms
 
+logger = logging.getLogger(__name__)
 
-@receiver(signals.call_ended)
-def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None:
-    legs = f"{call.call_status_dest1}/{call.call_status_dest2}"
-    tell("call_ended", f"{call.dest1} → {call.dest2}", f"{legs}, {cost(call)}", notification)
+
+@contextmanager
+def asking() -> Iterator[HoiioClient]:
+    """Give a client to ask Hoiio with; what it does not do, as for a caller who has gone, the log says.
+
+    Raised, the error would have `manage.py hoiio_recover` run the receiver again. What may have been carried out all
+    the same would then be sent, and charged, twice.
+    """
+    with HoiioClient() as client:
+        try:
+            yield client
+        except HoiioError as error:
+            logger.warning("Not done: %s", error)
+
+
+# SMS, faxes, and calls between two numbers.
 
 
 @receiver(signals.sms_received)
 def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None:
     tell("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
+    # Should Hoiio ever send it twice, one answer is enough; and a name, or nothing, can't be answered.
+    if sms.from_number.startswith("+") and not notification.is_repeat:
+        with asking() as client:
+            client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
 
 
 @receiver(signals.sms_status)
@@ -35,8 +59,8 @@ def on_sms_status(notification: Notification, sms: Sms, **kwargs: Any) -> None:
 @receiver(signals.bulk_sms_status)
 def on_bulk_sms_status(notification: Notification, sms: Sms | None, **kwargs: Any) -> None:
     # A refused message may come without a reference or a number, and so without a row.
-    to = f"→ {sms.dest}" if sms else "→ ?"
-    tell("bulk_sms_status", to, notification.params.get("status", ""), notification)
+    to = notification.params.get("dest", "?")
+    tell("bulk_sms_status", f"→ {to}", notification.params.get("status", ""), notification)
 
 
 @receiver(signals.fax_received)
@@ -50,49 +74,110 @@ def on_fax_status(notification: Notification, fax: Fax, **kwargs: Any) -> None:
     tell("fax_status", f"→ {fax.dest}", outcome(fax), notification)
 
 
+@receiver(signals.call_ended)
+def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None:
+    # A leg of a conference has one party; another call has two, and a status for each.
+    if call.dest:
+        who, how = f"→ {call.dest}", call.call_status
+    else:
+        who, how = f"{call.dest1} → {call.dest2}", f"{call.call_status_dest1}/{call.call_status_dest2}"
+    tell("call_ended", who, f"{how}, {cost(call)}", notification)
+
+
+# Interactive calls: one notification for each block that is done, and then the caller waits for the next block.
+
+
 @receiver(signals.ivr_answer)
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
-    # It rings until the next block is sent to `notification.session`.
-    tell("ivr_answer", f"{call.from_number} → {call.to_number}", f"rings as {call.session}", notification)
+    tell("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
+    offer_menu(notification.session, "Welcome to the workshop.")
+
+
+@receiver(signals.ivr_gather)
+def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) -> None:
+    # Keys are an event and no state: they are in the notification, and empty where none was pressed in time.
+    digits = notification.params.get("digits", "")
+    tell("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
+    if not is_over(notification):
+        CHOICES.get(digits, ask_again)(notification.session)
+
+
+@receiver(signals.ivr_record)
+def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
+    # The recording is at `notification.params["record_url"]`, a secret as the link to a fax is.
+    tell("ivr_record", party(call), "left a message", notification)
+    if not is_over(notification):
+        say_goodbye(notification.session)
 
 
 @receiver(signals.ivr_dial)
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
-    tell("ivr_dial", f"{call.session} → {call.dest}", call.dial_status, notification)
-
-
-@receiver(signals.ivr_gather)
-def on_ivr_gather(notification: Notification, **kwargs: Any) -> None:
-    # Keys are an event and no state: they are in the notification, and empty where none was pressed in time.
-    digits = notification.params.get("digits") or "nothing"
-    tell("ivr_gather", notification.session, f"pressed {digits}", notification)
-
-
-@receiver(signals.ivr_record)
-def on_ivr_record(notification: Notification, **kwargs: Any) -> None:
-    # The recording is at `notification.params["record_url"]`, a secret as the link to a fax is.
-    tell("ivr_record", notification.session, "left a message", notification)
+    tell("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
+    if not is_over(notification):
+        say_goodbye(notification.session)
 
 
 @receiver(signals.ivr_transfer)
 def on_ivr_transfer(notification: Notification, call: Call, **kwargs: Any) -> None:
-    tell("ivr_transfer", call.session, f"handed on, {call.transfer_status}", notification)
+    tell("ivr_transfer", party(call), f"handed on, {call.transfer_status}", notification)
 
 
 @receiver([signals.ivr_play, signals.ivr_monitor, signals.ivr_hangup, signals.ivr_unhold, signals.ivr_step])
-def on_other_ivr_block(notification: Notification, **kwargs: Any) -> None:
-    tell(notification.kind, notification.session, "done", notification)
+def on_other_ivr_block(notification: Notification, call: Call | None, **kwargs: Any) -> None:
+    tell(notification.kind, party(call), "done", notification)
 
 
 @receiver(signals.ivr_ended)
 def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The end may come without a reference and a session, and then nothing tells which call is over.
-    tell("ivr_ended", notification.session, cost(call) if call else "", notification)
+    tell("ivr_ended", party(call), cost(call) if call else "", notification)
+
+
+def is_over(notification: Notification) -> bool:
+    """Whether the caller hung up in the middle of the block, so that nobody is there for another."""
+    state: str = notification.params.get("call_state", "")
+    return state == "ended"
+
+
+def offer_menu(session: str, greeting: str) -> None:
+    menu = f"{greeting} Press 1 to leave a message, or 2 to hear the time."
+    with asking() as client:
+        client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
+
+
+def take_message(session: str) -> None:
+    with asking() as client:
+        client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
+
+
+def tell_time(session: str) -> None:
+    offer_menu(session, f"In Singapore it is {timezone.localtime():%H:%M}.")
+
+
+def ask_again(session: str) -> None:
+    offer_menu(session, "There is nothing on that key.")
+
+
+def say_goodbye(session: str) -> None:
+    with asking() as client:
+        client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
+
+
+# What each key does; none in time ends the call.
+CHOICES: dict[str, Callable[[str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
+
+
+# All the rest.
 
 
 @receiver(signals.unknown)
 def on_unknown(notification: Notification, **kwargs: Any) -> None:
     tell("unknown", "?", "look at it in the admin", notification)
+
+
+def party(call: Call | None) -> str:
+    """Say who is at the other end."""
+    return (call.other_number or call.session) if call else "?"
 
 
 def cost(row: Call | Fax) -> str:

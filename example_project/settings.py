@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import os
+from logging import LogRecord
 from pathlib import Path
 
 DIRECTORY = Path(__file__).resolve().parent
 
-# Reached by no other machine, which alone makes the three settings that follow harmless. A real site has others.
+# Reached by no other machine, which alone makes the settings that follow harmless. A real site has others.
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 DEBUG = True
 SECRET_KEY = "django-insecure-example-project"
 HOIIO = {
-    # Hoiio could reach neither; what is signed for this machine is only given out because the API is on it as well.
+    # The sandbox takes any. Real ones come from Hoiio's portal, and stand in no file that others read.
+    "ACCOUNTS": {"default": {"APP_ID": "example", "ACCESS_TOKEN": "example-token"}},
+    # Where the sandbox posts to, and where it is. A real site has its own https URL, and no API_URL.
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "API_URL": "http://127.0.0.1:8000/sandbox/open/",
     # Where notifications wait while the database is away, for `manage.py hoiio_recover`.
     "SPOOL_DIR": DIRECTORY / "spool",
 }
 
+
+def is_no_polling(record: LogRecord) -> bool:
+    """Whether a line of the access log is worth reading: the telephone asks for news every second."""
+    return "/sandbox/telephone/state/" not in record.getMessage()
+
+
 # No token of a notify URL, phone number, message text or link gets into the log, whoever writes the line.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"masking": {"()": "django_hoiio.masking.MaskingFilter"}},
+    "filters": {
+        "masking": {"()": "django_hoiio.masking.MaskingFilter"},
+        "without_polling": {"()": "django.utils.log.CallbackFilter", "callback": is_no_polling},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["masking"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The access log of runserver.
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "django.server": {
+            "handlers": ["console"],
+            "filters": ["without_polling"],
+            "level": "INFO",
+            "propagate": False,
+        },
     },
 }
 

@@ -1,13 +1,15 @@
-"""Where Hoiio posts to, and the admin."""
+"""Where Hoiio posts to, the admin, and, on one's own machine, the sandbox with its telephone."""
 
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
     path("hoiio/", include("django_hoiio.urls")),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("sandbox/", include("django_hoiio.sandbox.urls")),
+    path("", login_not_required(RedirectView.as_view(pattern_name="hoiio_sandbox:telephone"))),
 ]

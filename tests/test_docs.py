@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,24 @@ def test_quickstart_sends_what_is_sent_here() -> None:
     assert f"curl -d '{SENT}' " in (ROOT / "docs/quickstart.rst").read_text(encoding="utf-8")
 
 
+def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
+    """Make a project by the steps of a page; gives what runs Python there, and the lines that it prints."""
+
+    def run(*arguments: str) -> list[str]:
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{folder}:{ROOT}"}
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.splitlines()
+
+    run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
+    run("manage.py", "startapp", "switchboard")
+    for path, code in steps(ROOT / page):
+        with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
+            file.write(code + "\n")
+    return run
+
+
 @pytest.mark.parametrize(
     ("page", "heard"),
     [
@@ -206,19 +224,35 @@ def test_quickstart_sends_what_is_sent_here() -> None:
     ],
 )
 def test_project_made_by_the_steps_hears_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
-    def run(*arguments: str) -> str:
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-
-    run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
-    run("manage.py", "startapp", "switchboard")
-    for path, code in steps(ROOT / page):
-        with (tmp_path / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
-            file.write(code + "\n")
+    run = make_project(page, tmp_path)
 
     printed = run("-c", f"SENT = {SENT!r}\n{PLAY}")
 
-    assert printed.splitlines()[-len(heard) :] == heard
+    assert printed[-len(heard) :] == heard
+
+
+SEND = """
+import django, pathlib
+django.setup()
+from django.core.management import call_command
+from django_hoiio.sandbox import outbox
+from example_project.demo.server import serving
+
+call_command("migrate", verbosity=0)
+printed = []
+with serving():
+    exec(pathlib.Path("send.py").read_text(), {"print": printed.append})
+    assert outbox.wait(30)
+print(*printed)
+"""
+
+
+def test_project_made_by_the_quickstart_sends_an_sms(tmp_path: Path) -> None:
+    run = make_project("docs/quickstart.rst", tmp_path)
+
+    *heard, sent = run("-c", SEND)
+
+    assert re.fullmatch(r"Sent as AA-S-\d+", sent)
+    assert "\n".join(heard) in [
+        block.astext() for block in read(ROOT / "docs/quickstart.rst").findall(docutils.nodes.literal_block)
+    ]

@@ -1,1 +1,1 @@
-"""The demo: plays Hoiio to the project and checks what became of it. A project of your own needs nothing of this."""
+"""The demo: uses the project and checks what became of it. A project of your own needs nothing of this."""

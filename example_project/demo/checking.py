@@ -1,16 +1,32 @@
-"""Compares what was sent with what is kept and what was heard."""
+"""Compares what the sandbox did with what the project has kept of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
 
+from django.db.models import Q
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.client.answers import CallReport, FaxReport, SmsReport
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
-from .posting import Post
+from .telephone import Telephone
+
+Report = CallReport | FaxReport | SmsReport
+
+# What Hoiio's history and a row both have of every transaction, once it is over.
+COMMON = ("tag", "date", "currency", "debit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What the sandbox did: the notifications as the telephone lists them, and Hoiio's history."""
+
+    notifications: Sequence[dict[str, Any]]
+    history: Sequence[Report]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,73 +38,61 @@ class Kept:
     failures: Sequence[ReceiverFailure]
 
 
+def done_by(telephone: Telephone) -> Done:
+    """What was done since the sandbox began, which was with this process."""
+    with HoiioClient() as client:
+        groups = (client.voice, client.fax, client.sms)
+        history = [report for group in groups for report in group.get_history().entries]
+    return Done(notifications=telephone.notifications(), history=history)
+
+
 def kept_since(moment: datetime) -> Kept:
     """What has come or changed since; an earlier run of the demo may have left the like of it."""
+    # A message of a bulk SMS that was refused has no reference, and Hoiio's history nothing of it.
+    is_new = Q(updated_at__gte=moment, txn_ref__isnull=False)
     return Kept(
-        notifications=list(Notification.objects.filter(received_at__gte=moment)),
-        transactions=[
-            row for model in (Call, Fax, Sms) for row in model._default_manager.filter(updated_at__gte=moment)
-        ],
+        notifications=list(Notification.objects.filter(received_at__gte=moment).order_by("pk")),
+        transactions=[row for model in (Call, Fax, Sms) for row in model._default_manager.filter(is_new)],
         failures=list(ReceiverFailure.objects.filter(failed_at__gte=moment)),
     )
 
 
-def differences(posts: Sequence[Post], expected: Sequence[Transaction], kept: Kept) -> list[str]:
-    """Say, a sentence each, where what is kept or was heard is not what was sent; nothing where all is well."""
+def differences(done: Done, kept: Kept) -> list[str]:
+    """Say, a sentence each, where what is kept is not what was done; nothing where all is well."""
     return [
-        *_in_answers(posts),
-        *_in_notifications(posts, kept.notifications),
-        *_in_transactions(expected, kept.transactions),
+        *_in_notifications(done.notifications, kept.notifications),
+        *_in_transactions(done.history, kept.transactions),
         *(f"The receiver {failure.receiver} of {failure.signal} failed." for failure in kept.failures),
     ]
 
 
-def _in_answers(posts: Sequence[Post]) -> Iterator[str]:
-    for post in posts:
-        if post.status != HTTPStatus.OK:
-            yield f"{post.sample.name!r} was answered with {post.status}, not 200."
-        if post.heard != post.sample.facts:
-            yield f"{post.sample.name!r} was heard as {_listed(post.heard)}, not as {_listed(post.sample.facts)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(map(str, names)) or "nothing"
-
-
-def _in_notifications(posts: Sequence[Post], notifications: Sequence[Notification]) -> Iterator[str]:
-    for post in posts:
-        sample = post.sample
-        wire = (sample.route, sample.query, sample.body.encode())
-        kinds = [row.kind for row in notifications if (row.route, row.query, bytes(row.body)) == wire]
-        if len(kinds) != 1:
-            yield f"{sample.name!r} is kept {len(kinds)} times, not once."
-        elif kinds[0] != sample.facts[0]:
-            yield f"{sample.name!r} is kept as {kinds[0]}, not as {sample.facts[0]}."
-    if len(notifications) != len(posts):
-        yield f"{len(notifications)} notifications are kept, not {len(posts)}."
+def _in_notifications(sent: Sequence[dict[str, Any]], notifications: Sequence[Notification]) -> Iterator[str]:
+    found = [(row.kind, row.params, row.pass_on) for row in notifications]
+    for number, entry in enumerate(sent, 1):
+        name = f"Notification {number}, {entry['kind']},"
+        times = found.count((entry["kind"], entry["params"], entry["pass_on"]))
+        if entry["state"] != "answered":
+            yield f"{name} was not answered with 200. {entry['error']}".rstrip()
+        if times != 1:
+            yield f"{name} is kept {times} times, not once."
+    if len(found) != len(sent):
+        yield f"{len(found)} notifications are kept, not {len(sent)}."
     for notification in notifications:
         if notification.dispatched_at is None:
             yield f"The notification {notification.pk} is not marked as told."
 
 
-def _in_transactions(expected: Sequence[Transaction], transactions: Sequence[Transaction]) -> Iterator[str]:
-    for row in expected:
-        found = [other for other in transactions if (type(other), other.txn_ref) == (type(row), row.txn_ref)]
-        if len(found) != 1:
-            yield f"{_named(row)} is kept {len(found)} times, not once."
+def _in_transactions(history: Sequence[Report], transactions: Sequence[Transaction]) -> Iterator[str]:
+    rows = {row.txn_ref: row for row in transactions}
+    for report in history:
+        row = rows.get(report.txn_ref)
+        if row is None:
+            yield f"{report.txn_ref} is not kept."
             continue
-        actual = _values(found[0])
-        for name, value in _values(row).items():
-            if actual[name] != value:
-                yield f"{_named(row)} has {name} {actual[name]!r}, not {value!r}."
-    if len(transactions) != len(expected):
-        yield f"{len(transactions)} calls, faxes and SMS are kept, not {len(expected)}."
-
-
-def _named(row: Transaction) -> str:
-    return f"{type(row).__name__} {row}"
-
-
-def _values(row: Transaction) -> dict[str, Any]:
-    """All that notifications have told of it, by field."""
-    return {name: getattr(row, name) for name in (*row.key, *row.told)}
+        for name in COMMON:
+            if getattr(row, name) != getattr(report, name):
+                yield f"{row} has {name} {getattr(row, name)!r}, not {getattr(report, name)!r}."
+        if not row.is_final:
+            yield f"{row} has not come to its end."
+    if len(transactions) != len(history):
+        yield f"{len(transactions)} calls, faxes and SMS are kept, not {len(history)}."

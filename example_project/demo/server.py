@@ -1,4 +1,4 @@
-"""The project, served within this process on a free port of the loopback interface."""
+"""The project, served within this process on the loopback interface, with the sandbox as its Hoiio."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
+from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler, get_internal_wsgi_application
 
-HOST = "127.0.0.1"
+HOST, PORT = "127.0.0.1", 8000
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -20,9 +21,11 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def serving() -> Iterator[int]:
-    """Serve the project and the admin's static files until the block is left; gives the port."""
-    server = ThreadedWSGIServer((HOST, 0), _QuietHandler)
+def serving() -> Iterator[str]:
+    """Serve the project and its static files until the block is left; gives the address."""
+    server = _server()
+    address = f"http://{HOST}:{server.server_port}"
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": address, "API_URL": f"{address}/sandbox/open/"}
     server.set_app(StaticFilesHandler(get_internal_wsgi_application()))
     # A browser asks for an icon, and there is none; what breaks is still said. To get the application sets up logging,
     # so this comes after it.
@@ -30,8 +33,16 @@ def serving() -> Iterator[int]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.server_port
+        yield address
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _server() -> ThreadedWSGIServer:
+    try:
+        return ThreadedWSGIServer((HOST, PORT), _QuietHandler)
+    except OSError:
+        # Somebody else serves there: any port will do.
+        return ThreadedWSGIServer((HOST, 0), _QuietHandler)

@@ -13,16 +13,17 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from example_project.demo.checking import differences, kept_since
-from example_project.demo.posting import Post, post
-from example_project.demo.samples import SAMPLES, TRANSACTIONS
-from example_project.demo.server import HOST, serving
+from django_hoiio.exceptions import HoiioError
+from example_project.demo.acts import play
+from example_project.demo.checking import differences, done_by, kept_since
+from example_project.demo.server import serving
+from example_project.demo.telephone import Telephone
 
 USERNAME = "demo"
 
 
 class Command(BaseCommand):
-    help = "Play Hoiio to this project, check what became of it, and serve the admin until Ctrl-C."
+    help = "Call, text and fax with this project, check what became of it, and serve it until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="End after the check, with exit status 0 or 1.")
@@ -32,27 +33,36 @@ class Command(BaseCommand):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         call_command("migrate", verbosity=0, interactive=False)
-        _forget()
-        with serving() as port:
-            self._say(f"Posting {len(SAMPLES)} notifications to http://{HOST}:{port}/hoiio/ as Hoiio would; heard:\n\n")
-            self._check(port)
+        with serving() as address:
+            self._say(f"The telephone: {address}/sandbox/")
             if not once:
-                self._serve(port)
+                self._say(f"The admin:     {address}/admin/ as {USERNAME} with password {_new_password()}")
+            self._say("\nWhat is done (>), what the project is told of it, and what the telephone gets (<):")
+            try:
+                self._check(f"{address}/sandbox/")
+            except HoiioError as error:
+                raise CommandError(str(error)) from error
+            if not once:
+                self._serve()
 
-    def _check(self, port: int) -> None:
-        """Send the samples, and fail where they have not become what they should."""
+    def _check(self, page: str) -> None:
+        """Play, and fail where what was done has not become what it should."""
         began = timezone.now()
-        posts = [post(sample, port, self._say) for sample in SAMPLES]
-        found = differences(posts, TRANSACTIONS, kept_since(began))
+        with Telephone(page) as telephone:
+            play(telephone, self._say)
+            done, kept = done_by(telephone), kept_since(began)
+        found = differences(done, kept)
         if found:
-            raise CommandError("\n".join(["What was sent is not what is kept:", *found]))
-        self._say(f"\n{_summary(posts)}")
+            raise CommandError("\n".join(["What was done is not what is kept:", *found]))
+        self._say(
+            f"\n{len(kept.notifications)} notifications were sent, answered and kept;"
+            f" {len(kept.transactions)} calls, faxes and SMS stand as Hoiio has them."
+        )
 
-    def _serve(self, port: int) -> None:
-        """Let people log in to the admin until Ctrl-C."""
+    def _serve(self) -> None:
+        """Let people use it until Ctrl-C."""
         with suppress(KeyboardInterrupt):
-            self._say(f"Browse them at http://{HOST}:{port}/admin/ as {USERNAME} with password {_new_password()}")
-            self._say("Ctrl-C ends the demo.")
+            self._say("Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.")
             threading.Event().wait()
         if self.stdout.isatty():
             self._say("")
@@ -61,18 +71,6 @@ class Command(BaseCommand):
         """Write a line at once, also where the output is no terminal."""
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def _forget() -> None:
-    """Take away the rows that an earlier run has brought to their end, so that they begin anew."""
-    for row in TRANSACTIONS:
-        type(row)._default_manager.filter(txn_ref=row.txn_ref).delete()
-
-
-def _summary(posts: list[Post]) -> str:
-    signals = sum(len(post.heard) for post in posts)
-    states = f"{len(TRANSACTIONS)} calls, faxes and SMS brought up to date"
-    return f"{len(posts)} notifications sent and kept, {signals} signals heard, {states}."
 
 
 def _new_password() -> str:

@@ -1,0 +1,63 @@
+"""What happens in the demo: the project asks for everything it can, and a person texts and calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.sandbox.exchange import HANDSET
+
+from .telephone import Telephone, settle
+
+# The project's own numbers, two machines, a number that is busy, and one that Hoiio refuses: as the sandbox has them.
+OWN, OWN_FAX = "+6531234567", "+6531234568"
+ANN, BOB, BUSY, REFUSED = "+6511111111", "+6522222222", "+6500000200", "+6500000500"
+
+# A page of A4 on which nothing stands.
+PAGE = b"""\
+%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 595 842]>> endobj
+trailer <</Root 1 0 R>>
+"""
+
+# What the project asks Hoiio for. `pass_on` comes back with each notification of it.
+REQUESTS: dict[str, Callable[[HoiioClient], object]] = {
+    "sms.send": lambda client: client.sms.send(dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}),
+    "sms.bulk_send": lambda client: client.sms.bulk_send(
+        dest=[ANN, BOB, REFUSED], msg="We are closed on Monday.", pass_on={"campaign": 7}
+    ),
+    "voice.call": lambda client: client.voice.call(dest1=ANN, dest2=BUSY, pass_on={"lead": 4}),
+    "voice.conference": lambda client: client.voice.conference(dest=[ANN, BOB], room="workshop"),
+    "fax.send": lambda client: client.fax.send(dest=OWN_FAX, file=PAGE, pass_on={"document": 5}),
+    "ivr.dial": lambda client: client.ivr.dial(dest=ANN, msg="Your bicycle is ready."),
+}
+
+# What the person does at the telephone, one thing after the other: to write, to call, to hear the time, and to leave a
+# message.
+DEEDS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("text", {"to": OWN, "msg": "Is my bicycle ready?"}),
+    ("call", {"to": OWN}),
+    ("press", {"digits": "2"}),
+    ("press", {"digits": "1"}),
+    ("speak", {"text": "The chain came off again."}),
+)
+
+
+def play(telephone: Telephone, say: Callable[[str], None]) -> None:
+    """Do it all, each when all that came of the one before is over, and say so."""
+
+    def act(what: str, deed: Callable[[], object]) -> None:
+        say(f"\n> {what}")
+        deed()
+        settle()
+        for text in telephone.news():
+            say(f"< {text}")
+
+    with HoiioClient() as client:
+        for name, ask in REQUESTS.items():
+            act(f"client.{name}", partial(ask, client))
+    for action, form in DEEDS:
+        act(f"telephone: {' '.join((action, *form.values()))}", partial(telephone.do, action, **form))
