@@ -63,7 +63,7 @@ def orm(request: HttpRequest) -> HttpResponse:
                 "sms_status": said["sms_status"],
                 "tag": said["tag"],
                 "dest": said["dest"],
-                "date": datetime.fromisoformat(said["date"]).replace(tzinfo=HOIIO_TIME),
+                "date": datetime.strptime(said["date"], "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=HOIIO_TIME),
                 "split_count": int(said["split_count"]),
                 "currency": said["currency"],
                 "rate": Decimal(said["rate"]),

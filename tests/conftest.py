@@ -11,16 +11,41 @@ import pytest
 from django.db.models import Model
 from django.test import Client
 
+from django_hoiio.client import HoiioClient
 from django_hoiio.kinds import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import Arrival
 from django_hoiio.signals import SIGNALS, notification_received
 
+from .desk import ACCOUNTS, Desk, desk
+from .hoiio import Hoiio, serving
 from .settings import DATABASE
 
-# These make projects of their own on SQLite, whichever database the tests run on: to run them there is enough.
+# These make projects of their own on SQLite, or touch no database: to run them there is enough.
 if DATABASE != "sqlite":
-    collect_ignore = ["test_benchmarks.py", "test_docs.py", "test_example_project.py", "test_packaging.py"]
+    collect_ignore = [
+        "test_benchmarks.py",
+        "test_client.py",
+        "test_client_answers.py",
+        "test_client_connection.py",
+        "test_client_limits.py",
+        "test_docs.py",
+        "test_example_project.py",
+        "test_exceptions.py",
+        "test_floors.py",
+        "test_imports.py",
+        "test_kinds.py",
+        "test_masking.py",
+        "test_packaging.py",
+        "test_page.py",
+        "test_parsing.py",
+        "test_sandbox_api.py",
+        "test_sandbox_ivr.py",
+        "test_sandbox_posting.py",
+        "test_sandbox_robustness.py",
+        "test_sandbox_scripts.py",
+        "test_sandbox_telephone.py",
+    ]
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -92,3 +117,37 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     yield told
     for signal, _ in connected:
         signal.disconnect(dispatch_uid="tests.heard")
+
+
+@pytest.fixture
+def hoiio(settings: Any) -> Iterator[Hoiio]:
+    """A Hoiio on the loopback, and the settings that lead to it."""
+    with serving() as hoiio:
+        settings.HOIIO = {
+            "API_URL": hoiio.url,
+            "PUBLIC_URL": "https://my.example.com",
+            "ACCOUNTS": {
+                "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
+                "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
+            },
+        }
+        yield hoiio
+
+
+@pytest.fixture
+def hoiio_client(hoiio: Hoiio) -> Iterator[HoiioClient]:
+    """A client of the default account."""
+    with HoiioClient() as client:
+        yield client
+
+
+@pytest.fixture(name="desk")
+def served_desk(settings: Any) -> Iterator[Desk]:
+    """A sandbox over HTTP, an application that listens, and the settings that lead from one to the other."""
+    with desk() as served:
+        settings.HOIIO = {
+            "API_URL": f"{served.url}/sandbox/open/",
+            "PUBLIC_URL": served.application.partition("/hoiio/")[0],
+            "ACCOUNTS": ACCOUNTS,
+        }
+        yield served
