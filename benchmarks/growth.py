@@ -108,7 +108,9 @@ def _post_template() -> None:
 
 def _multiply(model: type[Model], first: int, last: int) -> None:
     with (
-        tqdm(total=max(0, last - first + 1), desc=f"Filling {model._meta.db_table}", leave=False) as progress,
+        tqdm(
+            total=max(0, last - first + 1), desc=f"Filling {model._meta.db_table}", leave=False, disable=None
+        ) as progress,
         connection.cursor() as cursor,
     ):
         for start in range(first, last + 1, CHUNK):

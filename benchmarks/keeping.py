@@ -57,7 +57,7 @@ def _prune(rows: int) -> None:
     """Delete the oldest notifications through the ORM, a batch in each transaction."""
     notifications = apps.get_model("django_hoiio", "Notification")._default_manager.order_by("received_at")
     began = time.perf_counter()
-    for _ in tqdm(range(0, rows, BATCH), desc="Deleting", leave=False):
+    for _ in tqdm(range(0, rows, BATCH), desc="Deleting", leave=False, disable=None):
         notifications.filter(pk__in=list(notifications.values_list("pk", flat=True)[:BATCH])).delete()
     seconds = time.perf_counter() - began
     print(f"\nThe oldest {rows:,} deleted in batches of {BATCH:,}: {rows / seconds:,.0f} rows a second.")

@@ -41,7 +41,7 @@ def requests_a_second(seconds: int) -> dict[str, float]:
         ports = {is_heard: servers.enter_context(_serving(is_heard=is_heard)) for is_heard in (False, True)}
         for candidate in CANDIDATES:
             _wrk(candidate, ports[candidate.is_heard], 1)
-        for _ in tqdm(range(ROUNDS), desc="Over HTTP", unit="round", leave=False):
+        for _ in tqdm(range(ROUNDS), desc="Over HTTP", unit="round", leave=False, disable=None):
             for candidate in random.sample(CANDIDATES, len(CANDIDATES)):
                 rounds[candidate.name].append(_wrk(candidate, ports[candidate.is_heard], seconds))
     return {name: median(figures) for name, figures in rounds.items()}

@@ -53,7 +53,7 @@ def main() -> None:
 
 def _take_turns(processes: int) -> dict[str, list[dict[str, Any]]]:
     loaded: dict[str, list[dict[str, Any]]] = {name: [] for name in PROJECTS}
-    for _ in tqdm(range(processes), desc="Loading", leave=False):
+    for _ in tqdm(range(processes), desc="Loading", leave=False, disable=None):
         for name in random.sample(list(PROJECTS), len(PROJECTS)):
             said = subprocess.run(
                 [sys.executable, str(_LOAD), *PROJECTS[name]],

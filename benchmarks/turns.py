@@ -25,7 +25,7 @@ def take_turns(candidates: Sequence[Candidate], requests: int, title: str) -> di
     """Seconds that a request takes, by the candidate's name: the median of its batches, `requests` in all."""
     traffic = {candidate.name: bodies(f"AA-S-{uuid4().hex[:8]}") for candidate in candidates}
     batches: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
-    with tqdm(total=requests, desc=title, unit=" requests each", leave=False) as progress:
+    with tqdm(total=requests, desc=title, unit=" requests each", leave=False, disable=None) as progress:
         for _ in range(-(-requests // BATCH)):
             for candidate in random.sample(candidates, len(candidates)):
                 batches[candidate.name].append(_batch(candidate, traffic[candidate.name]))
