@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -493,6 +494,35 @@ def test_filter(viewer: Client, model: type[Model], query: dict[str, str], names
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
+    ("model", "query", "names"),
+    [
+        (Sms, {"overdue": "yes"}, ["AA-S-471804", "AA-S-471806"]),
+        (Sms, {"overdue": "yes", "sms_status__exact": "bounced"}, ["AA-S-471804"]),
+        (Call, {"overdue": "yes"}, ["AA-C-1"]),
+        (Call, {"missed": "yes"}, ["AA-C-2", "AA-C-2517398"]),
+        (Call, {"missed": "yes", "direction__exact": "incoming"}, ["AA-C-2"]),
+        (Fax, {"overdue": "yes"}, ["AA-C-3060998"]),
+        (Fax, {"overdue": "no"}, ["AA-C-3060997", "AA-C-3060998"]),
+    ],
+)
+def test_filter_of_what_is_overdue_and_what_was_missed(
+    viewer: Client, post: Post, settings: Any, model: type[Model], query: dict[str, str], names: list[str]
+) -> None:
+    settings.HOIIO = {**settings.HOIIO, "OVERDUE_AFTER": timedelta(0)}
+    post("ivr/", "txn_ref=AA-C-1&session=S1&call_state=ringing&from=%2B6591231111")
+    post("ivr/", "txn_ref=AA-C-2&session=S2&call_state=ended&duration=0&from=%2B6591231111")
+    rows = _changelist(viewer.get(url(model), query)).result_list
+    assert sorted(str(row) for row in rows) == names
+
+
+@pytest.mark.usefixtures("filled")
+def test_what_is_not_overdue_yet_is_not_found(viewer: Client, settings: Any) -> None:
+    settings.HOIIO = {**settings.HOIIO, "OVERDUE_AFTER": timedelta(hours=1)}
+    assert list(_changelist(viewer.get(url(Sms), {"overdue": "yes"})).result_list) == []
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
     ("model", "lookup"),
     [
         *((model, lookup) for model in TRANSACTIONS for lookup in ("other_number__startswith", "other_tail", "dest")),
@@ -516,7 +546,12 @@ def test_lookup_that_no_filter_asks_is_refused(viewer: Client, model: type[Model
 @pytest.mark.parametrize("value", ["\0", "'", "x" * 5000, "2012-13-45", ""])
 @pytest.mark.parametrize("model", MODELS)
 def test_filter_survives_anything(viewer: Client, model: type[Model], value: str) -> None:
-    names = {"outcome", *(f"{each[0] if isinstance(each, tuple) else each}__exact" for each in _filters(model))}
+    names = {
+        "outcome",
+        "overdue",
+        "missed",
+        *(f"{each[0] if isinstance(each, tuple) else each}__exact" for each in _filters(model)),
+    }
     assert {viewer.get(url(model), {name: value}).status_code for name in names} <= {200, 302, 400}
 
 

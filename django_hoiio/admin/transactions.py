@@ -7,23 +7,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Model, Prefetch
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.html import format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.kinds import CallStatus
-from django_hoiio.models import Notification, ReceiverFailure, Transaction
+from django_hoiio.models import OUTCOMES, Notification, ReceiverFailure, Transaction
 
+from .filters import AnyStatus, Missed, Overdue
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section, in_words, open_button
 from .veils import LINK, NUMBER, TEXT
 
 if TYPE_CHECKING:
-    from django.utils.functional import _StrOrPromise
+    pass
 
 
 def amount(value: Decimal | None, currency: str) -> str:
@@ -47,7 +47,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         "cost",
         "tag",
     )
-    list_filter: ClassVar[tuple[Any, ...]] = ("direction", "is_final", "updated_at")
+    list_filter: ClassVar[tuple[Any, ...]] = ("direction", "is_final", Overdue, "updated_at")
     sortable_by = ("txn_ref", "tag")
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
     search_help_text = _(
@@ -114,26 +114,9 @@ class TransactionAdmin(ReadOnlyAdmin):
         return amount(row.rate, row.currency)
 
 
-class AnyStatus(admin.SimpleListFilter):
-    """Finds the calls of which a leg, or the whole, came out so."""
-
-    title = _("outcome")
-    parameter_name = "outcome"
-    fields = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
-        return list(CallStatus.choices)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        word = self.value()
-        if word is None:
-            return queryset
-        return queryset.filter(Q(*((field, word) for field in self.fields), _connector=Q.OR))
-
-
 class CallAdmin(TransactionAdmin):
-    list_filter = ("call_state", AnyStatus, *TransactionAdmin.list_filter)
-    statuses = ("call_state", *AnyStatus.fields)
+    list_filter = ("call_state", AnyStatus, Missed, *TransactionAdmin.list_filter)
+    statuses = ("call_state", *OUTCOMES)
     veils = {**TransactionAdmin.veils, "dest1": NUMBER, "dest2": NUMBER}
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),

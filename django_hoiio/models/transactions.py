@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, SmsStatus
 from ..parsing.parameters import ACCOUNT_LENGTH, NUMBER_LENGTH, REFERENCE_LENGTH, TAG_LENGTH, WORD_LENGTH
+from .querysets import CallQuerySet, TransactionQuerySet
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -153,14 +154,6 @@ def _status(words: type[models.TextChoices], name: _StrPromise, help_text: _StrP
     return models.CharField(name, max_length=WORD_LENGTH, choices=words.choices, blank=True, help_text=help_text)
 
 
-class CallQuerySet(models.QuerySet["Call"]):
-    def newest_of(self, account: str, session: str | None) -> Call | None:
-        """The call that a notification belongs to which names its session alone."""
-        if not session:
-            return None
-        return self.filter(account=account, session=session).order_by("-created_at", "-pk").first()
-
-
 class Call(Transaction):
     """A call: between two numbers, a leg of a conference, or interactive."""
 
@@ -254,6 +247,8 @@ class Sms(Transaction):
     told = (*Transaction.told, "sms_status", "status", "bulk_txn_ref", "msg", "split_count")
     key = (*Transaction.key, "part")
 
+    objects = TransactionQuerySet.as_manager()
+
     class Meta(Transaction.Meta):
         verbose_name = _("SMS")
         verbose_name_plural = _("SMS")
@@ -283,6 +278,8 @@ class Fax(Transaction):
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
     told = (*Transaction.told, "fax_status", "fax_error_code", "fax_url", "fax_pages", "duration")
+
+    objects = TransactionQuerySet.as_manager()
 
     class Meta(Transaction.Meta):
         verbose_name = _("fax")

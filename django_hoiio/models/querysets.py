@@ -1,0 +1,53 @@
+"""What calls, SMS and faxes can be asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from ..conf import conf
+from ..kinds import CallStatus
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .transactions import Call, Transaction
+
+Row = TypeVar("Row", bound="Transaction")
+
+# The fields that say how a call, or a part of it, came out.
+OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
+
+_IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
+
+
+class TransactionQuerySet(models.QuerySet[Row]):
+    def overdue(self) -> Self:
+        """Those that were sent or began more than `OVERDUE_AFTER` ago and are not final.
+
+        An SMS may stay `queued` for ever, and so overdue.
+        """
+        # Asked a few times an hour: an index would save 0.2 s of a million rows, and cost each notification.
+        return self.filter(is_final=False, created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
+
+
+class CallQuerySet(TransactionQuerySet["Call"]):
+    def missed(self) -> Self:
+        """Those that are over and were not answered, in either direction.
+
+        A call is answered when each of its `OUTCOMES` that Hoiio tells is `answered`; where it tells none, as of a
+        caller whom the application did not hand on, when the call has a duration. One of which neither an outcome nor
+        a duration is told, or an outcome that is not documented, counts as neither answered nor missed.
+        """
+        in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
+        never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
+        return self.filter(in_vain | never_begun, is_final=True)
+
+    def newest_of(self, account: str, session: str | None) -> Call | None:
+        """The call that a notification belongs to which names its session alone."""
+        if not session:
+            return None
+        return self.filter(account=account, session=session).order_by("-created_at", "-pk").first()

@@ -1,0 +1,553 @@
+"""The recipes of the docs, taken as they stand there and run against the sandbox or a loopback server."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.core.files.storage import storages
+from django.core.management import call_command, get_commands
+from django.test import Client
+from django.utils import timezone
+
+from django_hoiio import inbox
+from django_hoiio.client import HoiioClient
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.signals import call_ended, ivr_ended
+
+from .conftest import arrival
+from .desk import FAX, HANDSET, NUMBER
+from .hoiio import Hoiio
+
+PAGE = (Path(__file__).parent.parent / "docs/recipes.rst").read_text(encoding="utf-8")
+PATIENCE = 30
+
+
+def blocks() -> dict[str, str]:
+    """The Python files of the page, by the path that stands in the first line of each."""
+    codes = re.findall(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE, re.MULTILINE)
+    lines = [[line[4:] for line in code.rstrip().split("\n")] for code in codes]
+    return {first.removeprefix("# "): "\n".join(rest) + "\n" for first, *rest in lines}
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Import a module of the app `switchboard`, which has all files of the page."""
+    for name, code in blocks().items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module
+    for signal in (call_ended, ivr_ended):
+        signal.disconnect(dispatch_uid="apologise")
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("mysite", "switchboard")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
+    """A project that asks a sandbox, and is notified by it; gives its address."""
+    settings.HOIIO = {
+        "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
+        "PUBLIC_URL": live_server.url,
+        "API_URL": f"{live_server.url}/sandbox/open/",
+    }
+    exchange.reset()
+    yield live_server.url
+    outbox.forget()
+    assert outbox.wait(PATIENCE)
+
+
+def test_page_has_the_files_that_are_tried_here() -> None:
+    assert list(blocks()) == [
+        "switchboard/receivers.py",
+        "switchboard/campaigns.py",
+        "mysite/settings.py",
+        "switchboard/copies.py",
+        "switchboard/management/commands/keep_copies.py",
+    ]
+
+
+# Cron.
+
+
+def cron_lines() -> list[str]:
+    return re.findall(r"^    [\d*/]+(?: [\d*/]+){4} (.+)$", PAGE, re.MULTILINE)
+
+
+def test_commands_that_cron_runs_are_there() -> None:
+    named = [re.findall(r"manage\.py (\w+)", line) for line in cron_lines()]
+    own = {path.stem for path in map(Path, blocks()) if path.parent.name == "commands"}
+
+    assert named == [["hoiio_recover"], ["hoiio_reconcile"], ["keep_copies"]]
+    assert {name for (name,) in named} - own <= set(get_commands())
+
+
+@pytest.mark.parametrize("line", cron_lines())
+@pytest.mark.parametrize(("code", "mailed"), [(0, ""), (1, "1 is left.\nand why\n")])
+def test_cron_mails_what_failed_alone(line: str, code: int, mailed: str, tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    said = f"print('1 is left.', flush=True); print('and why', file=sys.stderr); sys.exit({code})"
+    (tmp_path / "manage.py").write_text(f"import sys; {said}", encoding="utf-8")
+
+    run = subprocess.run(
+        ["sh", "-c", line.replace("/srv/mysite", str(tmp_path))], check=False, capture_output=True, text=True
+    )
+
+    assert (run.stdout, run.stderr) == (mailed, "")
+
+
+# A missed call, answered by an SMS.
+
+APOLOGY = "Sorry that we missed your call. We will call you back."
+MISSED = f"txn_ref=AA-C-1&session=S1&call_state=ended&duration=0&from={quote(HANDSET)}&to={quote(NUMBER)}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_caller_who_gave_up_gets_one_sms(sandbox: str, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+    telephone = Client()
+
+    assert telephone.post("/sandbox/telephone/call/", {"to": NUMBER}).status_code == 200
+    assert telephone.post("/sandbox/telephone/hangup/").status_code == 200
+    until(lambda: Sms.objects.filter(is_final=True).exists())
+
+    call = Call.objects.get()
+    assert (Sms.objects.get().msg, Sms.objects.get().dest, Sms.objects.get().tag) == (
+        APOLOGY,
+        HANDSET,
+        f"missed-{call.txn_ref}",
+    )
+    assert ReceiverFailure.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_caller_of_whom_the_history_alone_tells_gets_one_sms(sandbox: str, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+    exchange.switch(lost_share=1)
+    telephone = Client()
+    telephone.post("/sandbox/telephone/call/", {"to": NUMBER})
+    telephone.post("/sandbox/telephone/hangup/")
+    # Within the second, the call would not be part of the period.
+    for transaction in exchange.transactions.values():
+        transaction.at -= timedelta(minutes=10)
+
+    for _ in range(2):
+        call_command("hoiio_reconcile")
+
+    assert [str(call) for call in Call.objects.missed()] == [str(call) for call in Call.objects.all()]
+    assert (Call.objects.count(), Sms.objects.filter(dest=HANDSET).count()) == (1, 1)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what happens in other threads."""
+    give_up = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    assert outbox.wait(PATIENCE)
+
+
+@pytest.mark.django_db
+def test_caller_is_apologised_to_once_however_often_it_is_told(hoiio: Hoiio, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+
+    for _ in range(3):
+        inbox.receive(arrival("ivr", "", MISSED))
+
+    assert hoiio.request.path == "/open/sms/send"
+    assert {name: hoiio.request.params[name] for name in ("dest", "msg", "tag")} == {
+        "dest": HANDSET,
+        "msg": APOLOGY,
+        "tag": "missed-AA-C-1",
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(MISSED.replace("duration=0", "duration=1"), id="answered"),
+        pytest.param(MISSED.replace("call_state=ended", "call_state=ringing"), id="not over"),
+        pytest.param(MISSED.replace(quote(HANDSET), "private"), id="withheld"),
+        pytest.param(f"{MISSED}&date=2012-10-30+12%3A20%3A50", id="long ago"),
+        pytest.param("txn_ref=AA-C-1&call_status_dest1=busy&dest1=%2B6511111111", id="outgoing"),
+        pytest.param("session=S1&call_state=ended", id="of no call"),
+    ],
+)
+def test_nobody_else_gets_an_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+
+    inbox.receive(arrival("any", "", body))
+
+    assert (hoiio.requests, ReceiverFailure.objects.count()) == ([], 0)
+
+
+@pytest.mark.django_db
+def test_call_that_came_long_ago_and_names_no_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+
+    inbox.receive(arrival("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
+
+    assert hoiio.requests == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("answer", "failures"),
+    [({"status": "error_insufficient_credit"}, 1), ({"status": "error_internal_server_error"}, 0)],
+)
+def test_apology_is_tried_again_unless_it_may_have_been_sent(
+    answer: Any, failures: int, hoiio: Hoiio, recipe: Any
+) -> None:
+    recipe("switchboard.receivers")
+    hoiio.says(answer)
+
+    inbox.receive(arrival("ivr", "", MISSED))
+
+    assert (len(hoiio.requests), ReceiverFailure.objects.count()) == (1, failures)
+
+
+# A campaign.
+
+GOOD, FAILS, ERRS, SILENT, REFUSED, LOST = (
+    "+6511111111",
+    "+6500000100",
+    "+6500000900",
+    "+6500000400",
+    "+6500000500",
+    "+6522222222",
+)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_campaign_is_counted_and_sent_again_to_the_failed(sandbox: str, recipe: Any) -> None:
+    campaigns = recipe("switchboard.campaigns")
+
+    bulk = campaigns.send("spring", "Half price!", [GOOD, FAILS, ERRS, SILENT, REFUSED])
+    assert outbox.wait(PATIENCE)
+
+    assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 2, "refused": 1, "under_way": 1}
+    assert campaigns.silent("spring", bulk, [GOOD, REFUSED, LOST]) == {LOST}
+
+    again = campaigns.resend("spring", bulk, "Still half price!")
+    assert outbox.wait(PATIENCE)
+
+    sent = campaigns.messages("spring-again", again)
+    assert sorted(sent.values_list("dest", flat=True)) == [FAILS, ERRS]
+    assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 2, "refused": 1, "under_way": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_campaign_that_reached_everybody_is_not_sent_again(sandbox: str, recipe: Any) -> None:
+    campaigns = recipe("switchboard.campaigns")
+    bulk = campaigns.send("spring", "Half price!", [GOOD])
+    assert outbox.wait(PATIENCE)
+
+    assert campaigns.resend("spring", bulk, "Still half price!") is None
+    assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 0, "refused": 0, "under_way": 0}
+
+
+@pytest.mark.django_db
+def test_campaign_is_found_by_what_each_notification_names(recipe: Any) -> None:
+    campaigns = recipe("switchboard.campaigns")
+    for body in (
+        "txn_ref=AA-S-1&sms_status=delivered&tag=spring&dest=%2B6511111111",
+        "status=error_dest_not_supported&bulk_txn_ref=AA-B-1&dest=%2B6500000500",
+        "txn_ref=AA-S-2&sms_status=delivered&tag=autumn&dest=%2B6511111111",
+        "status=error_dest_not_supported&bulk_txn_ref=AA-B-2&dest=%2B6500000500",
+    ):
+        inbox.receive(arrival("sms", "", body))
+
+    assert campaigns.results("spring", "AA-B-1") == {"delivered": 1, "failed": 0, "refused": 1, "under_way": 0}
+
+
+# A copy of each recording and fax.
+
+PDF = b"%PDF-1.4\n/Type /Page"
+
+
+class Source:
+    """A server on the loopback that answers as a test says."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: answered(handler, b"ID3")
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.origin = ""
+
+
+def answered(handler: BaseHTTPRequestHandler, content: bytes, *, code: int = 200, **headers: str) -> None:
+    handler.send_response(code)
+    for name, value in {"Content-Length": str(len(content)), **headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+@pytest.fixture
+def source() -> Iterator[Source]:
+    source = Source()
+
+    class Handler(BaseHTTPRequestHandler):
+        # Keeps the connection open after an answer, as real servers do.
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            source.asked.append((self.path, dict(self.headers)))
+            source.answer(self)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    source.origin = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield source
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def copies(recipe: Any, source: Source, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The recipe, allowed to ask the loopback server, with the storage that the page sets up, elsewhere."""
+    given = recipe("mysite.settings").STORAGES
+    given["hoiio"]["OPTIONS"]["location"] = str(tmp_path / "private")
+    settings.STORAGES = given
+    copies = recipe("switchboard.copies")
+    monkeypatch.setattr(copies, "SOURCES", {*copies.SOURCES, source.origin})
+    return copies
+
+
+def kept() -> dict[str, bytes]:
+    """The files of the storage."""
+    storage = storages["hoiio"]
+    names = storage.listdir("")[1] if storage.exists("") else []
+    return {name: Path(storage.path(name)).read_bytes() for name in names}
+
+
+def linked(link: str, name: str = "record_url") -> Notification:
+    """A notification with a link."""
+    return inbox.receive(arrival("ivr", "", f"txn_ref=AA-C-1&session=S1&{name}={quote(link, safe='')}")).notification
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fax_and_recording_of_the_sandbox_are_copied(
+    sandbox: str, copies: Any, recipe: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(copies, "SOURCES", {sandbox})
+    command = recipe("switchboard.management.commands.keep_copies").Command()
+    with HoiioClient() as client:
+        client.fax.send(dest=FAX, file=PDF)
+        session = client.ivr.dial(dest=GOOD).session
+        assert outbox.wait(PATIENCE)
+        client.ivr.record(session=session, msg="Speak")
+    assert outbox.wait(PATIENCE)
+
+    call_command(command)
+
+    recorded = Notification.objects.get(kind="ivr_record")
+    faxed = Notification.objects.get(kind="fax_received")
+    files = kept()
+    assert files[copies.path_of(faxed, "fax_url")] == PDF
+    assert files[copies.path_of(recorded, "record_url")] == b"This is a message from the sandbox."
+    assert capsys.readouterr().out == f"Copied {len(files)}; 0 could not be copied.\n"
+    assert Fax.objects.filter(direction="incoming").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "ending"), [("record_url", "mp3"), ("monitor_url", "mp3"), ("fax_url", "pdf")])
+def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, source: Source) -> None:
+    notification = linked(f"{source.origin}/rec-113.mp3?Expires=1&Signature=a%3D%3D", name)
+
+    assert copies.keep_new() == (1, 0)
+
+    assert kept() == {f"{notification.arrival}-{name}.{ending}": b"ID3"}
+    assert [path for path, _ in source.asked] == ["/rec-113.mp3?Expires=1&Signature=a%3D%3D"]
+
+
+@pytest.mark.django_db
+def test_copy_is_made_once(copies: Any, source: Source) -> None:
+    linked(f"{source.origin}/rec-113.mp3")
+
+    assert [copies.keep_new(), copies.keep_new()] == [(1, 0), (0, 0)]
+    assert len(source.asked) == 1
+
+
+@pytest.mark.django_db
+def test_what_came_long_ago_or_has_no_link_is_left_alone(copies: Any, source: Source) -> None:
+    said = f"txn_ref=AA-C-1&record_url={quote(source.origin)}"
+    inbox.receive(arrival("ivr", "", said, received_at=timezone.now() - timedelta(days=3)))
+    inbox.receive(arrival("ivr", "", "txn_ref=AA-C-1&record_url="))
+    inbox.receive(arrival("ivr", "", "txn_ref=AA-C-1&digits=1"))
+
+    assert (copies.keep_new(), source.asked) == ((0, 0), [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://hoiio.s3.amazonaws.com/rec.mp3",
+        "https://example.com/rec.mp3",
+        "https://hoiio.s3.amazonaws.com.example.com/rec.mp3",
+        "https://hoiio.s3.amazonaws.com@example.com/rec.mp3",
+        "https://example.com\\@hoiio.s3.amazonaws.com/rec.mp3",
+        "https://hoiio.s3.amazonaws.com:22/rec.mp3",
+        "https://127.0.0.1/rec.mp3",
+        "https://[::1/rec.mp3",
+        "//hoiio.s3.amazonaws.com/rec.mp3",
+        "file:///etc/passwd",
+        "rec.mp3",
+    ],
+)
+def test_link_to_elsewhere_is_not_followed(
+    link: str, copies: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(copies, "CONNECTIONS", {})
+    notification = linked(link)
+
+    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"]
+    assert message in {
+        f"The record_url of {notification.arrival} was not copied: {why}"
+        for why in (
+            "The link leads to a host that is not one of SOURCES.",
+            "The download ended with ValueError.",
+        )
+    }
+
+
+def redirected(handler: BaseHTTPRequestHandler) -> None:
+    answered(handler, b"elsewhere", code=302, Location="/other")
+
+
+def too_long(handler: BaseHTTPRequestHandler) -> None:
+    answered(handler, b"x" * 101)
+
+
+def in_pieces(handler: BaseHTTPRequestHandler, *pieces: bytes, end: bytes = b"0\r\n\r\n") -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for piece in pieces:
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+    handler.wfile.write(end)
+    handler.close_connection = True
+
+
+def broken_off(handler: BaseHTTPRequestHandler) -> None:
+    answered(handler, b"half", **{"Content-Length": "8"})
+    handler.close_connection = True
+
+
+def no_http(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"secret?Signature=abc\r\n\r\n")
+    handler.close_connection = True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (redirected, "The answer was 302."),
+        (lambda handler: answered(handler, b"gone", code=403), "The answer was 403."),
+        (too_long, "It has more than 100 bytes."),
+        (lambda handler: in_pieces(handler, b"x" * 60, b"x" * 60), "It has more than 100 bytes."),
+        (lambda handler: in_pieces(handler, b"half", end=b""), "The download ended with IncompleteRead."),
+        (broken_off, "It broke off 4 bytes before its end."),
+        (no_http, "The download ended with BadStatusLine."),
+    ],
+)
+def test_what_is_not_the_whole_file_is_not_kept(
+    answer: Any,
+    why: str,
+    copies: Any,
+    source: Source,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(copies, "MOST_BYTES", 100)
+    source.answer = answer
+    notification = linked(f"{source.origin}/rec-113.mp3?Signature=abc")
+
+    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
+        f"The record_url of {notification.arrival} was not copied: {why}"
+    ]
+    assert [path for path, _ in source.asked] == ["/rec-113.mp3?Signature=abc"]
+
+
+@pytest.mark.django_db
+def test_file_of_just_the_most_bytes_is_kept(copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MOST_BYTES", 100)
+    source.answer = lambda handler: answered(handler, b"x" * 100)
+    linked(f"{source.origin}/rec-113.mp3")
+
+    assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"x" * 100])
+
+
+@pytest.mark.django_db
+def test_file_that_comes_in_pieces_is_kept_whole(copies: Any, source: Source) -> None:
+    source.answer = lambda handler: in_pieces(handler, b"one ", b"two")
+    linked(f"{source.origin}/rec-113.mp3")
+
+    assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"one two"])
+
+
+@pytest.mark.django_db
+def test_download_that_takes_too_long_is_given_up(
+    copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr(copies, "monotonic", lambda: next(clock))
+    source.answer = lambda handler: answered(handler, b"x" * 300_000)
+    linked(f"{source.origin}/rec-113.mp3")
+
+    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert "It took more than 60 seconds." in caplog.text
+
+
+@pytest.mark.django_db
+def test_server_that_says_nothing_is_given_up(
+    copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(copies, "TIMEOUT", 0.05)
+    source.answer = lambda handler: done.wait(PATIENCE) and None
+    linked(f"{source.origin}/rec-113.mp3")
+
+    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    done.set()
+    assert "The download ended with TimeoutError." in caplog.text
+
+
+@pytest.mark.django_db
+def test_one_that_cannot_be_copied_stops_no_other(
+    copies: Any, source: Source, recipe: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    linked("https://example.com/rec.mp3")
+    linked(f"{source.origin}/rec-113.mp3")
+
+    with pytest.raises(SystemExit) as ended:
+        call_command(recipe("switchboard.management.commands.keep_copies").Command())
+
+    assert (ended.value.code, list(kept().values())) == (1, [b"ID3"])
+    assert capsys.readouterr().out == "Copied 1; 1 could not be copied.\n"
