@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -131,6 +132,13 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
     if given.get("DISPATCH", "inline") not in ("inline", "task"):
         yield _odd_dispatch(given["DISPATCH"])
+    for key, least in _LEAST.items():
+        if isinstance(given.get(key), type(least)) and given[key] < least:
+            yield _too_little(key, given[key])
+
+
+# A reconciliation with less would ask for ever, or never.
+_LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "CALLS_PER_MINUTE": 1}
 
 
 def _unknown_key(key: str) -> CheckMessage:
@@ -185,6 +193,14 @@ def _odd_dispatch(where: object) -> CheckMessage:
         f"HOIIO['DISPATCH'] is {where!r}; it is 'inline' or 'task'.",
         hint="Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
         id="django_hoiio.E008",
+    )
+
+
+def _too_little(key: str, value: object) -> CheckMessage:
+    return Error(
+        f"HOIIO[{key!r}] is {value!r}; it is {_LEAST[key]!r} at least.",
+        hint=f"Write {key!r}: {KEYS[key][1]!r}.",
+        id="django_hoiio.E011",
     )
 
 

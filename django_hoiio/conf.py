@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,18 @@ class HoiioSettings:
         return url
 
     @property
+    def OVERDUE_AFTER(self) -> timedelta:
+        """How long after its beginning a call, SMS or fax that is not final is asked after."""
+        after: timedelta = self.given.get("OVERDUE_AFTER", timedelta(hours=1))
+        return after
+
+    @property
+    def CALLS_PER_MINUTE(self) -> int:
+        """How often the reconciliation asks Hoiio within a minute, for each account."""
+        calls: int = self.given.get("CALLS_PER_MINUTE", 60)
+        return calls
+
+    @property
     def has_time_zones(self) -> bool:
         """Whether Django keeps aware dates, which Hoiio's need."""
         return bool(settings.USE_TZ)
@@ -97,4 +110,6 @@ KEYS: dict[str, tuple[tuple[type, ...], object]] = {
     "MAX_ATTEMPTS": ((int,), 5),
     "SPOOL_DIR": ((str, Path, type(None)), "/var/spool/hoiio"),
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),
+    "OVERDUE_AFTER": ((timedelta,), timedelta(hours=1)),
+    "CALLS_PER_MINUTE": ((int,), 60),
 }

@@ -19,6 +19,14 @@ class Route(TextChoices):
     ANY = "any", _("any")
 
 
+class Channel(TextChoices):
+    """The parts of Hoiio, each with a history of its own."""
+
+    VOICE = "voice", _("voice")
+    SMS = "sms", _("SMS")
+    FAX = "fax", _("fax")
+
+
 class Kind(TextChoices):
     """What a notification is about. The signals bear the same names."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def test_good_settings_pass(settings: Any) -> None:
         "MAX_ATTEMPTS": 7,
         "SPOOL_DIR": Path("/var/spool/hoiio"),
         "API_URL": "http://127.0.0.1:8000/sandbox/open/",
+        "OVERDUE_AFTER": timedelta(hours=6),
+        "CALLS_PER_MINUTE": 1,
     }
     assert set(full) == set(KEYS)
     for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):
@@ -110,6 +113,29 @@ def test_public_url_needs_a_scheme_and_a_host(settings: Any, url: str, cure: str
             f"Write 'PUBLIC_URL': {cure!r}.",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message", "cure"),
+    [
+        (
+            "OVERDUE_AFTER",
+            timedelta(0),
+            "HOIIO['OVERDUE_AFTER'] is datetime.timedelta(0); it is datetime.timedelta(seconds=1) at least.",
+            "Write 'OVERDUE_AFTER': datetime.timedelta(seconds=3600).",
+        ),
+        (
+            "CALLS_PER_MINUTE",
+            0,
+            "HOIIO['CALLS_PER_MINUTE'] is 0; it is 1 at least.",
+            "Write 'CALLS_PER_MINUTE': 60.",
+        ),
+    ],
+)
+def test_reconciliation_that_would_never_end_is_an_error(
+    settings: Any, key: str, value: object, message: str, cure: str
+) -> None:
+    assert errors(settings, {key: value}) == [("django_hoiio.E011", message, cure)]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,21 @@
-"""What is kept: the notifications as they came, the latest state of each transaction, and the failed receivers."""
+"""What is kept: notifications as they came, the latest state of each transaction, failed receivers, and marks."""
 
 from .failures import ReceiverFailure
+from .marks import HighWaterMark
 from .notifications import Notification
+from .querysets import OUTCOMES
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
-__all__ = ["MODELS", "TAIL_LENGTH", "Call", "Fax", "Notification", "ReceiverFailure", "Sms", "Transaction", "tail_of"]
+__all__ = [
+    "MODELS",
+    "OUTCOMES",
+    "TAIL_LENGTH",
+    "Call",
+    "Fax",
+    "HighWaterMark",
+    "Notification",
+    "ReceiverFailure",
+    "Sms",
+    "Transaction",
+    "tail_of",
+]

@@ -12,6 +12,7 @@ from uuid import UUID
 from ..kinds import Direction, Kind, Origin, Proof, Rank, Route, facts_of
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
+from .history import as_notified
 from .parameters import PARAMETERS, read
 
 
@@ -107,6 +108,8 @@ def parse(arrival: Arrival) -> Parsed:
         in_query = {name: text for name, text in in_query.items() if name not in PARAMETERS}
         unproved = [name for name in in_query if name not in in_body]
     said = {**in_query, **in_body}
+    if arrival.origin == Origin.POLL:
+        said = as_notified(said, arrival.route)
     params = {name: text for name, text in said.items() if name in PARAMETERS}
     pass_on = {name: text for name, text in said.items() if name not in PARAMETERS}
     values, problems = read(params)

@@ -92,12 +92,17 @@ def merged_row(change: Change, fetched: Sequence[Any], using: str) -> Row | None
     return Row(table_of(change.model, using), fetched) if change.wants_row else None
 
 
+def stamp_of(change: Change, rank: Rank) -> str:
+    """The stamp of what a change says at a rank; it overwrites what bears the same or a lower one."""
+    # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
+    moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{rank:d}{moment:016d}"
+
+
 def statement_of(change: Change, using: str) -> tuple[str, dict[str, Any]]:
     """The statement of a change, which gives back the row or its primary key, and its parameters."""
     model, values = change.model, change.values
-    # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
-    moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // timedelta(microseconds=1)
-    stamp, party_stamp = f"{change.rank:d}{moment:016d}", f"{change.party_rank:d}{moment:016d}"
+    stamp, party_stamp = stamp_of(change, change.rank), stamp_of(change, change.party_rank)
     stamps = [(party_stamp if name in model.party else stamp) if name in values else UNTOLD for name in model.told]
     row = {
         **values,

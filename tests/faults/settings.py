@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from tests.settings import *  # noqa: F403
@@ -16,7 +17,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 DATABASES["default"]["OPTIONS"] = OPTIONS[DATABASE]
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.listening.Listening"]
-HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"]}
+HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"], **json.loads(os.environ.get("HOIIO_FAULTS_HOIIO", "{}"))}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
+from django.core.management.base import BaseCommand
 
+from django_hoiio.management import moments
 from django_hoiio.management.progress import bar
 from django_hoiio.recovery import reparse
 
@@ -25,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Write nothing; say what would change.")
 
     def handle(self, *args: Any, since: str | None, tell: bool, dry_run: bool, **options: Any) -> None:
-        report = reparse(since=_moment(since) if since else None, tell=tell, dry_run=dry_run, progress=bar)
+        report = reparse(since=moments.since(since) if since else None, tell=tell, dry_run=dry_run, progress=bar)
         would = "Would change" if dry_run else "Changed"
         self.stdout.write(
             f"Read {report.read} notifications again. {would} {report.changed} of them and {report.states} calls, SMS"
@@ -33,11 +32,3 @@ class Command(BaseCommand):
         )
         if report.failed:
             sys.exit(1)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"--since is {text!r}; write it as 2026-01-31 or 2026-01-31T12:00.") from error
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

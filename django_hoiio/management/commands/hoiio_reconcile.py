@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from importlib import import_module
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from django_hoiio.management import moments
+from django_hoiio.management.progress import bar
+
+
+class Command(BaseCommand):
+    help = (
+        "Asks Hoiio's history for the notifications that never came, and how things stand that are overdue. Exits with"
+        " 1 when something could not be asked. Safe to kill, to run again, and to run from cron."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--account", help="The account in HOIIO['ACCOUNTS'] to ask for; without it, all that can.")
+        parser.add_argument(
+            "--since",
+            metavar="DATE",
+            help="Read the history from then on, 2026-01-31 or 2026-01-31T12:00, and not from where it stopped.",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Ask, and write nothing; say what would come in.")
+
+    def handle(self, *args: Any, account: str | None, since: str | None, dry_run: bool, **options: Any) -> None:
+        begin = moments.since(since) if since else None
+        if begin is not None and begin > timezone.now():
+            raise CommandError(f"--since is {since!r}, which is still to come.")
+        try:
+            # By name, so that the help can be read without the client's packages.
+            reconciliation = import_module("django_hoiio.reconciliation")
+            accounts = [account] if account else reconciliation.able_accounts()
+            if not accounts:
+                raise CommandError("No account can ask Hoiio; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
+            report = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=bar)
+        except (ImportError, ImproperlyConfigured, ValueError) as error:
+            raise CommandError(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            # What a database says may quote numbers and texts.
+            raise CommandError(f"The database is away ({type(error).__name__}); run it again later.") from None
+        for failure in report.failures:
+            self.stderr.write(failure)
+        self.stdout.write(str(report))
+        if report.failures:
+            sys.exit(1)

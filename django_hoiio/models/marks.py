@@ -1,0 +1,61 @@
+"""How far the reconciliation has got."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models, router
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from ..kinds import Channel
+from ..parsing.parameters import ACCOUNT_LENGTH
+
+
+class HighWaterMarkQuerySet(models.QuerySet["HighWaterMark"]):
+    def where_written(self) -> HighWaterMarkQuerySet:
+        """Read from the database that is written to: a replica may not have them yet."""
+        return self.using(router.db_for_write(self.model))
+
+    def of(self, account: str, channel: Channel) -> HighWaterMark:
+        """The mark of a channel; one that is not kept yet where nothing was asked."""
+        named = {"account": account, "channel": channel.value}
+        return self.filter(**named).first() or self.model(**named)
+
+
+class HighWaterMark(models.Model):
+    """Up to when one account's calls, SMS or faxes were asked of Hoiio. Each moment only ever moves forward."""
+
+    account = models.CharField(
+        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("Which of the project's Hoiio accounts was asked.")
+    )
+    channel = models.CharField(
+        _("channel"), max_length=8, choices=Channel.choices, help_text=_("Which history was asked for.")
+    )
+    up_to = models.DateTimeField(
+        _("up to"), null=True, blank=True, help_text=_("All that began before then was read from the history.")
+    )
+    overdue_up_to = models.DateTimeField(
+        _("overdue up to"), null=True, blank=True, help_text=_("All that was due to be asked after by then was.")
+    )
+
+    objects = HighWaterMarkQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("high-water mark")
+        verbose_name_plural = _("high-water marks")
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["account", "channel"], name="hoiio_mark_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.channel}"
+
+    def move(self, field: str, moment: datetime) -> None:
+        """Move one of the two moments forward; it stays where it is further already, also by another process."""
+        using = router.db_for_write(type(self))
+        marks = type(self).objects.using(using)
+        mark, _is_new = marks.get_or_create(account=self.account, channel=self.channel)
+        is_behind = Q(**{field: None}) | Q(**{f"{field}__lt": moment})
+        marks.filter(is_behind, pk=mark.pk).update(**{field: moment})
+        mark.refresh_from_db(using=using)
+        self.up_to, self.overdue_up_to = mark.up_to, mark.overdue_up_to

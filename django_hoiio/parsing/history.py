@@ -1,0 +1,90 @@
+"""What an entry of Hoiio's history says, in the words of the notification that would have said it.
+
+History names the parties in its own way, has a word of its own for an SMS that came in, and does not say that a call is
+interactive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..kinds import CallState, CallStatus, Rank, Route, SmsStatus, rank_of
+from .parameters import PARAMETERS
+
+# How the reference of an SMS that came in begins; a hint for an entry without a status.
+INCOMING_SMS = "AA-SI-"
+
+LEGS = ("call_status", "call_status_dest1", "call_status_dest2")
+
+# What to say instead; `None` takes a name out.
+_Said = Mapping[str, str | None]
+
+
+def as_notified(said: Mapping[str, str], route: Route) -> dict[str, str]:
+    """Put an entry as a notification. What no notification says is left out, such as the sender of an SMS of ours.
+
+    The route says what is known of the transaction: `ivr` a call that is known to be interactive, `any` a call that is
+    not known and looks as if it came in, `voice` every other call.
+    """
+    put = {**said, **_PUT[route](said)}
+    return {name: text for name, text in put.items() if name in PARAMETERS and text is not None}
+
+
+def is_over(said: Mapping[str, str]) -> bool:
+    """Whether an entry says that its call is over: it has a duration then, and nobody in it is `ongoing`."""
+    words = [(name, said[name]) for name in LEGS if said.get(name)]
+    if any(word == CallStatus.ONGOING for _, word in words):
+        return False
+    return bool(said.get("duration")) or (words != [] and all(rank_of(*word) == Rank.FINAL for word in words))
+
+
+def looks_incoming(said: Mapping[str, str]) -> bool:
+    """Whether a call names one party and the Hoiio Number that took part, as one that came in does."""
+    return bool(said.get("number")) and not (said.get("dest1") and said.get("dest2"))
+
+
+def _sms(said: Mapping[str, str]) -> _Said:
+    word = said.get("sms_status")
+    if word == SmsStatus.RECEIVED or (not word and said.get("txn_ref", "").startswith(INCOMING_SMS)):
+        return {"sms_status": None, **_parties(said)}
+    return {}
+
+
+def _fax(said: Mapping[str, str]) -> _Said:
+    # A fax that was sent has none.
+    return _parties(said) if said.get("src") else {}
+
+
+def _parties(said: Mapping[str, str]) -> _Said:
+    return {"from": said.get("src", ""), "to": said.get("dest", ""), "dest": None}
+
+
+def _call(said: Mapping[str, str]) -> _Said:
+    """A leg of a conference has one party, and is notified without a number after the name."""
+    if not said.get("dest1") or said.get("dest2") or said.get("call_status_dest2"):
+        return {}
+    leg = {"dest": said["dest1"], "call_status": said.get("call_status_dest1")}
+    return {**leg, "dest1": None, "call_status_dest1": None}
+
+
+def _interactive(said: Mapping[str, str]) -> _Said:
+    """Its parties are known from its notifications, which name them in another way than history does."""
+    state = CallState.ENDED if is_over(said) else CallState.ONGOING
+    return {"call_state": state.value, **dict.fromkeys((*LEGS, "dest", "dest1", "dest2"))}
+
+
+def _came_in(said: Mapping[str, str]) -> _Said:
+    return {**_interactive(said), "from": said.get("dest1") or said.get("dest2", ""), "to": said["number"]}
+
+
+def _any(said: Mapping[str, str]) -> _Said:
+    return _came_in(said) if looks_incoming(said) else _call(said)
+
+
+_PUT: dict[Route, Callable[[Mapping[str, str]], _Said]] = {
+    Route.VOICE: _call,
+    Route.IVR: _interactive,
+    Route.SMS: _sms,
+    Route.FAX: _fax,
+    Route.ANY: _any,
+}

@@ -1,0 +1,79 @@
+"""Asks after what was begun and has not ended, more and more rarely, and then no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import groupby
+from operator import itemgetter
+
+from django.db import router
+
+from ..conf import conf
+from ..exceptions import BadParameter, HoiioFault, NotAllowed
+from ..kinds import Channel
+from ..models import HighWaterMark
+from ..recovery.progress import Progress
+from .asking import Asker
+from .news import MODELS, take_in
+from .report import Report
+
+# Asked at OVERDUE_AFTER, and each time when it is twice as old, so often in all.
+TIMES = 8
+
+# Faults of Hoiio's one after the other, after which it is left in peace.
+PATIENCE = 3
+
+
+def ask_overdue(asker: Asker, channel: Channel, report: Report, *, progress: Progress) -> None:
+    """Ask after each overdue transaction whose time has come since the mark. Raises `HoiioError`."""
+    mark = HighWaterMark.objects.where_written().of(asker.account, channel)
+    due = _due(asker.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
+    faults = 0
+    # Those of one moment together: the mark cannot stand between them.
+    for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
+        for _, txn_ref in together:
+            faults = 0 if _ask(asker, channel, txn_ref, report, is_last_straw=faults + 1 == PATIENCE) else faults + 1
+        if not report.dry_run:
+            mark.move("overdue_up_to", moment)
+
+
+def _ask(asker: Asker, channel: Channel, txn_ref: str, report: Report, *, is_last_straw: bool) -> bool:
+    """Ask after one; False where Hoiio had a fault with this one."""
+    report.overdue += 1
+    try:
+        entry = asker.status(channel, txn_ref)
+    except (BadParameter, NotAllowed):
+        report.strangers += 1
+        return True
+    except HoiioFault as fault:
+        if is_last_straw:
+            raise
+        report.failures.append(f"{txn_ref} of account {asker.account!r}: {fault}")
+        return False
+    report.found[take_in(entry, dry_run=report.dry_run)] += 1
+    return True
+
+
+def _due(account: str, channel: Channel, mark: datetime | None, now: datetime) -> list[tuple[datetime, str]]:
+    """What is to be asked after: when that was due, and the reference; the longest due first."""
+    model = MODELS[channel]
+    last = conf.OVERDUE_AFTER * (1 << (TIMES - 1))
+    after = mark or now - last
+    rows = model._default_manager.using(router.db_for_write(model))
+    waiting = rows.filter(account=account, is_final=False, created_at__gt=after - last, created_at__lte=now)
+    references = waiting.exclude(txn_ref=None).values_list("created_at", "txn_ref").distinct()
+    return sorted(_after(after, ((due_at(begun, now), str(txn_ref)) for begun, txn_ref in references)))
+
+
+def _after(mark: datetime, moments: Iterator[tuple[datetime | None, str]]) -> Iterator[tuple[datetime, str]]:
+    return ((moment, txn_ref) for moment, txn_ref in moments if moment is not None and moment > mark)
+
+
+def due_at(begun: datetime, now: datetime) -> datetime | None:
+    """When a transaction was due to be asked after last; `None` where it is not overdue yet."""
+    age = (now - begun) // conf.OVERDUE_AFTER
+    if age < 1:
+        return None
+    times = min(age.bit_length(), TIMES)
+    return begun + conf.OVERDUE_AFTER * (1 << (times - 1))

@@ -1,0 +1,126 @@
+"""`hoiio_reconcile` killed at ten random points, on what a sandbox has lost of all channels."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models import F
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.kinds import Origin
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.sandbox import calls, outbox
+from django_hoiio.sandbox.exchange import exchange
+
+from ..conftest import values
+from ..test_reconciliation_sandbox import everything_happens
+from .conftest import Figures
+from .processes import Environment, run_command, start_command
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KILLS = 10
+ROUNDS = 65
+
+# More runs than are ever needed, so that it ends by itself.
+MOST_RUNS = 40
+
+
+@pytest.fixture
+def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
+    """A client of a sandbox that loses three of ten."""
+    settings.HOIIO = {
+        "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
+        "PUBLIC_URL": live_server.url,
+        "API_URL": f"{live_server.url}/sandbox/open/",
+        "CALLS_PER_MINUTE": 1000,
+    }
+    exchange.reset()
+    exchange.switch(lost_share=0.3)
+    with HoiioClient() as client:
+        yield client
+    for part in (calls, outbox):
+        part.forget()
+    assert outbox.wait(30)
+
+
+def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
+    client: HoiioClient, settings: Any, environ: Environment, tmp_path: Path, figures: Figures
+) -> None:
+    everything_happens(client, ROUNDS)
+    # As if half an hour had gone by, so that all of it is settled.
+    for transaction in exchange.transactions.values():
+        transaction.at -= timedelta(minutes=30)
+    posted = Notification.objects.count()
+    missing = len([ref for ref in exchange.transactions if not _is_final(ref)])
+    environ = {**environ, "HOIIO_FAULTS_RECEIVERS": "first last", "HOIIO_FAULTS_HOIIO": json.dumps(settings.HOIIO)}
+
+    kills = runs = 0
+    while kills < KILLS:
+        runs += 1
+        assert runs <= MOST_RUNS, "the runs end before they are killed"
+        kills += _run_for_a_moment(environ, random.randint(1, max(1, missing // (KILLS + 2))))
+    code, printed = run_command(environ, "hoiio_reconcile")
+    assert code == 0, printed
+    _tell_the_rest(environ)
+
+    polled = Notification.objects.filter(origin=Origin.POLL)
+    assert len(polled) == missing
+    assert set(Counter(polled.values_list("txn_ref", flat=True)).values()) == {1}
+    assert [ref for ref in exchange.transactions if not _is_final(ref)] == []
+    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
+    assert set(told) == {(name, str(row.arrival)) for row in polled for name in ("first", "last")}
+
+    before = _rows()
+    assert run_command(environ, "hoiio_reconcile")[0] == 0
+    assert _rows() == before
+    figures(
+        posted=posted,
+        lost_ends=missing,
+        kills=kills,
+        runs=runs + 1,
+        rows_of_the_poll=len(polled),
+        told_twice=sum(times > 1 for times in told.values()),
+    )
+
+
+def _is_final(txn_ref: str) -> bool:
+    return any(model._base_manager.filter(txn_ref=txn_ref, is_final=True).exists() for model in (Call, Sms, Fax))
+
+
+def _run_for_a_moment(environ: Environment, more: int) -> int:
+    """Run it, and kill it when so many more have come in; tell whether it was killed."""
+    enough = Notification.objects.count() + more
+    process = start_command(environ, "hoiio_reconcile")
+    try:
+        until = time.monotonic() + 60
+        while Notification.objects.count() < enough and process.poll() is None and time.monotonic() < until:
+            time.sleep(random.uniform(0, 0.003))
+    finally:
+        process.kill()
+        process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def _tell_the_rest(environ: Environment) -> None:
+    """As `hoiio_recover` does when the claims and the rests of the receivers are over."""
+    for _ in range(3):
+        begun = datetime.now(timezone.utc) - timedelta(hours=1)
+        Notification.objects.undispatched().update(claimed_until=F("received_at") - timedelta(hours=1))
+        ReceiverFailure.objects.unmended().update(failed_at=begun)
+        code, printed = run_command(environ, "hoiio_recover", "--ivr")
+        assert code in (0, 1), printed
+
+
+def _rows() -> list[list[dict[str, Any]]]:
+    models = (Call, Sms, Fax, Notification)
+    return [[values(row) for row in model._base_manager.order_by("pk")] for model in models]

@@ -1,0 +1,168 @@
+"""A sandbox that loses three of ten notifications of all channels, and one run that brings back what they told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.kinds import Origin
+from django_hoiio.models import Call, Fax, Notification, Sms
+from django_hoiio.reconciliation import history, reconcile
+from django_hoiio.sandbox import calls, handset, outbox
+from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.records import Transaction
+
+from .conftest import values
+
+# The server and the sandbox's own thread need what is committed.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NUMBER, FAX_NUMBER = "+6531234567", "+6531234568"
+PDF = b"%PDF-1.4\n/Type /Page"
+
+# A number that answers, and those that fail, are busy or do not answer.
+DESTS = ["+6511111111", "+6500000100", "+6500000200", "+6500000300"]
+
+# How many of each are made; what a sandbox posts of them is over a thousand.
+ROUNDS = 65
+
+
+@pytest.fixture
+def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[HoiioClient]:
+    """A client of a sandbox that loses three of ten."""
+    settings.HOIIO = {
+        "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
+        "PUBLIC_URL": live_server.url,
+        "API_URL": f"{live_server.url}/sandbox/open/",
+        "CALLS_PER_MINUTE": 1000,
+    }
+    # What was just begun is asked for as well.
+    monkeypatch.setattr(history, "SETTLES", timedelta(seconds=-2))
+    exchange.reset()
+    exchange.switch(lost_share=0.3)
+    with HoiioClient() as client:
+        yield client
+    for part in (calls, outbox):
+        part.forget()
+    assert outbox.wait(30)
+
+
+def everything_happens(client: HoiioClient, rounds: int) -> None:
+    """Calls, SMS and faxes in both directions, conferences and interactive calls, well and badly ended."""
+    for number in range(rounds):
+        dest = DESTS[number % len(DESTS)]
+        client.sms.send(dest=dest, msg="hello", tag=f"order-{number}")
+        client.sms.bulk_send(dest=[DESTS[0], dest], msg="hello", tag="campaign")
+        client.sms.send(dest=NUMBER, msg=f"text {number}", notify=False)
+        client.voice.call(dest1=DESTS[0] if number % 2 else dest, dest2="+6522222222", tag="t")
+        client.conference.call(dest=[DESTS[0], dest])
+        client.fax.send(dest=dest if number % 2 else FAX_NUMBER, file=PDF)
+        client.ivr.dial(dest=dest, msg="hello")
+        turn(lambda: handset.call(NUMBER))
+        turn(handset.hang_up)
+        assert calls.hurry(60)
+    assert outbox.wait(60)
+
+
+def turn(deed: Any) -> None:
+    """Do something on the telephone."""
+    with exchange.turn() as notices:
+        deed()
+    outbox.send(notices)
+
+
+MODELS: dict[str, type[Call | Sms | Fax]] = {"voice": Call, "sms": Sms, "fax": Fax}
+
+# What a row says, by the sandbox's names of it.
+SAID = {
+    "sms out": ("sms_status", "dest", "tag", "split_count"),
+    "sms in": ("msg",),
+    "fax out": ("fax_status", "dest", "fax_pages"),
+    "fax in": ("fax_status", "fax_url"),
+    "voice": ("call_status_dest1", "call_status_dest2", "dest1", "dest2", "tag", "duration"),
+    "leg": ("room", "duration"),
+    "interactive": ("duration",),
+}
+
+
+def sort_of(transaction: Transaction) -> str:
+    if transaction.channel != "voice":
+        return f"{transaction.channel} {'in' if transaction.is_incoming else 'out'}"
+    if exchange.calls[transaction.txn_ref].session:
+        return "interactive"
+    return "leg" if "room" in transaction.said else "voice"
+
+
+def as_told(sort: str, transaction: Transaction) -> dict[str, Any]:
+    """What the sandbox holds of a transaction, in the names of the models."""
+    said = transaction.said
+    told: dict[str, Any] = {name: said[name] for name in SAID[sort]}
+    told |= {name: int(told[name]) for name in ("duration", "split_count", "fax_pages") if name in told}
+    told |= {"debit": Decimal(said["debit"]), "is_final": True, "date": transaction.at.replace(microsecond=0)}
+    told["direction"] = "incoming" if transaction.is_incoming else "outgoing"
+    if sort.endswith(" in"):
+        told |= {"from_number": said["src"], "to_number": said["dest"]}
+    elif sort == "leg":
+        told |= {"dest": said["dest1"], "call_status": said["call_status_dest1"]}
+    elif sort == "interactive":
+        party = {"from_number": said["dest1"]} if transaction.is_incoming else {"dest": said["dest1"]}
+        told |= {"call_state": "ended"} | party
+    return told
+
+
+def held(sort: str, transaction: Transaction) -> dict[str, Any] | None:
+    """The same as the rows have it."""
+    row = MODELS[transaction.channel]._base_manager.filter(txn_ref=transaction.txn_ref).first()
+    return None if row is None else {name: getattr(row, name) for name in as_told(sort, transaction)}
+
+
+def differing() -> dict[str, str]:
+    """The transactions whose rows do not say what the sandbox holds, with their sort."""
+    sorts = {ref: sort_of(transaction) for ref, transaction in exchange.transactions.items()}
+    return {
+        ref: sort
+        for ref, sort in sorts.items()
+        if held(sort, exchange.transactions[ref]) != as_told(sort, exchange.transactions[ref])
+    }
+
+
+def test_run_after_losses_brings_all_to_what_the_sandbox_holds_and_tells_each_once(
+    client: HoiioClient, heard: list[tuple[str, dict[str, Any]]]
+) -> None:
+    everything_happens(client, ROUNDS)
+    posted = exchange.count("notification") - 1
+    assert posted >= 1000
+    unfinished = differing()
+    assert set(unfinished.values()) == set(SAID)
+
+    report = reconcile()
+
+    assert report.failures == []
+    assert differing() == {}
+    polled = Counter(Notification.objects.filter(origin=Origin.POLL).values_list("txn_ref", flat=True))
+    assert polled == dict.fromkeys(unfinished, 1)
+    told = Counter(arguments["notification"].pk for name, arguments in heard if name == "notification_received")
+    assert told == dict.fromkeys(Notification.objects.values_list("pk", flat=True), 1)
+    ends = Counter(
+        arguments["notification"].txn_ref
+        for name, arguments in heard
+        if name in ("call_ended", "ivr_ended", "sms_received", "fax_received", "fax_status")
+        or (arguments["notification"].params.get("sms_status") in ("delivered", "failed") and name == "sms_status")
+    )
+    # An unanswered call that was dialled reports its block and its end together.
+    assert ends == dict.fromkeys(exchange.transactions, 1)
+
+    before = [[values(row) for row in model._base_manager.order_by("pk")] for model in (Call, Sms, Fax, Notification)]
+    told_before = len(heard)
+    second = reconcile()
+
+    assert second.failures == []
+    assert second.overdue == 0
+    after = [[values(row) for row in model._base_manager.order_by("pk")] for model in (Call, Sms, Fax, Notification)]
+    assert (after, len(heard)) == (before, told_before)
