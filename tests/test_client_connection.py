@@ -127,6 +127,18 @@ def test_redirect_is_not_followed(hoiio: Hoiio, hoiio_client: HoiioClient, code:
     assert hoiio.request.path == "/open/sms/send"
 
 
+@pytest.mark.parametrize("location", ["http://[", "\x80"])
+def test_redirect_to_no_address_is_no_answer_and_holds_no_token(
+    hoiio: Hoiio, hoiio_client: HoiioClient, location: str
+) -> None:
+    hoiio.says((302, b"", {"Location": location}))
+
+    with pytest.raises(NotReachable) as raised:
+        send(hoiio_client)
+    assert raised.value.may_have_happened
+    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
 def test_refused_connection_is_known_not_to_have_been_sent(nobody: str) -> None:
     with HoiioClient() as client, pytest.raises(NotReachable) as raised:
         send(client)

@@ -598,7 +598,28 @@ def test_history_that_gives_the_same_page_for_ever_is_left(says: Histories) -> N
     says.pages["sms"] = [[entry(1)]] * 50
     says.totals["sms"] = "5000"
 
-    assert (run().read, len(says.asked("sms/get_history"))) == (1, 3)
+    report = run()
+
+    assert (report.read, len(says.asked("sms/get_history"))) == (1, 3)
+    assert "Hoiio counts 5000 entries from" in report.failures[0]
+
+
+@pytest.mark.parametrize("pages", [[range(100), range(100)], [range(100), range(0), range(100, 250)]])
+def test_mark_stays_before_a_span_of_which_hoiio_does_not_show_all(says: Histories, pages: list[range]) -> None:
+    says.pages["sms"] = [[entry(number) for number in page] for page in pages]
+    says.totals["sms"] = "250"
+    up_to = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(days=2)
+    HighWaterMark.objects.create(account="default", channel="sms", up_to=up_to)
+
+    report = run()
+
+    spans = moments(says.asked("sms/get_history"))
+    # The later spans are read all the same.
+    assert (report.read, Sms.objects.count()) == (100 * len(set(spans)), 100)
+    assert len(report.failures) == len(set(spans)) > 1
+    assert "Hoiio counts 250 entries from" in report.failures[0]
+    assert "and showed 100; the next run reads them again." in report.failures[0]
+    assert HighWaterMark.objects.get(channel="sms").up_to == up_to
 
 
 def test_contradiction_within_a_run_is_settled_by_what_came_first(says: Histories, heard: Heard) -> None:
@@ -728,6 +749,36 @@ def test_limit_within_what_is_overdue_is_carried_on_where_it_stopped(says: Histo
         " wait a minute before the next one."
     )
     assert [params["txn_ref"] for params in says.asked("sms/query_status")] == ["AA-S-2", "AA-S-3"]
+
+
+@pytest.mark.parametrize("said", [{"status": "error_txn_ref_not_found"}, {"status": "error_insufficient_credit"}])
+def test_word_that_helps_nobody_does_not_keep_the_others_from_being_asked_after(
+    says: Histories, age: Callable[..., None], said: Said
+) -> None:
+    for number in range(3):
+        came("sms", f"txn_ref=AA-S-{number}&sms_status=queued")
+    age(Sms, hours=1)
+    says.statuses = {
+        f"AA-S-{number}": {**SMS, "txn_ref": f"AA-S-{number}", "sms_status": "delivered"} for number in range(3)
+    }
+    says.statuses["AA-S-0"] = said
+
+    first, second = run(), run()
+
+    assert (first.overdue, first.found, second.overdue) == (3, {Found.CHANGED: 2}, 0)
+    (failure,) = first.failures
+    assert failure.startswith(f"AA-S-0 of account 'default': Hoiio refused sms/query_status with {said['status']}; ")
+
+
+def test_answer_about_a_transaction_is_taken_for_the_one_that_was_asked_after(
+    says: Histories, age: Callable[..., None]
+) -> None:
+    came("sms", "txn_ref=AA-S-1&sms_status=queued")
+    age(Sms, hours=1)
+    says.statuses["AA-S-1"] = {**SMS, "txn_ref": "", "sms_status": "delivered"}
+
+    assert run().found == {Found.CHANGED: 1}
+    assert Sms.objects.get().sms_status == "delivered"
 
 
 def test_fault_with_one_transaction_does_not_keep_the_others_from_being_asked_after(

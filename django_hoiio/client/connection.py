@@ -64,7 +64,8 @@ class Connection:
                 timeout=self._timeouts,
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
+        # ValueError is what requests makes of a redirect to no address, which it reads although it does not follow it.
+        except (requests.RequestException, ValueError) as error:
             failure = _no_answer(path, error)
         # Not within `except`: the exception of requests holds the request, token and all.
         if failure is not None:
@@ -94,7 +95,7 @@ def _credentials(account: str) -> dict[str, str]:
     return credentials
 
 
-def _no_answer(path: str, error: requests.RequestException) -> NotReachable:
+def _no_answer(path: str, error: Exception) -> NotReachable:
     never_left = isinstance(error, requests.ConnectTimeout) or isinstance(_reason(error), NewConnectionError)
     happened = "It was not sent." if never_left else "It may have been carried out all the same."
     return NotReachable(
@@ -104,7 +105,7 @@ def _no_answer(path: str, error: requests.RequestException) -> NotReachable:
     )
 
 
-def _reason(error: requests.RequestException) -> object:
+def _reason(error: Exception) -> object:
     """What urllib3 found, in the exception that requests puts around it."""
     return getattr(error.args[0] if error.args else None, "reason", None)
 

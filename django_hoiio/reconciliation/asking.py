@@ -65,7 +65,7 @@ class Asker:
         """How one transaction stands."""
         asked_at = self._spend()
         answer = self._groups[channel].query_status(txn_ref=txn_ref)
-        return self._entry(channel, {"txn_ref": txn_ref, **answer.said}, asked_at)
+        return self._entry(channel, {**answer.said, "txn_ref": txn_ref}, asked_at)
 
     def _spend(self) -> datetime:
         self._budget.spend()

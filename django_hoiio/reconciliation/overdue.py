@@ -10,7 +10,7 @@ from operator import itemgetter
 from django.db import router
 
 from ..conf import conf
-from ..exceptions import BadParameter, HoiioFault, NotAllowed
+from ..exceptions import BadParameter, HoiioError, NotAllowed, NotReachable, RateLimited, WrongCredentials
 from ..kinds import Channel
 from ..models import HighWaterMark
 from ..recovery.progress import Progress
@@ -21,7 +21,7 @@ from .report import Report
 # Asked at OVERDUE_AFTER, and each time when it is twice as old, so often in all.
 TIMES = 8
 
-# Faults of Hoiio's one after the other, after which it is left in peace.
+# So many that Hoiio could not say one after the other, and it is left in peace.
 PATIENCE = 3
 
 
@@ -39,17 +39,20 @@ def ask_overdue(asker: Asker, channel: Channel, report: Report, *, progress: Pro
 
 
 def _ask(asker: Asker, channel: Channel, txn_ref: str, report: Report, *, is_last_straw: bool) -> bool:
-    """Ask after one; False where Hoiio had a fault with this one."""
+    """Ask after one; False where Hoiio could not say."""
     report.overdue += 1
     try:
         entry = asker.status(channel, txn_ref)
     except (BadParameter, NotAllowed):
         report.strangers += 1
         return True
-    except HoiioFault as fault:
+    except (NotReachable, RateLimited, WrongCredentials):
+        raise
+    # A fault with this one, or a word that nobody knows: it must not keep the others from being asked after.
+    except HoiioError as error:
         if is_last_straw:
             raise
-        report.failures.append(f"{txn_ref} of account {asker.account!r}: {fault}")
+        report.failures.append(f"{txn_ref} of account {asker.account!r}: {error}")
         return False
     report.found[take_in(entry, dry_run=report.dry_run)] += 1
     return True
