@@ -39,6 +39,12 @@ E009 = Error(
     id="django_hoiio.E009",
 )
 
+E012 = Error(
+    "Notifications could not be committed: AUTOCOMMIT of their database is False.",
+    hint="Remove 'AUTOCOMMIT' from DATABASES; django_hoiio opens the transactions that it needs.",
+    id="django_hoiio.E012",
+)
+
 W001 = Warning(
     "Anybody may post notifications: HOIIO['REQUIRE_PROOF'] is False.",
     hint="Remove 'REQUIRE_PROOF' from HOIIO, and give Hoiio the URLs that `manage.py hoiio_urls` prints.",
@@ -109,6 +115,8 @@ def check_databases(
     using = router.db_for_write(apps.get_model("django_hoiio", "Notification"))
     if using not in (databases or ()):
         return []
+    if not connections[using].settings_dict["AUTOCOMMIT"]:
+        return [E012]
     if connections[using].vendor not in VENDORS or not connections[using].features.can_return_columns_from_insert:
         return [_unsupported(using)]
     return list(_careless_collation(using))

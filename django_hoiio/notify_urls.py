@@ -60,7 +60,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 def _check_pass_on(values: dict[Any, Any]) -> None:
     """Only what JSON gives back as it was, and what every database can keep."""
     try:
-        text = json.dumps(values, ensure_ascii=False)
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
         text.encode()
         is_same = json.loads(text) == values
     except (TypeError, ValueError):

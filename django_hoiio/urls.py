@@ -22,8 +22,8 @@ class RouteConverter:
     def to_python(self, value: str) -> Route:
         return Route(value)
 
-    def to_url(self, value: Route) -> str:
-        return value.value
+    def to_url(self, value: Route | str) -> str:
+        return Route(value).value
 
 
 register_converter(RouteConverter, "hoiio_route")

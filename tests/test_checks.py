@@ -221,6 +221,12 @@ def test_database_of_the_tests_is_fit() -> None:
     assert checks.check_databases(None, databases=["default"]) == []
 
 
+def test_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+
+    assert checks.check_databases(None, databases=["default"]) == [checks.E012]
+
+
 def test_databases_are_only_looked_at_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "oracle")
 

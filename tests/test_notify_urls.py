@@ -55,7 +55,15 @@ def test_default_account_exists_without_settings(settings: Any) -> None:
                 {"pass_on": pass_on},
                 "pass_on would not come back as given; use texts, numbers, lists and dicts with text keys.",
             )
-            for pass_on in ({"a": object()}, {1: "a"}, {"a": ("b",)}, {"a": "\0"}, {"\ud800": "a"}, {"a": float("nan")})
+            for pass_on in (
+                {"x": float("inf")},
+                {"a": object()},
+                {1: "a"},
+                {"a": ("b",)},
+                {"a": "\0"},
+                {"\ud800": "a"},
+                {"a": float("nan")},
+            )
         ),
     ],
 )

@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import DatabaseError, NotSupportedError, OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import inbox, recording
+from django_hoiio.kinds import Origin
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
+from django_hoiio.parsing import parse
 from django_hoiio.recording import merging, patience
 from django_hoiio.signals import notification_received, sms_status
 
@@ -520,6 +522,68 @@ def test_connection_that_the_server_has_closed_is_replaced() -> None:
     kept = receive("txn_ref=AA-S-1&sms_status=delivered")
 
     assert (kept.problems, sms().sms_status) == ({}, "delivered")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("said", ["txn_ref=AA-SI-1&from=%2B651&msg=hello", "session=S1&digits=1", "x=1"])
+def test_connection_that_the_server_has_closed_is_replaced_whatever_the_statements(said: str) -> None:
+    receive("txn_ref=AA-S-0&sms_status=queued")
+    _cut_off_from_the_server()
+
+    assert receive(said).problems.keys() <= {"parameters"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello"])
+def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    connection.close()
+    original, cut = recording.change_of, []
+
+    def cut_off_once(*args: Any, **kwargs: Any) -> Any:
+        if not cut:
+            cut.append(_cut_off_from_the_server())
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(recording, "change_of", cut_off_once)
+
+    assert (receive(said).problems, Sms.objects.count(), len(cut)) == ({}, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_kept_where_nobody_would_commit_it() -> None:
+    connection.ensure_connection()
+    connection.set_autocommit(False)
+    try:
+        with pytest.raises(NotSupportedError, match="AUTOCOMMIT of the database 'default' is off"):
+            receive("txn_ref=AA-S-1&sms_status=delivered")
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert Notification.objects.count() == 0
+
+
+def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_lost(heard: list[Any]) -> None:
+    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    recording.record(once, parse(once))
+    assert heard == []
+
+    inbox.receive(once)
+    inbox.receive(once)
+
+    assert [(name, arguments["sms"]) for name, arguments in heard] == [
+        ("sms_status", sms()),
+        ("notification_received", sms()),
+    ]
+    assert Notification.objects.undispatched().count() == 0
+
+
+def test_what_the_spool_brings_again_is_left_to_the_process_that_kept_it(heard: list[Any]) -> None:
+    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered", origin=Origin.SPOOL)
+    recording.record(once, parse(once))
+
+    inbox.receive(once)
+
+    assert heard == []
 
 
 def _cut_off_from_the_server() -> None:

@@ -15,9 +15,10 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
-from django.db import Error, IntegrityError, connections, router, transaction
+from django.db import Error, IntegrityError, NotSupportedError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..kinds import Origin
 from ..models import Notification, Transaction
 from ..parsing import Arrival, Parsed
 from .merging import Change, merged_row, statement_of
@@ -41,13 +42,15 @@ class Recorded:
     using: str
     raw: Mapping[str, Any]
     state: Row | None = None
-    # False where this arrival was kept before.
+    # False where this arrival was kept before: by another process, or by a try of this one whose answer was lost.
     is_new: bool = True
 
     @property
     def is_untold(self) -> bool:
         """True where receivers wait for it, and this process is the one to tell them."""
-        return self.is_new and self.raw["dispatched_at"] is None
+        # What is posted has an arrival of its own, so that no other process can have kept it.
+        is_ours = self.is_new or self.raw["origin"] == Origin.POST
+        return is_ours and self.raw["dispatched_at"] is None
 
     @cached_property
     def notification(self) -> Notification:
@@ -55,6 +58,8 @@ class Recorded:
 
     @cached_property
     def transaction(self) -> Transaction | None:
+        if not self.is_new:
+            return self.notification.transaction
         return self.state and self.state.instance()
 
 
@@ -93,6 +98,7 @@ def mark_as_told(notification: Notification) -> None:
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:
+    _refuse_without_autocommit(connection)
     raw = row_of(arrival, parsed, parsed.problems)
     change = change_of(arrival, parsed, wants_row=raw["dispatched_at"] is None)
     # One statement of PostgreSQL can write two tables, but not look first.
@@ -104,6 +110,12 @@ def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseW
         (pk,) = cursor.fetchone()
         state = None if change is None else apply(change, parsed.kind, cursor)
     return Recorded(using=connection.alias, raw={"id": pk, **raw}, state=state)
+
+
+def _refuse_without_autocommit(connection: BaseDatabaseWrapper) -> None:
+    """Without it nobody commits, and a 200 would be false."""
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        raise NotSupportedError(f"AUTOCOMMIT of the database {connection.alias!r} is off; remove it from DATABASES.")
 
 
 def _keep_at_once(raw: Mapping[str, Any], change: Change, connection: BaseDatabaseWrapper) -> Recorded:
@@ -126,6 +138,7 @@ def _durable(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
 
 
 def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper, failure: str) -> Recorded:
+    _refuse_without_autocommit(connection)
     raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
     with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert_of(raw, connection.alias))

@@ -25,11 +25,14 @@ def patiently(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept
     """Call `keep`, and again while what keeps it from succeeding passes; raises its last error."""
     give_up = time.monotonic() + PATIENCE
     for attempt in range(1, TRIES + 1):
-        was_connected = connection.connection is not None
+        # What the driver calls a connection; Django's stays when that is replaced.
+        before = None
         try:
+            connection.ensure_connection()
+            before = connection.connection
             return keep()
         except (Crossed, Error) as error:
-            passes = is_passing(error) or (was_connected and _is_cut_off(connection))
+            passes = is_passing(error) or _is_cut_off(connection, before)
             if attempt == TRIES or time.monotonic() > give_up or not passes:
                 raise
         time.sleep(random.uniform(0, 0.005 * attempt))
@@ -46,15 +49,18 @@ def is_passing(error: Exception) -> bool:
         return isinstance(error, Crossed)
     cause = error.__cause__
     return (
-        getattr(cause, "sqlstate", None) in _PASSING_SQLSTATES
+        # psycopg 3 and 2.
+        getattr(cause, "sqlstate", getattr(cause, "pgcode", None)) in _PASSING_SQLSTATES
         or (error.args[:1] != () and error.args[0] in _PASSING_MYSQL_ERRORS)
         or "is locked" in str(error)
     )
 
 
-def _is_cut_off(connection: BaseDatabaseWrapper) -> bool:
-    """True where the server has closed the connection, which the next statement then opens again."""
-    if connection.in_atomic_block:
+def _is_cut_off(connection: BaseDatabaseWrapper, before: object) -> bool:
+    """True where the server has closed the connection, which is open again by now or with the next statement."""
+    if before is None or connection.in_atomic_block:
         return False
-    connection.close_if_unusable_or_obsolete()
-    return connection.connection is None
+    if connection.connection is before and connection.is_usable():
+        return False
+    connection.close()
+    return True

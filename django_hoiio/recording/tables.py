@@ -38,6 +38,8 @@ class Table(Generic[Kept]):
         # A connection that keeps nothing open, because this outlives the thread that first needs it.
         connection = connections.create_connection(using)
         connection.inc_thread_sharing()
+        # MariaDB is asked for it, and that is not to happen in several threads at once.
+        _ = connection.features.has_native_uuid_field
         fields = model._meta.concrete_fields
         self.model = model
         self.using = using

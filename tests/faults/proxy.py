@@ -8,8 +8,8 @@ import select
 import socket
 import threading
 
-# As both databases are sent it; not `SET autocommit`.
-COMMIT = re.compile(rb"\bCOMMIT\0?$", re.IGNORECASE)
+# What makes the databases commit: the word, and not `SET autocommit`; or the statement that is a transaction by itself.
+COMMIT = re.compile(rb"\bCOMMIT\0?$|\bWITH raw AS \(INSERT INTO ", re.IGNORECASE)
 
 
 class Proxy:
