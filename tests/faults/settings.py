@@ -24,3 +24,5 @@ LOGGING = {
     # What is provoked here is logged in plenty.
     "loggers": {"django_hoiio": {"level": "CRITICAL"}, "django.request": {"level": "CRITICAL"}},
 }
+# The URLs of the tests include the sandbox; what the commands print is read.
+SILENCED_SYSTEM_CHECKS = ["django_hoiio.W006"]
