@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.dispatch import receiver
@@ -22,6 +23,9 @@ from django_hoiio.exceptions import HoiioError
 from django_hoiio.models import Call, Fax, Notification, Sms
 
 logger = logging.getLogger(__name__)
+
+# Of how many characters a part of a long SMS has at most, and all but the last have.
+PART = 152
 
 
 @contextmanager
@@ -44,10 +48,17 @@ def asking() -> Iterator[HoiioClient]:
 @receiver(signals.sms_received)
 def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None:
     tell("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
-    # Should Hoiio ever send it twice, one answer is enough; and a name, or nothing, can't be answered.
-    if sms.from_number.startswith("+") and not notification.is_repeat:
+    # An answer costs: one is enough for what Hoiio sends twice or in parts; and a name, or nothing, can't be answered.
+    if sms.from_number.startswith("+") and not notification.is_repeat and not is_continued(sms):
         with asking() as client:
             client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
+
+
+def is_continued(sms: Sms) -> bool:
+    """Whether it is a further part of a long text: under the same reference, or within a minute next to a long one."""
+    before = Sms.objects.filter(direction="incoming", other_number=sms.other_number, pk__lt=sms.pk)
+    recent = before.filter(created_at__gt=sms.created_at - timedelta(minutes=1)).values_list("txn_ref", "msg")
+    return any(txn_ref == sms.txn_ref or max(len(msg), len(sms.msg)) >= PART for txn_ref, msg in recent)
 
 
 @receiver(signals.sms_status)

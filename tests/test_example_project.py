@@ -424,6 +424,10 @@ SCENES = {
         f"{RINGS}{pressed('1')}< {RECORD}\nivr_record        +6591234567                  left a message\n{DONE}",
     ),
     "an SMS": ([TEXT], f"{RECEIVED}{QUEUED}{DELIVERED}{THANKS}"),
+    "a long SMS in parts": (
+        [("text", {"to": "+6531234567", "msg": "x" * 310})],
+        "".join(RECEIVED.replace("Hello?", "x" * length) for length in (152, 152, 6)) + f"{QUEUED}{DELIVERED}{THANKS}",
+    ),
     "an SMS that is notified twice": (
         [("faults", {"twice": "on"}), TEXT],
         f"\n{RECEIVED * 2}{QUEUED * 2}{DELIVERED * 2}{THANKS}",
@@ -468,6 +472,16 @@ call_command("migrate", verbosity=0)
 for body in sys.argv[1:]:
     inbox.receive(Arrival(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
 assert not ReceiverFailure.objects.exists()
+"""
+
+
+# A long text, another one two minutes later, and at once one of somebody else's.
+LATER = f"""{RECEIVE}
+from datetime import timedelta
+for number, (sender, minutes) in enumerate([(1, 0), (1, 2), (2, 2)]):
+    body = f"msg={{'a' * 152}}&from=%2B651111111{{sender}}&to=%2B6531234567&txn_ref=AA-SI-{{number}}"
+    moment = timezone.now() + timedelta(minutes=minutes - 5)
+    inbox.receive(Arrival(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
 """
 
 
@@ -517,6 +531,38 @@ def test_reply_that_nobody_takes_is_noted_and_fails_no_receiver(tmp_path: Path) 
         'sms_received      +6511111111 → +6531234567    "Hi"\n',
         "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n",
     )
+
+
+# What the scene above cannot send: the sandbox gives each part a reference of its own.
+LONG = [letter * length for letter, length in (("a", 152), ("b", 152), ("c", 146))]
+
+
+@pytest.mark.parametrize(
+    ("texts", "replies"),
+    [
+        pytest.param([(text, "AA-SI-1") for text in LONG], 1, id="a long one under one reference"),
+        pytest.param([("One", "AA-SI-1"), ("Two", "AA-SI-1")], 1, id="two short ones under one reference"),
+        pytest.param([(text, f"AA-SI-{text[0]}") for text in LONG], 1, id="a long one under several references"),
+        pytest.param([(text, f"AA-SI-{text[0]}") for text in LONG[::-1]], 1, id="a long one, the last part first"),
+        pytest.param([("One", "AA-SI-1"), ("Two", "AA-SI-2")], 2, id="two short ones"),
+    ],
+)
+def test_sms_is_answered_once_in_whatever_parts_it_comes(
+    texts: list[tuple[str, str]], replies: int, tmp_path: Path
+) -> None:
+    bodies = [f"msg={msg}&from=%2B6511111111&to=%2B6531234567&txn_ref={txn_ref}" for msg, txn_ref in texts]
+
+    status, told, noted = run(tmp_path, "-c", RECEIVE, *bodies)
+
+    assert (status, len(told.splitlines())) == (0, len(texts))
+    assert noted == "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n" * replies
+
+
+def test_others_and_the_same_sender_later_are_answered_each(tmp_path: Path) -> None:
+    told = run(tmp_path, "-c", LATER)
+
+    assert told[0] == 0
+    assert told[2].count("Not done:") == 3
 
 
 # The log.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import re
 import subprocess
@@ -14,11 +15,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
-from django.core.files.storage import storages
+from django.apps import apps
+from django.conf import settings as project
+from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import call_command, get_commands
-from django.test import Client
+from django.db import connection, connections
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from django_hoiio import inbox
@@ -43,19 +48,46 @@ def blocks() -> dict[str, str]:
     return {first.removeprefix("# "): "\n".join(rest) + "\n" for first, *rest in lines}
 
 
-@pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """Import a module of the app `switchboard`, which has all files of the page."""
+@pytest.fixture(scope="module")
+def switchboard(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """The app `switchboard`, which has all files of the page: installed, and with the table of its model."""
+    root = tmp_path_factory.mktemp("mysite")
     for name, code in blocks().items():
-        path = tmp_path / name
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(root))
+        with override_settings(INSTALLED_APPS=[*project.INSTALLED_APPS, "switchboard"]):
+            model = apps.get_model("switchboard", "Apology")
+            with django_db_blocker.unblock(), connection.schema_editor() as editor:
+                editor.create_model(model)
+            yield
+            with django_db_blocker.unblock(), connection.schema_editor() as editor:
+                editor.delete_model(model)
+    # Nothing of it is left for other tests.
+    del apps.all_models["switchboard"], Call.apology  # type: ignore[attr-defined]
+    apps.clear_cache()
+    get_commands.cache_clear()
+    forget(lambda name: True)
+
+
+@pytest.fixture
+def recipe(switchboard: None) -> Iterator[Callable[[str], Any]]:
+    """Import a module of the page."""
     yield importlib.import_module
     for signal in (call_ended, ivr_ended):
         signal.disconnect(dispatch_uid="apologise")
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("mysite", "switchboard")]:
-        del sys.modules[name]
+    forget(lambda name: name not in ("switchboard", "switchboard.models"))
+
+
+def forget(is_meant: Callable[[str], bool]) -> None:
+    """Have modules of the page imported anew."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("mysite", "switchboard") and is_meant(name):
+            del sys.modules[name]
 
 
 @pytest.fixture
@@ -74,6 +106,7 @@ def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
 
 def test_page_has_the_files_that_are_tried_here() -> None:
     assert list(blocks()) == [
+        "switchboard/models.py",
         "switchboard/receivers.py",
         "switchboard/campaigns.py",
         "mysite/settings.py",
@@ -221,6 +254,63 @@ def test_apology_is_tried_again_unless_it_may_have_been_sent(
     inbox.receive(arrival("ivr", "", MISSED))
 
     assert (len(hoiio.requests), ReceiverFailure.objects.count()) == (1, failures)
+
+
+def again(receivers: Any) -> None:
+    """The same notification comes once more, and the receiver is run once more."""
+    inbox.receive(arrival("ivr", "", MISSED))
+    receivers.apologise(call=Call.objects.get())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recipe: Any) -> None:
+    receivers = recipe("switchboard.receivers")
+    hoiio.says({"status": "error_internal_server_error"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
+    inbox.receive(arrival("ivr", "", MISSED))
+
+    again(receivers)
+
+    assert (len(hoiio.requests), ReceiverFailure.objects.count(), Sms.objects.count()) == (1, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apology_that_was_refused_is_sent_once_when_it_is_tried_again(hoiio: Hoiio, recipe: Any) -> None:
+    receivers = recipe("switchboard.receivers")
+    hoiio.says({"status": "error_insufficient_credit"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
+    inbox.receive(arrival("ivr", "", MISSED))
+
+    again(receivers)
+
+    assert (len(hoiio.requests), ReceiverFailure.objects.count(), Sms.objects.count()) == (2, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apology_is_a_row_that_others_see_before_it_is_sent(hoiio: Hoiio, recipe: Any) -> None:
+    recipe("switchboard.receivers")
+    seen = []
+
+    def look(request: Any) -> None:
+        seen.append(apps.get_model("switchboard", "Apology").objects.count())
+        connections.close_all()
+
+    hoiio.meanwhile = look
+
+    inbox.receive(arrival("ivr", "", MISSED))
+
+    assert seen == [1]
+
+
+@pytest.mark.django_db
+def test_calls_without_a_reference_are_apologised_to_each(hoiio: Hoiio, recipe: Any) -> None:
+    receivers = recipe("switchboard.receivers")
+    moment = timezone.now()
+    common = {"direction": "incoming", "is_final": True, "duration": 0, "created_at": moment, "updated_at": moment}
+    for number in (GOOD, LOST):
+        tail = number[-8:]
+        call = Call.objects.create(arrival=uuid4(), other_number=number, other_tail=tail, **common)
+        receivers.apologise(call=call)
+
+    assert [request.params["dest"] for request in hoiio.requests] == [GOOD, LOST]
 
 
 # A campaign.
@@ -389,6 +479,47 @@ def test_copy_is_made_once(copies: Any, source: Source) -> None:
 
     assert [copies.keep_new(), copies.keep_new()] == [(1, 0), (0, 0)]
     assert len(source.asked) == 1
+
+
+@pytest.mark.django_db
+def test_runs_that_overlap_leave_one_file(copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    notification, fetch = linked(f"{source.origin}/rec-113.mp3"), copies.fetch
+
+    def overtaken(link: str) -> bytes:
+        monkeypatch.setattr(copies, "fetch", fetch)
+        assert copies.keep_new() == (1, 0)
+        return bytes(fetch(link))
+
+    monkeypatch.setattr(copies, "fetch", overtaken)
+
+    assert copies.keep_new() == (1, 0)
+    assert kept() == {copies.path_of(notification, "record_url"): b"ID3"}
+
+
+@pytest.mark.django_db
+def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
+    copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = (linked(f"{source.origin}/rec-{number}.mp3") for number in (113, 114))
+    path, other = (copies.path_of(notification, "record_url") for notification in (first, second))
+    save = FileSystemStorage._save
+
+    def full(storage: FileSystemStorage, name: str, content: Any) -> str:
+        saved = save(storage, name, content)
+        if name == path:
+            Path(storage.path(name)).write_bytes(b"I")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return saved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "_save", full)
+        assert (copies.keep_new(), kept()) == ((1, 1), {other: b"ID3"})
+
+    why = "The storage failed with OSError(28, 'No space left on device')."
+    assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
+        f"The record_url of {first.arrival} was not copied: {why}"
+    ]
+    assert (copies.keep_new(), kept()) == ((1, 0), {path: b"ID3", other: b"ID3"})
 
 
 @pytest.mark.django_db
