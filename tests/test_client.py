@@ -10,18 +10,21 @@ import sys
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import ExceptionReporter
 
 from django_hoiio import exceptions
 from django_hoiio.client import HoiioClient, answers, endpoints
 from django_hoiio.client.answers import Answer
 from django_hoiio.client.endpoints import Endpoint
+from django_hoiio.client.forwarding import configure
 from django_hoiio.client.group import Group
-from django_hoiio.exceptions import HoiioFault
+from django_hoiio.exceptions import BadParameter, HoiioFault
 from django_hoiio.kinds import Proof, Route
 from django_hoiio.models import Sms
 from django_hoiio.verification import Verdict, verify
@@ -420,6 +423,113 @@ def test_api_url_works_with_and_without_its_last_slash(hoiio: Hoiio, settings: A
         client.user.get_balance()
 
     assert hoiio.request.path == "/open/user/get_balance"
+
+
+# Django's error page, which the admins get by mail where DEBUG is off.
+
+STARS = "********************"
+
+
+def reporter(error: BaseException, trace: TracebackType | None) -> ExceptionReporter:
+    """Of all frames but the test's own, whose variables are the test's."""
+    assert trace is not None
+    return ExceptionReporter(None, type(error), error, trace.tb_next)
+
+
+def shown(error: BaseException, trace: TracebackType | None) -> set[str]:
+    """How the page shows the variables of all frames that are not in this file."""
+    frames = [frame for frame in reporter(error, trace).get_traceback_frames() if frame["filename"] != __file__]
+    return {str(value) for frame in frames for _, value in frame["vars"]}
+
+
+@each_call
+def test_error_page_shows_stars_for_what_a_call_was_given(
+    hoiio: Hoiio,
+    hoiio_client: HoiioClient,
+    name: str,
+    path: str,
+    arguments: dict[str, Any],
+    said: dict[str, str],
+    answer: Answer,
+) -> None:
+    hoiio.says({"status": "error_malformed_params"})
+
+    with pytest.raises(BadParameter) as raised:
+        ask(hoiio_client, name, **{**arguments, **fresh(arguments)})
+
+    assert shown(raised.value, raised.tb) == {STARS}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("sms.send", {"dest": DEST, "msg": "m" * 460}),
+        ("sms.bulk_send", {"recipients": [{"dest": DEST, "at": NOON}], "msg": "m"}),
+        ("sms.get_history", {"from_": NOON, "to": MORNING}),
+    ],
+)
+def test_error_page_shows_stars_for_what_is_refused_here(
+    hoiio_client: HoiioClient, name: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"\S") as raised:
+        ask(hoiio_client, name, **arguments)
+
+    assert shown(raised.value, raised.tb) == {STARS}
+
+
+def test_error_page_shows_neither_number_nor_text_nor_url_of_a_refusal(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    # Made here, because the page shows the source as well.
+    dest, msg, passed = f"+65{uuid4().int % 10**8:08}", uuid4().hex, uuid4().hex
+    hoiio.says({"status": "error_dest_invalid", "dest": dest})
+
+    with pytest.raises(BadParameter) as raised:
+        hoiio_client.sms.send(dest=dest, msg=msg, pass_on={"order": passed})
+
+    page = reporter(raised.value, raised.tb).get_traceback_html()
+    url = hoiio.request.params["notify_url"]
+    assert "Hoiio refused sms/send with error_dest_invalid" in page
+    assert [private for private in (dest, dest[1:], msg, passed, url, url[-20:]) if private in page] == []
+
+
+def test_error_page_does_not_show_the_urls_that_a_number_was_to_get(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    number, url = answers.Number(status="", number=f"+65{uuid4().int % 10**8:08}"), f"https://{uuid4().hex}.example"
+    hoiio.says({"status": "error_number_invalid"})
+
+    with pytest.raises(BadParameter) as raised:
+        configure(hoiio_client.number, number, {"forward_to": url})
+
+    page = reporter(raised.value, raised.tb).get_traceback_html()
+    assert [private for private in (number.number[1:], url) if private in page] == []
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_error_page_of_a_missing_app_id_does_not_show_the_token(settings: Any, debug: bool, tokens: int) -> None:
+    token = [uuid4().hex for _ in range(tokens)]
+    settings.DEBUG = debug
+    settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": token if tokens > 1 else token[0]}}}
+
+    with pytest.raises(ImproperlyConfigured) as raised:
+        HoiioClient()
+
+    page = reporter(raised.value, raised.tb).get_traceback_html()
+    assert "has no APP_ID" in page
+    assert [each for each in token if each in page] == []
+
+
+@pytest.mark.parametrize("reply", [{"status": "error_dest_invalid"}, {"status": "success_ok"}, b"<html>"])
+def test_error_page_does_not_show_the_token_even_where_debug_is_on(hoiio: Hoiio, settings: Any, reply: Any) -> None:
+    token = uuid4().hex
+    settings.DEBUG = True
+    settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": token}}}
+    hoiio.says(reply)
+
+    with HoiioClient() as client, pytest.raises(exceptions.HoiioError) as raised:
+        client.sms.send(dest=DEST, msg="m")
+
+    page = reporter(raised.value, raised.tb).get_traceback_html()
+    assert "sms/send" in page
+    assert token not in page
 
 
 # The receiving side.

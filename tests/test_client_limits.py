@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import re
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_hoiio.client import HoiioClient
+from django_hoiio.client.writing import sms_text
+from django_hoiio.sandbox import wire
 
 from .hoiio import SUCCESS, Hoiio
 from .test_client import ask
@@ -18,10 +21,35 @@ pytestmark = pytest.mark.django_db
 
 DEST, DEST2 = "+6511111111", "+6522222222"
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+NAIVE = NOON.replace(tzinfo=None)
 CALL, SMS, FAX = {"dest2": DEST2}, {"dest": DEST, "msg": "m"}, {"dest": DEST, "file": b"%PDF-1.4"}
 SESSION = {"session": "S1"}
 PDF = b"%PDF-1.4\n"
 MEGABYTES = 2 * 1024 * 1024
+
+# Where the text is checked as it is.
+SAME_TEXT: list[tuple[str, dict[str, Any]]] = [("sms.send", {"dest": DEST}), ("sms.bulk_send", {"dest": [DEST]})]
+
+# What is too long, its length as it is counted, and the limit.
+TOO_LONG: list[tuple[str, int, int, str]] = [
+    ("m" * 460, 460, 459, "ASCII"),
+    ("`" * 460, 460, 459, "ASCII"),
+    *((double * 230, 460, 459, "ASCII") for double in "\n[]\\^{}|€"),
+    ("你" * 202, 202, 201, "Unicode"),
+    ("é" * 202, 202, 201, "Unicode"),
+    ("m" * 201 + "é", 202, 201, "Unicode"),
+]
+
+# The argument that is no moment, and the period that it is in.
+NO_PERIODS: list[tuple[str, dict[str, Any]]] = [
+    ("from_", {"from_": NAIVE}),
+    ("from_", {"from_": NAIVE, "to": NOON}),
+    ("from_", {"from_": NAIVE, "to": NAIVE}),
+    ("from_", {"from_": NOON.date(), "to": NOON}),
+    ("from_", {"from_": "2026-01-31 12:00:00", "to": NOON}),
+    ("to", {"to": NOON.date()}),
+    ("to", {"from_": NOON, "to": NAIVE}),
+]
 
 # A call, its arguments, and what is wrong with them.
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -56,9 +84,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("voice.hangup", {"txn_ref": ""}, "txn_ref is empty."),
     ("sms.send", {**SMS, "dest": ""}, "dest is empty."),
     ("sms.send", {**SMS, "msg": ""}, "msg is empty."),
-    ("sms.send", {**SMS, "msg": "m" * 460}, "msg counts 460 characters; an SMS in this alphabet takes at most 459."),
-    ("sms.send", {**SMS, "msg": "€" * 230}, "msg counts 460 characters; an SMS in this alphabet takes at most 459."),
-    ("sms.send", {**SMS, "msg": "你" * 202}, "msg counts 202 characters; an SMS in this alphabet takes at most 201."),
+    *(
+        (
+            name,
+            {**to, "msg": msg},
+            f"msg counts {length} characters; an SMS takes at most {most} of {alphabet}.",
+        )
+        for name, to in SAME_TEXT
+        for msg, length, most, alphabet in TOO_LONG
+    ),
+    ("sms.bulk_send", {"msg": "", "recipients": [{"dest": DEST}]}, "msg is empty."),
     ("sms.send", {**SMS, "msg": "a\ud800"}, "msg holds half a character, a lone surrogate; Hoiio takes UTF-8."),
     ("sms.send", {**SMS, "sender_name": "ab"}, "sender_name has 2 characters; Hoiio takes 3 or more."),
     ("sms.send", {**SMS, "sender_name": "a" * 12}, "sender_name has 12 characters; Hoiio takes at most 11."),
@@ -76,9 +111,32 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "recipients has 1001 entries; Hoiio takes 1 to 1000.",
     ),
     ("sms.bulk_send", {"msg": "m", "recipients": []}, "recipients has 0 entries; Hoiio takes 1 to 1000."),
-    ("sms.bulk_send", {"msg": "m", "recipients": [{"name": "Bob"}]}, "recipients has an entry without dest."),
+    ("sms.bulk_send", {"msg": "m", "dest": 5}, "dest is of type int; write a list."),
+    ("sms.bulk_send", {"msg": "m", "recipients": 5}, "recipients is of type int; write a list."),
+    ("sms.bulk_send", {"msg": "m", "recipients": [DEST]}, "recipients has an entry that is no dict."),
+    *(
+        (
+            "sms.bulk_send",
+            {"msg": "m", "recipients": [{"dest": DEST}, recipient]},
+            "recipients has an entry without dest, or with one that is no text.",
+        )
+        for recipient in ({"name": "Bob"}, {"dest": ""}, {"dest": 6591234567}, {"dest": NOON})
+    ),
+    *(
+        (
+            "sms.bulk_send",
+            {"msg": "m", "recipients": [{"dest": DEST, "value": value}]},
+            "recipients has an entry that JSON cannot hold; write its values as texts.",
+        )
+        for value in (NOON, Decimal(1), float("nan"), b"m")
+    ),
     ("fax.send", {**FAX, "file": b""}, "file is no PDF; give its bytes, or the file opened in binary mode."),
     ("fax.send", {**FAX, "file": b"PNG"}, "file is no PDF; give its bytes, or the file opened in binary mode."),
+    (
+        "fax.send",
+        {**FAX, "file": "report.pdf"},
+        "file is no PDF; give its bytes, or the file opened in binary mode.",
+    ),
     (
         "fax.send",
         {**FAX, "file": io.StringIO("%PDF-1.4")},
@@ -92,6 +150,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("fax.send", {**FAX, "fax_header": "h" * 101}, "fax_header has 101 characters; Hoiio takes at most 100."),
     ("fax.get_history", {"type": "sent"}, "type is none of incoming, outgoing, all."),
     *(
+        (name, period, f"{wrong} is no moment with a time zone; use for example django.utils.timezone.now().")
+        for name in ("voice.get_history", "sms.get_history", "fax.get_history")
+        for wrong, period in NO_PERIODS
+    ),
+    *(
         refused
         for name in ("voice.get_history", "sms.get_history", "fax.get_history")
         for refused in (
@@ -99,13 +162,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             (name, {"from_": NOON, "to": NOON}, "from_ is not before to."),
             (
                 name,
-                {"from_": NOON.replace(tzinfo=None)},
-                "from_ is no moment with a time zone; use for example django.utils.timezone.now().",
-            ),
-            (
-                name,
-                {"to": NOON.date()},
-                "to is no moment with a time zone; use for example django.utils.timezone.now().",
+                {"from_": NOON, "to": datetime.max.replace(tzinfo=timezone.utc)},
+                "to is at the end of all time; give a moment that Hoiio can know.",
             ),
         )
     ),
@@ -167,10 +225,13 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("voice.call", {**CALL, "tag": "t" * 256, "max_duration": 1}),
     ("voice.conference", {"dest": [DEST] * 8, "room": "r" * 32}),
     ("sms.send", {**SMS, "msg": "m" * 459}),
+    ("sms.send", {**SMS, "msg": "`" * 459}),
     ("sms.send", {**SMS, "msg": "€" * 229 + "m"}),
     ("sms.send", {**SMS, "msg": "\n" * 229}),
-    ("sms.send", {**SMS, "msg": "é" * 459}),
+    ("sms.send", {**SMS, "msg": "é" * 201}),
     ("sms.send", {**SMS, "msg": "你" * 201}),
+    ("sms.bulk_send", {"msg": "m" * 459, "dest": [DEST]}),
+    ("sms.bulk_send", {"msg": "你" * 201, "dest": [DEST]}),
     ("sms.send", {**SMS, "sender_name": "abc"}),
     ("sms.send", {**SMS, "sender_name": "a" * 11}),
     ("sms.send", {**SMS, "sender_name": "+659123456789012"}),
@@ -180,6 +241,7 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("ivr.gather", {**SESSION, "msg": "m" * 1000, "max_digits": 255, "timeout": 1, "attempts": 1}),
     ("ivr.transfer", {**SESSION, "dest": "room:" + "r" * 32}),
     ("voice.get_history", {"from_": NOON, "to": NOON + timedelta(seconds=1)}),
+    ("voice.get_history", {"from_": datetime.min.replace(tzinfo=timezone.utc), "to": NOON}),
     ("number.update_forwarding", {"number": DEST, "forward_to": "u" * 4000}),
 ]
 
@@ -207,3 +269,19 @@ def test_argument_at_the_limit_is_sent(
     ask(hoiio_client, name, **arguments)
 
     assert len(hoiio.requests) == 1
+
+
+@pytest.mark.parametrize("most", [201, 229, 459])
+@pytest.mark.parametrize("character", ["m", "`", "\r", "\n", "[", "€", "é", "ß", "Ω", "你", "😀", "[你", "€é"])
+def test_sandbox_refuses_the_sms_that_the_client_refuses(character: str, most: int) -> None:
+    for length in (most, most + 1):
+        msg = (character * length)[:length]
+        assert is_taken(msg) == (wire.parts_of(msg) <= wire.MOST_PARTS)
+
+
+def is_taken(msg: str) -> bool:
+    try:
+        sms_text(msg)
+    except ValueError:
+        return False
+    return True

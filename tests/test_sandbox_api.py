@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.endpoints import ENDPOINTS
 from django_hoiio.sandbox.exchange import exchange
 
@@ -230,6 +231,8 @@ LONG = "x" * 460
         ("sms/send", {"sender_name": "no"}, "error_invalid_sender_name"),
         ("sms/send", {"sender_name": "Workshop"}, "success_ok"),
         ("sms/bulk_send", {"msg": ""}, "error_msg_empty"),
+        ("sms/bulk_send", {"msg": "x" * 460}, "error_msg_too_big"),
+        ("sms/bulk_send", {"msg": "", "recipients": f'[{{"dest": "{DEST}"}}]'}, "error_msg_empty"),
         ("sms/bulk_send", {"dest": ",".join([DEST] * 1001)}, "error_dest_too_many"),
         ("sms/bulk_send", {"recipients": "{"}, "error_malformed_params"),
         ("sms/bulk_send", {"recipients": "{}"}, "error_malformed_params"),
@@ -367,6 +370,36 @@ def test_long_sms_is_charged_by_its_parts(desk: Desk) -> None:
     _, told = desk.asked("sms/send", dest=DEST, msg="x" * 307)
 
     assert [(params["split_count"], params["debit"]) for params in told] == [("3", "0.096")] * 2
+
+
+@pytest.mark.parametrize(
+    ("characters", "limits"),
+    [
+        ("x", (160, 306, 459)),
+        ("`", (160, 306, 459)),
+        *((double, (80, 153, 229)) for double in "\n[]\\^{}|€"),
+        ("é", (70, 134, 201)),
+        ("你", (70, 134, 201)),
+        # In Unicode nothing counts double.
+        ("你[", (70, 134, 201)),
+    ],
+)
+def test_sms_has_as_many_parts_as_the_manual_says(characters: str, limits: tuple[int, ...]) -> None:
+    text = characters * 460
+
+    assert [wire.parts_of(text[:limit]) for limit in limits] == [1, 2, 3]
+    assert [wire.parts_of(text[: limit + 1]) for limit in limits] == [2, 3, 4]
+
+
+def test_template_of_a_bulk_sms_may_be_longer_than_the_texts_that_it_makes(desk: Desk) -> None:
+    recipients = json.dumps([{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": "x" * 460}])
+
+    _, told = desk.asked("sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}")
+
+    assert [(params["dest"], params["status"]) for params in told if "status" in params] == [
+        (DEST, "success_ok"),
+        ("+6522222222", "error_msg_too_big"),
+    ]
 
 
 def test_sms_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:

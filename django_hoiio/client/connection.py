@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -83,16 +83,22 @@ def _api_url() -> str:
     return url.rstrip("/") + "/"
 
 
+_CREDENTIALS: dict[str, Callable[[str], str]] = {
+    "app_id": conf.app_id,
+    "access_token": lambda account: next(iter(conf.access_tokens(account)), ""),
+}
+
+
 def _credentials(account: str) -> dict[str, str]:
     if account not in conf.ACCOUNTS:
         raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
-    credentials = {"app_id": conf.app_id(account), "access_token": next(iter(conf.access_tokens(account)), "")}
-    for name, value in credentials.items():
-        if not value:
+    # Asked for and let go: an error page shows what a variable holds.
+    for name, find in _CREDENTIALS.items():
+        if not find(account):
             raise ImproperlyConfigured(
                 f"HOIIO['ACCOUNTS'][{account!r}] has no {name.upper()}; write the one that Hoiio's portal shows."
             )
-    return credentials
+    return {name: find(account) for name, find in _CREDENTIALS.items()}
 
 
 def _no_answer(path: str, error: Exception) -> NotReachable:

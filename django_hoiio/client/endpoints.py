@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ..kinds import Kind, Route
@@ -30,7 +30,7 @@ class Endpoint(Generic[Answered]):
 
 
 _conference: dict[str, Writer] = {"dest": numbers(most=8)}
-_template: dict[str, Writer] = {"dest": numbers(most=MOST_RECIPIENTS)}
+_bulk: dict[str, Writer] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_text}
 # Whether its markup counts is not documented. The older manual says 500.
 _spoken: dict[str, Writer] = {"msg": text(least=1, most=1000)}
 
@@ -59,9 +59,10 @@ CONFERENCE_MODERATE = Endpoint(path="conference/moderate", answer=Answer)
 SMS_SEND = Endpoint(
     path="sms/send", answer=answers.Sent, route=Route.SMS, awaits=Kind.SMS_STATUS, writers={"msg": sms_text}
 )
-# Nothing is entered: the references of its messages come with their notifications. How long a text a template makes,
-# Hoiio alone knows.
-SMS_BULK_SEND = Endpoint(path="sms/bulk_send", answer=answers.BulkSent, route=Route.SMS, writers=_template)
+# Nothing is entered: the references of its messages come with their notifications.
+SMS_BULK_SEND = Endpoint(path="sms/bulk_send", answer=answers.BulkSent, route=Route.SMS, writers=_bulk)
+# How long a text a template makes, Hoiio alone knows.
+SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, writers={})
 SMS_QUERY_STATUS = Endpoint(path="sms/query_status", answer=answers.SmsReport, is_query=True)
 SMS_GET_HISTORY = Endpoint(path="sms/get_history", answer=answers.SmsHistory, is_query=True)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from django.views.decorators.debug import sensitive_variables
+
 from ..kinds import Route
 from ..notify_urls import notify_url
 from .account import NumberGroup
@@ -41,6 +43,7 @@ def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[st
     }
 
 
+@sensitive_variables()
 def configure(numbers: NumberGroup, number: Number, urls: dict[str, str]) -> None:
     """Set the URLs that `urls_for` gave. The mode stays what it is: Hoiio takes a mode that is left out for `voice`."""
     mode: Literal["voice", "fax"] = "fax" if number.mode == "fax" else "voice"

@@ -26,8 +26,9 @@ class SmsGroup(Group):
     ) -> Sent:
         """Send an SMS. The text is split, and charged, in up to three parts.
 
-        They hold 160, 306 and 459 characters, or 70, 134 and 201 where one needs Unicode; ``[ ] \\ ^ { } |``, the
-        euro sign and the end of a line count double. `sender_name` has 3 to 11 characters.
+        They hold 160, 306 and 459 characters of ASCII, where ``[ ] \\ ^ { } |``, the euro sign and the end of a line
+        count double, or 70, 134 and 201 where any other character makes it Unicode. `sender_name` has 3 to 11
+        characters.
         """
         params = {"dest": dest, "msg": msg, "sender_name": sender_name, "tag": tag}
         return self._ask(endpoints.SMS_SEND, params, pass_on=pass_on, notify=notify)
@@ -45,13 +46,15 @@ class SmsGroup(Group):
     ) -> BulkSent:
         """Send a text to up to 1,000 numbers: to each of `dest`, or, filled in for each, to `recipients`.
 
-        With `recipients`, `msg` is a Mustache template, ``Hello {{name}}``, and each is a dict with `dest` and what
-        the template asks for. Nothing is entered: no message has a txn_ref until its notification tells it.
+        `msg` is as long as in `send`. With `recipients` it is a Mustache template, ``Hello {{name}}``, and each is a
+        dict with `dest` and what the template asks for: how long that makes each text, Hoiio alone checks. Nothing is
+        entered: no message has a txn_ref until its notification tells it.
         """
         if (dest is None) == (recipients is None):
             raise ValueError("dest and recipients: give one of them.")
+        endpoint = endpoints.SMS_BULK_SEND if recipients is None else endpoints.SMS_BULK_SEND_TEMPLATE
         params = {"dest": dest, "recipients": recipients, "msg": msg, "sender_name": sender_name, "tag": tag}
-        return self._ask(endpoints.SMS_BULK_SEND, params, pass_on=pass_on, notify=notify)
+        return self._ask(endpoint, params, pass_on=pass_on, notify=notify)
 
     def query_status(self, *, txn_ref: str) -> SmsReport:
         """How an SMS stands. A bulk SMS as a whole cannot be asked for."""
