@@ -104,6 +104,18 @@ class Direction(TextChoices):
     OUTGOING = "outgoing", _("outgoing")
 
 
+class Traffic(TextChoices):
+    """What is counted for each day: a channel and a direction."""
+
+    CALLS_MADE = "calls_made", _("calls made")
+    # Also those of which no notification has told the direction.
+    CALLS_RECEIVED = "calls_received", _("calls received")
+    SMS_SENT = "sms_sent", _("SMS sent")
+    SMS_RECEIVED = "sms_received", _("SMS received")
+    FAXES_SENT = "faxes_sent", _("faxes sent")
+    FAXES_RECEIVED = "faxes_received", _("faxes received")
+
+
 class Rank(IntEnum):
     """How far a transaction has got; a report of lower rank never undoes one of higher rank."""
 

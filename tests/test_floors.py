@@ -15,7 +15,7 @@ APP = Path(django_hoiio.__file__).parent
 FLOORS = (
     ("kinds", "conf", "signals", "exceptions"),
     ("parsing", "verification", "notify_urls", "masking"),
-    ("models", "recording", "spool", "retention"),
+    ("models", "paging", "veils", "searching", "recording", "spool", "retention"),
     ("dispatch", "tasks", "inbox", "recovery", "client", "reconciliation", "ivr"),
     ("checks", "views", "admin", "api", "sandbox", "testing", "management"),
     ("urls", "apps"),

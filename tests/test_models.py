@@ -26,7 +26,7 @@ NEEDED = {"created_at": timezone.now(), "updated_at": timezone.now()}
 def test_the_app_has_the_models_that_are_promised() -> None:
     names = {model.__name__ for model in MODELS_OF_THE_APP}
 
-    assert names == {"Notification", "Call", "Sms", "Fax", "ReceiverFailure", "HighWaterMark"}
+    assert names == {"Notification", "Call", "Sms", "Fax", "ReceiverFailure", "HighWaterMark", "DailyTotal"}
 
 
 @pytest.mark.parametrize("model", MODELS_OF_THE_APP)
@@ -47,7 +47,15 @@ def test_constraints_and_indexes_bear_our_names(model: type[models.Model]) -> No
 
 
 def test_permissions_of_the_console_stand() -> None:
-    assert [codename for codename, _ in Notification._meta.permissions] == ["see_numbers", "see_recordings", "see_raw"]
+    assert [codename for codename, _ in Notification._meta.permissions] == [
+        "see_numbers",
+        "see_recordings",
+        "see_raw",
+        "run_receivers",
+        "dispatch",
+        "reconcile",
+        "export",
+    ]
     assert {model._meta.default_permissions for model in MODELS_OF_THE_APP} == {("view",)}
 
 
@@ -55,7 +63,7 @@ def test_permissions_of_the_console_stand() -> None:
 def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
     derived = {"is_final", "other_number", "other_tail"}
     columns = {field.name for field in model._meta.concrete_fields}
-    kept_otherwise = {"id", "account", "txn_ref", "arrival", "part", "created_at", "updated_at", "stamps"}
+    kept_otherwise = {"id", "account", "txn_ref", "arrival", "part", "created_at", "updated_at", "blanked_at", "stamps"}
 
     assert set(model.told) == columns - kept_otherwise
     assert set(model.told) - derived <= set(Parsed.__dataclass_fields__)

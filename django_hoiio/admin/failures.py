@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import ReceiverFailure
+from django_hoiio.veils import RAW
 
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section
-from .veils import RAW
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
 from django_hoiio.models import Notification
+from django_hoiio.veils import LINK, RAW
 
 from .reading import ReadOnlyAdmin
 from .sections import Section, open_button, readable, table_of
-from .veils import LINK, RAW
 
 # The columns that may hold a megabyte, or secrets, and that no list shows.
 HEAVY = ("query", "body", "headers", "params", "pass_on", "unproved")

@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from .searching import found_by
+from django_hoiio.searching import found_by
+from django_hoiio.veils import Veil
+
 from .sections import Section
-from .veils import Veil
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Model]

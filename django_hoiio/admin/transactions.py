@@ -15,12 +15,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import OUTCOMES, Notification, ReceiverFailure, Transaction
+from django_hoiio.veils import LINK, NUMBER, TEXT
 
 from .filters import AnyStatus, Missed, Overdue
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section, in_words, open_button
-from .veils import LINK, NUMBER, TEXT
 
 if TYPE_CHECKING:
     pass

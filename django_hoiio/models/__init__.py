@@ -1,9 +1,11 @@
-"""What is kept: notifications as they came, the latest state of each transaction, failed receivers, and marks."""
+"""What is kept: notifications as they came, the latest state of each transaction, failed receivers,
+marks, and daily totals."""
 
 from .failures import ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification
 from .querysets import OUTCOMES
+from .totals import DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "OUTCOMES",
     "TAIL_LENGTH",
     "Call",
+    "DailyTotal",
     "Fax",
     "HighWaterMark",
     "Notification",

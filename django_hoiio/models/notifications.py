@@ -103,6 +103,13 @@ class Notification(models.Model):
         help_text=_("Until then one process alone may tell its receivers; none when all were called."),
     )
 
+    receivers = models.JSONField(
+        _("receivers"), default=list, blank=True, help_text=_("Those that were called, each after its signal.")
+    )
+    blanked_at = models.DateTimeField(
+        _("blanked at"), null=True, blank=True, help_text=_("When all that it said of people was removed.")
+    )
+
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
@@ -113,6 +120,10 @@ class Notification(models.Model):
             ("see_numbers", _("Can see phone numbers and message texts")),
             ("see_recordings", _("Can see links to recordings and faxes")),
             ("see_raw", _("Can see raw requests")),
+            ("run_receivers", _("Can run failed receivers again")),
+            ("dispatch", _("Can tell receivers what they were never told")),
+            ("reconcile", _("Can ask Hoiio for what is overdue")),
+            ("export", _("Can export lists")),
         ]
         constraints = [models.UniqueConstraint(fields=["arrival"], name="hoiio_notification_arrival")]
         indexes = [

@@ -102,6 +102,9 @@ class Transaction(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), help_text=_("When the first that is known of it came."))
     updated_at = models.DateTimeField(_("updated at"), help_text=_("When the latest that is known of it came."))
+    blanked_at = models.DateTimeField(
+        _("blanked at"), null=True, blank=True, help_text=_("When its numbers and texts were removed.")
+    )
     stamps = models.TextField(
         _("stamps"),
         default="",
@@ -204,9 +207,9 @@ class Call(Transaction):
         ]
         indexes = [
             models.Index(fields=["session", "account"], name="hoiio_call_session"),
-            models.Index(fields=["other_number"], name="hoiio_call_other_number"),
-            models.Index(fields=["other_tail"], name="hoiio_call_other_tail"),
+            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_call_other"),
             models.Index(fields=["tag"], name="hoiio_call_tag"),
+            models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
         ]
 
     def named_by(self) -> Q:
@@ -258,9 +261,9 @@ class Sms(Transaction):
         ]
         indexes = [
             models.Index(fields=["bulk_txn_ref"], name="hoiio_sms_bulk_txn_ref"),
-            models.Index(fields=["other_number"], name="hoiio_sms_other_number"),
-            models.Index(fields=["other_tail"], name="hoiio_sms_other_tail"),
+            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_sms_other"),
             models.Index(fields=["tag"], name="hoiio_sms_tag"),
+            models.Index(fields=["is_final", "created_at"], name="hoiio_sms_final"),
         ]
 
 
@@ -289,9 +292,9 @@ class Fax(Transaction):
             models.UniqueConstraint(fields=["arrival"], name="hoiio_fax_arrival"),
         ]
         indexes = [
-            models.Index(fields=["other_number"], name="hoiio_fax_other_number"),
-            models.Index(fields=["other_tail"], name="hoiio_fax_other_tail"),
+            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_fax_other"),
             models.Index(fields=["tag"], name="hoiio_fax_tag"),
+            models.Index(fields=["is_final", "created_at"], name="hoiio_fax_final"),
         ]
 
 

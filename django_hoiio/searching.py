@@ -10,8 +10,7 @@ from operator import or_
 from django.db.models import Q
 from django.http import HttpRequest
 
-from django_hoiio.models import TAIL_LENGTH, tail_of
-
+from .models import TAIL_LENGTH, tail_of
 from .veils import NUMBER
 
 # Nothing that is searched is longer, and a database may refuse what is.
@@ -37,13 +36,17 @@ def _beginning(request: HttpRequest, field: str, term: str) -> Q:
 def _number(request: HttpRequest, field: str, term: str) -> Q:
     """Find a number by the whole of it; who may see numbers finds it by 8 or more of its last digits too."""
     if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
-        return _whole(request, field, term)
+        return _numbered(field, [term])
     # Leading zeros stand for the plus, or for one's own country.
     digits = re.sub(r"\D", "", term).lstrip("0")
-    whole = Q(**{f"{field}__in": [term, digits, f"+{digits}"]})
     if len(digits) < TAIL_LENGTH or not NUMBER.is_lifted(request):
-        return whole
-    return whole | Q(other_tail=tail_of(digits), **{f"{field}__endswith": digits})
+        return _numbered(field, [term, digits, f"+{digits}"])
+    return Q(other_tail=tail_of(digits), **{f"{field}__endswith": digits})
+
+
+def _numbered(field: str, spellings: list[str]) -> Q:
+    # The index has the tail before the number.
+    return Q(other_tail=tail_of(spellings[0]), **{f"{field}__in": spellings})
 
 
 _SEARCHES: dict[str, Callable[[HttpRequest, str, str], Q]] = {

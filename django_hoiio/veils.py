@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from django_hoiio import masking
+from . import masking
 
 SEE_NUMBERS = "django_hoiio.see_numbers"
 SEE_RECORDINGS = "django_hoiio.see_recordings"

@@ -1,0 +1,45 @@
+"""What each day came to."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ..kinds import Traffic
+from ..parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
+
+
+class DailyTotal(models.Model):
+    """How many calls, SMS or faxes began on a day, and what Hoiio charged for them. Outlives the rows it counts."""
+
+    day = models.DateField(_("day"), help_text=_("In the time zone of the project, TIME_ZONE."))
+    account = models.CharField(
+        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("Which of the project's Hoiio accounts they belong to.")
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=Traffic.choices, help_text=_("What is counted."))
+    currency = models.CharField(
+        _("currency"),
+        max_length=WORD_LENGTH,
+        blank=True,
+        help_text=_("What the debit is in; empty where none is told."),
+    )
+    count = models.PositiveIntegerField(_("count"), help_text=_("How many began on that day."))
+    succeeded = models.PositiveIntegerField(
+        _("succeeded"), help_text=_("How many of them were answered, delivered or received.")
+    )
+    debit = models.DecimalField(
+        _("debit"), max_digits=21, decimal_places=6, help_text=_("What Hoiio charged for them, as it told.")
+    )
+
+    objects: models.Manager[DailyTotal]
+
+    class Meta:
+        verbose_name = _("daily total")
+        verbose_name_plural = _("daily totals")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["day", "account", "kind", "currency"], name="hoiio_total_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.account} {self.kind} {self.currency}".rstrip()

@@ -1,0 +1,66 @@
+"""Pages of a table by its key, newest first: the thousandth page costs what the first does, however long the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+# How many keys one page looks through where a filter asks for what no index answers.
+REACH = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Rows of descending key, and where to go on from them."""
+
+    rows: list[Any]
+    # The page of what is older than this key; `None` where there is nothing older.
+    older: int | None = None
+    # The page of what is newer than this key; `None` where there is nothing newer.
+    newer: int | None = None
+    # True where it ends because it has looked through as many keys as it may, not because it is full.
+    is_cut: bool = False
+
+
+def page_of(
+    rows: QuerySet[Any], *, size: int, older_than: int | None = None, newer_than: int | None = None, reach: int = 0
+) -> Page:
+    """The newest `size` rows, or those next to a key. With `reach`, looks through so many keys and no more.
+
+    One query, and one for each end of the table that bounds it.
+    """
+    if newer_than is not None:
+        return _upwards(rows, size, newer_than, reach)
+    return _downwards(rows, size, older_than, reach)
+
+
+def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, reach: int) -> Page:
+    start = _end_of(rows, "-pk") + 1 if older_than is None else older_than
+    within = rows.filter(pk__lt=start)
+    if reach:
+        within = within.filter(pk__gte=start - reach)
+    found = list(within.order_by("-pk")[: size + 1])
+    newer = None if older_than is None else start - 1
+    if len(found) > size:
+        return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
+    is_cut = bool(reach) and start - reach > _end_of(rows, "pk")
+    return Page(rows=found, older=start - reach if is_cut else None, newer=newer, is_cut=is_cut)
+
+
+def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Page:
+    within = rows.filter(pk__gt=newer_than)
+    if reach:
+        within = within.filter(pk__lte=newer_than + reach)
+    found = list(within.order_by("pk")[: size + 1])
+    if len(found) > size:
+        return Page(rows=found[:size][::-1], older=newer_than + 1, newer=found[size - 1].pk)
+    is_cut = bool(reach) and newer_than + reach < _end_of(rows, "-pk")
+    return Page(rows=found[::-1], older=newer_than + 1, newer=newer_than + reach if is_cut else None, is_cut=is_cut)
+
+
+def _end_of(rows: QuerySet[Any], order: str) -> int:
+    """The first key of the whole table in an order; 0 where it is empty."""
+    keys = rows.model._default_manager.using(rows.db).order_by(order).values_list("pk", flat=True)
+    return keys.first() or 0
