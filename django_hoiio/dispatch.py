@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from .conf import conf
 from .kinds import Kind
-from .models import Notification, ReceiverFailure, Transaction
+from .models import RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
 from .recording import CLAIM, mark_as_told
 from .signals import BY_NAME, Listener, signals_of
@@ -60,13 +60,15 @@ def _enqueue(notification: Notification) -> None:
 def tell(notification: Notification, row: Transaction | None) -> None:
     """Call each receiver of the notification's signals, and mark it as told. Never raises."""
     noted = True
+    called = []
     for name, signal in signals_of(notification.facts):
         for listener in signal.listeners(Notification):
             failure = _call(listener, name, notification, row, attempt=1)
             noted &= failure is None or _note(notification, name, listener.label, failure)
+            called.append((name, _ledger_name(listener.label)))
     # What could not be noted stays untold, so that it is told again rather than forgotten.
     if noted:
-        _mark_as_told(notification)
+        _mark_as_told(notification, called)
 
 
 def claim(notification: Notification) -> bool:
@@ -122,9 +124,9 @@ def _on_its_own(using: str) -> Iterator[None]:
             connection.connect()
 
 
-def _mark_as_told(notification: Notification) -> None:
+def _mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
     try:
-        mark_as_told(notification)
+        mark_as_told(notification, receivers)
     except Error as error:
         logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
 
@@ -150,7 +152,7 @@ def _note(notification: Notification, signal_name: str, label: str, failure: str
 
 
 def _ledger_name(label: str) -> str:
-    return label[: ReceiverFailure._meta.get_field("receiver").max_length]
+    return label[:RECEIVER_LENGTH]
 
 
 def hand_to_ledger(notification: Notification) -> bool:

@@ -53,11 +53,10 @@ def _signer(key: str) -> signing.Signer:
 
 
 def _verify_token(route: Route, token: str) -> Verdict:
-    number = _signed_by(tuple(conf.URL_KEYS), token)
+    number, payload = _signed_by(tuple(conf.URL_KEYS), token)
     if number is None:
         return Verdict(problems={"proof": "the token of the notify URL is not valid"})
-    payload, _, _ = token.rpartition(SEPARATOR)
-    signed_route, account, pass_on = json.loads(signing.b64_decode(payload.encode()))
+    signed_route, account, pass_on = json.loads(payload)
     if signed_route != route.value:
         return Verdict(problems={"proof": f"the notify URL was signed for the route {signed_route}"})
     problems = {"proof": "the notify URL was signed with an old key; give Hoiio a new one"} if number else {}
@@ -66,15 +65,15 @@ def _verify_token(route: Route, token: str) -> Verdict:
 
 # The notifications of a bulk SMS, and of a number, all come to one URL.
 @lru_cache(maxsize=256)
-def _signed_by(keys: tuple[str, ...], token: str) -> int | None:
-    """Which of the keys has signed a token; `None` where none did."""
+def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, bytes]:
+    """Which of the keys has signed a token, and what, as JSON; `None` where none did."""
     for number, key in enumerate(keys):
         try:
-            _signer(key).unsign(token)
+            payload = _signer(key).unsign(token)
         except signing.BadSignature:
             continue
-        return number
-    return None
+        return number, signing.b64_decode(payload.encode())
+    return None, b""
 
 
 def _verify_signature(body: bytes, signature: str, by_url: Verdict) -> Verdict:

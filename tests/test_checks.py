@@ -227,6 +227,10 @@ def test_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch
     assert checks.check_databases(None, databases=["default"]) == [checks.E012]
 
 
+def test_models_give_no_warning_on_any_database() -> None:
+    assert django_checks.run_checks(tags=["models"], databases=["default"]) == []
+
+
 def test_databases_are_only_looked_at_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "oracle")
 

@@ -320,3 +320,19 @@ def test_dispatch_of_what_was_told_tells_nobody_again() -> None:
     dispatch.dispatch(kept, None)
 
     assert called == []
+
+
+def test_who_was_called_is_kept_with_the_mark_also_those_that_failed() -> None:
+    sms_status.connect(witness, dispatch_uid="witness")
+    notification_received.connect(raising(ValueError("x")), weak=False, dispatch_uid="failing")
+
+    kept = receive()
+
+    assert kept.receivers == [["sms_status", "witness"], ["notification_received", "failing"]]
+    assert Notification.objects.get(pk=kept.pk).receivers == kept.receivers
+
+
+def test_where_nobody_listens_nobody_was_called() -> None:
+    kept = receive()
+
+    assert Notification.objects.get(pk=kept.pk).receivers == kept.receivers == []

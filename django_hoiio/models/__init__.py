@@ -1,7 +1,7 @@
 """What is kept: notifications as they came, the latest state of each transaction, failed receivers,
 marks, and daily totals."""
 
-from .failures import ReceiverFailure
+from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification
 from .querysets import OUTCOMES
@@ -11,6 +11,7 @@ from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail
 __all__ = [
     "MODELS",
     "OUTCOMES",
+    "RECEIVER_LENGTH",
     "TAIL_LENGTH",
     "Call",
     "DailyTotal",

@@ -7,6 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
 
+# Characters of a receiver's name that are kept.
+RECEIVER_LENGTH = 255
+
 
 class ReceiverFailureQuerySet(models.QuerySet["ReceiverFailure"]):
     def where_written(self) -> ReceiverFailureQuerySet:
@@ -31,7 +34,7 @@ class ReceiverFailure(models.Model):
     signal = models.CharField(_("signal"), max_length=32, help_text=_("The signal that it was told by."))
     receiver = models.CharField(
         _("receiver"),
-        max_length=255,
+        max_length=RECEIVER_LENGTH,
         help_text=_("Its dispatch_uid, else its module and qualified name."),
     )
     attempts = models.PositiveIntegerField(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from django.core.checks import CheckMessage
 from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -127,18 +129,25 @@ class Notification(models.Model):
         ]
         constraints = [models.UniqueConstraint(fields=["arrival"], name="hoiio_notification_arrival")]
         indexes = [
-            # The notifications of a transaction.
-            models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
-            # The notifications of an interactive call that leave out its txn_ref.
-            models.Index(fields=["session", "account"], name="hoiio_notification_session"),
+            # The notifications of a transaction; where they leave out its txn_ref, those of the session.
+            models.Index(fields=["txn_ref", "session"], name="hoiio_notification_txn_ref"),
             # A span of time.
             models.Index(fields=["received_at"], name="hoiio_notification_received"),
             # What is still to be told: it alone is claimed.
-            models.Index(fields=["claimed_until"], name="hoiio_notification_claimed"),
+            models.Index(
+                fields=["claimed_until"],
+                condition=Q(claimed_until__isnull=False),
+                name="hoiio_notification_claimed",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.txn_ref or self.session or str(self.arrival)
+
+    @classmethod
+    def check(cls, **kwargs: Any) -> list[CheckMessage]:
+        # MariaDB makes the index of what is claimed a whole one, which does as well there.
+        return [message for message in super().check(**kwargs) if message.id != "models.W037"]
 
     @property
     def facts(self) -> tuple[Kind, ...]:

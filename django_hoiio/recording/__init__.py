@@ -8,7 +8,7 @@ again what passes by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -88,13 +88,17 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
     return alone
 
 
-def mark_as_told(notification: Notification) -> None:
-    """Note that all receivers of a notification were called. Raises `django.db.Error`."""
+def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
+    """Note that all receivers of a notification were called: each by its signal and its name.
+
+    Raises `django.db.Error`.
+    """
     notification.dispatched_at = datetime.now(timezone.utc)
     notification.claimed_until = None
+    notification.receivers = [list(each) for each in receivers]
     using = str(notification._state.db)
     with connections[using].cursor() as cursor:
-        cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, using))
+        cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, receivers, using))
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:

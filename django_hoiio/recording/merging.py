@@ -127,7 +127,7 @@ def statement(
         words.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
         words.append(", ".join(_assignments(model, names, table, dialect)))
     words.append(f"RETURNING {', '.join(table.columns.values()) if wants_row else table.columns['id']}")
-    return " ".join(words)
+    return table.statement(" ".join(words))
 
 
 def _assignments(
@@ -151,7 +151,8 @@ def _assignments(
             stamps.append(old_stamps(run[0][0], len(run)))
             continue
         for place, name in run:
-            old_stamp, new_stamp = old_stamps(place, 1), "%(party_stamp)s" if name in model.party else "%(stamp)s"
+            old_stamp = old_stamps(place, 1)
+            new_stamp = table.mark("party_stamp" if name in model.party else "stamp")
             yield (
                 f"{table.columns[name]} = CASE WHEN {new_stamp} >= {old_stamp} THEN {new(name)} ELSE {old(name)} END"
             )

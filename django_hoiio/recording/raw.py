@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
@@ -40,6 +40,8 @@ def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dic
         "origin": arrival.origin.value,
         "dispatched_at": None if has_listeners else now,
         "claimed_until": now + CLAIM if has_listeners else None,
+        "receivers": [],
+        "blanked_at": None,
     }
 
 
@@ -50,14 +52,18 @@ def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
     return _insert(tuple(said), using), table.params(said)
 
 
-def update_as_told(pk: int, moment: datetime, using: str) -> tuple[str, dict[str, Any]]:
-    return _update_as_told(using), table_of(Notification, using).params({"id": pk, "dispatched_at": moment})
+def update_as_told(
+    pk: int, moment: datetime, receivers: Sequence[tuple[str, str]], using: str
+) -> tuple[str, dict[str, Any]]:
+    """The UPDATE that says when a notification was told, and to whom."""
+    said = {"id": pk, "dispatched_at": moment, "receivers": receivers}
+    return _update_as_told(using), table_of(Notification, using).params(said)
 
 
 @cache
 def _insert(names: tuple[str, ...], using: str) -> str:
     table = table_of(Notification, using)
-    return f"{table.insert(names)} RETURNING {table.columns['id']}"
+    return table.statement(f"{table.insert(names)} RETURNING {table.columns['id']}")
 
 
 # A mark that a crash of the server takes back means that receivers are called again, which they have to bear anyway. So
@@ -69,6 +75,9 @@ _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 def _update_as_told(using: str) -> str:
     table = table_of(Notification, using)
     columns, marks = table.columns, table.marks
-    told = f"{columns['dispatched_at']} = {marks['dispatched_at']}, {columns['claimed_until']} = NULL"
+    told = ", ".join(f"{columns[name]} = {marks[name]}" for name in ("dispatched_at", "receivers"))
     without_waiting = _WITHOUT_WAITING if table.vendor == "postgresql" else ""
-    return f"UPDATE {table.name} SET {told} WHERE {columns['id']} = {marks['id']}{without_waiting}"
+    return table.statement(
+        f"UPDATE {table.name} SET {told}, {columns['claimed_until']} = NULL"
+        f" WHERE {columns['id']} = {marks['id']}{without_waiting}"
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connections
@@ -31,6 +31,15 @@ Kept = TypeVar("Kept", bound=Model)
 _PLAIN = (CharField, TextField, IntegerField)
 
 
+class _InOwnWords(str):
+    """A statement of SQLite's that has SQLite's own marks; Django would make them of its own anew each time."""
+
+    __slots__ = ()
+
+    def __mod__(self, names: object) -> str:
+        return self
+
+
 class Table(Generic[Kept]):
     """The columns of a model on one database. The primary key is given by the database."""
 
@@ -48,7 +57,7 @@ class Table(Generic[Kept]):
         self.columns = {field.name: connection.ops.quote_name(str(field.column)) for field in fields}
         self._empty = {field.name: empty for field in fields if (empty := _empty(field)) is not None}
         # Where a statement takes the values of a row; two tables may share a statement.
-        self.marks = {field.name: f"%({model._meta.model_name}_{field.name})s" for field in fields}
+        self.marks = {field.name: self.mark(f"{model._meta.model_name}_{field.name}") for field in fields}
         self._names = [field.attname for field in fields]
         self._writers = {
             field.name: (f"{model._meta.model_name}_{field.name}", _writer(field, connection)) for field in fields
@@ -58,6 +67,14 @@ class Table(Generic[Kept]):
             for place, field in enumerate(fields)
             for read in _readers(field, connection)
         ]
+
+    def mark(self, name: str) -> str:
+        """Where a statement takes a parameter."""
+        return f":{name}" if self.vendor == "sqlite" else f"%({name})s"
+
+    def statement(self, words: str) -> str:
+        """The words as Django's cursor is to be given them."""
+        return _InOwnWords(words) if self.vendor == "sqlite" else words
 
     def insert(self, names: Iterable[str], into: str = "INSERT INTO {}") -> str:
         """The INSERT of a row of which these fields are said; text and JSON of which nothing is said are empty."""
@@ -114,7 +131,8 @@ def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
     if isinstance(field, (*_PLAIN, BooleanField)):
         return None
     if isinstance(field, DateTimeField):
-        return connection.ops.adapt_datetimefield_value
+        # One moment goes into several columns.
+        return lru_cache(maxsize=16)(connection.ops.adapt_datetimefield_value)
     if isinstance(field, JSONField):
         return partial(connection.ops.adapt_json_value, encoder=field.encoder)
     if isinstance(field, DecimalField):
