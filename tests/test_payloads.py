@@ -356,6 +356,7 @@ def test_payload_becomes_its_rows(
             "headers": {"Content-Type": FORM} if body else {},
             "proof": "none",
             "origin": "post",
+            "receivers": [[name, "tests.heard"] for name in (*expected.facts, "notification_received")],
         }.items()
         if value
     }
