@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from django.db import models, router
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
+from .querysets import KeptQuerySet
 
 # Characters of a receiver's name that are kept.
 RECEIVER_LENGTH = 255
 
 
-class ReceiverFailureQuerySet(models.QuerySet["ReceiverFailure"]):
-    def where_written(self) -> ReceiverFailureQuerySet:
-        """Read from the database that is written to: a replica may not have them yet."""
-        return self.using(router.db_for_write(self.model))
-
+class ReceiverFailureQuerySet(KeptQuerySet["ReceiverFailure"]):
     def unmended(self) -> ReceiverFailureQuerySet:
         """Those whose receiver has not succeeded since."""
         return self.filter(mended_at=None)

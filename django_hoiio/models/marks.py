@@ -10,13 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ..kinds import Channel
 from ..parsing.parameters import ACCOUNT_LENGTH
+from .querysets import KeptQuerySet
 
 
-class HighWaterMarkQuerySet(models.QuerySet["HighWaterMark"]):
-    def where_written(self) -> HighWaterMarkQuerySet:
-        """Read from the database that is written to: a replica may not have them yet."""
-        return self.using(router.db_for_write(self.model))
-
+class HighWaterMarkQuerySet(KeptQuerySet["HighWaterMark"]):
     def of(self, account: str, channel: Channel) -> HighWaterMark:
         """The mark of a channel; one that is not kept yet where nothing was asked."""
         named = {"account": account, "channel": channel.value}

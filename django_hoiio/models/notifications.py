@@ -6,20 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from django.core.checks import CheckMessage
-from django.db import models, router
+from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from ..kinds import Kind, Origin, Proof, Route, facts_of
 from ..parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
+from .querysets import KeptQuerySet
 from .transactions import MODELS, Call, Sms, Transaction
 
 
-class NotificationQuerySet(models.QuerySet["Notification"]):
-    def where_written(self) -> NotificationQuerySet:
-        """Read from the database that is written to: a replica may not have them yet."""
-        return self.using(router.db_for_write(self.model))
-
+class NotificationQuerySet(KeptQuerySet["Notification"]):
     def undispatched(self) -> NotificationQuerySet:
         """Those whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)

@@ -1,10 +1,10 @@
-"""What calls, SMS and faxes can be asked for."""
+"""What all rows can be asked for, and calls, SMS and faxes beyond that."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from django.db import models
+from django.db import models, router
 from django.db.models import Q
 from django.utils import timezone
 
@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
     from .transactions import Call, Transaction
 
+Kept = TypeVar("Kept", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")
 
 # The fields that say how a call, or a part of it, came out.
 OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
 
 _IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
+
+
+class KeptQuerySet(models.QuerySet[Kept]):
+    def where_written(self) -> Self:
+        """Read from the database that is written to: a replica may not have them yet."""
+        return self.using(router.db_for_write(self.model))
 
 
 class TransactionQuerySet(models.QuerySet[Row]):

@@ -22,9 +22,9 @@ from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
 
 from ..conftest import values
-from ..test_reconciliation_sandbox import everything_happens
 from .conftest import Figures
 from .processes import Environment, run_command, start_command
+from .test_lost_notifications import everything_happens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

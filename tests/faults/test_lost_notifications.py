@@ -18,7 +18,7 @@ from django_hoiio.sandbox import calls, handset, outbox
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.sandbox.records import Transaction
 
-from .conftest import values
+from ..conftest import values
 
 # The server and the sandbox's own thread need what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
