@@ -79,7 +79,8 @@ class ActingAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method == "POST" and "action" in request.POST:
-            return self._act_on(request, unquote(object_id))
+            answer: HttpResponse = self._act_on(request, unquote(object_id))
+            return answer
         return super().change_view(request, object_id, form_url, extra_context)
 
     def render_change_form(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,7 @@ def reconcile(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[A
     names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: AT_ONCE + 1])
     try:
         # By name, so that the admin works without the client's packages.
-        by_hand = import_module("django_hoiio.reconciliation.by_hand")
-        report, is_cut = by_hand.ask_after(rows.model, names)
+        report, is_cut = import_module("django_hoiio.reconciliation.by_hand").ask_after(rows.model, names)
     except ImportError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
         return
@@ -91,14 +91,8 @@ def reconcile(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[A
         model_admin.message_user(request, why, messages.ERROR)
         return
     _log(request, report.asked, "questions to Hoiio")
-    if not names:
-        model_admin.message_user(
-            request, _("None of these has a reference that Hoiio could be asked by."), messages.WARNING
-        )
-    if report.asked:
-        model_admin.message_user(request, _words(_answers(report), _left(is_cut)), messages.INFO)
-    if report.failures:
-        model_admin.message_user(request, _failures(report), messages.ERROR)
+    for said, level in _outcome(report, is_cut, names):
+        model_admin.message_user(request, said, level)
 
 
 def _where_written(rows: QuerySet[Any]) -> Any:
@@ -155,6 +149,16 @@ def _left(is_cut: bool) -> str:
 def _level(done: Done) -> int:
     is_well = not done.is_cut and set(+done.receivers) <= {Outcome.MENDED}
     return messages.SUCCESS if is_well else messages.WARNING
+
+
+def _outcome(report: Report, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
+    """The messages, each with its level."""
+    if not names:
+        yield _("None of these has a reference that Hoiio could be asked by."), messages.WARNING
+    if report.asked:
+        yield _words(_answers(report), _left(is_cut)), messages.INFO
+    if report.failures:
+        yield _failures(report), messages.ERROR
 
 
 def _answers(report: Report) -> str:

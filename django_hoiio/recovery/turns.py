@@ -16,7 +16,7 @@ AT_ONCE = 200
 
 
 class Turn:
-    """What one web request may do: `AT_ONCE` things, and none that would begin after so many seconds.
+    """What one web request may do: `AT_ONCE` things, and after so many seconds none but the first.
 
     Servers end a request that takes long, in the middle of whatever it does.
     """
@@ -29,7 +29,8 @@ class Turn:
     def take(self, things: Iterable[Thing]) -> Iterator[Thing]:
         """Yield what there is time for; `is_cut` says afterwards whether something was left."""
         for thing in things:
-            if not self._left or time.monotonic() >= self._give_up:
+            is_late = self._left < AT_ONCE and time.monotonic() >= self._give_up
+            if is_late or not self._left:
                 self.is_cut = True
                 return
             self._left -= 1
