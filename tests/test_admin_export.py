@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.signals import request_finished
@@ -482,7 +483,10 @@ def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pyt
     async def pieces() -> list[bytes]:
         response = await act(client, "export_as_csv", rows[:1], select_across="1")
         assert inspect.isasyncgen(response.streaming_content) or response.is_async
-        return [piece async for piece in response.streaming_content]
+        found = [piece async for piece in response.streaming_content]
+        # That of the thread in which it was read.
+        await sync_to_async(lambda: connection.close())()
+        return found
 
     assert [piece.count(b"\r\n") for piece in asyncio.run(pieces())] == [1, 2, 1]
 
