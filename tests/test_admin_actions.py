@@ -470,7 +470,7 @@ def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: li
         ("notification_received", free),
     ]
     assert list(Notification.objects.undispatched()) == [claimed]
-    assert said(act(client, "dispatch", [free, told]))[-1] == "All of these were told before."
+    assert said(act(client, "dispatch", [free, told]))[-1] == "None of these waits to be told."
 
 
 def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -> None:
@@ -521,7 +521,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
     thread.join()
 
     assert calls == [1]
-    assert answers == [["All of these were told before."], ["1 notification was told. Receivers: 1 mended."]]
+    assert answers == [["None of these waits to be told."], ["1 notification was told. Receivers: 1 mended."]]
 
 
 # Ask Hoiio.

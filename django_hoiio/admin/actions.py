@@ -67,7 +67,7 @@ def dispatch(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[An
     done = tell_untold(_where_written(rows))
     _log(request, done.told, "notifications")
     if not done.told and not done.claimed:
-        model_admin.message_user(request, _("All of these were told before."), messages.WARNING)
+        model_admin.message_user(request, _("None of these waits to be told."), messages.WARNING)
         return
     told = ngettext("%d notification was told.", "%d notifications were told.", done.told) % done.told
     said = _words(told, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
