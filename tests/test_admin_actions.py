@@ -379,6 +379,34 @@ def test_receiver_that_runs_is_left_to_its_process_until_its_claim_is_over(flaky
     assert flaky.attempts == [1, 3]
 
 
+def test_attempt_whose_process_ended_leaves_the_traceback_from_before_it(flaky: Flaky) -> None:
+    receive(STATUS)
+    moment = now() - recording.CLAIM
+    ReceiverFailure.objects.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=moment)
+    flaky.fails = False
+
+    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+
+    assert ReceiverFailure.objects.get().traceback == "before"
+
+
+def test_attempt_that_took_so_long_that_another_was_begun_leaves_the_ledger_to_that(
+    flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(STATUS)
+    call = dispatch._call
+
+    def slow(*args: Any, **kwargs: Any) -> str | None:
+        failure = call(*args, **kwargs)
+        ReceiverFailure.objects.update(attempts=3, traceback="of the third")
+        return failure
+
+    monkeypatch.setattr(dispatch, "_call", slow)
+    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+
+    assert ReceiverFailure.objects.get().traceback == "of the third"
+
+
 def test_ledger_says_while_a_receiver_runs_that_it_does_and_what_was_before() -> None:
     seen: list[str] = []
 
