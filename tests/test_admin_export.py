@@ -7,9 +7,11 @@ import csv
 import inspect
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -176,6 +178,17 @@ def test_any_text_is_read_back_and_begins_no_formula(text: str) -> None:
 
     assert unguarded(written) == text
     assert not _calculates(written)
+
+
+@pytest.mark.parametrize("text", [*DANGEROUS, *HARMLESS])
+def test_function_of_the_documentation_reads_it_back(text: str) -> None:
+    page = (Path(__file__).parents[1] / "docs/admin.rst").read_text(encoding="utf-8")
+    block = re.search(r"( +import csv\n.*?)\n+    with open", page, re.DOTALL)
+    assert block is not None
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(block[1]), names)  # noqa: S102
+
+    assert names["unguarded"](guarded(text)) == text
 
 
 def test_text_of_blanks_alone_takes_no_longer_than_another_one() -> None:
