@@ -12,10 +12,10 @@ from django.db import connection
 DATABASES = ("sqlite", "postgres", "mariadb")
 
 
-def use(database: str) -> None:
+def use(database: str, *, settings: str = "benchmarks.settings") -> None:
     """Load Django with the settings of the benchmarks. To be called once, before anything asks Django."""
     os.environ["HOIIO_BENCHMARK_DATABASE"] = database
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
     django.setup()
 
 

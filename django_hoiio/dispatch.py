@@ -31,6 +31,9 @@ REST_GROWS_BY = 4
 
 UNFINISHED = "The process that was to call this receiver ended before it was done."
 
+# Stands before the traceback while a receiver is run again, and stays there where its process ends.
+RUNNING = "The receiver was called again and has not come back: it still runs, or its process ended. Before that:\n\n"
+
 
 def dispatch(notification: Notification, row: Transaction | None, *, ivr: bool = True) -> None:
     """Have each receiver of the notification's signals called once. Never raises.
@@ -200,23 +203,39 @@ class Outcome(Enum):
     TAKEN = "taken by another process"
 
 
-def run_again(failure: ReceiverFailure) -> Outcome:
-    """Run one failed receiver again if its rest is over. The attempt is counted before it is made."""
+def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
+    """Run one failed receiver again if its rest is over, or with `rests=False` at once.
+
+    The attempt is counted before it is made, and made by one process: what another has begun is left to it for as long
+    as a claim holds.
+    """
     now = datetime.now(timezone.utc)
-    rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
-    if failure.failed_at is not None and failure.failed_at + rest > now:
+    if _is_running(failure, now):
+        return Outcome.TAKEN
+    if rests and _is_resting(failure, now):
         return Outcome.RESTING
     listener = _listener(failure)
     if listener is None:
         return Outcome.DISCONNECTED
     ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
-    attempt = failure.attempts + 1
-    if not ledger.filter(attempts=failure.attempts, mended_at=None).update(attempts=attempt, failed_at=now):
+    attempt, before = failure.attempts + 1, failure.traceback.removeprefix(RUNNING)
+    begun = {"attempts": attempt, "failed_at": now, "traceback": RUNNING + before}
+    if not ledger.filter(attempts=failure.attempts, mended_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
     error = _call(listener, failure.signal, notification, notification.transaction, attempt=attempt)
     if error is None:
-        ledger.update(mended_at=datetime.now(timezone.utc))
+        ledger.update(mended_at=datetime.now(timezone.utc), traceback=before)
         return Outcome.MENDED
-    ledger.update(traceback=error, failed_at=datetime.now(timezone.utc))
+    ledger.filter(attempts=attempt).update(traceback=error, failed_at=datetime.now(timezone.utc))
     return Outcome.FAILED
+
+
+def _is_running(failure: ReceiverFailure, now: datetime) -> bool:
+    begun = failure.failed_at if failure.traceback.startswith(RUNNING) else None
+    return begun is not None and begun + CLAIM > now
+
+
+def _is_resting(failure: ReceiverFailure, now: datetime) -> bool:
+    rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
+    return failure.failed_at is not None and failure.failed_at + rest > now

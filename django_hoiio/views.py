@@ -44,7 +44,7 @@ _PRINTABLE = bytes(range(1, 128))
 View = Callable[..., HttpResponse]
 
 
-def _non_atomic_everywhere(view: View) -> View:
+def non_atomic_everywhere(view: View) -> View:
     """Keep ATOMIC_REQUESTS away on every database: what came is committed before its receivers are called."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
@@ -53,7 +53,7 @@ def _non_atomic_everywhere(view: View) -> View:
 
 @csrf_exempt
 @login_not_required
-@_non_atomic_everywhere
+@non_atomic_everywhere
 @require_POST
 def receive(request: HttpRequest, route: Route, token: str | None = None) -> HttpResponse:
     """Keep a notification and answer 200.

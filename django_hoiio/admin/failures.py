@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.veils import RAW
 
+from .acting import Action
+from .actions import run_receivers
+from .exporting import export_as_csv
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section
@@ -21,9 +24,23 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
     list_filter = (("mended_at", admin.EmptyFieldListFilter), "failed_at")
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
+    actions = (run_receivers, export_as_csv)
+    exported = (
+        "id",
+        "failed_at",
+        "notification_id",
+        "notification__txn_ref",
+        "signal",
+        "receiver",
+        "attempts",
+        "mended_at",
+    )
     veils = {"traceback": RAW}
     unlisted = tuple(f"notification__{name}" for name in HEAVY)
     fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "mended_at")}),)
+
+    def fitting_actions(self, row: ReceiverFailure) -> Iterable[Action]:
+        return () if row.mended_at else (run_receivers,)
 
     @admin.display(description=_("mended"), boolean=True)
     def is_mended(self, row: ReceiverFailure) -> bool:

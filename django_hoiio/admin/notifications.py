@@ -13,6 +13,9 @@ from django_hoiio import masking
 from django_hoiio.models import Notification
 from django_hoiio.veils import LINK, RAW
 
+from .acting import Action
+from .actions import dispatch, run_receivers
+from .exporting import export_as_csv
 from .reading import ReadOnlyAdmin
 from .sections import Section, open_button, readable, table_of
 
@@ -30,11 +33,33 @@ class NotificationAdmin(ReadOnlyAdmin):
     search_fields = ("txn_ref", "session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
     unlisted = HEAVY
+    actions = (run_receivers, dispatch, export_as_csv)
+    exported = (
+        "id",
+        "received_at",
+        "kind",
+        "account",
+        "route",
+        "origin",
+        "proof",
+        "txn_ref",
+        "session",
+        "dispatched_at",
+        "problems",
+        "remote_addr",
+        "arrival",
+    )
     fieldsets = (
         (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
         (_("How it came"), {"fields": ("account", "route", "origin", "proof", "remote_addr", "arrival")}),
         (_("Telling the project"), {"fields": ("is_told", "dispatched_at", "claimed_until")}),
     )
+
+    def fitting_actions(self, row: Notification) -> Iterable[Action]:
+        if row.dispatched_at is None:
+            yield dispatch
+        if row.failures.unmended().exists():
+            yield run_receivers
 
     @admin.display(description=_("told"), boolean=True)
     def is_told(self, row: Notification) -> bool:

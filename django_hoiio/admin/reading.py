@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -15,22 +15,17 @@ from django.utils.html import format_html
 from django_hoiio.searching import found_by
 from django_hoiio.veils import Veil
 
+from .acting import ActingAdmin
 from .sections import Section
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Model]
-else:
-    ModelAdmin = admin.ModelAdmin
 
-
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ActingAdmin):
     """Shows rows behind the veils that a user's permissions do not lift.
 
     A row is veiled when it is loaded, before any column, field or template sees it. What is veiled can neither be
     ordered by nor looked up: only the fields of `sortable_by` and `list_filter` can.
     """
 
-    actions = None
     ordering = ("-pk",)
     sortable_by: ClassVar[tuple[str, ...]] = ()
     list_per_page = 50
@@ -42,6 +37,8 @@ class ReadOnlyAdmin(ModelAdmin):
     veils: ClassVar[Mapping[str, Veil]] = {}
     # What is too big to be loaded for a list that does not show it.
     unlisted: ClassVar[tuple[str, ...]] = ()
+    # The columns of an export.
+    exported: ClassVar[tuple[str, ...]] = ()
 
     class Media:
         css = {"all": ("django_hoiio/admin.css",)}

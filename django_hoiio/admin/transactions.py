@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model, Prefetch
@@ -17,13 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.models import OUTCOMES, Notification, ReceiverFailure, Transaction
 from django_hoiio.veils import LINK, NUMBER, TEXT
 
+from .acting import Action
+from .actions import reconcile
+from .exporting import export_as_csv
 from .filters import AnyStatus, Missed, Overdue
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section, in_words, open_button
 
-if TYPE_CHECKING:
-    pass
+# The columns of an export that calls, SMS and faxes begin and end with.
+FIRST = ("id", "account", "txn_ref", "direction", "other_number", "from_number", "to_number", "dest")
+LAST = ("is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "blanked_at", "arrival")
 
 
 def amount(value: Decimal | None, currency: str) -> str:
@@ -56,6 +60,7 @@ class TransactionAdmin(ReadOnlyAdmin):
     )
     veils = dict.fromkeys(("other_number", "from_number", "to_number", "dest"), NUMBER)
     unlisted = ("stamps",)
+    actions = (reconcile, export_as_csv)
 
     # The fields whose words say where it stands.
     statuses: ClassVar[tuple[str, ...]]
@@ -65,6 +70,9 @@ class TransactionAdmin(ReadOnlyAdmin):
         declared = super().get_fieldsets(request, obj)
         told = [(title, [name for name in each["fields"] if self._is_told(name, obj)]) for title, each in declared]
         return [(title, {"fields": names}) for title, names in told if names]
+
+    def fitting_actions(self, row: Transaction) -> Iterable[Action]:
+        return () if row.txn_ref is None else (reconcile,)
 
     def _is_told(self, name: Any, row: Model | None) -> bool:
         return (getattr(self, name)(row) if hasattr(self, name) else getattr(row, name)) not in (None, "")
@@ -118,6 +126,7 @@ class CallAdmin(TransactionAdmin):
     list_filter = ("call_state", AnyStatus, Missed, *TransactionAdmin.list_filter)
     statuses = ("call_state", *OUTCOMES)
     veils = {**TransactionAdmin.veils, "dest1": NUMBER, "dest2": NUMBER}
+    exported = (*FIRST, "dest1", "dest2", "session", "room", *statuses, "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Numbers"), {"fields": ("from_number", "to_number", "dest", "dest1", "dest2", "room")}),
@@ -133,6 +142,7 @@ class SmsAdmin(TransactionAdmin):
     statuses = ("sms_status", "status")
     # The part is a digest of the text, by which a short text can be guessed.
     veils = {**TransactionAdmin.veils, "msg": TEXT, "part": TEXT}
+    exported = (*FIRST, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Message"), {"fields": ("from_number", "to_number", "dest", "msg")}),
@@ -146,6 +156,7 @@ class FaxAdmin(TransactionAdmin):
     list_filter = ("fax_status", *TransactionAdmin.list_filter)
     statuses = ("fax_status", "fax_error_code")
     veils = {**TransactionAdmin.veils, "fax_url": LINK}
+    exported = (*FIRST, *statuses, "fax_pages", "fax_url", "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Fax"), {"fields": ("from_number", "to_number", "dest", "document", "fax_pages")}),

@@ -44,14 +44,14 @@ class Page:
 class Asker:
     """Asks in the name of one account. Every call raises `HoiioError`."""
 
-    def __init__(self, account: str, client: HoiioClient, report: Report) -> None:
+    def __init__(self, account: str, client: HoiioClient, report: Report, budget: Budget | None = None) -> None:
         self.account = account
         self._groups: dict[Channel, VoiceGroup | SmsGroup | FaxGroup] = {
             Channel.VOICE: client.voice,
             Channel.SMS: client.sms,
             Channel.FAX: client.fax,
         }
-        self._budget = Budget(conf.CALLS_PER_MINUTE)
+        self._budget = budget or Budget(conf.CALLS_PER_MINUTE)
         self._report = report
 
     def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> Page:

@@ -33,12 +33,12 @@ def ask_overdue(asker: Asker, channel: Channel, report: Report, *, progress: Pro
     # Those of one moment together: the mark cannot stand between them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
         for _, txn_ref in together:
-            faults = 0 if _ask(asker, channel, txn_ref, report, is_last_straw=faults + 1 == PATIENCE) else faults + 1
+            faults = 0 if ask(asker, channel, txn_ref, report, is_last_straw=faults + 1 == PATIENCE) else faults + 1
         if not report.dry_run:
             mark.move("overdue_up_to", moment)
 
 
-def _ask(asker: Asker, channel: Channel, txn_ref: str, report: Report, *, is_last_straw: bool) -> bool:
+def ask(asker: Asker, channel: Channel, txn_ref: str, report: Report, *, is_last_straw: bool) -> bool:
     """Ask after one; False where Hoiio could not say."""
     report.overdue += 1
     try:

@@ -1,0 +1,82 @@
+"""What a person does in the lists and on the pages of the admin, in a real browser."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+
+from django_hoiio import inbox
+from django_hoiio.models import Notification, ReceiverFailure
+from django_hoiio.signals import sms_status
+from tests.conftest import arrival
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
+    """A browser in which somebody who may do everything has logged in."""
+    settings.ROOT_URLCONF = "tests.urls"
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    context = browser.new_context(accept_downloads=True)
+    name = django_settings.SESSION_COOKIE_NAME
+    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def bill() -> Iterator[dict[str, bool]]:
+    """A receiver that fails until it is told not to, and three SMS of which it was told."""
+    state = {"fails": True}
+
+    def bill(**kwargs: Any) -> None:
+        if state["fails"]:
+            raise ValueError("no customer")
+
+    sms_status.connect(bill, dispatch_uid="shop.bill")
+    for number in range(3):
+        inbox.receive(arrival("any", body=f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111"))
+    yield state
+    sms_status.disconnect(dispatch_uid="shop.bill")
+
+
+def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, bill: dict[str, bool]) -> None:
+    bill["fails"] = False
+    page.goto(f"{live_server.url}/admin/django_hoiio/receiverfailure/")
+    page.locator("input.action-select").nth(0).check()
+    page.locator("input.action-select").nth(2).check()
+    page.locator("select[name=action]").select_option(label="Run failed receivers again")
+    page.locator("button[name=index]:not(.hoiio-tool *)").click()
+
+    expect(page.locator(".messagelist")).to_have_text("Receivers: 2 mended.")
+    assert ReceiverFailure.objects.unmended().count() == 1
+
+
+def test_button_of_a_page_runs_its_receivers_and_is_gone_then(
+    page: Page, live_server: Any, bill: dict[str, bool]
+) -> None:
+    bill["fails"] = False
+    page.goto(f"{live_server.url}/admin/django_hoiio/notification/{Notification.objects.all()[0].pk}/change/")
+    page.get_by_role("button", name="Run failed receivers again").click()
+
+    expect(page.locator(".messagelist")).to_have_text("Receivers: 1 mended.")
+    expect(page.get_by_role("button", name="Run failed receivers again")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("bill")
+def test_all_that_is_found_is_downloaded(page: Page, live_server: Any) -> None:
+    page.goto(f"{live_server.url}/admin/django_hoiio/sms/?q=AA-S-1")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export all that is found").click()
+
+    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
+        assert [(row["txn_ref"], row["dest"]) for row in csv.DictReader(file)] == [("AA-S-1", "'+6591231111")]
