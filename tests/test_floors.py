@@ -17,7 +17,7 @@ FLOORS = (
     ("parsing", "verification", "notify_urls", "masking"),
     ("models", "paging", "veils", "searching", "recording", "spool", "retention"),
     ("dispatch", "tasks", "inbox", "recovery", "client", "reconciliation", "ivr"),
-    ("checks", "views", "admin", "api", "sandbox", "testing", "management"),
+    ("checks", "views", "admin", "api", "sandbox", "testing", "management", "templatetags"),
     ("urls", "apps"),
 )
 ORDER = [name for floor in FLOORS for name in floor]

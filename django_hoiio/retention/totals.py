@@ -92,6 +92,11 @@ def closed_up_to(using: str) -> date | None:
     return ClosedDay.objects.using(using).order_by("-day").values_list("day", flat=True).first()
 
 
+def counted_from(using: str) -> date | None:
+    """The first day that is counted anew each time, as all after it are; `None` where there is nothing to count."""
+    return _first_open(closed_up_to(using), using)
+
+
 def close(*, up_to: date | None = None, progress: Progress = silently) -> int:
     """Close each day that ended `SETTLED_AFTER` ago or earlier, in order; tell how many were closed.
 
