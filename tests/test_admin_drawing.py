@@ -47,22 +47,26 @@ def test_picture_says_in_words_all_that_it_shows() -> None:
 
 def test_bars_are_drawn_to_scale() -> None:
     assert paths(bar("200", "50"), bar("0"), bar("100", "100")) == {
-        "hoiio-whole": "M0 100v-100.0h0.8v100.0zM2 100v-50.0h0.8v50.0z",
-        "hoiio-succeeded": "M0 100v-25.0h0.8v25.0zM2 100v-50.0h0.8v50.0z",
+        "hoiio-succeeded": "M0 100.0v-25.0h0.8v25.0zM2 100.0v-50.0h0.8v50.0z",
+        "hoiio-rest": "M0 75.0v-75.0h0.8v75.0z",
     }
 
 
 def test_little_beside_much_is_seen() -> None:
-    assert paths(bar("1000000"), bar("1", "1"))["hoiio-whole"] == "M0 100v-100.0h0.8v100.0zM1 100v-2.0h0.8v2.0z"
+    assert paths(bar("1000000", "999999"), bar("1", "1")) == {
+        "hoiio-succeeded": "M0 100.0v-98.0h0.8v98.0zM1 100.0v-2.0h0.8v2.0z",
+        "hoiio-rest": "M0 2.0v-2.0h0.8v2.0z",
+    }
 
 
 def test_many_days_leave_no_gap() -> None:
-    assert paths(*[bar("1", "1")] * (MANY + 1))["hoiio-whole"].startswith("M0 100v-100.0h1v100.0zM1 ")
+    drawn = paths(*[bar("1", "1")] * (MANY + 1))
+    assert drawn["hoiio-succeeded"].startswith("M0 100.0v-100.0h1v100.0zM1 ")
 
 
 @pytest.mark.parametrize("amount", ["0", "-5"])
 def test_nothing_is_drawn_of_nothing_or_less(amount: str) -> None:
-    assert paths(bar(amount)) == {"hoiio-whole": "", "hoiio-succeeded": ""}
+    assert paths(bar(amount, amount)) == {"hoiio-succeeded": "", "hoiio-rest": ""}
 
 
 def test_words_are_escaped() -> None:

@@ -18,7 +18,7 @@ from django_hoiio.kinds import Kind, Traffic
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention import totals as module
-from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, totals
+from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, counted_from, totals
 
 from .conftest import arrival
 
@@ -271,3 +271,13 @@ def test_day_is_found_through_the_index(model: type[Transaction]) -> None:
     plan = module._rows_of(model, TODAY - 5 * DAY, "default").explain()
 
     assert name in plan
+
+
+def test_days_after_the_last_that_is_closed_are_counted_anew() -> None:
+    assert counted_from("default") is None
+
+    came("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
+    assert counted_from("default") == TODAY - 20 * DAY
+
+    close()
+    assert counted_from("default") == TODAY - SETTLED_AFTER

@@ -5,7 +5,7 @@ It stretches to any width, so no text is in it but for what is read aloud or sho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ HEIGHT = 100
 # Between two days. Where days are many, a gap would be narrower than a dot.
 GAP = Decimal("0.2")
 MANY = 100
-# Of the smallest that is not nothing.
+# Of the smallest part that is not nothing.
 VISIBLE = Decimal(2)
 
 
@@ -42,18 +42,20 @@ class Picture:
 
     @property
     def svg(self) -> SafeString:
+        highest = max(bar.whole for bar in self.bars)
+        heights = [_heights(bar, highest) for bar in self.bars]
         return format_html(
             '<svg class="hoiio-picture" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
             ' viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
             '<title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>'
-            '<path class="hoiio-whole" d="{whole}"/><path class="hoiio-succeeded" d="{succeeded}"/>{days}</svg>',
+            '<path class="hoiio-succeeded" d="{succeeded}"/><path class="hoiio-rest" d="{rest}"/>{days}</svg>',
             name=self.name,
             title=self.title,
             description=self.description,
             width=len(self.bars),
             height=HEIGHT,
-            whole=self._path([bar.whole for bar in self.bars]),
-            succeeded=self._path([bar.succeeded for bar in self.bars]),
+            succeeded=self._path((Decimal(0), bottom) for bottom, _rest in heights),
+            rest=self._path(heights),
             days=format_html_join(
                 "",
                 '<rect x="{}" width="1" height="{}"><title>{}</title></rect>',
@@ -61,13 +63,21 @@ class Picture:
             ),
         )
 
-    def _path(self, amounts: Sequence[Decimal]) -> str:
-        return "".join(self._columns(amounts))
-
-    def _columns(self, amounts: Sequence[Decimal]) -> Iterator[str]:
+    def _path(self, heights: Iterable[tuple[Decimal, Decimal]]) -> str:
+        """A column for each day of so high a part upon another."""
         width = 1 if len(self.bars) > MANY else 1 - GAP
-        highest = max(bar.whole for bar in self.bars)
-        for place, amount in enumerate(amounts):
-            if amount > 0:
-                height = max(VISIBLE, HEIGHT * amount / highest)
-                yield f"M{place} {HEIGHT}v{-height:.1f}h{width}v{height:.1f}z"
+        return "".join(
+            f"M{place} {HEIGHT - below:.1f}v{-height:.1f}h{width}v{height:.1f}z"
+            for place, (below, height) in enumerate(heights)
+            if height
+        )
+
+
+def _heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
+    """How high what succeeded stands, and how high the rest upon it."""
+    if bar.whole <= 0:
+        return Decimal(0), Decimal(0)
+    height = max(VISIBLE, HEIGHT * bar.whole / highest)
+    share = (bar.whole - bar.succeeded) / bar.whole
+    rest = max(VISIBLE, height * share) if share else Decimal(0)
+    return height - rest, rest
