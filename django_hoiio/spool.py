@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -43,6 +44,16 @@ def keep(arrival: Arrival, folder: Path) -> Path:
 def waiting(folder: Path) -> Iterator[Path]:
     """The files of the spool, in order of arrival."""
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
+
+
+def count(folder: Path, suffix: str, most: int) -> int:
+    """How many files end so, counted no further than `most`. Raises OSError where the folder cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(1 for _ in islice((entry for entry in entries if entry.name.endswith(suffix)), most))
+    except FileNotFoundError:
+        # It is made when there is something to keep.
+        return 0
 
 
 def load(path: Path) -> Arrival:

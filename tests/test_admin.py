@@ -23,7 +23,7 @@ from django.utils.functional import Promise
 from django_hoiio.admin.reading import ReadOnlyAdmin
 from django_hoiio.admin.sections import in_words, open_button, readable
 from django_hoiio.admin.transactions import amount
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.signals import sms_received
 
 from .conftest import Post
@@ -64,6 +64,7 @@ def filled(post: Post) -> Iterator[None]:
     sms_received.connect(fail, dispatch_uid="shop.bill")
     for path, body in POSTED:
         post(path, body)
+    DailyTotal.objects.create(day="2026-03-01", account="default", kind="sms_sent", count=2, succeeded=1, debit=3)
     yield
     sms_received.disconnect(dispatch_uid="shop.bill")
 
@@ -143,7 +144,7 @@ def found(client: Client, model: type[Model], term: str) -> list[str]:
 
 
 def test_every_model_of_the_app_is_registered_read_only() -> None:
-    assert set(MODELS) == {Notification, Call, Sms, Fax, ReceiverFailure}
+    assert set(MODELS) == {Notification, Call, Sms, Fax, ReceiverFailure, DailyTotal}
     assert all(isinstance(admin.site._registry[model], ReadOnlyAdmin) for model in MODELS)
 
 
@@ -607,6 +608,7 @@ def _post_one_of_each(post: Post, number: int) -> None:
     post("sms/", f"msg=hello&from=%2B6591231111&txn_ref=AA-SI-{number}")
     post("voice/", f"call_status_dest1=answered&dest1=%2B6591231111&txn_ref=AA-C-{number}")
     post("fax/", f"fax_status=answered&dest=%2B6591231111&txn_ref=AA-F-{number}")
+    DailyTotal.objects.create(day="2026-03-01", account=f"shop-{number}", kind="fax", count=2, succeeded=1, debit=3)
 
 
 def _queries(client: Client, model: type[Model]) -> int:

@@ -25,6 +25,7 @@ NOT_NEEDED = {
     "reconciliation",
     "sandbox",
     "tasks",
+    "templatetags",
     "testing",
 }
 
@@ -57,3 +58,9 @@ def test_receiving_imports_no_part_of_the_app_for_other_work(imported: set[str])
 
     assert "views" in parts
     assert parts & NOT_NEEDED == set()
+
+
+def test_tags_of_the_templates_need_no_admin() -> None:
+    imported = _imports(["django_hoiio"], "django_hoiio.templatetags.hoiio_dashboard")
+
+    assert {name for name in imported if name.startswith(("django_hoiio.admin", "django.contrib.admin"))} == set()

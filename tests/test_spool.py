@@ -148,3 +148,26 @@ def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError):  # noqa: PT011
         spool.load(path)
+
+
+def test_files_are_counted_by_their_ending_and_no_further_than_asked(tmp_path: Path) -> None:
+    for _ in range(3):
+        spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path)
+    spool.set_aside(next(spool.waiting(tmp_path)))
+    (tmp_path / "half.part").touch()
+
+    counts = [spool.count(tmp_path, spool.SUFFIX, most) for most in (1, 2, 9)]
+
+    assert counts == [1, 2, 2]
+    assert spool.count(tmp_path, spool.SET_ASIDE, 9) == 1
+
+
+def test_folder_that_is_not_made_yet_holds_nothing(tmp_path: Path) -> None:
+    assert spool.count(tmp_path / "spool", spool.SUFFIX, 9) == 0
+
+
+def test_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(NotADirectoryError):
+        spool.count(tmp_path / "file", spool.SUFFIX, 9)

@@ -4,16 +4,18 @@ marks, and daily totals."""
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification
-from .querysets import OUTCOMES
-from .totals import DailyTotal
+from .querysets import ANSWERED, OUTCOMES
+from .totals import ClosedDay, DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
 __all__ = [
+    "ANSWERED",
     "MODELS",
     "OUTCOMES",
     "RECEIVER_LENGTH",
     "TAIL_LENGTH",
     "Call",
+    "ClosedDay",
     "DailyTotal",
     "Fax",
     "HighWaterMark",

@@ -1,0 +1,124 @@
+"""The dashboard on the app's page in the admin: how things stand now, and what the last days came to.
+
+A figure is shown to those who may view the list of the rows that it counts, on the sites that have this list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import router
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from django_hoiio.conf import conf
+from django_hoiio.models import DailyTotal
+from django_hoiio.retention.totals import SETTLED_AFTER, Total, closed_up_to, counted_from, day_of, totals
+
+from .days import Days
+from .figures import grouped, on
+from .standing import Figure, Lists, standing
+
+# How many days are shown.
+PERIODS = (7, 30, 90, 365)
+USUALLY = 30
+
+# How many days are open where they are closed once a day: today, those that are not settled, and the next to be closed.
+USUALLY_OPEN = SETTLED_AFTER.days + 2
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A link that shows other days, or another account."""
+
+    label: str
+    url: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What is asked for in the address; what makes no sense there is left aside."""
+
+    days: int
+    # Empty for all of them.
+    account: str
+
+    def choices(self, accounts: Sequence[str]) -> Mapping[str, Sequence[Choice]]:
+        return {
+            "periods": [
+                self._choice(_("%(number)s days") % {"number": days}, days=days, account=self.account)
+                for days in PERIODS
+            ],
+            "accounts": [
+                self._choice(account or _("All accounts"), days=self.days, account=account)
+                for account in ("", *accounts)
+                if len(accounts) > 1
+            ],
+        }
+
+    def _choice(self, label: str, *, days: int, account: str) -> Choice:
+        query = {"days": days, "account": account} if account else {"days": days}
+        return Choice(label=label, url=f"?{urlencode(query)}", is_chosen=(days, account) == (self.days, self.account))
+
+
+def shown(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the template shows, to whom the admin shows these lists."""
+    lists, now = _lists(app_list), timezone.now()
+    figures = standing(lists, now)
+    if DailyTotal not in lists:
+        return {"figures": figures}
+    today = day_of(now)
+    days = [today - DAY * ago for ago in reversed(range(_days(request)))]
+    found = totals(days[0], today)
+    accounts = _accounts(found)
+    account = request.GET.get("account", "")
+    asked = _Asked(days=len(days), account=account if account in accounts else "")
+    figures.append(_closing(days, lists[DailyTotal]))
+    told = _told(days, found, asked.account)
+    return {"figures": figures, "days": days, "first": on(days[0], today), **asked.choices(accounts), **told}
+
+
+def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
+    """The lists that the user may open, as the admin has found out already."""
+    models = [model for app in app_list for model in app["models"]]
+    return {model["model"]: model["admin_url"] for model in models if model["admin_url"] and model["perms"].get("view")}
+
+
+def _days(request: HttpRequest) -> int:
+    return {str(days): days for days in PERIODS}.get(request.GET.get("days", ""), USUALLY)
+
+
+def _accounts(found: Iterable[Total]) -> list[str]:
+    """Those that the project has named, and those of which there is anything."""
+    return sorted({*conf.given.get("ACCOUNTS", ()), *(total.account for total in found)})
+
+
+def _told(days: Sequence[date], found: Iterable[Total], account: str) -> dict[str, Any]:
+    those = Days(days=days, totals=[total for total in found if account in ("", total.account)])
+    (volumes, volume_table), (spend, spend_table) = those.volumes(), those.spend()
+    return {"volumes": volumes, "volume_table": volume_table, "spend": spend, "spend_table": spend_table}
+
+
+def _closing(days: Sequence[date], url: str) -> Figure:
+    """Up to where the totals are closed, and how many of the days have to be counted anew each time."""
+    first_open = counted_from(router.db_for_read(DailyTotal))
+    mark = closed_up_to(router.db_for_read(DailyTotal))
+    still_open = sum(day >= first_open for day in days) if first_open else 0
+    is_behind = still_open > USUALLY_OPEN
+    return Figure(
+        label=_("Totals closed up to"),
+        value=date_format(mark, "DATE_FORMAT") if mark else _("no day yet"),
+        note=_("%(number)s days are counted anew each time") % {"number": grouped(still_open)} if is_behind else "",
+        command="hoiio_prune" if is_behind else "",
+        is_alarming=is_behind,
+        url=url,
+    )

@@ -1,0 +1,58 @@
+"""How figures are written."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.utils.translation import override
+
+from django_hoiio.admin.figures import bounded, grouped, money, on, share
+
+
+@pytest.mark.parametrize(
+    ("number", "written"), [(0, "0"), (999, "999"), (1000, "1,000"), (1001, "1,000+"), (10**7, "1,000+")]
+)
+def test_count_that_ended_early_says_so(number: int, written: str) -> None:
+    assert bounded(number) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("0", "0.000"),
+        ("0.0325", "0.0325"),
+        ("0.000001", "0.000001"),
+        ("1234567.5", "1,234,567.500"),
+        ("123456789012345.654321", "123,456,789,012,345.654321"),
+        ("-3.25", "-3.250"),
+    ],
+)
+def test_money_keeps_the_decimals_that_it_needs(value: str, written: str) -> None:
+    assert money(Decimal(value)) == written
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "written"),
+    [
+        (0, 3, "0 %"),
+        (3, 3, "100 %"),
+        (2, 3, "66.7 %"),
+        (1, 2, "50.0 %"),
+        (999_999, 1_000_000, "99.9 %"),
+        (1, 1_000_000, "0.1 %"),
+    ],
+)
+def test_share_is_all_or_nothing_only_where_it_is(part: int, whole: int, written: str) -> None:
+    assert share(part, whole) == written
+
+
+def test_day_has_its_year_where_it_is_another() -> None:
+    days = [date(2026, 11, 5), date(2025, 11, 26)]
+    assert [on(day, date(2026, 11, 25)) for day in days] == ["November 5", "Nov. 26, 2025"]
+
+
+def test_figures_are_written_in_the_readers_language() -> None:
+    with override("de"):
+        assert (grouped(1234567), money(Decimal("1234.5")), share(2, 3)) == ("1.234.567", "1.234,500", "66,7 %")
