@@ -71,7 +71,8 @@ def tell(notification: Notification, row: Transaction | None) -> None:
 
 def claim(notification: Notification) -> bool:
     """Make this process the one that tells the notification; False where another was quicker or it is told."""
-    untold = Notification.objects.using(notification._state.db).filter(pk=notification.pk, dispatched_at=None)
+    rows = Notification.objects.using(notification._state.db)
+    untold = rows.filter(pk=notification.pk, dispatched_at=None, blanked_at=None)
     claimed_until = datetime.now(timezone.utc) + CLAIM
     return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
 
@@ -161,7 +162,8 @@ def hand_to_ledger(notification: Notification) -> bool:
     now = datetime.now(timezone.utc)
     using = notification._state.db
     with transaction.atomic(using=using):
-        untold = Notification.objects.using(using).filter(pk=notification.pk, dispatched_at=None, claimed_until__lt=now)
+        rows = Notification.objects.using(using).filter(pk=notification.pk, blanked_at=None)
+        untold = rows.filter(dispatched_at=None, claimed_until__lt=now)
         if not untold.update(dispatched_at=now, claimed_until=None):
             return False
         ReceiverFailure.objects.using(using).bulk_create(
@@ -196,10 +198,13 @@ class Outcome(Enum):
     DISCONNECTED = "no longer connected"
     RESTING = "resting"
     TAKEN = "taken by another process"
+    BLANKED = "of a notification that is blanked"
 
 
 def run_again(failure: ReceiverFailure) -> Outcome:
     """Run one failed receiver again if its rest is over. The attempt is counted before it is made."""
+    if failure.notification.blanked_at is not None:
+        return Outcome.BLANKED
     now = datetime.now(timezone.utc)
     rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
     if failure.failed_at is not None and failure.failed_at + rest > now:
