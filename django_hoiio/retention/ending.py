@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from ..models import Transaction
 from .blanking import blank_transactions
@@ -42,9 +42,9 @@ def fates_of(rows: Sequence[Transaction], using: str, of_unheard: OfUnheard) -> 
     return fates
 
 
-def lock(model: type[Transaction], pks: Collection[int], using: str) -> None:
+def lock(rows: QuerySet[Any], column: str = "blanked_at") -> None:
     """Lock rows by a write that changes nothing: in SQLite, what began by reading cannot wait for the lock."""
-    model._default_manager.using(using).filter(pk__in=pks).update(blanked_at=F("blanked_at"))
+    rows.update(**{column: F(column)})
 
 
 def delete(model: Any, pks: Collection[int], using: str) -> int:

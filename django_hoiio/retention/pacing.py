@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import connections, transaction
+
+from ..recording.patience import patiently
+
+Result = TypeVar("Result")
 
 # Seconds that a transaction may hold its locks, and what each aims at: some take longer than the one before.
 BOUND = 0.5
@@ -30,3 +37,14 @@ class Pace:
         self.slowest = max(self.slowest, took)
         self.size = max(1, min(MOST, self.size * 2, int(self.size * AIM / max(took, 1e-6))))
         time.sleep(took)
+
+
+def in_one(carry_out: Callable[[], Result], pace: Pace, using: str) -> Result:
+    """Do it in one transaction, and again where a deadlock or a lock comes in between. Raises `django.db.Error`."""
+
+    def carry_out_whole() -> Result:
+        with transaction.atomic(using=using, durable=True):
+            return carry_out()
+
+    with pace.transaction():
+        return patiently(carry_out_whole, connections[using])

@@ -7,25 +7,24 @@ and in MariaDB no gap is locked, in which a new notification would have to wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import connections, router, transaction
+from django.db import router
 
 from ..conf import conf
 from ..kinds import Kind
 from ..models import Notification, ReceiverFailure, Transaction
 from ..progress import Progress, silently
-from ..recording.patience import patiently
 from .blanking import blank_notifications
 from .conversations import MODELS, NAMES_OF_NOTIFICATIONS, transactions_of
 from .ending import delete, end, fates_of, lock
 from .fates import Fate, Fates
-from .pacing import Pace
+from .pacing import Pace, in_one
 from .totals import close, day_of
 from .walking import PAGE, Walk
 
@@ -105,7 +104,7 @@ def _carry_out(todo: list[tuple[Any, Fate]], report: Pruned, using: str) -> None
         deleted = delete(Notification, to_delete, using)
         return blanked, deleted, [end(model, pks, using, _gone) for model, pks in about.items() if pks]
 
-    blanked, deleted, ends = _in_one(carry_out, report.pace, using)
+    blanked, deleted, ends = in_one(carry_out, report.pace, using)
     report.blanked += blanked
     report.deleted += deleted
     for counts in ends:
@@ -126,7 +125,7 @@ def _prune_unheard(fates: Fates, latest: datetime, report: Pruned, progress: Pro
         old = progress(Walk(rows=rows, columns=(), by="created_at"), str(model._meta.verbose_name_plural))
         for batch in _batches(_unheard(old, model, fates, using), report.pace):
             carry_out = partial(_end_unheard, model, batch, fates, using)
-            _count(report, _in_one(carry_out, report.pace, using))
+            _count(report, in_one(carry_out, report.pace, using))
 
 
 def _unheard(old: Any, model: type[Transaction], fates: Fates, using: str) -> Iterator[int]:
@@ -139,7 +138,7 @@ def _unheard(old: Any, model: type[Transaction], fates: Fates, using: str) -> It
 
 
 def _end_unheard(model: type[Transaction], pks: Collection[int], fates: Fates, using: str) -> tuple[int, int]:
-    lock(model, pks, using)
+    lock(model._default_manager.using(using).filter(pk__in=pks))
     return end(model, pks, using, fates.of_unheard)
 
 
@@ -149,17 +148,6 @@ def _end_unheard(model: type[Transaction], pks: Collection[int], fates: Fates, u
 def _batches(things: Iterator[Thing], pace: Pace) -> Iterator[list[Thing]]:
     while batch := list(islice(things, pace.size)):
         yield batch
-
-
-def _in_one(carry_out: Callable[[], Thing], pace: Pace, using: str) -> Thing:
-    """Do it in one transaction, and again after a deadlock."""
-
-    def carry_out_whole() -> Thing:
-        with transaction.atomic(using=using, durable=True):
-            return carry_out()
-
-    with pace.transaction():
-        return patiently(carry_out_whole, connections[using])
 
 
 def _count(report: Pruned, counts: tuple[int, int]) -> None:
