@@ -59,8 +59,8 @@ def forgotten(*numbers: str) -> Forgotten:
 
 def all_that_is_kept() -> str:
     """Every value of every row and every file."""
-    rows = [row for model in (Notification, Call, Sms, Fax, ReceiverFailure) for row in model._default_manager.all()]
-    return repr([values(row) for row in rows])
+    models = (Notification, Call, Sms, Fax, ReceiverFailure)
+    return repr([values(row) for model in models for row in model._default_manager.order_by("pk")])
 
 
 def state(row: Any, *names: str) -> list[Any]:

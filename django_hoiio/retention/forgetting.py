@@ -137,25 +137,31 @@ class _Forgetting:
 
     def _take_out(self, model: type[Any], pks: list[int]) -> None:
         """Take the numbers out of what else these rows hold."""
+        rows = model._default_manager.using(self.using).filter(pk__in=pks)
+        changing = [row.pk for row in rows if self._changes(row)]
 
         def take_out() -> int:
-            rows = model._default_manager.using(self.using).filter(pk__in=pks)
-            lock(rows, "traceback" if model is ReceiverFailure else "blanked_at")
-            return sum(self._take_out_of(row) for row in rows)
+            locked = model._default_manager.using(self.using).filter(pk__in=changing)
+            lock(locked, "traceback" if model is ReceiverFailure else "blanked_at")
+            # Read again, as nobody else can change them now.
+            return sum(self._change(row) for row in locked)
 
-        if pks:
+        if changing:
             self.report.mentions += in_one(take_out, self.pace, self.using)
 
-    def _take_out_of(self, row: Model) -> bool:
-        changes = {name: rest for name, held in _held(row) if (rest := self._without(held)) != held}
-        if not changes:
-            return False
+    def _change(self, row: Model) -> bool:
+        changes = self._changes(row)
         if isinstance(row, Sms) and "msg" in changes:
             changes["part"] = NAMELESS_PART
-        type(row)._default_manager.using(self.using).filter(pk=row.pk).update(**changes)
-        if isinstance(row, Notification):
+        if changes:
+            type(row)._default_manager.using(self.using).filter(pk=row.pk).update(**changes)
+        if changes and isinstance(row, Notification):
             hide_arrivals([row.pk], self.using)
-        return True
+        return bool(changes)
+
+    def _changes(self, row: Model) -> dict[str, Any]:
+        """What the columns of a row hold without the numbers, where that is another thing."""
+        return {name: rest for name, held in _held(row) if (rest := self._without(held)) != held}
 
     def _without(self, held: Any) -> Any:
         if isinstance(held, bytes):
