@@ -19,13 +19,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Write nothing; say what would go.")
 
-    def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
+    def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         try:
             report = prune(dry_run=dry_run, progress=bar)
         except (OperationalError, InterfaceError) as error:
             # What a database says may quote numbers and texts.
             raise CommandError(f"The database is away ({type(error).__name__}); run it again later.") from None
         self.stdout.write(_would(report) if dry_run else _done(report))
+        if verbosity > 1 and not dry_run:
+            self.stdout.write(f"The longest transaction took {report.pace.slowest * 1000:.0f} ms.")
         if report.held:
             self.stdout.write(
                 f"{report.held} more are due and stay until their receivers are told: run hoiio_recover, and look at"
