@@ -6,6 +6,7 @@ tests use; `benchmarks.databases` makes the database and drops it.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -53,4 +54,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["django_hoiio", "benchmarks"]
 MIDDLEWARE: list[str] = []
 LOGGING_CONFIG = None
-HOIIO = {"PUBLIC_URL": "https://benchmarks.example.com"}
+HOIIO = {
+    "PUBLIC_URL": "https://benchmarks.example.com",
+    "RETENTION_DAYS": json.loads(os.environ.get("HOIIO_BENCHMARK_RETENTION", "{}")),
+}

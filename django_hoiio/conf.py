@@ -61,6 +61,12 @@ class HoiioSettings:
         return Path(folder) if folder else None
 
     @property
+    def RETENTION_DAYS(self) -> Mapping[str, tuple[int | None, int | None]]:
+        """For each kind of notification, after how many days it is blanked and deleted; `None` is never."""
+        days: Mapping[str, tuple[int | None, int | None]] = self.given.get("RETENTION_DAYS", {})
+        return days
+
+    @property
     def API_URL(self) -> str:
         """Where Hoiio's REST API is."""
         url: str = self.given.get("API_URL", "https://secure.hoiio.com/open/")
@@ -115,6 +121,7 @@ KEYS: dict[str, tuple[tuple[type, ...], object]] = {
     "DISPATCH": ((str,), "inline"),
     "MAX_ATTEMPTS": ((int,), 5),
     "SPOOL_DIR": ((str, Path, type(None)), "/var/spool/hoiio"),
+    "RETENTION_DAYS": ((dict,), {"sms_received": (30, 365)}),
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),
     "OVERDUE_AFTER": ((timedelta,), timedelta(hours=1)),
     "CALLS_PER_MINUTE": ((int,), 60),

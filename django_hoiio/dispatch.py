@@ -76,7 +76,8 @@ def tell(notification: Notification, row: Transaction | None) -> None:
 
 def claim(notification: Notification) -> bool:
     """Make this process the one that tells the notification; False where another was quicker or it is told."""
-    untold = Notification.objects.using(notification._state.db).filter(pk=notification.pk, dispatched_at=None)
+    rows = Notification.objects.using(notification._state.db)
+    untold = rows.filter(pk=notification.pk, dispatched_at=None, blanked_at=None)
     claimed_until = datetime.now(timezone.utc) + CLAIM
     return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
 
@@ -166,7 +167,8 @@ def hand_to_ledger(notification: Notification) -> bool:
     now = datetime.now(timezone.utc)
     using = notification._state.db
     with transaction.atomic(using=using):
-        untold = Notification.objects.using(using).filter(pk=notification.pk, dispatched_at=None, claimed_until__lt=now)
+        rows = Notification.objects.using(using).filter(pk=notification.pk, blanked_at=None)
+        untold = rows.filter(dispatched_at=None, claimed_until__lt=now)
         if not untold.update(dispatched_at=now, claimed_until=None):
             return False
         ReceiverFailure.objects.using(using).bulk_create(
@@ -201,6 +203,7 @@ class Outcome(Enum):
     DISCONNECTED = "no longer connected"
     RESTING = "resting"
     TAKEN = "taken by another process"
+    BLANKED = "of a notification that is blanked"
 
 
 def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
@@ -209,6 +212,8 @@ def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
     The attempt is counted before it is made, and made by one process: what another has begun is left to it for as long
     as a claim holds.
     """
+    if failure.notification.blanked_at is not None:
+        return Outcome.BLANKED
     now = datetime.now(timezone.utc)
     if _is_running(failure, now):
         return Outcome.TAKEN

@@ -24,21 +24,29 @@ SUFFIX = ".json"
 # What a file is renamed to that cannot be read or that the database refuses.
 SET_ASIDE = ".refused"
 
+# What a file is called while it is written; a crash may leave it, and then nobody was told that it is kept.
+UNFINISHED = ".part"
+
 
 def keep(arrival: Arrival, folder: Path) -> Path:
     """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = arrival.received_at.astimezone(timezone.utc)
     path = folder / f"{moment:%Y%m%dT%H%M%S.%fZ}-{arrival.uuid}{SUFFIX}"
-    beside = path.with_suffix(".part")
+    write(arrival, path)
+    return path
+
+
+def write(arrival: Arrival, path: Path) -> None:
+    """Write the arrival into this file for good, also in place of what is there. Raises OSError where that fails."""
+    beside = path.with_suffix(UNFINISHED)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(_dump(arrival))
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    _sync(folder)
-    return path
+    _sync(path.parent)
 
 
 def waiting(folder: Path) -> Iterator[Path]:
@@ -54,6 +62,16 @@ def count(folder: Path, suffix: str, most: int) -> int:
     except FileNotFoundError:
         # It is made when there is something to keep.
         return 0
+
+
+def refused(folder: Path) -> Iterator[Path]:
+    """The files that were set aside, in order of arrival."""
+    return iter(sorted(folder.glob(f"*{SET_ASIDE}")))
+
+
+def unfinished(folder: Path) -> Iterator[Path]:
+    """The files that are being written, or that a crash has left."""
+    return iter(sorted(folder.glob(f"*{UNFINISHED}")))
 
 
 def load(path: Path) -> Arrival:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from django_hoiio import checks
 from django_hoiio.conf import KEYS, conf
+from django_hoiio.kinds import Kind
 from django_hoiio.recording import merging
 
 
@@ -38,6 +39,12 @@ def test_good_settings_pass(settings: Any) -> None:
         "DISPATCH": "task",
         "MAX_ATTEMPTS": 7,
         "SPOOL_DIR": Path("/var/spool/hoiio"),
+        "RETENTION_DAYS": {
+            "sms_received": (30, 365),
+            "ivr_ended": (None, 1),
+            "unknown": [7, None],
+            "call_ended": (9, 9),
+        },
         "API_URL": "http://127.0.0.1:8000/sandbox/open/",
         "OVERDUE_AFTER": timedelta(hours=6),
         "CALLS_PER_MINUTE": 1,
@@ -164,7 +171,7 @@ def test_odd_dispatch_is_an_error(settings: Any) -> None:
 
 def test_missing_spool_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {}
-    assert checks.check_deployment(None) == [checks.W003]
+    assert checks.check_deployment(None) == [checks.deployment.W003]
 
     settings.HOIIO = {"SPOOL_DIR": tmp_path / "new" / "spool"}
     assert checks.check_deployment(None) == []
@@ -184,23 +191,23 @@ def test_spool_that_cannot_be_written_is_a_warning_of_deployment(settings: Any, 
 def test_dates_need_time_zones(settings: Any) -> None:
     settings.USE_TZ = False
 
-    assert checks.check_settings(None) == [checks.E005]
+    assert checks.check_settings(None) == [checks.settings.E005]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.W001])])
+@pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.deployment.W001])])
 def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
     settings.HOIIO = {"REQUIRE_PROOF": required, "SPOOL_DIR": "/tmp"}
 
     assert checks.check_deployment(None) == warnings
-    assert checks.W001 not in django_checks.run_checks()
-    assert (checks.W001 in django_checks.run_checks(include_deployment_checks=True)) == (not required)
+    assert checks.deployment.W001 not in django_checks.run_checks()
+    assert (checks.deployment.W001 in django_checks.run_checks(include_deployment_checks=True)) == (not required)
 
 
 @pytest.mark.parametrize(
     ("database", "warnings"),
     [
-        ({"CONN_MAX_AGE": 0}, [checks.W008]),
+        ({"CONN_MAX_AGE": 0}, [checks.deployment.W008]),
         ({"CONN_MAX_AGE": None}, []),
         ({"CONN_MAX_AGE": 60}, []),
         ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
@@ -224,7 +231,7 @@ def test_database_of_the_tests_is_fit() -> None:
 def test_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
 
-    assert checks.check_databases(None, databases=["default"]) == [checks.E012]
+    assert checks.check_databases(None, databases=["default"]) == [checks.databases.E012]
 
 
 def test_models_give_no_warning_on_any_database() -> None:
@@ -245,14 +252,14 @@ def test_other_databases_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_checks_and_recording_know_the_same_databases() -> None:
-    assert set(merging.DIALECTS) == checks.VENDORS
+    assert set(merging.DIALECTS) == checks.databases.VENDORS
 
 
 @pytest.mark.django_db(transaction=True)
 def test_careless_collation_of_mariadb_is_a_warning_whose_cure_works() -> None:
     if connection.vendor != "mysql":
         # Elsewhere references are compared as they are.
-        assert list(checks._careless_collation("default")) == []
+        assert list(checks.databases._careless_collation("default")) == []
         return
     table = apps.get_model("django_hoiio", "Notification")._meta.db_table
     with connection.cursor() as cursor:
@@ -286,9 +293,9 @@ def test_project_needs_no_migration_of_its_own() -> None:
         ({"API_URL": "http://127.0.0.1:8000/sandbox/open/"}, []),
         ({"API_URL": "http://[::1]/sandbox/open/"}, []),
         ({"API_URL": "http://hoiio.localhost/sandbox/open/"}, []),
-        ({}, [checks.W006]),
-        ({"API_URL": "http://10.0.0.1/sandbox/open/"}, [checks.W006]),
-        ({"API_URL": "http://[/"}, [checks.W006]),
+        ({}, [checks.sandbox.W006]),
+        ({"API_URL": "http://10.0.0.1/sandbox/open/"}, [checks.sandbox.W006]),
+        ({"API_URL": "http://[/"}, [checks.sandbox.W006]),
         (["API_URL"], []),
     ],
 )
@@ -309,4 +316,40 @@ def test_project_without_the_sandbox_gets_no_warning_about_it(settings: Any, url
 def test_deployment_to_a_sandbox_is_a_warning(settings: Any) -> None:
     settings.HOIIO = {"API_URL": "http://localhost:8000/sandbox/open/", "SPOOL_DIR": "/tmp"}
 
-    assert checks.check_deployment(None) == [checks.W007]
+    assert checks.check_deployment(None) == [checks.deployment.W007]
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("sms_recieved", "Write 'sms_received' instead."),
+        (3, f"Remove it; the kinds are {', '.join(Kind.values)}."),
+    ],
+)
+def test_retention_of_an_unknown_kind_is_an_error(settings: Any, kind: object, meant: str) -> None:
+    assert errors(settings, {"RETENTION_DAYS": {kind: (30, 365)}}) == [
+        ("django_hoiio.E013", f"HOIIO['RETENTION_DAYS'] has {kind!r}, which is no kind of notification.", meant)
+    ]
+
+
+@pytest.mark.parametrize(
+    "days", [30, (30,), (30, 365, 400), ("30", 365), (30.5, None), (True, None), (0, 365), (None, -1), None, "30"]
+)
+def test_retention_that_is_no_pair_of_days_is_an_error(settings: Any, days: object) -> None:
+    assert errors(settings, {"RETENTION_DAYS": {"fax_status": days}}) == [
+        (
+            "django_hoiio.E014",
+            f"HOIIO['RETENTION_DAYS']['fax_status'] is {days!r}; it is two whole numbers from 1, or None.",
+            "Write 'fax_status': (30, 365), the days after which it is blanked and deleted; None is never.",
+        )
+    ]
+
+
+def test_retention_that_deletes_before_it_blanks_is_an_error(settings: Any) -> None:
+    assert errors(settings, {"RETENTION_DAYS": {"call_ended": (30, 7)}}) == [
+        (
+            "django_hoiio.E015",
+            "HOIIO['RETENTION_DAYS']['call_ended'] deletes after 7 days what it blanks after 30.",
+            "Write 'call_ended': (7, 30), or (None, 7) to delete it unblanked.",
+        )
+    ]

@@ -21,6 +21,7 @@ from django_hoiio.reconciliation import Found, Report, history, news, overdue, r
 from django_hoiio.reconciliation.asking import Asker, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
+from django_hoiio.retention.blanking import blank_transactions
 
 from .conftest import arrival, values
 from .hoiio import Hoiio, Request
@@ -114,6 +115,25 @@ def state(row: Model) -> dict[str, Any]:
 def news_of(says: Histories, channel: str, entry: Said) -> Report:
     says.pages[channel] = [[entry]]
     return run()
+
+
+# What was removed.
+
+
+@pytest.mark.parametrize(
+    ("channel", "entry", "model"), [("sms", SMS_IN, Sms), ("fax", {**FAX_IN, "txn_ref": "AA-F-1"}, Fax)]
+)
+def test_what_was_blanked_does_not_come_back_from_history(
+    says: Histories, heard: Heard, channel: str, entry: Said, model: Any
+) -> None:
+    news_of(says, channel, entry)
+    blanked = blank_transactions(model, model.objects.values_list("pk", flat=True), "default")
+    heard.clear()
+
+    report = run(since=datetime.now(timezone.utc) - timedelta(hours=1))
+
+    assert (blanked, report.found[Found.MISSING] + report.found[Found.CHANGED], heard) == (1, 0, [])
+    assert (Notification.objects.count(), model.objects.get().from_number) == (1, "")
 
 
 # What never came.

@@ -359,6 +359,16 @@ def test_two_equal_payloads_are_two_events_and_the_second_is_a_repeat(heard: lis
     assert [name for name, _ in heard].count("ivr_gather") == 6
 
 
+def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
+    first, second = (inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
+    third = inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification
+    Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", blanked_at=first.received_at)
+    for one in (first, second, third):
+        one.refresh_from_db()
+
+    assert [one.is_repeat for one in (first, second, third)] == [False, False, False]
+
+
 # What it costs: the number of statements does not depend on the machine.
 
 

@@ -307,6 +307,21 @@ def test_attempt_that_two_processes_see_is_made_by_one() -> None:
     assert flaky.attempts == [1, 2]
 
 
+def test_nobody_is_told_of_what_is_blanked() -> None:
+    flaky = Flaky()
+    sms_status.connect(flaky)
+    kept = inbox.receive(arrival("any", "", STATUS)).notification
+    rested()
+    Notification.objects.update(blanked_at=kept.received_at)
+
+    assert (recover().receivers, run_again(ReceiverFailure.objects.get())) == ({}, Outcome.BLANKED)
+
+    long_ago = kept.received_at - timedelta(hours=1)
+    Notification.objects.update(dispatched_at=None, claimed_until=long_ago)
+    kept.refresh_from_db()
+    assert (recover().told, hand_to_ledger(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
+
+
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)

@@ -128,6 +128,33 @@ def test_one_that_cannot_be_read_again_stops_no_other(caplog: pytest.LogCaptureF
     assert caplog.messages == [f"Notification {poison.pk} could not be read again: ValueError."]
 
 
+def test_blanked_row_has_nothing_to_read() -> None:
+    kept = receive("txn_ref=AA-S-1&sms_status=queued")
+    Notification.objects.update(blanked_at=NOW, body=b"", params={})
+    before = values(kept)
+
+    assert (reparse(), values(kept)) == (Reparsed(), before)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [{"blanked_at": NOW}, {"body": b"txn_ref=AA-S-1&sms_status=delivered&dest=removed"}, {"query": "x=removed"}],
+)
+def test_row_that_loses_what_it_said_while_it_is_read_does_not_get_it_back(meanwhile: dict[str, Any]) -> None:
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
+    Sms.objects.all().delete()
+
+    def in_between(things: Any, what: str) -> Any:
+        for one in things:
+            Notification.objects.filter(pk=kept.pk).update(params={}, **meanwhile)
+            yield one
+
+    assert reparse(progress=in_between, tell=True) == Reparsed(read=1)
+
+    kept.refresh_from_db()
+    assert (kept.params, Sms.objects.count()) == ({}, 0)
+
+
 def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
     came = arrival(
         "sms",

@@ -3,7 +3,7 @@ marks, and daily totals."""
 
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
-from .notifications import Notification
+from .notifications import Notification, NotificationQuerySet
 from .querysets import ANSWERED, OUTCOMES
 from .totals import ClosedDay, DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
@@ -20,6 +20,7 @@ __all__ = [
     "Fax",
     "HighWaterMark",
     "Notification",
+    "NotificationQuerySet",
     "ReceiverFailure",
     "Sms",
     "Transaction",

@@ -170,8 +170,11 @@ class Notification(models.Model):
 
     @property
     def is_repeat(self) -> bool:
-        """True where the same account and transaction had the same query and body before. Costs a query."""
-        if self.txn_ref is None:
+        """True where the same account and transaction had the same query and body before. Costs a query.
+
+        Of one that is blanked, nobody knows any more.
+        """
+        if self.txn_ref is None or self.blanked_at is not None:
             return False
         return (
             type(self)

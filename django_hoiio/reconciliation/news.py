@@ -106,7 +106,10 @@ def _is_running(entry: Entry, parsed: Parsed) -> bool:
 
 
 def is_news(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
-    """Whether merging the change would alter what is worth a signal. Of several rows, one that is filled counts."""
+    """Whether merging the change would alter what is worth a signal.
+
+    Of several rows, one that is filled counts, also where what filled it was removed.
+    """
     if kind not in NEWS:
         return False
     news = NEWS[kind]
@@ -115,7 +118,10 @@ def is_news(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
     # History lags behind a row that is final.
     if rows[0].is_final and change.rank != Rank.FINAL:
         return False
-    fills = any(change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.fillings)
+    are_blanked = any(row.blanked_at for row in rows)
+    fills = not are_blanked and any(
+        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.fillings
+    )
     return fills or any(_would_alter(change, rows[0], name) for name in news.changes)
 
 

@@ -105,7 +105,7 @@ def _bring_in(path: Path, report: Report, ivr: bool) -> None:
 
 def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
     now = datetime.now(timezone.utc)
-    untold = Notification.objects.where_written().undispatched().filter(claimed_until__lt=now)
+    untold = Notification.objects.where_written().undispatched().filter(claimed_until__lt=now, blanked_at=None)
     if not ivr:
         untold = untold.exclude(kind__in=IVR_KINDS)
     for notification in progress(untold.order_by("received_at", "pk"), "untold"):
@@ -114,6 +114,8 @@ def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
 
 def _run_failed_again(report: Report, ivr: bool, progress: Progress) -> None:
     failures = ReceiverFailure.objects.where_written().unmended().filter(attempts__lt=conf.MAX_ATTEMPTS)
+    # What is blanked holds nothing that a receiver could be told.
+    failures = failures.filter(notification__blanked_at=None)
     if not ivr:
         failures = failures.exclude(notification__kind__in=IVR_KINDS)
     in_order = failures.select_related("notification").order_by("notification__received_at", "pk")

@@ -12,7 +12,7 @@ from django.forms.models import model_to_dict
 
 from ..dispatch import tell as tell_receivers
 from ..kinds import Origin, Proof, Route
-from ..models import Notification, Transaction
+from ..models import Notification, NotificationQuerySet, Transaction
 from ..parsing import Arrival, parse
 from ..parsing.parameters import PARAMETERS
 from ..progress import Progress, silently
@@ -43,10 +43,11 @@ def reparse(
 ) -> Reparsed:
     """Read each notification again in order of arrival, and bring its transaction up to date.
 
-    Sends no signal unless `tell`: then receivers are called for those that changed. With `dry_run` nothing is written.
+    Those that are blanked have nothing left to read. Sends no signal unless `tell`: then receivers are called for those
+    that changed. With `dry_run` nothing is written.
     """
     report = Reparsed()
-    notifications = Notification.objects.where_written().order_by("received_at", "pk")
+    notifications = Notification.objects.where_written().filter(blanked_at=None).order_by("received_at", "pk")
     if since is not None:
         notifications = notifications.filter(received_at__gte=since)
     for notification in progress(notifications, "notifications"):
@@ -89,12 +90,19 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
     }
     has_changed = says != {name: getattr(notification, name) for name in says}
     # A write comes first, for the sake of SQLite.
-    Notification.objects.using(using).filter(pk=notification.pk).update(**says)
+    if not _as_it_was_read(notification, using).update(**says):
+        return False, None, False
     for name, value in says.items():
         setattr(notification, name, value)
     before = _content(notification.transaction)
     row = bring_up_to_date(arrival, parsed, using)
     return has_changed, row, row is not None and _content(row) != before
+
+
+def _as_it_was_read(notification: Notification, using: str) -> NotificationQuerySet:
+    """The row, unless it was deleted, blanked or made to forget a number since, which must not come back."""
+    raw = {"query": notification.query, "body": bytes(notification.body), "blanked_at": None}
+    return Notification.objects.using(using).filter(pk=notification.pk, **raw)
 
 
 def _content(row: Transaction | None) -> dict[str, Any] | None:

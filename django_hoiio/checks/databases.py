@@ -1,0 +1,66 @@
+"""Whether the database of the notifications can do what recording needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections, router
+
+# The databases whose SQL `recording` speaks.
+VENDORS = {"sqlite", "postgresql", "mysql"}
+
+E012 = Error(
+    "Notifications could not be committed: AUTOCOMMIT of their database is False.",
+    hint="Remove 'AUTOCOMMIT' from DATABASES; django_hoiio opens the transactions that it needs.",
+    id="django_hoiio.E012",
+)
+
+
+def check_databases(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The database of the notifications can merge and tells references apart."""
+    using = router.db_for_write(apps.get_model("django_hoiio", "Notification"))
+    if using not in (databases or ()):
+        return []
+    if not connections[using].settings_dict["AUTOCOMMIT"]:
+        return [E012]
+    if connections[using].vendor not in VENDORS or not connections[using].features.can_return_columns_from_insert:
+        return [_unsupported(using)]
+    return list(_careless_collation(using))
+
+
+def _unsupported(using: str) -> CheckMessage:
+    return Error(
+        f"The database {using!r} cannot keep notifications.",
+        hint="Use PostgreSQL, MariaDB 10.5 or later, or SQLite 3.35 or later; others lack INSERT … RETURNING.",
+        id="django_hoiio.E006",
+    )
+
+
+def _careless_collation(using: str) -> Iterator[CheckMessage]:
+    """MariaDB compares by collation, and most collations ignore case; Hoiio's references may differ in it alone."""
+    connection = connections[using]
+    if connection.vendor != "mysql":
+        return
+    table = apps.get_model("django_hoiio", "Notification")._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE((SELECT collation_name FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name = %s AND column_name = 'txn_ref'), @@collation_database)",
+            [table],
+        )
+        (collation,) = cursor.fetchone()
+    if not collation.endswith(("_bin", "_cs")):
+        yield Warning(
+            f"The collation {collation!r} of the database {using!r} takes the reference AA-s-1 for AA-S-1.",
+            hint=(
+                f"ALTER DATABASE {connection.settings_dict['NAME']} COLLATE utf8mb4_bin; before the first migrate,"
+                f" or later, for each table of django_hoiio,"
+                f" ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"
+            ),
+            id="django_hoiio.W002",
+        )

@@ -1,0 +1,122 @@
+"""The keys of `HOIIO`: known, of their type, and making sense."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error
+
+from ..conf import KEYS, conf
+from .retention import unusable_retention
+
+E001 = Error(
+    "HOIIO is not a dict.",
+    hint='Write HOIIO = {"PUBLIC_URL": "https://my.example.com"} in the settings.',
+    id="django_hoiio.E001",
+)
+
+E005 = Error(
+    "USE_TZ is False, and Hoiio's dates cannot be kept without a time zone.",
+    hint="Set USE_TZ = True in the settings.",
+    id="django_hoiio.E005",
+)
+
+
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
+    messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
+    if not isinstance(conf.given, Mapping):
+        return [E001, *messages]
+    return [*_unusable_keys(conf.given), *messages]
+
+
+def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for key, value in given.items():
+        if key not in KEYS:
+            yield _unknown_key(key)
+        elif not isinstance(value, KEYS[key][0]):
+            yield _wrong_type(key, value)
+    url = given.get("PUBLIC_URL")
+    if isinstance(url, str) and not _is_absolute(url):
+        yield _no_scheme(url)
+    if isinstance(given.get("ACCOUNTS"), dict):
+        yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
+    if isinstance(given.get("RETENTION_DAYS"), dict):
+        yield from unusable_retention(given["RETENTION_DAYS"])
+    if given.get("DISPATCH", "inline") not in ("inline", "task"):
+        yield _odd_dispatch(given["DISPATCH"])
+    for key, least in _LEAST.items():
+        if isinstance(given.get(key), type(least)) and given[key] < least:
+            yield _too_little(key, given[key])
+
+
+# A reconciliation with less would ask for ever, or never.
+_LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "CALLS_PER_MINUTE": 1}
+
+
+def _unknown_key(key: str) -> CheckMessage:
+    meant = difflib.get_close_matches(str(key), KEYS, n=1)
+    hint = f"Write {meant[0]!r} instead." if meant else f"Remove it; the keys are {', '.join(KEYS)}."
+    return Error(f"HOIIO has no key {key!r}.", hint=hint, id="django_hoiio.E002")
+
+
+def _wrong_type(key: str, value: object) -> CheckMessage:
+    expected, example = KEYS[key]
+    return Error(
+        f"HOIIO[{key!r}] is of type {type(value).__name__}; it needs {expected[0].__name__}.",
+        hint=f"Write {key!r}: {example!r}.",
+        id="django_hoiio.E003",
+    )
+
+
+def _is_absolute(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _no_scheme(url: str) -> CheckMessage:
+    host = urlsplit(f"//{url.rpartition('//')[2]}").netloc or "my.example.com"
+    return Error(
+        f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
+        hint=f"Write 'PUBLIC_URL': {f'https://{host}'!r}.",
+        id="django_hoiio.E004",
+    )
+
+
+def _is_odd_account(account: tuple[str, Any]) -> bool:
+    """True unless it is a dict with no other keys than the two, and texts in them."""
+    _, held = account
+    if not isinstance(held, dict) or not set(held) <= {"APP_ID", "ACCESS_TOKEN"}:
+        return True
+    tokens = held.get("ACCESS_TOKEN", "")
+    texts = [held.get("APP_ID", ""), *(tokens if isinstance(tokens, list | tuple) else [tokens])]
+    return not all(isinstance(text, str) for text in texts)
+
+
+def _odd_account(account: tuple[str, Any]) -> CheckMessage:
+    return Error(
+        f"HOIIO['ACCOUNTS'][{account[0]!r}] is not an account.",
+        hint=f"Write {account[0]!r}: {{'APP_ID': '…', 'ACCESS_TOKEN': '…'}}; the token may be a list, newest first.",
+        id="django_hoiio.E007",
+    )
+
+
+def _odd_dispatch(where: object) -> CheckMessage:
+    return Error(
+        f"HOIIO['DISPATCH'] is {where!r}; it is 'inline' or 'task'.",
+        hint="Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
+        id="django_hoiio.E008",
+    )
+
+
+def _too_little(key: str, value: object) -> CheckMessage:
+    return Error(
+        f"HOIIO[{key!r}] is {value!r}; it is {_LEAST[key]!r} at least.",
+        hint=f"Write {key!r}: {KEYS[key][1]!r}.",
+        id="django_hoiio.E011",
+    )

@@ -1,0 +1,185 @@
+"""Forgets a person by phone number: in the spool, in every row, and for good.
+
+What the person took part in is blanked, with all notifications about it: who, what was said, and the links. Where
+somebody else mentions the number, the number alone is taken out. Amounts, dates and statuses stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from django.db import router
+from django.db.models import JSONField, Model, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from ..conf import conf
+from ..models import Notification, ReceiverFailure, Sms, Transaction, tail_of
+from ..progress import Progress, silently
+from .blanking import NAMELESS_PART, blank_notifications, blank_transactions, hide_arrivals
+from .conversations import MODELS, notifications_of, transactions_of
+from .ending import lock
+from .numbers import Spellings, text_of
+from .pacing import Pace, in_one
+from .persons import PARTIES, PARTY_COLUMNS, columns_of
+from .spooled import forget_in_spool
+from .walking import Walk
+
+
+@dataclass(kw_only=True)
+class Forgotten:
+    """What a forgetting did, in numbers."""
+
+    # What the person took part in.
+    notifications: int = 0
+    transactions: int = 0
+    # Rows out of which the number alone was taken.
+    mentions: int = 0
+    # Files of the spool, and the names of those that mention the number and cannot be read.
+    files: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+
+def conversations_with(numbers: Iterable[str]) -> int:
+    """With how many calls, SMS and faxes one of the numbers was the other party; quick, by an index."""
+    spellings = Spellings(numbers)
+    tails = {tail_of(digits) for digits in spellings.digits} - {""}
+    found = 0
+    for model in MODELS:
+        others = model._default_manager.filter(other_tail__in=tails).values_list("other_number", flat=True)
+        found += sum(spellings.are_in(other) for other in others)
+    return found
+
+
+def forget(numbers: Iterable[str], *, progress: Progress = silently) -> Forgotten:
+    """Forget the numbers, in every spelling. Raises ValueError where one is no number.
+
+    It reads every row, and may be killed and run again. What comes while it runs is forgotten too, but for what is
+    being brought in at its last moment.
+    """
+    return _Forgetting(Spellings(numbers), progress).run()
+
+
+class _Forgetting:
+    def __init__(self, spellings: Spellings, progress: Progress) -> None:
+        self.spellings = spellings
+        self.progress = progress
+        self.report = Forgotten()
+        self.pace = Pace()
+        self.using = router.db_for_write(Notification)
+
+    def run(self) -> Forgotten:
+        brought_in = self._in_spool()
+        notifications = Notification.objects.using(self.using).filter(blanked_at=None)
+        self._go_through(notifications, self._forget_notifications)
+        # A file that was being brought in as it was before.
+        self._go_through(notifications.filter(arrival__in=brought_in), self._forget_notifications)
+        for model in MODELS:
+            self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
+        self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
+        return self.report
+
+    def _in_spool(self) -> Collection[Any]:
+        if conf.SPOOL_DIR is None:
+            return ()
+        spooled = forget_in_spool(conf.SPOOL_DIR, self.spellings, self.progress)
+        self.report.files, self.report.unreadable = len(spooled.arrivals), spooled.unreadable
+        return spooled.arrivals
+
+    def _go_through(self, rows: QuerySet[Any], forget: Callable[[type[Any], list[int]], None]) -> None:
+        """Hand those rows that may mention a number to `forget`, some at a time."""
+        name = str(rows.model._meta.verbose_name_plural)
+        found = (row.pk for row in self.progress(_texts_of(rows), name) if self._may_be_in(row))
+        while batch := list(islice(found, self.pace.size)):
+            forget(rows.model, batch)
+
+    def _may_be_in(self, row: Any) -> bool:
+        # The first is the key.
+        texts = (text_of(bytes(held)) if not isinstance(held, str) else held for held in row[1:])
+        return self.spellings.may_be_in("\n".join(texts))
+
+    # What may mention a number.
+
+    def _forget_notifications(self, model: type[Notification], pks: list[int]) -> None:
+        rows = list(model.objects.using(self.using).filter(pk__in=pks))
+        parties = [row for row in rows if self._is_party(row.params.get(name, "") for name in PARTIES)]
+        about = transactions_of(parties, self.using)
+        self._blank({row.pk for row in parties}, about)
+        self._take_out(model, [row.pk for row in rows if row not in parties])
+
+    def _forget_transactions(self, model: type[Transaction], pks: list[int]) -> None:
+        rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
+        parties = {row.pk for row in rows if self._is_party(getattr(row, name, "") for name in PARTY_COLUMNS)}
+        self._blank(set(), {model: parties})
+        self._take_out(model, [row.pk for row in rows if row.pk not in parties])
+
+    def _is_party(self, numbers: Iterable[str]) -> bool:
+        return any(self.spellings.are_in(number) for number in numbers)
+
+    # What is done about it.
+
+    def _blank(self, notifications: set[int], about: dict[type[Transaction], set[int]]) -> None:
+        """Blank these, and all notifications about these calls, SMS and faxes."""
+        for model, pks in about.items():
+            rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
+            notifications |= {one.pk for one in notifications_of(rows, self.using)}
+
+        def blank() -> tuple[int, int]:
+            blanked = blank_notifications(notifications, self.using)
+            return blanked, sum(blank_transactions(model, pks, self.using) for model, pks in about.items())
+
+        if notifications or any(about.values()):
+            blanked, ended = in_one(blank, self.pace, self.using)
+            self.report.notifications += blanked
+            self.report.transactions += ended
+
+    def _take_out(self, model: type[Any], pks: list[int]) -> None:
+        """Take the numbers out of what else these rows hold."""
+        rows = model._default_manager.using(self.using).filter(pk__in=pks)
+        changing = [row.pk for row in rows if self._changes(row)]
+
+        def take_out() -> int:
+            locked = model._default_manager.using(self.using).filter(pk__in=changing)
+            lock(locked, "traceback" if model is ReceiverFailure else "blanked_at")
+            # Read again, as nobody else can change them now.
+            return sum(self._change(row) for row in locked)
+
+        if changing:
+            self.report.mentions += in_one(take_out, self.pace, self.using)
+
+    def _change(self, row: Model) -> bool:
+        changes = self._changes(row)
+        if isinstance(row, Sms) and "msg" in changes:
+            changes["part"] = NAMELESS_PART
+        if changes:
+            type(row)._default_manager.using(self.using).filter(pk=row.pk).update(**changes)
+        if changes and isinstance(row, Notification):
+            hide_arrivals([row.pk], self.using)
+        return bool(changes)
+
+    def _changes(self, row: Model) -> dict[str, Any]:
+        """What the columns of a row hold without the numbers, where that is another thing."""
+        return {name: rest for name, held in _held(row) if (rest := self._without(held)) != held}
+
+    def _without(self, held: Any) -> Any:
+        if isinstance(held, bytes):
+            return self.spellings.removed_from_bytes(held)
+        return self.spellings.removed_from_json(held)
+
+
+def _held(row: Model) -> Iterator[tuple[str, Any]]:
+    for column in columns_of(type(row)):
+        held = getattr(row, column.name)
+        yield column.name, bytes(held) if isinstance(held, memoryview) else held
+
+
+def _texts_of(rows: QuerySet[Any]) -> Walk:
+    """What rows hold, as text: JSON that is only searched need not be read."""
+    names, casts = [], {}
+    for column in columns_of(rows.model):
+        names.append(f"{column.name}_text" if isinstance(column, JSONField) else column.name)
+        if isinstance(column, JSONField):
+            casts[names[-1]] = Cast(column.name, TextField())
+    return Walk(rows=rows.annotate(**casts), columns=tuple(names))

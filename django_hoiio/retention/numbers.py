@@ -1,0 +1,99 @@
+"""How one phone number may be spelled, and where a text holds it.
+
+A number is its digits, country code and all. It may begin with a plus, `00` or neither, have blanks, hyphens, dots,
+slashes and brackets in between, be percent-encoded once or twice, and be escaped as JSON does it. Other digits right
+before or after it make it another number. Its last digits alone are another number too: Hong Kong and Singapore share
+theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+# What stands in the place of a number; no longer than one, so that it fits into the column.
+FORGOTTEN = "removed"
+
+# With fewer, it would be found in what is no number at all.
+FEWEST_DIGITS = 7
+
+_WRITTEN = re.compile(r"\s*\+?[\d\s().\-/]+", re.ASCII)
+
+# What may stand between two digits, decoded and not.
+_BETWEEN = " \t\r\n\u00a0\u2007\u202f-.()/+\u00ad\u2010\u2011\u2012\u2013\u2014\u2015"
+_SQUEEZE = dict.fromkeys(map(ord, _BETWEEN))
+_ESCAPE = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9ADad]|[Cc]2%(?:25)?[Aa]0)|\\u00(?:20|[Aa]0|2[89BDEFbdef])"
+_GAP = rf"(?:[{re.escape(_BETWEEN)}]|{_ESCAPE}){{0,3}}"
+_PLUS = r"(?:\+|%(?:25)?2[Bb]|\\u002[Bb]|00)"
+# A digit before makes it another number, unless it ends an escape, as in `%206511111111`.
+_BEGIN = r"(?:(?<![0-9])|(?<=%[0-24-9A-Fa-f][0-9])|(?<=%25[0-24-9A-Fa-f][0-9])|(?<=\\u00[0-24-9A-Fa-f][0-9]))"
+_JSON_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
+
+
+def digits_of(number: str) -> str:
+    """The digits of a number as somebody writes it. Raises ValueError where it is none, and never quotes it."""
+    digits = re.sub(r"\D", "", number, flags=re.ASCII)
+    digits = digits.removeprefix("00")
+    if not _WRITTEN.fullmatch(number) or len(digits) < FEWEST_DIGITS:
+        raise ValueError(f"is no phone number with {FEWEST_DIGITS} digits or more")
+    return digits
+
+
+class Spellings:
+    """All spellings of some numbers. Raises ValueError where one is no number."""
+
+    def __init__(self, numbers: Iterable[str]) -> None:
+        self.digits = sorted({digits_of(number) for number in numbers})
+        numbers_spelled = "|".join(_GAP.join(digits) for digits in self.digits)
+        self._spelled = re.compile(rf"{_BEGIN}(?:{_PLUS}{_GAP})?(?:{numbers_spelled})(?![0-9])")
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether it is worth looking closer: quick, and never wrong where it says no."""
+        squeezed = _decoded(text).translate(_SQUEEZE)
+        return any(digits in squeezed for digits in self.digits)
+
+    def are_in(self, text: str) -> bool:
+        """Whether a text holds one of the numbers, encoded or not."""
+        return bool(self._spelled.search(text) or self._spelled.search(_decoded(text)))
+
+    def removed_from(self, text: str) -> str:
+        """The text without the numbers; nothing of it where one is encoded in a way that hides where it stands."""
+        rest = self._spelled.sub(FORGOTTEN, text)
+        return "" if self.are_in(rest) else rest
+
+    def removed_from_bytes(self, raw: bytes) -> bytes:
+        """The same of bytes, of which those that hold no number stay as they are."""
+        encoding = _encoding_of(raw)
+        text = raw.decode(encoding)
+        return self.removed_from(text).encode(encoding) if self.are_in(text) else raw
+
+    def removed_from_json(self, value: Any) -> Any:
+        """The same of each text and each number in what JSON can hold, and of the names."""
+        if isinstance(value, dict):
+            return {self.removed_from(name): self.removed_from_json(held) for name, held in value.items()}
+        if isinstance(value, list):
+            return [self.removed_from_json(held) for held in value]
+        if isinstance(value, str):
+            return self.removed_from(value)
+        return FORGOTTEN if self.are_in(str(value)) else value
+
+
+def text_of(raw: bytes) -> str:
+    """The bytes of a body as text."""
+    return raw.decode(_encoding_of(raw))
+
+
+def _encoding_of(raw: bytes) -> str:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _decoded(text: str) -> str:
+    if "\\u00" in text:
+        text = _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
+    return unquote(unquote(text)) if "%" in text else text

@@ -1,0 +1,95 @@
+"""Forgetting in the files of the spool, while others may write, bring in and set aside some."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlencode
+from uuid import UUID
+
+from .. import spool
+from ..parsing import Arrival, parse
+from ..progress import Progress
+from .numbers import Spellings, text_of
+from .persons import PARTIES, PERSONAL
+
+# Seconds after which what is being written was left by a crash.
+LEFT_AFTER = 60
+
+
+@dataclass(kw_only=True)
+class Spooled:
+    """What was done to the files."""
+
+    # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
+    arrivals: set[UUID] = field(default_factory=set)
+    # The names of those that mention it and cannot be read.
+    unreadable: list[str] = field(default_factory=list)
+
+
+def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> Spooled:
+    """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
+    done = Spooled()
+    for path in spool.unfinished(folder):
+        _drop_what_a_crash_left(path)
+    _forget_in(progress(list(spool.waiting(folder)), "spool"), spellings, done)
+    # After the others: what is set aside meanwhile is found here.
+    _forget_in(spool.refused(folder), spellings, done)
+    return done
+
+
+def _forget_in(paths: Iterable[Path], spellings: Spellings, done: Spooled) -> None:
+    for path in paths:
+        # What is gone is in the database by now, where it is found later.
+        with suppress(FileNotFoundError):
+            _forget_in_file(path, spellings, done)
+
+
+def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
+    try:
+        arrival = spool.load(path)
+    except ValueError:
+        if spellings.are_in(path.read_text(encoding="utf-8", errors="replace")):
+            done.unreadable.append(path.name)
+        return
+    rest = without(arrival, spellings)
+    if rest != arrival:
+        # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
+        spool.write(rest, path)
+        done.arrivals.add(arrival.uuid)
+
+
+def without(arrival: Arrival, spellings: Spellings) -> Arrival:
+    """The arrival without the numbers; one that is from or to one of them also loses all else that is personal."""
+    params = parse(arrival).params
+    if any(spellings.are_in(params.get(name, "")) for name in PARTIES):
+        # A name that stays, if empty, keeps the kind of the notification what it is.
+        kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
+        return replace(
+            arrival,
+            query="",
+            body=urlencode(kept).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            remote_addr="",
+            pass_on={},
+        )
+    return replace(
+        arrival,
+        query=spellings.removed_from(arrival.query),
+        body=spellings.removed_from_bytes(arrival.body) if spellings.may_be_in(text_of(arrival.body)) else arrival.body,
+        headers=spellings.removed_from_json(dict(arrival.headers)),
+        pass_on=spellings.removed_from_json(dict(arrival.pass_on)),
+        problems=spellings.removed_from_json(dict(arrival.problems)),
+    )
+
+
+def _drop_what_a_crash_left(path: Path) -> None:
+    try:
+        is_left = path.stat().st_mtime < time.time() - LEFT_AFTER
+    except FileNotFoundError:
+        return
+    if is_left:
+        spool.drop(path)
