@@ -36,6 +36,7 @@ _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.FAILED: gettext_lazy("%d failed again"),
     Outcome.DISCONNECTED: gettext_lazy("%d no longer connected"),
     Outcome.TAKEN: gettext_lazy("%d taken by another process"),
+    Outcome.BLANKED: gettext_lazy("%d of notifications that are blanked"),
 }
 
 # By the name of what was found.
