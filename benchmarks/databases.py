@@ -12,10 +12,10 @@ from django.db import connection
 DATABASES = ("sqlite", "postgres", "mariadb")
 
 
-def use(database: str) -> None:
-    """Load Django with the settings of the benchmarks. To be called once, before anything asks Django."""
+def use(database: str, settings: str = "benchmarks.settings") -> None:
+    """Load Django with settings of the benchmarks. To be called once, before anything asks Django."""
     os.environ["HOIIO_BENCHMARK_DATABASE"] = database
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = settings
     django.setup()
 
 
@@ -29,3 +29,9 @@ def made() -> Iterator[None]:
     finally:
         connection.close()
         connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def keep() -> str:
+    """Have a database with all tables that stays, and return its name. What is in it stays as well."""
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=True)
+    return str(connection.settings_dict["NAME"])
