@@ -10,8 +10,6 @@ from .settings import LOGGING_CONFIG as LOGGING_CONFIG
 from .settings import SECRET_KEY as SECRET_KEY
 from .settings import USE_TZ as USE_TZ
 
-# Serves the style sheets of the admin; no page is slower by it, for the benchmark asks no server.
-DEBUG_PROPAGATE_EXCEPTIONS = True
 ROOT_URLCONF = "benchmarks.console_urls"
 STATIC_URL = "static/"
 TIME_ZONE = "Asia/Singapore"

@@ -20,7 +20,7 @@ from .mixture import mix
 HOW_TO_LOOK = """The admin on it opens at http://127.0.0.1:8000/admin/, for {user} with password {password}, with
 
     HOIIO_BENCHMARK_DATABASE={database} HOIIO_BENCHMARK_NAME={name} \\
-        python -m django runserver --settings benchmarks.console_settings"""
+        python -m django runserver --insecure --settings benchmarks.console_settings"""
 USER = "admin"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,19 @@ class Page:
     newer: int | None = None
     # Where it ends because it has looked through as many keys as it may, not because it is full: the last of them.
     looked_to: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The keys of what was found, so far as it is few."""
+
+    keys: Set[int]
+    # False where there are more than a few, and these are some of them.
+    are_all: bool
+
+    def __or__(self, other: Keys) -> Keys:
+        keys = self.keys | other.keys
+        return Keys(keys=keys, are_all=self.are_all and other.are_all and len(keys) <= FEW)
 
 
 def page_of(
@@ -73,14 +86,15 @@ def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Pag
     return _downwards(rows, size, None, reach)
 
 
-def few_of(ways: Iterable[QuerySet[Any]]) -> set[int] | None:
-    """The keys of all rows that one of the ways finds, each in the order of an index; `None` where they are not few."""
+def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
+    """The keys of what the ways find, each of which is in the order of the index that answers it."""
     keys: set[int] = set()
     for way in ways:
-        keys.update(way.values_list("pk", flat=True)[: FEW + 1])
-        if len(keys) > FEW:
-            return None
-    return keys
+        found = way.values_list("pk", flat=True)[: FEW + 1]
+        keys.update(found)
+        if len(found) > FEW:
+            return Keys(keys=keys, are_all=False)
+    return Keys(keys=keys, are_all=len(keys) <= FEW)
 
 
 def _end_of(rows: QuerySet[Any], order: str) -> int:
