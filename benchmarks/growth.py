@@ -117,7 +117,9 @@ def _post_templates(stories: Sequence[Story], doors: Sequence[str]) -> None:
 
 def _filled(model: type[Model]) -> int:
     """The number of the copy that was made last; 0 where there is none."""
-    copies = model._default_manager.filter(txn_ref__contains="-filled-").order_by("-pk").values_list("txn_ref", flat=True)
+    copies = (
+        model._default_manager.filter(txn_ref__contains="-filled-").order_by("-pk").values_list("txn_ref", flat=True)
+    )
     return int((copies.first() or "0").rpartition("-")[2])
 
 

@@ -23,7 +23,6 @@ _TEXT = {
 }
 
 
-
 def mix(rows: int) -> None:
     """Bring all tables, and the plain one of notifications, to so many notifications."""
     notifications = apps.get_model("django_hoiio", "Notification")._default_manager

@@ -70,9 +70,7 @@ MIX = (
         *(700, "voice", "AA-C"),
         f"{_CALL}&call_status_dest1=answered&call_status_dest2=answered&duration=4&debit=0.144",
     ),
-    _story(
-        300, "voice", "AA-C1", f"{_CALL}&call_status_dest1=answered&call_status_dest2=busy&duration=0&debit=0.000"
-    ),
+    _story(300, "voice", "AA-C1", f"{_CALL}&call_status_dest1=answered&call_status_dest2=busy&duration=0&debit=0.000"),
     _story(
         *(900, "ivr", "AA-C2"),
         f"{_CALLER}&ivr_block=answer&call_state=ringing",

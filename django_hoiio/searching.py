@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import CharField, Model, Q, QuerySet, Value
+from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
@@ -32,7 +32,8 @@ def ways_to(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[str], te
     database from reading the table where it takes the matches for many.
     """
     return [
-        rows.filter(condition).order_by(*_order(field)) for field, condition in _conditions(request, fields, term).items()
+        rows.filter(condition).order_by(*_order(field))
+        for field, condition in _conditions(request, fields, term).items()
     ]
 
 

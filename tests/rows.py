@@ -6,8 +6,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
-from django.db.models import Model
-
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction, tail_of
 
 BEGAN = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -69,9 +67,8 @@ def _made(rows: Any) -> list[Any]:
     return rows
 
 
-def one_of_each(count: int) -> list[type[Model]]:
+def one_of_each(count: int, **fields: Any) -> None:
     """So many rows of every model."""
-    failures(notifications(count))
+    failures(notifications(count, **fields))
     for model in (Call, Sms, Fax):
-        transactions(model, count)
-    return [Notification, Call, Sms, Fax, ReceiverFailure]
+        transactions(model, count, **fields)

@@ -81,7 +81,23 @@ WRITTEN = [
     *("AA-S-1-", "AA-S--1", "AA-S-1 2", "AA-S-1é", "AA-S-1\u0301", "AA-S-1ß", "AA-S-1😀", "AA-S-1\u200e", "AA-S-1%"),
     *("AA-S-1zz", "AA-S-1ZZ", "AA-S-1年", "AA-S-1я", "AA-S-1_", "AA-S-1\\", "AA-S-1'", "S3839", "s3839", "S-3839", "Z"),
 ]
-TERMS = ["AA-S-1", "aa-s-1", "AA-S", "AA-S-", "AA-C", "AA", "AA-", "S", "s3", "S-", "AA_", "AA-S-1%", "AA-S-1é", "Z", "😀"]
+TERMS = [
+    "AA-S-1",
+    "aa-s-1",
+    "AA-S",
+    "AA-S-",
+    "AA-C",
+    "AA",
+    "AA-",
+    "S",
+    "s3",
+    "S-",
+    "AA_",
+    "AA-S-1%",
+    "AA-S-1é",
+    "Z",
+    "😀",
+]
 
 COLLATIONS = {
     "sqlite": ["BINARY"],

@@ -112,7 +112,9 @@ class Failing(Few):
     parameter_name = "failing"
 
     def only(self, rows: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = rows.filter(Exists(ReceiverFailure.objects.unmended().filter(notification=OuterRef("pk"))))
+        found: QuerySet[Any] = rows.filter(
+            Exists(ReceiverFailure.objects.unmended().filter(notification=OuterRef("pk")))
+        )
         return found
 
     def found(self, rows: Any) -> Keys:

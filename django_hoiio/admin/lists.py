@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.paging import FEW, FURTHER, REACH, Page, page_of
+from django_hoiio.paging import FEW, Page, page_of
 
 from .places import NAMES, Place
 
@@ -122,15 +122,14 @@ class KeyedList(ChangeList):
         yield self._step(_("Oldest"), "last", page.older, {"newer_than": 0})
 
     def _step(self, label: _StrPromise, rel: str, key: int | None, place: dict[str, int | None]) -> Step:
-        reach = None if self.place.reach == REACH else self.place.reach
-        address = None if key is None else self.get_query_string({**place, "reach": reach})
+        address = None if key is None else self.get_query_string({**place, "further": self.place.further or None})
         return Step(label=label, rel=rel, address=address)
 
     @property
     def further(self) -> str:
         """The same page, looking through several times as many keys."""
         place = {"older_than": self.older_than, "newer_than": self.place.newer_than}
-        return self.get_query_string({**place, "reach": self.place.reach * FURTHER})
+        return self.get_query_string({**place, "further": self.place.further + 1})
 
     @property
     def looked_to(self) -> datetime | None:

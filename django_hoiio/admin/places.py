@@ -13,9 +13,6 @@ from django.utils.timezone import make_aware
 
 from django_hoiio.paging import FURTHER, REACH
 
-# As far as there are tables.
-_REACHES = {str(REACH * FURTHER**looks): REACH * FURTHER**looks for looks in range(12)}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -25,13 +22,20 @@ class Place:
     newer_than: int | None = None
     # The page begins with the latest of this day.
     day: date | None = None
-    reach: int = REACH
+    # How often it was asked to look further.
+    further: int = 0
 
     @classmethod
     def of(cls, address: QueryDict) -> Place:
         """Read the place from the parameters of an address."""
         read = {name: reader(address.get(name, "")) for name, reader in _READERS.items()}
         return cls(**{name: value for name, value in read.items() if value is not None})
+
+    @property
+    def reach(self) -> int:
+        """How many keys the page may look through, where it has to look."""
+        reach: int = REACH * FURTHER**self.further
+        return reach
 
     @property
     def day_after(self) -> datetime | None:
@@ -57,7 +61,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "older_than": _key,
     "newer_than": _key,
     "day": _day,
-    "reach": _REACHES.get,
+    # Further than any table reaches.
+    "further": {str(times): times for times in range(13)}.get,
 }
 # The parameters that say where a page begins, and so filter nothing.
 NAMES = tuple(_READERS)

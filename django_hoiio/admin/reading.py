@@ -100,6 +100,10 @@ class ReadOnlyAdmin(ModelAdmin):
         """Allow what the filters at the side ask, and nothing else."""
         return lookup in _asked(self.list_filter) and "\0" not in str(value)
 
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """Allow the key alone; what Django would ask of other names, it can't ask of all."""
+        return to_field == self.opts.pk.name
+
     def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
         """The rows that answer to the term, and whether they are few, so that they need not be looked for."""
         found = self.found(request, self._all(rows), term)

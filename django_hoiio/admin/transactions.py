@@ -24,6 +24,7 @@ from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section, in_words, open_button
 
+
 def amount(value: Decimal | None, currency: str) -> str:
     """Say an amount with as many decimals as it needs, and at least three: `0.032 SGD`."""
     if value is None:
