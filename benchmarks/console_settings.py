@@ -12,7 +12,8 @@ from .settings import USE_TZ as USE_TZ
 
 ROOT_URLCONF = "benchmarks.console_urls"
 STATIC_URL = "static/"
-TIME_ZONE = "Asia/Singapore"
+# For another, MariaDB needs its tables of time zones, which the calendar of the stock list asks for.
+TIME_ZONE = "UTC"
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -20,6 +20,8 @@ class StockAdmin(ModelAdmin):
 
     list_display = ("received_at", "kind", "txn_ref")
     list_filter = ("kind",)
+    # As many rows as on a page of ours.
+    list_per_page = 50
     date_hierarchy = "received_at"
     search_fields = ("txn_ref", "body")
 

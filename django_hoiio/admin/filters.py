@@ -53,7 +53,7 @@ class Missed(Only):
 
 
 class Few(Only):
-    """Finds what is mostly little, by its keys, of which an index knows; where it is not little, as any other filter."""
+    """Finds what is mostly little by its keys, which an index knows; where it is not little, as any other filter."""
 
     # The order of the index.
     order: ClassVar[tuple[str, ...]]

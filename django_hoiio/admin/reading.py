@@ -137,7 +137,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return min(keys, default=None)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
-        """The queries that find, each by an index and oldest first, what came from the moment on; none where none can."""
+        """The queries that find, each by an index and oldest first, what came from the moment on."""
         return ()
 
     # The page.
