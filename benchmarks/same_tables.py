@@ -25,6 +25,7 @@ _NOTIFICATION: dict[str, Any] = {
     "pass_on": '{"username": "bob"}',
     "problems": "{}",
     "unproved": "[]",
+    "receivers": "[]",
     "query": "",
     "remote_addr": "127.0.0.1",
     "proof": "url",
