@@ -5,25 +5,26 @@ The moments spread over a year, each transaction has its own reference, number a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import BinaryField, Field, JSONField, Model
 from tqdm import tqdm
 
-from .candidates import RAW, UNHEARD
+from .candidates import RAW
 from .posting import environ, post
-from .traffic import SCATTER, bodies
+from .stories import ALL, DELIVERED, MARK, NUMBER, TAG, Story
+from .traffic import SCATTER
 
-MODELS = ("django_hoiio.Notification", "django_hoiio.Sms", "benchmarks.PlainNotification", "benchmarks.PlainSms")
-REPORTS_PER_SMS = 2
+OURS = ("django_hoiio.Notification", "django_hoiio.Call", "django_hoiio.Sms", "django_hoiio.Fax")
+PLAIN = ("benchmarks.PlainNotification", "benchmarks.PlainSms")
 YEAR = 365 * 24 * 60 * 60
 CHUNK = 25_000
 
-_TEMPLATE = "AA-S-template"
+# Mixes the stories; it shares no divisor with ALL.
+_MIXING = 4_567
 
 
 class _Words(NamedTuple):
@@ -77,58 +78,92 @@ _WORDS = {
     ),
 }
 
-_MOMENTS = {"received_at", "dispatched_at", "created_at", "updated_at"}
-_RENAMED = {"txn_ref", "tag", "dest", "other_number", "other_tail", "params", "body"}
+_MOMENTS = {"received_at", "dispatched_at", "created_at", "updated_at", "date"}
+_RENAMED = {"txn_ref", "session", "tag", "dest", "dest2", "from_number", "other_number", "other_tail", "bulk_txn_ref"}
+_RENAMED_INSIDE = {"params", "body"}
 
 
 def fill(rows: int) -> None:
-    """Bring django_hoiio's tables and those of raw to so many notifications, and half as many SMS."""
-    if not _models()[0]._default_manager.filter(txn_ref=f"{_TEMPLATE}-0").exists():
-        _post_template()
-    for model in _models():
-        per_sms = model._default_manager.filter(txn_ref=f"{_TEMPLATE}-0").count()
-        there = model._default_manager.filter(txn_ref__startswith="AA-S-filled-").count() // per_sms
-        _multiply(model, there + 1, rows // REPORTS_PER_SMS)
+    """Bring django_hoiio's tables and those of raw to so many notifications, of half as many SMS."""
+    grow(rows, (DELIVERED,), (*OURS, *PLAIN), doors=(RAW.path(),))
+
+
+def grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, doors: Sequence[str] = ()) -> None:
+    """Bring the tables to so many notifications of the stories, each with the rows of its transaction.
+
+    The templates are posted at the doors of their stories, and at the other doors that are named.
+    """
+    models = [apps.get_model(label) for label in labels]
+    if not models[0]._default_manager.filter(txn_ref=stories[0].txn_ref).exists():
+        _post_templates(stories, doors)
+    _multiply(models, stories, _filled(models[0]) + 1, _transactions(rows, stories))
+    settle(models)
+
+
+def settle(models: Sequence[type[Model]]) -> None:
+    """Have the database know what it holds."""
     with connection.cursor() as cursor:
-        for model in _models():
+        for model in models:
             for statement in _WORDS[connection.vendor].settle:
                 cursor.execute(statement.format(model._meta.db_table))
 
 
-def _models() -> list[type[Model]]:
-    return [apps.get_model(label) for label in MODELS]
+def _post_templates(stories: Sequence[Story], doors: Sequence[str]) -> None:
+    for story in stories:
+        for path in (*doors, story.path):
+            for report in story.reports:
+                post(environ(path, report))
 
 
-def _post_template() -> None:
-    """Have one SMS reported at each door."""
-    for candidate in (RAW, UNHEARD):
-        for body in islice(bodies(_TEMPLATE), REPORTS_PER_SMS):
-            post(environ(candidate.path(), body))
+def _filled(model: type[Model]) -> int:
+    """The number of the copy that was made last; 0 where there is none."""
+    copies = (
+        model._default_manager.filter(txn_ref__contains="-filled-").order_by("-pk").values_list("txn_ref", flat=True)
+    )
+    return int((copies.first() or "0").rpartition("-")[2])
 
 
-def _multiply(model: type[Model], first: int, last: int) -> None:
+def _transactions(rows: int, stories: Sequence[Story]) -> int:
+    """How many transactions have so many reports."""
+    return rows * ALL // sum(story.share * len(story.reports) for story in stories)
+
+
+def _multiply(models: Sequence[type[Model]], stories: Sequence[Story], first: int, last: int) -> None:
     with (
-        tqdm(
-            total=max(0, last - first + 1), desc=f"Filling {model._meta.db_table}", leave=False, disable=None
-        ) as progress,
+        tqdm(total=max(0, last - first + 1), desc="Filling", leave=False, disable=None) as progress,
         connection.cursor() as cursor,
     ):
         for start in range(first, last + 1, CHUNK):
             end = min(start + CHUNK - 1, last)
-            cursor.execute(_copies(model, start, end, last))
+            with transaction.atomic():
+                for model in models:
+                    cursor.execute(_copies(model, stories, start, end, last))
             progress.update(end - start + 1)
 
 
-def _copies(model: type[Model], start: int, end: int, last: int) -> str:
+def _copies(model: type[Model], stories: Sequence[Story], start: int, end: int, last: int) -> str:
     """The statement that makes a chunk of copies."""
     words = _WORDS[connection.vendor]
     copied = dict(_expressions(model, words.moment.format(f"{YEAR} * 1.0 * ({last} - k) / {last}")))
     table = model._meta.db_table
     return (
         f"INSERT INTO {table} ({', '.join(copied)}) SELECT {', '.join(copied.values())}"
-        f" FROM {words.series.format(start, end)} AS series"
-        f" CROSS JOIN (SELECT * FROM {table} WHERE txn_ref = '{_TEMPLATE}-0') AS template ORDER BY k, template.id"
+        f" FROM {words.series.format(start, end)} AS series CROSS JOIN ({_templates(table, stories)}) AS template"
+        f" WHERE k * {_MIXING} % {ALL} BETWEEN first_place AND last_place ORDER BY k, template.id"
     )
+
+
+def _templates(table: str, stories: Sequence[Story]) -> str:
+    """The rows that are copied, each with the places, of ALL, that its story takes."""
+    first = last = ""
+    place = 0
+    for story in stories:
+        first += f" WHEN '{story.txn_ref}' THEN {place}"
+        place += story.share
+        last += f" WHEN '{story.txn_ref}' THEN {place - 1}"
+    names = ", ".join(f"'{story.txn_ref}'" for story in stories)
+    cases = f"CASE txn_ref{first} END AS first_place, CASE txn_ref{last} END AS last_place"
+    return f"SELECT {table}.*, {cases} FROM {table} WHERE txn_ref IN ({names})"
 
 
 def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
@@ -139,8 +174,8 @@ def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
             continue
         column = f"template.{field.column}"
         if field.name in _MOMENTS:
-            column = moment
-        elif field.name in _RENAMED:
+            column = f"CASE WHEN {column} IS NULL THEN NULL ELSE {moment} END"
+        elif field.name in _RENAMED | _RENAMED_INSIDE:
             column = _renamed(field, column, words)
         elif field.name == "arrival" and not field.null:
             column = words.uuid
@@ -157,9 +192,9 @@ def _renamed(field: Field[Any, Any], column: str, words: _Words) -> str:
     text = read.format(column)
     phone = f"CAST({10**8} + k * {SCATTER} % {10**8} AS char(9))"
     for old, new in (
-        (f"{_TEMPLATE}-0", words.concat.format("'AA-S-filled-'", "k")),
-        ("order-0", words.concat.format("'order-'", "k")),
-        ("00000000", f"substr({phone}, 2)"),
+        (MARK, words.concat.format("'filled-'", "k")),
+        (TAG, words.concat.format("'order-'", "k")),
+        (NUMBER, f"substr({phone}, 2)"),
     ):
         text = f"replace({text}, '{old}', {new})"
     return write.format(text)

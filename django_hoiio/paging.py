@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
-# How many keys one page looks through where a filter asks for what no index answers.
+# How many keys one page looks through where a filter asks for what no index answers, and how many times as many the
+# next look does.
 REACH = 5_000
+FURTHER = 4
+
+# So many rows at most are taken for a few: their keys are asked of an index first, and the page is made of these alone.
+FEW = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +26,21 @@ class Page:
     older: int | None = None
     # The page of what is newer than this key; `None` where there is nothing newer.
     newer: int | None = None
-    # True where it ends because it has looked through as many keys as it may, not because it is full.
-    is_cut: bool = False
+    # Where it ends because it has looked through as many keys as it may, not because it is full: the last of them.
+    looked_to: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The keys of what was found, so far as it is few."""
+
+    keys: Set[int]
+    # False where there are more than a few, and these are some of them.
+    are_all: bool
+
+    def __or__(self, other: Keys) -> Keys:
+        keys = self.keys | other.keys
+        return Keys(keys=keys, are_all=self.are_all and other.are_all and len(keys) <= FEW)
 
 
 def page_of(
@@ -37,16 +56,19 @@ def page_of(
 
 
 def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, reach: int) -> Page:
-    start = _end_of(rows, "-pk") + 1 if older_than is None else older_than
-    within = rows.filter(pk__lt=start)
+    within, floor = rows, 0
+    if older_than is not None:
+        within = within.filter(pk__lt=older_than)
     if reach:
-        within = within.filter(pk__gte=start - reach)
+        floor = (_end_of(rows, "-pk") + 1 if older_than is None else older_than) - reach
+        within = within.filter(pk__gte=floor)
     found = list(within.order_by("-pk")[: size + 1])
-    newer = None if older_than is None else start - 1
+    newer = None if older_than is None else older_than - 1
     if len(found) > size:
         return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
-    is_cut = bool(reach) and start - reach > _end_of(rows, "pk")
-    return Page(rows=found, older=start - reach if is_cut else None, newer=newer, is_cut=is_cut)
+    if reach and floor > _end_of(rows, "pk"):
+        return Page(rows=found, older=floor, newer=newer, looked_to=floor)
+    return Page(rows=found, newer=newer)
 
 
 def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Page:
@@ -54,10 +76,25 @@ def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Pag
     if reach:
         within = within.filter(pk__lte=newer_than + reach)
     found = list(within.order_by("pk")[: size + 1])
+    older = newer_than + 1 if _end_of(rows, "pk") <= newer_than else None
     if len(found) > size:
-        return Page(rows=found[:size][::-1], older=newer_than + 1, newer=found[size - 1].pk)
-    is_cut = bool(reach) and newer_than + reach < _end_of(rows, "-pk")
-    return Page(rows=found[::-1], older=newer_than + 1, newer=newer_than + reach if is_cut else None, is_cut=is_cut)
+        return Page(rows=found[:size][::-1], older=older, newer=found[size - 1].pk)
+    if reach and newer_than + reach < _end_of(rows, "-pk"):
+        ceiling = newer_than + reach
+        return Page(rows=found[::-1], older=older, newer=ceiling, looked_to=ceiling)
+    # Nothing newer: the first page has these rows, and is full.
+    return _downwards(rows, size, None, reach)
+
+
+def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
+    """The keys of what the ways find, each of which is in the order of the index that answers it."""
+    keys: set[int] = set()
+    for way in ways:
+        found = way.values_list("pk", flat=True)[: FEW + 1]
+        keys.update(found)
+        if len(found) > FEW:
+            return Keys(keys=keys, are_all=False)
+    return Keys(keys=keys, are_all=len(keys) <= FEW)
 
 
 def _end_of(rows: QuerySet[Any], order: str) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
 from pathlib import Path
@@ -185,6 +187,98 @@ def test_filled_rows_look_like_those_that_came(run: Run) -> None:
         "same": [True, True],
         "body": True,
     }
+
+
+MIXED = """
+import json
+from benchmarks.databases import made, use
+use("sqlite", "benchmarks.console_settings")
+from benchmarks.mixture import mix
+from benchmarks.models import PlainNotification
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+with made():
+    rows = Notification.objects.filter(txn_ref__contains="-filled-")
+    mix(20_000)
+    came = list(rows.order_by("pk").values_list("received_at", flat=True))
+    mix(21_000)
+    calls = Call.objects.filter(txn_ref__contains="-filled-")
+    call = calls.exclude(session="").order_by("-pk")[0]
+    moments = rows.values_list("received_at", flat=True)
+    print(json.dumps({
+        "count": Notification.objects.count() - PlainNotification.objects.count(),
+        "notifications": round(rows.count(), -3),
+        "kinds": sorted(Notification.objects.values_list("kind", flat=True).distinct()),
+        "directions": sorted(Sms.objects.values_list("direction", flat=True).distinct()),
+        "statuses": sorted(Sms.objects.values_list("sms_status", flat=True).distinct()),
+        "open": [model.objects.filter(is_final=False).exists() for model in (Call, Sms)],
+        "missed": calls.missed().exists(),
+        "faxes": Fax.objects.filter(fax_status="failed").exists(),
+        "untold": Notification.objects.filter(claimed_until__isnull=False, dispatched_at=None).count(),
+        "failures": [ReceiverFailure.objects.count(), ReceiverFailure.objects.unmended().count()],
+        "session": call.notifications.filter(session=call.session).count() == call.notifications.count() > 1,
+        "numbers": calls.values("other_number").distinct().count() == calls.count(),
+        "spread": (max(moments) - min(moments)).days,
+        "order": sorted(came) == came,
+    }))
+"""
+
+
+def test_mixture_has_what_a_year_brings(run: Run) -> None:
+    done = run("-c", MIXED)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "count": 0,
+        "notifications": 21_000,
+        "kinds": [
+            *("bulk_sms_status", "call_ended", "fax_received", "fax_status", "ivr_answer", "ivr_ended", "ivr_gather"),
+            *("ivr_record", "ivr_transfer", "sms_received", "sms_status", "unknown"),
+        ],
+        "directions": ["incoming", "outgoing"],
+        "statuses": ["", "delivered", "error", "failed", "queued"],
+        "open": [True, True],
+        "missed": True,
+        "faxes": True,
+        "untold": 2,
+        "failures": [42, 5],
+        "session": True,
+        "numbers": True,
+        "spread": 364,
+        "order": True,
+    }
+
+
+def test_pages_of_the_lists_are_measured_at_each_size(run: Run) -> None:
+    done = run("-m", "benchmarks.admin", "--rows", "20,200", "--turns", "1")
+
+    found = tables(done.stdout)
+    assert (done.returncode, list(found)) == (0, ["20 notifications there", "200 notifications there"]), done.stderr
+    pages = found["20 notifications there"]
+    assert pages == found["200 notifications there"]
+    assert pages[:5] == [
+        "stock: first page",
+        "stock: page in the middle",
+        "stock: filter, kind that no row has",
+        "stock: search",
+        "notification: first page",
+    ]
+    assert "sms: search, last 8 digits" in pages
+
+
+def test_filled_database_stays_and_grows(run: Run) -> None:
+    kept = [Path(f"/tmp/test_{NAME}.sqlite3{end}") for end in ("", "-shm", "-wal")]
+    try:
+        first, second = (run("-m", "benchmarks.fill", "--rows", rows) for rows in ("50", "500"))
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+        assert first.stdout.startswith(f"{kept[0]} stays. The admin on it opens at http://127.0.0.1:8000/admin/")
+        assert f"HOIIO_BENCHMARK_DATABASE=sqlite HOIIO_BENCHMARK_NAME={kept[0].stem} " in second.stdout
+        with closing(sqlite3.connect(kept[0])) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM django_hoiio_notification").fetchone()
+        assert 480 < count < 560
+    finally:
+        for path in kept:
+            path.unlink(missing_ok=True)
 
 
 def test_loading_is_measured_beside_an_empty_project(run: Run) -> None:

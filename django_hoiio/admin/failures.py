@@ -14,14 +14,16 @@ from django_hoiio.veils import RAW
 from .acting import Action
 from .actions import run_receivers
 from .exporting import export_as_csv
+from .filters import Unmended
+from .labels import minute
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
-    list_display = ("failed_at", "notification", "signal", "receiver", "attempts", "is_mended")
-    list_filter = (("mended_at", admin.EmptyFieldListFilter), "failed_at")
+    list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_mended")
+    list_filter = (Unmended,)
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
     actions = (run_receivers, export_as_csv)
@@ -36,11 +38,17 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
         "mended_at",
     )
     veils = {"traceback": RAW}
+    moment = "failed_at"
+    has_days = False
     unlisted = tuple(f"notification__{name}" for name in HEAVY)
     fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "mended_at")}),)
 
     def fitting_actions(self, row: ReceiverFailure) -> Iterable[Action]:
         return () if row.mended_at else (run_receivers,)
+
+    @admin.display(description=_("failed"))
+    def failed(self, row: ReceiverFailure) -> str:
+        return minute(row.failed_at)
 
     @admin.display(description=_("mended"), boolean=True)
     def is_mended(self, row: ReceiverFailure) -> bool:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
 from django_hoiio.models import Notification
+from django_hoiio.paging import Keys
 from django_hoiio.veils import LINK, RAW
 
 from .acting import Action
 from .actions import dispatch, run_receivers
 from .exporting import export_as_csv
+from .filters import Failing, Untold
+from .labels import minute
 from .reading import ReadOnlyAdmin
+from .searching import about, keys_about
 from .sections import Section, open_button, readable, table_of
 
 # The columns that may hold a megabyte, or secrets, and that no list shows.
@@ -27,11 +33,14 @@ LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole 
 
 
 class NotificationAdmin(ReadOnlyAdmin):
-    list_display = ("received_at", "kind", "txn_ref", "session", "is_told", "misread", "account", "proof")
-    list_filter = ("kind", "route", "received_at")
-    sortable_by = ("received_at", "txn_ref", "session")
+    list_display = ("came", "kind", "txn_ref", "session", "is_told", "misread", "account")
+    list_filter = ("kind", Untold, Failing)
     search_fields = ("txn_ref", "session")
-    search_help_text = _("A transaction reference or a session, or its beginning.")
+    search_help_text = _(
+        "A reference or a session, or its beginning; or a whole tag or a whole number of its call, SMS or fax. "
+        "Those who may see numbers find them by the last 8 digits too."
+    )
+    moment = "received_at"
     unlisted = HEAVY
     actions = (run_receivers, dispatch, export_as_csv)
     exported = (
@@ -60,6 +69,21 @@ class NotificationAdmin(ReadOnlyAdmin):
             yield dispatch
         if row.failures.unmended().exists():
             yield run_receivers
+
+    def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
+        yield rows.filter(received_at__gte=moment).order_by("received_at")
+
+    def found(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
+        return super().found(request, rows, term) | keys_about(request, rows, term)
+
+    def answering(self, request: HttpRequest, term: str) -> Q:
+        return super().answering(request, term) | about(request, term)
+
+    # Columns and fields.
+
+    @admin.display(description=_("came"))
+    def came(self, row: Notification) -> str:
+        return minute(row.received_at)
 
     @admin.display(description=_("told"), boolean=True)
     def is_told(self, row: Notification) -> bool:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from django_hoiio.searching import found_by
+from django_hoiio.paging import Keys, keys_of
+from django_hoiio.searching import found_by, ways_to
 from django_hoiio.veils import Veil
 
 from .acting import ActingAdmin
+from .lists import KeyedList, Uncounted
 from .sections import Section
 
 
@@ -23,15 +26,20 @@ class ReadOnlyAdmin(ActingAdmin):
     """Shows rows behind the veils that a user's permissions do not lift.
 
     A row is veiled when it is loaded, before any column, field or template sees it. What is veiled can neither be
-    ordered by nor looked up: only the fields of `sortable_by` and `list_filter` can.
+    ordered by, for nothing can, nor looked up: only what `list_filter` names can.
     """
 
     ordering = ("-pk",)
-    sortable_by: ClassVar[tuple[str, ...]] = ()
+    sortable_by = ()
     list_per_page = 50
-    # Counting a million rows takes longer than reading a page of them.
+    paginator = Uncounted
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
+
+    # The field that says when a row came.
+    moment: ClassVar[str]
+    # True where an index says what came since a day.
+    has_days = True
 
     # Field → what lies over it.
     veils: ClassVar[Mapping[str, Veil]] = {}
@@ -83,21 +91,51 @@ class ReadOnlyAdmin(ActingAdmin):
     # The list.
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return VeiledList
+        return KeyedList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Allow what the filters at the side ask, and nothing else."""
-        name, _, how = lookup.partition("__")
-        return name in _names(self.list_filter) and how in _LOOKUPS and "\0" not in str(value)
+        return lookup in _asked(self.list_filter) and "\0" not in str(value)
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """Allow the key alone; what Django would ask of other names, it can't ask of all."""
+        return to_field == self.opts.pk.name
+
+    def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
+        """The rows that answer to the term, and whether they are few, so that they need not be looked for."""
+        found = self.found(request, self._all(rows), term)
+        if found.are_all:
+            return rows.filter(pk__in=found.keys), True
+        return rows.filter(self.answering(request, term)), False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        """What Django offers while somebody types, of which more than a few are no use."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = found_by(request, self.search_fields, term)
-        return (queryset.none() if found is None else queryset.filter(found)), False
+        return queryset.filter(pk__in=self.found(request, self._all(queryset), term).keys), False
+
+    def _all(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return self.model._default_manager.using(rows.db).all()
+
+    def found(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
+        """The keys of the rows that answer to the term, each found by an index."""
+        return keys_of(ways_to(rows, request, self.search_fields, term))
+
+    def answering(self, request: HttpRequest, term: str) -> Q:
+        """What tells a row that answers to the term from one that does not."""
+        return found_by(request, self.search_fields, term) or Q(pk__in=())
+
+    def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
+        """The lowest key of what came from the moment on; `None` where nothing did."""
+        keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:AROUND]]
+        return min(keys, default=None)
+
+    def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
+        """The queries that find, each by an index and oldest first, what came from the moment on."""
+        return ()
 
     # The page.
 
@@ -116,31 +154,17 @@ class ReadOnlyAdmin(ActingAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-class VeiledList(ChangeList):
-    """A list of veiled rows that only `sortable_by` sorts, also where somebody writes the address by hand."""
-
-    model_admin: ReadOnlyAdmin
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.unlisted)
-
-    def get_ordering_field(self, field_name: Any) -> Any:
-        return super().get_ordering_field(field_name) if field_name in self.model_admin.sortable_by else None
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        for row in self.result_list:
-            self.model_admin.veil(request, row)
+# So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
+AROUND = 50
 
 
-# How the filters at the side ask.
-_LOOKUPS = {"", "exact", "gte", "lt", "isnull", "isempty"}
+def _asked(filters: Iterable[Any]) -> set[str]:
+    """The parameters by which the filters at the side ask."""
+    return {parameter for each in filters for parameter in _parameters(each)}
 
 
-def _names(filters: Iterable[Any]) -> set[str]:
-    """The fields of `list_filter`, and the parameters of the filters that have no field."""
-    return {getattr(each, "parameter_name", None) or (each if isinstance(each, str) else each[0]) for each in filters}
+def _parameters(each: Any) -> tuple[str, ...]:
+    return (f"{each}__exact", f"{each}__isnull") if isinstance(each, str) else (each.parameter_name,)
 
 
 def _named(row: Model) -> str:

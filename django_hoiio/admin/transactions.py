@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model, Prefetch
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.html import format_html_join
@@ -20,7 +21,8 @@ from django_hoiio.veils import LINK, NUMBER, TEXT
 from .acting import Action
 from .actions import reconcile
 from .exporting import export_as_csv
-from .filters import AnyStatus, Missed, Overdue
+from .filters import AnyStatus, Missed, Open, Overdue
+from .labels import label, minute
 from .notifications import HEAVY
 from .reading import ReadOnlyAdmin
 from .sections import Section, in_words, open_button
@@ -41,18 +43,8 @@ def amount(value: Decimal | None, currency: str) -> str:
 class TransactionAdmin(ReadOnlyAdmin):
     """What the lists and pages of calls, SMS and faxes have in common."""
 
-    list_display = (
-        "txn_ref",
-        "direction",
-        "other_number",
-        "status_words",
-        "is_final",
-        "date",
-        "cost",
-        "tag",
-    )
-    list_filter: ClassVar[tuple[Any, ...]] = ("direction", "is_final", Overdue, "updated_at")
-    sortable_by = ("txn_ref", "tag")
+    list_display = ("txn_ref", "came", "direction", "other_number", "status_words", "cost", "tag")
+    list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
     search_help_text = _(
         "A reference or its beginning, a whole tag, or a whole number. "
@@ -61,6 +53,7 @@ class TransactionAdmin(ReadOnlyAdmin):
     veils = dict.fromkeys(("other_number", "from_number", "to_number", "dest"), NUMBER)
     unlisted = ("stamps",)
     actions = (reconcile, export_as_csv)
+    moment = "created_at"
 
     # The fields whose words say where it stands.
     statuses: ClassVar[tuple[str, ...]]
@@ -94,24 +87,40 @@ class TransactionAdmin(ReadOnlyAdmin):
             ", ".join(str(failure) for failure in notification.failures.all()),
         )
 
+    def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
+        # The index has the moment after this.
+        for is_final in (False, True):
+            yield rows.filter(is_final=is_final, created_at__gte=moment).order_by("created_at")
+
     # Columns and fields.
+
+    @admin.display(description=_("came"))
+    def came(self, row: Transaction) -> str:
+        return minute(row.created_at)
 
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
-        return ", ".join(word for _name, word in self._words(row))
+        """Each word once, so that two legs that were answered are one answered call."""
+        words = {getattr(row, name): word for name, (_title, word) in self._words(row)}
+        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
+
+    def listed(self, words: dict[str, str]) -> dict[str, str]:
+        """The words, of those that are told, that the list shows."""
+        return words
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
-        words = list(self._words(row))
+        words = [told for _name, told in self._words(row)]
         return words[0][1] if len(words) == 1 else format_html_join("\n", "<div>{}: {}</div>", words)
 
-    def _words(self, row: Transaction) -> Iterator[tuple[str, str]]:
+    def _words(self, row: Transaction) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Each status that is told, by its field: the title of the field, and the word."""
         # Django's own display of a field with choices says nothing of a word that is not among them.
         fields = {field.name: field for field in row._meta.fields}
         for name in self.statuses:
             word = getattr(row, name)
             if word:
-                yield str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(word, word))
+                yield name, (str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(word, word)))
 
     @admin.display(description=_("cost"))
     def cost(self, row: Transaction) -> str:
@@ -124,6 +133,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 
 class CallAdmin(TransactionAdmin):
     list_filter = ("call_state", AnyStatus, Missed, *TransactionAdmin.list_filter)
+    search_fields = (*TransactionAdmin.search_fields, "session")
     statuses = ("call_state", *OUTCOMES)
     veils = {**TransactionAdmin.veils, "dest1": NUMBER, "dest2": NUMBER}
     exported = (*FIRST, "dest1", "dest2", "session", "room", *statuses, "duration", *LAST)
@@ -150,6 +160,10 @@ class SmsAdmin(TransactionAdmin):
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
     )
+
+    def listed(self, words: dict[str, str]) -> dict[str, str]:
+        """Leave out that it was accepted, once it has got further."""
+        return dict(list(words.items())[:1])
 
 
 class FaxAdmin(TransactionAdmin):

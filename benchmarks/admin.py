@@ -1,0 +1,117 @@
+"""What a page of the admin's lists costs, beside a list as most would have written it.
+
+    python -m benchmarks.admin --database sqlite --rows 1000,1000000
+    python -m benchmarks.admin --database postgres --rows 1000,1000000
+
+One request is one page, from the request to the last byte of the HTML, for a superuser who is logged in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import time
+from statistics import median
+
+import django
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from tqdm import tqdm
+
+from .databases import DATABASES, made_for, turn_to, use
+from .looking import STOCK, Look, looks
+from .mixture import mix
+from .tables import show
+
+# Seconds that one page may take in all its turns; one that is slow has fewer of them.
+PATIENCE = 20
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    use(arguments.database, settings="benchmarks.console_settings")
+    with made_for(arguments.rows, _fill) as names:
+        turn_to(names[arguments.rows[0]])
+        connection.ensure_connection()
+        version = ".".join(str(part) for part in connection.get_database_version())
+        python, load = platform.python_version(), os.getloadavg()[0]
+        print(f"{connection.display_name} {version}, Django {django.__version__}, Python {python}, load {load:.2f}")
+        _show(_take_turns(names, arguments.turns))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.admin", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser.add_argument(
+        "--rows", type=_numbers, default=[1000], help="how many notifications are there, for example 1000,1000000"
+    )
+    parser.add_argument("--turns", type=int, default=15, help="of each page; 15 where nothing is said")
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted(int(number) for number in text.split(","))
+
+
+def _fill(rows: int) -> None:
+    mix(rows)
+    get_user_model()._default_manager.create_superuser("looking")
+
+
+# Seconds that a page takes, by the number of notifications there and its name.
+Seconds = dict[int, dict[str, float]]
+
+
+def _take_turns(names: dict[int, str], turns: int) -> Seconds:
+    """Have the sizes take turns in random order, and in each turn all pages: the medians of their turns."""
+    taken: dict[int, dict[str, list[float]]] = {rows: {} for rows in names}
+    for _ in tqdm(range(turns), desc="Looking", unit="turn", leave=False, disable=None):
+        for rows, name in random.sample(list(names.items()), len(names)):
+            turn_to(name)
+            _turn(taken[rows])
+    return {rows: {name: median(seconds) for name, seconds in taken[rows].items()} for rows in names}
+
+
+def _turn(taken: dict[str, list[float]]) -> None:
+    """Open each page once."""
+    client = Client()
+    client.force_login(get_user_model()._default_manager.get(username="looking"))
+    pages = list(looks())
+    # Not timed: the connection is new.
+    _look(client, pages[-1])
+    for page in pages:
+        taken.setdefault(page.name, [])
+    for page in random.sample(pages, len(pages)):
+        if sum(taken[page.name]) < PATIENCE:
+            taken[page.name].append(_look(client, page))
+
+
+def _show(seconds: Seconds) -> None:
+    """A table for each size: each page beside the first one of stock, and beside itself at the smallest size."""
+    least = seconds[min(seconds)]
+    for rows, pages in seconds.items():
+        show(
+            f"{rows:,} notifications there",
+            ("page", "ms", "to stock", f"to {min(seconds):,} rows"),
+            [
+                (name, f"{pages[name] * 1e3:.1f}", f"{pages[name] / pages[STOCK.name]:.3f}", f"{pages[name] / one:.2f}")
+                for name, one in least.items()
+            ],
+        )
+
+
+def _look(client: Client, page: Look) -> float:
+    """Open a page, and return the seconds that it took."""
+    began = time.perf_counter()
+    response = client.get(page.path, page.query)
+    seconds = time.perf_counter() - began
+    if response.status_code != 200:
+        raise RuntimeError(f"{page.name} answered {response.status_code}.")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""All tables with what a year brings: every kind, some receivers that failed, some notifications never told."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from .growth import grow, settle
+from .stories import MIX
+
+# One in so many.
+FAILED = 500
+UNTOLD = 10_000
+# Of those that failed, one in so many is not mended.
+UNMENDED = 10
+
+_TEXT = {
+    "sqlite": "CAST({} AS TEXT)",
+    "postgresql": "convert_from({}, 'UTF8')",
+    "mysql": "CONVERT({} USING utf8mb4)",
+}
+
+
+def mix(rows: int) -> None:
+    """Bring all tables, and the plain one of notifications, to so many notifications."""
+    notifications = apps.get_model("django_hoiio", "Notification")._default_manager
+    before = notifications.order_by("-pk").values_list("pk", flat=True).first() or 0
+    grow(rows, MIX)
+    new = notifications.filter(pk__gt=before)
+    _fail(list(new.annotate(place=F("pk") % FAILED).filter(place=0).values_list("pk", flat=True)))
+    new.annotate(place=F("pk") % UNTOLD).filter(place=UNTOLD // 2).update(
+        dispatched_at=None, claimed_until=F("received_at")
+    )
+    _copy_to_plain()
+    settle(
+        [apps.get_model(*label) for label in (("django_hoiio", "ReceiverFailure"), ("benchmarks", "PlainNotification"))]
+    )
+
+
+def _fail(keys: list[int]) -> None:
+    """Give each a receiver that failed; most were mended."""
+    failures = apps.get_model("django_hoiio", "ReceiverFailure")
+    now = timezone.now()
+    failures._default_manager.bulk_create(
+        [
+            failures(
+                notification_id=key,
+                signal="notification_received",
+                receiver="shop.receivers.bill",
+                attempts=1 + place % 5,
+                traceback="Traceback (most recent call last):\nValueError: there is no such order",
+                failed_at=now,
+                mended_at=now if place % UNMENDED else None,
+            )
+            for place, key in enumerate(keys)
+        ],
+        batch_size=1_000,
+    )
+
+
+def _copy_to_plain() -> None:
+    """Give the plain table the same notifications."""
+    text = _TEXT[connection.vendor].format("body")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO benchmarks_plainnotification (id, received_at, txn_ref, kind, query, body)"
+            f" SELECT id, received_at, COALESCE(txn_ref, ''), kind, query, {text} FROM django_hoiio_notification"
+            " WHERE id > (SELECT COALESCE(MAX(id), 0) FROM benchmarks_plainnotification)"
+        )

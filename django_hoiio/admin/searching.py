@@ -1,0 +1,65 @@
+"""How notifications are found by what their calls, SMS and faxes alone have a column for: a number, a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+
+from django_hoiio.models import Call, Fax, Sms, Transaction
+from django_hoiio.paging import FEW, Keys, keys_of
+from django_hoiio.searching import found_by, ways_to
+
+_FIELDS = ("other_number", "tag")
+
+# What a notification and its transaction have in common, beside the account.
+_NAMES: Mapping[type[Transaction], tuple[str, ...]] = {
+    Call: ("txn_ref", "session", "arrival"),
+    Sms: ("txn_ref", "arrival"),
+    Fax: ("txn_ref", "arrival"),
+}
+
+
+def keys_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
+    """The keys of the notifications about the transactions that answer to the term, of those that the user may view."""
+    found = Keys(keys=frozenset(), are_all=True)
+    for model in _viewed(request):
+        transactions = model._default_manager.using(rows.db)
+        keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
+        found |= Keys(keys=frozenset(), are_all=keys.are_all)
+        for name in _NAMES[model] if keys.keys else ():
+            named = transactions.filter(pk__in=keys.keys).exclude(**{f"{name}": _NOTHING.get(name)})
+            found |= _named(rows, name, set(named.values_list("account", name)))
+    return found
+
+
+_NOTHING = {"session": ""}
+
+
+def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
+    """The keys of the notifications that bear one of the names, each of an account."""
+    values = {value for _account, value in named}
+    same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: FEW + 1]
+    keys = {pk for pk, account, value in same if (account, value) in named}
+    return Keys(keys=keys, are_all=len(same) <= FEW)
+
+
+def about(request: HttpRequest, term: str) -> Q:
+    """What tells a notification about such a transaction from others."""
+    return Q(*(Exists(rows) for rows in _same(request, term)), _connector=Q.OR)
+
+
+def _same(request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
+    condition = found_by(request, _FIELDS, term)
+    for model in _viewed(request) if condition else ():
+        for name in _NAMES[model]:
+            same = {"account": OuterRef("account"), name: OuterRef(name)}
+            yield model._default_manager.filter(condition, **same).exclude(**{name: _NOTHING.get(name)})
+
+
+def _viewed(request: HttpRequest) -> Iterator[type[Transaction]]:
+    for model in _NAMES:
+        if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+            yield model

@@ -1,0 +1,74 @@
+"""Rows by the hundred, made without posting them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction, tail_of
+
+BEGAN = datetime(2026, 3, 1, tzinfo=timezone.utc)
+
+
+def notifications(count: int, **fields: Any) -> list[Notification]:
+    """So many, an hour apart from `BEGAN`, with ascending keys."""
+    return _made(
+        Notification(
+            **{
+                "arrival": uuid4(),
+                "received_at": BEGAN + timedelta(hours=number),
+                "dispatched_at": BEGAN,
+                "kind": "sms_status",
+                "route": "sms",
+                "txn_ref": f"AA-S-{number}",
+                **fields,
+            }
+        )
+        for number in range(count)
+    )
+
+
+def transactions(model: type[Transaction], count: int, **fields: Any) -> list[Any]:
+    """So many, an hour apart from `BEGAN`, each with a number, a reference and a tag of its own."""
+    return _made(model(**{**_transaction(number), **fields}) for number in range(count))
+
+
+def _transaction(number: int) -> dict[str, Any]:
+    phone = f"+65{90_000_000 + number}"
+    moment = BEGAN + timedelta(hours=number)
+    return {
+        "txn_ref": f"AA-T-{number}",
+        "direction": "outgoing",
+        "other_number": phone,
+        "other_tail": tail_of(phone),
+        "dest": phone,
+        "tag": f"order {number}",
+        "is_final": True,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+
+
+def failures(told: list[Notification], **fields: Any) -> list[ReceiverFailure]:
+    """One of each notification."""
+    made = {"signal": "sms_status", "receiver": "shop.bill", "attempts": 1, "failed_at": BEGAN, **fields}
+    return _made(ReceiverFailure(notification=each, **made) for each in told)
+
+
+def _made(rows: Any) -> list[Any]:
+    rows = list(rows)
+    manager = type(rows[0])._default_manager if rows else None
+    if manager:
+        # MariaDB and older SQLite do not tell the keys of what is made at once.
+        before = manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+        manager.bulk_create(rows)
+        rows = list(manager.filter(pk__gt=before).order_by("pk"))
+    return rows
+
+
+def one_of_each(count: int, **fields: Any) -> None:
+    """So many rows of every model."""
+    failures(notifications(count, **fields))
+    for model in (Call, Sms, Fax):
+        transactions(model, count, **fields)

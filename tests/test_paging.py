@@ -1,0 +1,137 @@
+"""Pages by key, on notifications whose keys ascend without a gap unless a test makes one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_hoiio.models import Notification
+from django_hoiio.paging import FEW, Keys, Page, keys_of, page_of
+
+from .rows import notifications
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def keys() -> list[int]:
+    """The keys of ten notifications, oldest first; the third is of another kind."""
+    made = notifications(10)
+    Notification.objects.filter(pk=made[2].pk).update(kind="call_ended")
+    return [each.pk for each in made]
+
+
+def shown(page: Page) -> tuple[list[int], int | None, int | None, int | None]:
+    return [row.pk for row in page.rows], page.older, page.newer, page.looked_to
+
+
+def every() -> Any:
+    return Notification.objects.all()
+
+
+def ended() -> Any:
+    return Notification.objects.filter(kind="call_ended")
+
+
+def test_first_page_has_the_newest(keys: list[int]) -> None:
+    assert shown(page_of(every(), size=4)) == (keys[:-5:-1], keys[6], None, None)
+
+
+def test_older_pages_go_down_to_the_oldest(keys: list[int]) -> None:
+    second = page_of(every(), size=4, older_than=keys[6])
+    assert shown(second) == (keys[5:1:-1], keys[2], keys[6] - 1, None)
+    assert shown(page_of(every(), size=4, older_than=second.older)) == (keys[1::-1], None, keys[2] - 1, None)
+
+
+def test_newer_pages_go_up_the_same_way(keys: list[int]) -> None:
+    second = page_of(every(), size=4, newer_than=keys[1])
+    assert shown(second) == (keys[5:1:-1], keys[1] + 1, keys[5], None)
+
+
+def test_newer_page_that_would_not_be_full_is_the_first(keys: list[int]) -> None:
+    first = shown(page_of(every(), size=4))
+    assert shown(page_of(every(), size=4, newer_than=keys[7])) == first
+    assert shown(page_of(every(), size=4, newer_than=keys[9] + 1000)) == first
+
+
+def test_page_from_below_all_keys_has_the_oldest(keys: list[int]) -> None:
+    assert shown(page_of(every(), size=4, newer_than=0)) == (keys[3::-1], None, keys[3], None)
+
+
+def test_page_that_ends_with_the_last_row_leads_nowhere(keys: list[int]) -> None:
+    assert shown(page_of(every(), size=10)) == (keys[::-1], None, None, None)
+    assert page_of(every(), size=9).older == keys[1]
+
+
+def test_page_above_all_keys_begins_with_the_newest(keys: list[int]) -> None:
+    assert [row.pk for row in page_of(every(), size=4, older_than=10**17).rows] == keys[:-5:-1]
+
+
+def test_empty_table_has_an_empty_page() -> None:
+    for place in ({}, {"older_than": 5}, {"newer_than": 5}, {"reach": 3}):
+        page = page_of(every(), size=4, **place)
+        assert (page.rows, page.older, page.looked_to) == ([], None, None)
+
+
+def test_page_looks_no_further_than_its_reach_and_says_so(keys: list[int]) -> None:
+    assert shown(page_of(ended(), size=4, reach=5)) == ([], keys[5], None, keys[5])
+    # From there it finds what it looks for, and more to look through.
+    assert shown(page_of(ended(), size=4, older_than=keys[5], reach=4)) == ([keys[2]], keys[1], keys[5] - 1, keys[1])
+
+
+def test_page_that_has_looked_through_all_says_nothing(keys: list[int]) -> None:
+    assert shown(page_of(ended(), size=4, reach=10)) == ([keys[2]], None, None, None)
+    assert page_of(ended(), size=4, reach=9).looked_to == keys[1]
+
+
+def test_full_page_is_not_cut(keys: list[int]) -> None:
+    assert shown(page_of(every(), size=2, reach=5)) == (keys[:-3:-1], keys[8], None, None)
+
+
+def test_page_looks_up_no_further_than_its_reach(keys: list[int]) -> None:
+    assert shown(page_of(ended(), size=4, newer_than=keys[3], reach=3)) == ([], keys[3] + 1, keys[6], keys[6])
+    assert shown(page_of(ended(), size=4, newer_than=0, reach=keys[3])) == ([keys[2]], None, keys[3], keys[3])
+
+
+def test_gap_left_by_what_was_deleted_is_no_end(keys: list[int]) -> None:
+    Notification.objects.filter(pk__in=keys[3:9]).delete()
+    page = page_of(ended(), size=4, reach=3)
+    assert (page.rows, page.looked_to) == ([], keys[7])
+    assert [row.pk for row in page_of(ended(), size=4, reach=9).rows] == [keys[2]]
+
+
+def test_deepest_page_costs_as_many_queries_as_the_first(keys: list[int]) -> None:
+    costs = []
+    for place in ({}, {"older_than": keys[1]}, {"reach": 3}, {"older_than": keys[9], "reach": 3}):
+        with CaptureQueriesContext(connection) as queries:
+            page_of(every(), size=4, **place)
+        costs.append(len(queries))
+        assert not any("COUNT" in query["sql"] or "OFFSET" in query["sql"] for query in queries)
+    assert costs == [1, 1, 3, 2]
+
+
+# The keys of what is few.
+
+
+def test_keys_of_several_ways_are_put_together(keys: list[int]) -> None:
+    ways = [every().filter(pk__in=keys[:2]), every().filter(pk__in=keys[1:3])]
+    assert keys_of(ways) == Keys(keys=set(keys[:3]), are_all=True)
+    assert keys_of([]) == Keys(keys=set(), are_all=True)
+
+
+@pytest.mark.parametrize(("count", "are_all"), [(FEW, True), (FEW + 1, False)])
+def test_more_than_a_few_are_not_all_asked_for(count: int, are_all: bool) -> None:
+    notifications(count + 5)
+    lowest = Notification.objects.order_by("-pk").values_list("pk", flat=True)[count - 1]
+    found = keys_of([Notification.objects.filter(pk__gte=lowest)])
+    assert (len(found.keys), found.are_all) == (count, are_all)
+
+
+def test_two_times_a_few_are_not_few() -> None:
+    some = Keys(keys=set(range(FEW)), are_all=True)
+    assert (some | some).are_all
+    assert not (some | Keys(keys={FEW}, are_all=True)).are_all
+    assert not (some | Keys(keys=set(), are_all=False)).are_all
