@@ -12,14 +12,11 @@ from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
-from .models import TAIL_LENGTH, Call, tail_of
+from .models import TAIL_LENGTH, tail_of
 from .veils import NUMBER
 
 # Nothing that is searched is longer, and a database may refuse what is.
 LONGEST = 256
-
-# So many calls, the newest, are looked for by the beginning of a session.
-MOST_CALLS = 200
 
 
 def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
@@ -66,16 +63,6 @@ def _beginning(request: HttpRequest, field: str, term: str) -> Q:
     return Q(**{f"{field}__gte": term, f"{field}__lt": end, f"{field}__startswith": term})
 
 
-def _session(request: HttpRequest, field: str, term: str) -> Q:
-    """Find the notifications of an interactive call: by the references of its calls, and those that bear none."""
-    way = field.removesuffix("session")
-    calls = Call.objects.filter(_beginning(request, "session", term), txn_ref__isnull=False)
-    # Asked at once: PostgreSQL uses no index for a subquery beside an OR.
-    references = list(calls.order_by("-pk").values_list("txn_ref", flat=True)[:MOST_CALLS])
-    unnamed = Q(**{f"{way}txn_ref": None}) & _beginning(request, field, term)
-    return Q(**{f"{way}txn_ref__in": references}) | unnamed
-
-
 def _number(request: HttpRequest, field: str, term: str) -> Q:
     """Find a number by the whole of it; who may see numbers finds it by 8 or more of its last digits too."""
     if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
@@ -95,7 +82,7 @@ def _numbered(field: str, spellings: list[str]) -> Q:
 _SEARCHES: dict[str, Callable[[HttpRequest, str, str], Q]] = {
     "txn_ref": _beginning,
     "bulk_txn_ref": _beginning,
-    "session": _session,
+    "session": _beginning,
     "tag": _whole,
     "other_number": _number,
 }

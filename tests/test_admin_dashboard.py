@@ -563,7 +563,7 @@ def test_site_of_ones_own_shows_what_is_registered_there_and_links_to_itself(roo
     assert {figure.label: figure.url for figure in response.context["figures"]} == {
         "Last notification": "/desk/django_hoiio/notification/",
         "Waiting in the spool": "",
-        "Never told": "/desk/django_hoiio/notification/",
+        "Never told": "/desk/django_hoiio/notification/?untold=yes",
         "SMS overdue": "/desk/django_hoiio/sms/?overdue=yes",
     }
 

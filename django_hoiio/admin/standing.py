@@ -61,7 +61,7 @@ def _ago(moment: datetime, now: datetime) -> str:
 
 def _untold(url: str, now: datetime) -> Figure:
     rows = Notification.objects.undispatched().filter(claimed_until__lt=now)
-    return _alarm(_("Never told"), _count(rows), url, command="hoiio_recover")
+    return _alarm(_("Never told"), _count(rows), f"{url}?untold=yes", command="hoiio_recover")
 
 
 def _spooled(url: str, now: datetime) -> Figure:
@@ -84,7 +84,7 @@ def _spooled(url: str, now: datetime) -> Figure:
 
 def _failed(url: str, now: datetime) -> Figure:
     rows = ReceiverFailure.objects.unmended()
-    return _alarm(_("Failed receivers"), _count(rows), f"{url}?mended_at__isempty=1", command="hoiio_recover")
+    return _alarm(_("Failed receivers"), _count(rows), f"{url}?unmended=yes", command="hoiio_recover")
 
 
 def _overdue(label: str, model: type[Transaction], url: str, now: datetime) -> Figure:

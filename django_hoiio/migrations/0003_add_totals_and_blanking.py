@@ -105,14 +105,6 @@ class Migration(migrations.Migration):
         ),
         migrations.RemoveIndex(
             model_name="notification",
-            name="hoiio_notification_txn_ref",
-        ),
-        migrations.RemoveIndex(
-            model_name="notification",
-            name="hoiio_notification_session",
-        ),
-        migrations.RemoveIndex(
-            model_name="notification",
             name="hoiio_notification_claimed",
         ),
         migrations.RemoveIndex(
@@ -179,10 +171,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="fax",
             index=models.Index(fields=["is_final", "created_at"], name="hoiio_fax_final"),
-        ),
-        migrations.AddIndex(
-            model_name="notification",
-            index=models.Index(fields=["txn_ref", "session"], name="hoiio_notification_txn_ref"),
         ),
         migrations.AddIndex(
             model_name="notification",

@@ -126,8 +126,10 @@ class Notification(models.Model):
         ]
         constraints = [models.UniqueConstraint(fields=["arrival"], name="hoiio_notification_arrival")]
         indexes = [
-            # The notifications of a transaction; where they leave out its txn_ref, those of the session.
-            models.Index(fields=["txn_ref", "session"], name="hoiio_notification_txn_ref"),
+            # The notifications of a transaction.
+            models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
+            # The notifications of an interactive call that leave out its txn_ref.
+            models.Index(fields=["session", "account"], name="hoiio_notification_session"),
             # A span of time.
             models.Index(fields=["received_at"], name="hoiio_notification_received"),
             # What is still to be told: it alone is claimed.
