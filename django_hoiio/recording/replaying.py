@@ -25,21 +25,31 @@ _SENT = UNTOLD[1:]
 class Why(Enum):
     """Why a field stays as it is."""
 
-    FINAL = "a final report is not undone by one that is not"
-    FURTHER = "a report that got further is not undone by an earlier one"
-    LATER = "what came later stays"
-    PARTY = "another report knew the other party better"
+    # A final report is not undone by one that is not.
+    FINAL = "final"
+    # A report that got further is not undone by an earlier one.
+    FURTHER = "further"
+    # What came later stays.
+    LATER = "later"
+    # Another report knows better who the other party is.
+    PARTY = "party"
 
 
 class Passed(Enum):
     """Why a notification changed nothing at all."""
 
-    BLANKED = "what it said was removed"
-    UNWRITTEN = "its state could not be written"
-    NOTHING = "it says nothing of this"
-    NO_CALL = "it named its session alone, and no call of it was known yet"
-    ANOTHER_CALL = "it named its session alone, of which another call was the newest"
-    ANOTHER_PART = "it belongs to another text of the same reference"
+    # What it said was removed.
+    BLANKED = "blanked"
+    # Its state could not be written.
+    UNWRITTEN = "unwritten"
+    # It is of another kind, or of none.
+    NOTHING = "nothing"
+    # It named its session alone, and no call of that was known yet.
+    NO_CALL = "no call"
+    # It named its session alone, of which another call was the newest.
+    ANOTHER_CALL = "another call"
+    # It belongs to another text of the same reference.
+    ANOTHER_PART = "another part"
 
 
 @dataclass(frozen=True, kw_only=True)
