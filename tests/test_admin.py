@@ -255,7 +255,7 @@ def test_link_cannot_break_out_of_its_button() -> None:
 def test_list_of_sms(admin_client: Client) -> None:
     page = look(admin_client, url(Sms))
     for cell in [
-        '<td class="field-other_number">+6591231111</td>',
+        f'<td class="field-other_number_link"><a href="{url(Sms, "conversation", 1)}">+6591231111</a></td>',
         # A word that Hoiio does not document is shown as it came.
         '<td class="field-status_words">bounced</td>',
         '<td class="field-cost">0.032 SGD</td>',
@@ -323,8 +323,8 @@ def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
 def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
     page = html.unescape(look(admin_client, page_of(Notification.objects.get(txn_ref="AA-SI-85"))))
     for piece in [
-        "<td>x_username</td><td>passed-on</td>",
-        "<td>from</td><td>+6591231111</td>",
+        "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>the project's own</td>",
+        "<td>from</td><td></td><td>+6591231111</td><td>+6591231111</td><td>→ from_number</td>",
         "<td>Content-Type</td><td>application/x-www-form-urlencoded</td>",
         '<pre tabindex="0">x_username=passed-on</pre>',
         f'<pre tabindex="0">{POSTED[0][1]}</pre>',

@@ -147,9 +147,8 @@ class BulkPage(ConversationPage):
             return
         found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
         for account, count in found.values_list("account").annotate(Count("pk"))[:5]:
-            words = gettext("%(count)d messages of this search are one: %(link)s")
-            link = self._bulk_link(account, term)
-            messages.info(request, format_html(words.replace("%(count)d", "{}").replace("%(link)s", "{}"), count, link))
+            words = gettext("{count} of these were sent at once: {link}")
+            messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -168,8 +168,13 @@ class _Told:
             pass_on=notification.pass_on if self.sees_raw else {},
         )
 
-    def _changes(self, changes: Iterable[Changed]) -> list[Said]:
-        seen = [each for each in changes if each.name not in _DERIVED]
+    def _changes(self, changes: Sequence[Changed]) -> list[Said]:
+        told = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
+        seen = [
+            each
+            for each in changes
+            if each.name not in _DERIVED and not (each.name == "other_number" and each.new in told)
+        ]
         return [
             Said(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
             for each in seen

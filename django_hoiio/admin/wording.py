@@ -130,7 +130,7 @@ def _call(row: Any) -> str:
         return gettext("Not answered (%s).") % ", ".join(": ".join(each) for each in words_of(row, tuple(in_vain)))
     if any(getattr(row, name) for name in OUTCOMES):
         return gettext("Answered.")
-    return gettext("Not answered.") if row.duration == 0 else gettext("Over.")
+    return gettext("Not answered.") if row.duration == 0 else gettext("Ended.")
 
 
 def _fax(row: Any) -> str:
