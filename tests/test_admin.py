@@ -253,9 +253,9 @@ def test_link_cannot_break_out_of_its_button() -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_list_of_sms(admin_client: Client) -> None:
-    page = look(admin_client, url(Sms))
+    page, sms = look(admin_client, url(Sms)), Sms.objects.get(txn_ref="AA-SI-85")
     for cell in [
-        f'<td class="field-other_number_link"><a href="{url(Sms, "conversation", 1)}">+6591231111</a></td>',
+        f'<td class="field-other_number_link"><a href="{url(Sms, "conversation", sms.pk)}">+6591231111</a></td>',
         # A word that Hoiio does not document is shown as it came.
         '<td class="field-status_words">bounced</td>',
         '<td class="field-cost">0.032 SGD</td>',

@@ -88,8 +88,9 @@ class Timeline:
     """The events, oldest first, and where there are too many, the latest after a gap."""
 
     events: Sequence[Event]
-    latest: Sequence[Event] = ()
-    longest: int = LONGEST
+    latest: Sequence[Event]
+    # How many there are before the gap.
+    longest: int
 
 
 def timeline_of(row: Transaction, request: HttpRequest, veils: Mapping[str, Veil], link: Link) -> Timeline:
@@ -106,6 +107,7 @@ def timeline_of(row: Transaction, request: HttpRequest, veils: Mapping[str, Veil
     return Timeline(
         events=[*told.beginning(row, steps), *map(told.event, steps)],
         latest=[told.event(Step(notification=each)) for each in latest],
+        longest=LONGEST,
     )
 
 

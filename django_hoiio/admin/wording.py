@@ -77,7 +77,9 @@ _ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 def _went(row: Transaction) -> str:
     with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
     words = {"number": row.other_number, "moment": moment(row.date or row.created_at)}
-    return "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)]) + "."
+    said = "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)])
+    # A time of day may end in one already: 11:15 a.m.
+    return said if said.endswith(".") else f"{said}."
 
 
 def size(row: Transaction) -> Iterator[str]:
