@@ -270,6 +270,15 @@ def test_what_was_sent_is_where_it_begins() -> None:
     assert dict(step.state) == kept(row)
 
 
+def test_number_that_was_sent_to_is_not_undone_by_a_report_without_one() -> None:
+    enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111"})
+    inbox.receive(arrival("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest="))
+    row = Sms.objects.get()
+    (step,) = played(row)
+    assert dict(step.state) == kept(row)
+    assert Refused(name="other_number", kept="+6591231111", said="", why=Why.PARTY) in step.refusals
+
+
 def test_what_was_received_was_not_sent() -> None:
     receive("txn_ref=AA-SI-1&msg=hello&from=%2B6591231111")
     assert sent(Sms.objects.get()) == {}

@@ -100,10 +100,12 @@ def replay(row: Transaction, notifications: Iterable[Notification], *, rivals: S
 
 def sent(row: Transaction) -> dict[str, Any]:
     """What stands in a row as it was sent, by field: Hoiio has told nothing else of it since."""
+    return {name: getattr(row, name) for name in _stamps_of_sent(row)}
+
+
+def _stamps_of_sent(row: Transaction) -> dict[str, str]:
     stamps = {name: row.stamps[at * STAMP_LENGTH :][:STAMP_LENGTH] for at, name in enumerate(row.told)}
-    return {
-        name: getattr(row, name) for name, stamp in stamps.items() if stamp[1:] == _SENT and stamp not in ("", UNTOLD)
-    }
+    return {name: stamp for name, stamp in stamps.items() if stamp[1:] == _SENT and stamp != UNTOLD}
 
 
 def _elsewhere(step: Step) -> Step:
@@ -151,7 +153,9 @@ class _Stage:
         before = sent(row)
         # It was sent, or what told of it first is kept no more.
         if before or is_older:
-            self._at("").values.update(before)
+            first = self._at("")
+            first.values.update(before)
+            first.stamps.update(_stamps_of_sent(row))
 
     def own(self) -> _Row | None:
         """Which of the rows is the one that was asked for; where first texts are kept no more, its text tells."""
