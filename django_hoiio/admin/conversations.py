@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -104,11 +105,24 @@ def _rows(
     model: type[Transaction], number: str, spelling: str, place: Place | None, upwards: bool
 ) -> QuerySet[Transaction]:
     """The next rows in one spelling, in the order of the index (other_tail, other_number, created_at)."""
-    rows = model._default_manager.filter(other_tail=tail_of(number), other_number=spelling).defer("stamps")
+    everything = model._default_manager.all()
+    found, order = _spelt(connections[everything.db].vendor, tail_of(number), spelling)
+    rows = everything.filter(found).defer("stamps")
     if place is not None:
         rows = rows.filter(_beyond(place, MODELS.index(model), upwards))
-    order = ("created_at", "pk") if upwards else ("-created_at", "-pk")
-    return rows.order_by(*order)[: PAGE + 1]
+    return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE + 1]
+
+
+def _spelt(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
+    """A number as the beginning of an index, and what has to be sorted by so that the index is the order.
+
+    MariaDB looks a value up by equality and passes over what is newer one by one; in a span it begins where it has to.
+    """
+    names = {"other_tail": tail, "other_number": spelling}
+    if vendor != "mysql":
+        return Q(**names), ()
+    spans = {f"{name}__{end}": value for name, value in names.items() for end in ("gte", "lte")}
+    return Q(**spans), tuple(names)
 
 
 def _beyond(place: Place, model: int, upwards: bool) -> Q:
