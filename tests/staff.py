@@ -1,34 +1,56 @@
-"""People who work in the admin, by their permissions, and where they go there."""
+"""People who work with the admin and the API, each with the rights that a test names, and what they see there."""
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+EVERYTHING = ("see_numbers", "see_recordings", "see_raw")
 
-def log_in(*permissions: str, views: bool = True, client: Any = None) -> Any:
-    """A client of somebody who may view everything, and do or see what is named."""
+
+def staff(*permissions: str, views: Iterable[str] | None = None, client: Any = None) -> Any:
+    """Somebody who may view all models, or those that are named, and see and do what is named."""
     user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
     allowed = Permission.objects.filter(content_type__app_label="django_hoiio")
-    names = [name for name in allowed.values_list("codename", flat=True) if name.startswith("view_") and views]
-    user.user_permissions.set(allowed.filter(codename__in=[*names, *permissions]))
-    client = client or Client(enforce_csrf_checks=False)
+    names = [name for name in allowed.values_list("codename", flat=True) if name.startswith("view_")]
+    seen = names if views is None else [f"view_{view}" for view in views]
+    user.user_permissions.set(allowed.filter(codename__in=[*seen, *permissions]))
+    return logged_in(user, client)
+
+
+def logged_in(user: User, client: Any = None) -> Any:
+    client = client or Client()
     client.force_login(user)
     return client
 
 
+# Where they go.
+
+
+def url(row: Model | type[Model], page: str = "change") -> str:
+    args = [row.pk] if isinstance(row, Model) else []
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=args)
+
+
 def list_of(model: type[Model]) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return url(model, "changelist")
 
 
 def page_of(row: Model) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return url(row)
+
+
+# What they do there, and what is answered.
 
 
 def act(client: Client, action: str, rows: Iterable[Model], query: str = "", **more: str) -> Any:
@@ -42,3 +64,30 @@ def said(response: Any) -> list[str]:
     """The messages that an action left."""
     assert response.status_code == 302
     return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def look(client: Client, path: str, **query: object) -> str:
+    response = client.get(path, query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def queries(client: Client, path: str, **query: object) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        look(client, path, **query)
+    return len(captured)
+
+
+def text(page: str) -> str:
+    """What a reader reads of a page's content: no tags, single spaces."""
+    content = page.partition('<div id="content"')[2].partition("<footer")[0]
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", content)).split())
+
+
+def events(page: str) -> list[str]:
+    """What is read of each entry of a timeline, without when it was."""
+    entries = re.findall(
+        r'<li class="hoiio-(?:event|gap)[^"]*">(.*?)(?=<li class="hoiio-(?:event|gap)|</ol>)', page, re.S
+    )
+    untimed = [re.sub(r"<time.*?</time>", "", entry, flags=re.S) for entry in entries]
+    return [" ".join(html.unescape(re.sub(r"<[^>]*>", " ", entry)).split()) for entry in untimed]

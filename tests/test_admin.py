@@ -164,7 +164,7 @@ def test_viewer_opens_every_list_and_page(viewer: Client) -> None:
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("permissions", [(), ("see_numbers", "see_recordings", "see_raw")])
 def test_staff_that_may_not_view_is_refused(as_staff: As, permissions: tuple[str, ...]) -> None:
-    client = as_staff(*permissions, views=False)
+    client = as_staff(*permissions, views=())
     assert {client.get(path).status_code for path in every_page()} == {403}
 
 
@@ -252,9 +252,9 @@ def test_link_cannot_break_out_of_its_button() -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_list_of_sms(admin_client: Client) -> None:
-    page = look(admin_client, url(Sms))
+    page, sms = look(admin_client, url(Sms)), Sms.objects.get(txn_ref="AA-SI-85")
     for cell in [
-        '<td class="field-other_number">+6591231111</td>',
+        f'<td class="field-other_number_link"><a href="{url(Sms, "conversation", sms.pk)}">+6591231111</a></td>',
         # A word that Hoiio does not document is shown as it came.
         '<td class="field-status_words"><span class="hoiio-label hoiio-plain">bounced</span></td>',
         '<td class="field-cost">0.032 SGD</td>',
@@ -312,7 +312,7 @@ def test_page_of_a_notification_links_its_transaction_and_its_failures(viewer: C
 
 @pytest.mark.usefixtures("filled")
 def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
-    client = as_staff("view_notification", views=False)
+    client = as_staff("view_notification", views=())
     notification = Notification.objects.get(txn_ref="AA-SI-85")
     page = look(client, page_of(notification))
     assert page_of(notification.transaction) not in page
@@ -323,8 +323,8 @@ def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
 def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
     page = html.unescape(look(admin_client, page_of(Notification.objects.get(txn_ref="AA-SI-85"))))
     for piece in [
-        "<td>x_username</td><td>passed-on</td>",
-        "<td>from</td><td>+6591231111</td>",
+        "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>the project's own</td>",
+        "<td>from</td><td></td><td>+6591231111</td><td>+6591231111</td><td>→ from_number</td>",
         "<td>Content-Type</td><td>application/x-www-form-urlencoded</td>",
         '<pre tabindex="0">x_username=passed-on</pre>',
         f'<pre tabindex="0">{POSTED[0][1]}</pre>',

@@ -28,7 +28,7 @@ from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms
 
 from .conftest import arrival
 from .hoiio import Hoiio
-from .staff import act, list_of, log_in, page_of, said
+from .staff import act, list_of, page_of, said, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -106,8 +106,8 @@ def one_of_each() -> list[Model]:
 def test_action_is_offered_to_those_alone_who_have_its_permission(action: str) -> None:
     rows, (models, words) = one_of_each(), OFFERED[action]
     choice = f'<option value="{action}">{words}</option>'
-    may, others = log_in(PERMISSIONS[action]), log_in(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
-    nobody = log_in("see_numbers", "see_recordings", "see_raw")
+    may, others = staff(PERMISSIONS[action]), staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
+    nobody = staff("see_numbers", "see_recordings", "see_raw")
     for row in rows:
         pages = [client.get(list_of(type(row))).content.decode() for client in (may, others, nobody)]
         assert [choice in page for page in pages] == [type(row) in models, False, False]
@@ -123,7 +123,7 @@ def test_action_without_its_permission_is_refused_and_does_nothing(
     untold = left_untold(STATUS)[0]
     heard.clear()
     monkeypatch.setattr(admin_actions, "import_module", pytest.fail)
-    others = log_in(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
+    others = staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
     rows[1] = ReceiverFailure.objects.create(notification=untold, signal="sms_status", receiver="shop.bill", attempts=1)
 
     assert {act(others, action, [row]).status_code for row in rows} == {403}
@@ -135,7 +135,7 @@ def test_action_without_its_permission_is_refused_and_does_nothing(
 @pytest.mark.usefixtures("flaky")
 @pytest.mark.parametrize("action", OFFERED)
 def test_action_takes_the_permission_to_view_as_well(action: str) -> None:
-    client = log_in(*PERMISSIONS.values(), views=False)
+    client = staff(*PERMISSIONS.values(), views=())
     rows = one_of_each()
 
     assert {act(client, action, [row]).status_code for row in rows} == {403}
@@ -205,7 +205,7 @@ def test_get_never_acts(action: str, flaky: Flaky, admin_client: Client, monkeyp
 
 @pytest.mark.parametrize("action", OFFERED)
 def test_post_without_the_token_of_the_form_is_refused(action: str, flaky: Flaky) -> None:
-    client = log_in(*PERMISSIONS.values(), client=Client(enforce_csrf_checks=True))
+    client = staff(*PERMISSIONS.values(), client=Client(enforce_csrf_checks=True))
     rows = one_of_each()
     flaky.attempts.clear()
 
@@ -242,8 +242,8 @@ def test_page_offers_what_can_be_done_for_its_row(flaky: Flaky, admin_client: Cl
     assert buttons(admin_client, told) == ["run_receivers"]
     assert buttons(admin_client, failed) == ["run_receivers"]
     assert buttons(admin_client, Sms.objects.get()) == ["reconcile"]
-    assert buttons(log_in(), told) == []
-    assert buttons(log_in("export", "dispatch"), told) == []
+    assert buttons(staff(), told) == []
+    assert buttons(staff("export", "dispatch"), told) == []
 
     flaky.fails = False
     recover()
@@ -269,7 +269,7 @@ def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -
     first, _ = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued")
     flaky.fails = False
 
-    response = log_in("run_receivers").post(page_of(first), {"action": "run_receivers"})
+    response = staff("run_receivers").post(page_of(first), {"action": "run_receivers"})
 
     assert said(response) == ["Receivers: 1 mended."]
     assert response["Location"] == page_of(first)
@@ -289,7 +289,7 @@ def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: C
 def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_they_failed(flaky: Flaky) -> None:
     receive(STATUS)
     ReceiverFailure.objects.update(attempts=40)
-    client = log_in("run_receivers")
+    client = staff("run_receivers")
 
     assert said(act(client, "run_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed again."]
     flaky.fails = False
@@ -309,7 +309,7 @@ def test_attempt_that_a_person_asked_for_counts_as_one_of_those_that_are_made_by
 ) -> None:
     settings.HOIIO = {"MAX_ATTEMPTS": 2}
     receive(STATUS)
-    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
     ReceiverFailure.objects.update(failed_at=now() - timedelta(days=30))
 
     assert recover().receivers == {}
@@ -319,7 +319,7 @@ def test_failed_receivers_of_notifications_are_run_again(flaky: Flaky) -> None:
     rows = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued", "txn_ref=AA-S-3&sms_status=queued")
     flaky.fails = False
 
-    assert said(act(log_in("run_receivers"), "run_receivers", rows[:2])) == ["Receivers: 2 mended."]
+    assert said(act(staff("run_receivers"), "run_receivers", rows[:2])) == ["Receivers: 2 mended."]
     assert list(ReceiverFailure.objects.unmended().values_list("notification", flat=True)) == [rows[2].pk]
 
 
@@ -327,7 +327,7 @@ def test_receiver_of_an_interactive_call_is_run_and_the_message_says_that_it_is_
     rows = receive(GATHER, STATUS)
     flaky.fails = False
 
-    assert said(act(log_in("run_receivers"), "run_receivers", rows)) == [
+    assert said(act(staff("run_receivers"), "run_receivers", rows)) == [
         "Receivers: 2 mended. 1 of them belongs to an interactive call, and may have dialled or played late."
     ]
 
@@ -338,7 +338,7 @@ def test_message_counts_each_outcome_and_names_nobody(flaky: Flaky) -> None:
     ReceiverFailure.objects.filter(pk=gone.pk).update(receiver="shop.gone")
     ReceiverFailure.objects.filter(pk=running.pk).update(traceback=dispatch.RUNNING, failed_at=now())
 
-    assert said(act(log_in("run_receivers"), "run_receivers", rows)) == [
+    assert said(act(staff("run_receivers"), "run_receivers", rows)) == [
         "Receivers: 2 failed again, 1 no longer connected, 1 taken by another process."
     ]
 
@@ -347,7 +347,7 @@ def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> No
     rows = receive(STATUS, GATHER)
     flaky.fails = False
 
-    response = act(log_in("run_receivers"), "run_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
+    response = act(staff("run_receivers"), "run_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
 
     assert said(response)[0].startswith("Receivers: 1 mended.")
     assert [failure.receiver for failure in ReceiverFailure.objects.unmended()] == ["shop.bill"]
@@ -361,7 +361,7 @@ def test_one_request_does_so_much_and_says_that_there_is_more(
     monkeypatch.setattr(turns if name == "AT_ONCE" else by_hand, name, value)
     done = int(value) or 1
 
-    response = act(log_in("run_receivers"), "run_receivers", rows)
+    response = act(staff("run_receivers"), "run_receivers", rows)
 
     assert len(flaky.attempts) == 3 + done
     more = "There are more than one request has time for; do it again for the rest."
@@ -385,7 +385,7 @@ def test_attempt_whose_process_ended_leaves_the_traceback_from_before_it(flaky: 
     ReceiverFailure.objects.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=moment)
     flaky.fails = False
 
-    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
 
     assert ReceiverFailure.objects.get().traceback == "before"
 
@@ -402,7 +402,7 @@ def test_attempt_that_took_so_long_that_another_was_begun_leaves_the_ledger_to_t
         return failure
 
     monkeypatch.setattr(dispatch, "_call", slow)
-    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
 
     assert ReceiverFailure.objects.get().traceback == "of the third"
 
@@ -417,7 +417,7 @@ def test_ledger_says_while_a_receiver_runs_that_it_does_and_what_was_before() ->
     sms_status.connect(look)
     receive(STATUS)
     first = ReceiverFailure.objects.get().traceback
-    act(log_in("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
 
     assert seen == [dispatch.RUNNING + first]
     assert ReceiverFailure.objects.get().traceback.strip().endswith("ValueError: attempt 2")
@@ -446,7 +446,7 @@ def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
         finally:
             connection.close()
 
-    first, second = log_in("run_receivers"), log_in("run_receivers")
+    first, second = staff("run_receivers"), staff("run_receivers")
     thread = threading.Thread(target=ask, args=[first])
     thread.start()
     assert begun.wait(30)
@@ -468,7 +468,7 @@ def test_attempt_is_committed_before_it_is_made_also_where_requests_are_atomic()
 
     sms_status.connect(look)
     receive(STATUS)
-    client = log_in("run_receivers")
+    client = staff("run_receivers")
     failure = ReceiverFailure.objects.get()
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
@@ -488,7 +488,7 @@ def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: li
     Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + recording.CLAIM)
     Notification.objects.filter(pk=told.pk).update(dispatched_at=now(), claimed_until=None)
     heard.clear()
-    client = log_in("dispatch")
+    client = staff("dispatch")
 
     assert said(act(client, "dispatch", [free, claimed, told])) == [
         "1 notification was told. Receivers: 2 mended. 1 is left to the process that has claimed it."
@@ -505,7 +505,7 @@ def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -
     rows = left_untold(GATHER)
     flaky.fails = False
 
-    assert said(act(log_in("dispatch"), "dispatch", rows)) == [
+    assert said(act(staff("dispatch"), "dispatch", rows)) == [
         (
             "1 notification was told. Receivers: 1 mended."
             " 1 of them belongs to an interactive call, and may have dialled or played late."
@@ -516,7 +516,7 @@ def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -
 def test_receiver_that_fails_when_it_is_told_at_last_stays_in_the_ledger(flaky: Flaky) -> None:
     rows = left_untold(STATUS)
 
-    assert said(act(log_in("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed again."]
+    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed again."]
     assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unmended()] == [("shop.bill", 2)]
 
 
@@ -540,7 +540,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
         finally:
             connection.close()
 
-    first, second = log_in("dispatch"), log_in("dispatch")
+    first, second = staff("dispatch"), staff("dispatch")
     thread = threading.Thread(target=ask, args=[first])
     thread.start()
     assert begun.wait(30)
@@ -587,7 +587,7 @@ def test_selected_sms_are_asked_after_and_news_comes_in_as_a_notification(
     )
     heard.clear()
 
-    response = act(log_in("reconcile"), "reconcile", rows[:3])
+    response = act(staff("reconcile"), "reconcile", rows[:3])
 
     assert said(response) == ["Hoiio was asked 3 times: 1 had gone on, 1 with nothing new, 1 unknown to Hoiio."]
     assert [request.path for request in hoiio.requests] == ["/open/sms/query_status"] * 3
@@ -613,7 +613,7 @@ def test_calls_and_faxes_are_asked_after_too(
     row: Any = model._default_manager.get()
     hoiio.says({"status": "success_ok", "txn_ref": row.txn_ref, "duration": "2", "debit": "0.1", **said_by_hoiio})
 
-    assert said(log_in("reconcile").post(page_of(row), {"action": "reconcile"})) == [
+    assert said(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == [
         "Hoiio was asked 1 time: 1 had gone on."
     ]
     assert hoiio.request.path == f"/open/{path}/query_status"
@@ -625,7 +625,7 @@ def test_parts_of_a_long_sms_are_asked_after_once(answers: Callable[..., None], 
     receive(*[f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-1" for text in ("one", "two")])
     answers(AA_SI_1={"status": "success_ok", "txn_ref": "AA-SI-1", "sms_status": "received"})
 
-    act(log_in("reconcile"), "reconcile", Sms.objects.all())
+    act(staff("reconcile"), "reconcile", Sms.objects.all())
 
     assert hoiio.request.params["txn_ref"] == "AA-SI-1"
 
@@ -662,7 +662,7 @@ def test_refusal_of_hoiio_is_told_with_what_to_do_and_ends_the_asking(
     rows = sms("AA-S-1", "AA-S-2")
     answers(AA_S_1=reply)
 
-    messages = said(act(log_in("reconcile"), "reconcile", rows))
+    messages = said(act(staff("reconcile"), "reconcile", rows))
 
     assert messages == ["Hoiio was asked 1 time.", sentence]
     assert {request.params["txn_ref"] for request in hoiio.requests} == {"AA-S-1"}
@@ -676,7 +676,7 @@ def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_en
     answers(AA_S_1=fault, AA_S_2=status("AA-S-2", "delivered"), AA_S_3=fault, AA_S_4=fault, AA_S_5=fault, AA_S_6=fault)
     monkeypatch.setattr(admin_actions, "FAILURES", 2)
 
-    counted, failures = said(act(log_in("reconcile"), "reconcile", rows))
+    counted, failures = said(act(staff("reconcile"), "reconcile", rows))
 
     assert counted == "Hoiio was asked 5 times: 1 had gone on."
     sentence = "Hoiio refused sms/query_status with error_internal_server_error; try again later."
@@ -705,7 +705,7 @@ def test_account_without_credentials_is_told_what_is_missing(
     rows = sms("AA-S-1")
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts}
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [sentence]
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [sentence]
 
 
 def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked(
@@ -715,7 +715,7 @@ def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked
     Sms.objects.filter(txn_ref="AA-S-1").update(account="closed")
     answers(AA_S_2=status("AA-S-2", "delivered"))
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "Hoiio was asked 1 time: 1 had gone on.",
         "Account 'closed': HOIIO['ACCOUNTS'] has no account 'closed'; it has default, second.",
     ]
@@ -727,7 +727,7 @@ def test_hoiio_that_is_away_is_told_with_no_token(settings: Any, monkeypatch: py
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": "new-token"}}
     settings.HOIIO = {**settings.HOIIO, "API_URL": "http://127.0.0.1:9/open/", "ACCOUNTS": accounts}
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "Hoiio was asked 1 time.",
         "Account 'default': No answer of Hoiio's to sms/query_status: ConnectionError. It was not sent.",
     ]
@@ -739,7 +739,7 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
     settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 2}
     answers(**{row.txn_ref.replace("-", "_"): status(str(row.txn_ref), "queued") for row in rows if row.txn_ref})
-    client = log_in("reconcile")
+    client = staff("reconcile")
     spent = (
         "Account 'default': Hoiio may be asked 2 times a minute, says HOIIO['CALLS_PER_MINUTE'], and was;"
         " ask again in a minute."
@@ -757,7 +757,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     monkeypatch.setattr(turns, "AT_ONCE", 1)
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "Hoiio was asked 1 time: 1 had gone on. There are more than one request has time for; do it again for the rest."
     ]
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
@@ -774,7 +774,7 @@ def test_database_that_does_not_take_the_news_is_told_without_its_words(
     monkeypatch.setattr(asking_by_hand, "ask", refuse)
     answers()
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "The database did not take it (OperationalError); try it again later."
     ]
 
@@ -786,7 +786,7 @@ def test_without_the_packages_of_the_client_the_message_says_what_to_install(mon
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "requests", None)
 
-    assert said(act(log_in("reconcile"), "reconcile", rows)) == [
+    assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "django_hoiio.client needs requests: pip install 'django-hoiio[client]'"
     ]
 
@@ -810,7 +810,7 @@ def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
 ) -> None:
     caplog.set_level("INFO", logger="django_hoiio")
     rows = left_untold(STATUS, GATHER)
-    client = log_in("run_receivers", "dispatch", "reconcile")
+    client = staff("run_receivers", "dispatch", "reconcile")
     answers(AA_S_1={"status": "error_internal_server_error", "msg": "secret words", "dest": NUMBER})
 
     texts = [

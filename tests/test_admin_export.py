@@ -36,7 +36,7 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.signals import sms_received
 
 from .conftest import arrival
-from .staff import act, list_of, log_in
+from .staff import act, list_of, staff
 
 MODELS: list[type[Model]] = [Notification, ReceiverFailure, Call, Sms, Fax]
 SEES = ("see_numbers", "see_recordings", "see_raw")
@@ -237,7 +237,7 @@ def test_columns_are_all_that_is_not_left_out_by_name(model: type[Model]) -> Non
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS)
 def test_list_that_is_empty_is_a_header(model: type[Model]) -> None:
-    client = log_in("export")
+    client = staff("export")
     response = client.post(
         list_of(model), {"action": "export_as_csv", "index": "0", "select_across": "1", "_selected_action": "0"}
     )
@@ -268,7 +268,7 @@ def filled(db: None) -> Iterator[None]:
 def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
     row = Sms.objects.get(txn_ref="AA-SI-1")
     with in_zone(SGT):
-        (exported,) = rows_of(act(log_in("export", *SEES), "export_as_csv", [row]))
+        (exported,) = rows_of(act(staff("export", *SEES), "export_as_csv", [row]))
 
     assert exported == {
         "id": str(row.pk),
@@ -302,7 +302,7 @@ def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_each_list_is_exported() -> None:
-    client = log_in("export", *SEES)
+    client = staff("export", *SEES)
     (call,), (fax,), (failure,) = (export_all(client, model) for model in (Call, Fax, ReceiverFailure))
     notifications = export_all(client, Notification)
 
@@ -328,7 +328,7 @@ def test_each_list_is_exported() -> None:
     ],
 )
 def test_export_hides_what_the_screen_hides(sees: tuple[str, ...], hidden: list[str]) -> None:
-    client = log_in("export", *sees)
+    client = staff("export", *sees)
     # A reference and a moment are no numbers of anybody's.
     exports = [export_all(client, model) for model in MODELS]
     cells = [cell for rows in exports for row in rows for name, cell in row.items() if not name.endswith("_at")]
@@ -345,10 +345,10 @@ def test_export_hides_what_the_screen_hides(sees: tuple[str, ...], hidden: list[
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("model", MODELS)
 def test_button_is_for_those_alone_who_may_export(model: type[Model]) -> None:
-    client = log_in("run_receivers", "dispatch", "reconcile", *SEES)
+    client = staff("run_receivers", "dispatch", "reconcile", *SEES)
 
     assert "hoiio-tool" not in client.get(list_of(model)).content.decode()
-    assert "hoiio-tool" in log_in("export").get(list_of(model)).content.decode()
+    assert "hoiio-tool" in staff("export").get(list_of(model)).content.decode()
 
 
 @pytest.mark.usefixtures("filled")
@@ -360,7 +360,7 @@ def test_stranger_gets_no_export(client: Client) -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_export_is_kept_by_no_cache_and_named_by_what_it_holds() -> None:
-    response = act(log_in("export"), "export_as_csv", Sms.objects.all())
+    response = act(staff("export"), "export_as_csv", Sms.objects.all())
 
     assert "no-store" in response["Cache-Control"]
     assert re.fullmatch(r'attachment; filename="hoiio-sms-\d{8}-\d{6}\.csv"', response["Content-Disposition"])
@@ -373,7 +373,7 @@ def test_export_is_kept_by_no_cache_and_named_by_what_it_holds() -> None:
 def test_ticked_rows_are_exported_and_no_others() -> None:
     rows = sms(4)
 
-    exported = rows_of(act(log_in("export"), "export_as_csv", rows[1:3]))
+    exported = rows_of(act(staff("export"), "export_as_csv", rows[1:3]))
 
     assert [row["txn_ref"] for row in exported] == ["AA-S-2", "AA-S-1"]
 
@@ -392,7 +392,7 @@ def test_ticked_rows_are_exported_and_no_others() -> None:
     ],
 )
 def test_all_that_is_found_is_exported_by_select_across_and_by_the_button(query: str, references: list[str]) -> None:
-    client = log_in("export")
+    client = staff("export")
     ticked = Sms.objects.all()[:1]
 
     across = rows_of(act(client, "export_as_csv", ticked, query, select_across="1"))
@@ -403,7 +403,7 @@ def test_all_that_is_found_is_exported_by_select_across_and_by_the_button(query:
 
 @pytest.mark.usefixtures("filled")
 def test_filter_that_the_list_does_not_have_is_refused() -> None:
-    client = log_in("export")
+    client = staff("export")
     fields = {"action": "export_as_csv", "index": "0", "select_across": "1", "_selected_action": "0"}
 
     assert client.post(list_of(Sms) + "?other_number__startswith=%2B6591", fields).status_code == 400
@@ -418,14 +418,14 @@ def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch
     monkeypatch.setattr(exporting, "CHUNK", 2)
     rows = sms(count)
 
-    assert [row["id"] for row in export_all(log_in("export"), Sms)] == [str(row.pk) for row in rows]
+    assert [row["id"] for row in export_all(staff("export"), Sms)] == [str(row.pk) for row in rows]
 
 
 @pytest.mark.django_db
 def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "CHUNK", 2)
     rows = sms(6)
-    response = act(log_in("export"), "export_as_csv", rows[:1], select_across="1")
+    response = act(staff("export"), "export_as_csv", rows[:1], select_across="1")
 
     with CaptureQueriesContext(connection) as queries:
         pieces = iter(response.streaming_content)
@@ -449,7 +449,7 @@ def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPat
     sms_received.disconnect(dispatch_uid="shop.bill")
     count = model._default_manager.count()
     ticked = model._default_manager.all()[:1]
-    response = act(log_in("export"), "export_as_csv", ticked, select_across="1")
+    response = act(staff("export"), "export_as_csv", ticked, select_across="1")
 
     with CaptureQueriesContext(connection) as queries:
         text_of(response)
@@ -466,7 +466,7 @@ def test_export_that_is_broken_off_is_logged_too(
 ) -> None:
     caplog.set_level("INFO", logger="django_hoiio.admin.exporting")
     monkeypatch.setattr(exporting, "CHUNK", 2)
-    client = log_in("export", *SEES)
+    client = staff("export", *SEES)
     receive(*BODIES)
     rows_of(act(client, "export_as_csv", Call.objects.all()))
     Sms.objects.all().delete()
@@ -491,7 +491,7 @@ def test_export_that_is_broken_off_is_logged_too(
 def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "CHUNK", 2)
     rows = sms(3)
-    client: Any = log_in("export", client=AsyncClient())
+    client: Any = staff("export", client=AsyncClient())
 
     async def pieces() -> list[bytes]:
         response = await act(client, "export_as_csv", rows[:1], select_across="1")
@@ -508,14 +508,14 @@ def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pyt
 def test_dates_are_in_the_time_zone_of_the_request_also_when_it_is_over() -> None:
     (row,) = sms(1)
     with in_zone(SGT):
-        response = act(log_in("export"), "export_as_csv", [row])
+        response = act(staff("export"), "export_as_csv", [row])
 
     assert rows_of(response)[0]["created_at"].endswith("+08:00")
 
 
 @pytest.mark.django_db
 def test_file_begins_with_the_mark_by_which_excel_knows_utf_8_and_lines_end_as_the_standard_says() -> None:
-    text = b"".join(act(log_in("export"), "export_as_csv", sms(1)).streaming_content)
+    text = b"".join(act(staff("export"), "export_as_csv", sms(1)).streaming_content)
 
     assert text.startswith(b"\xef\xbb\xbfid,account,")
     assert text.count(b"\r\n") == text.count(b"\n") == 2

@@ -302,7 +302,7 @@ def match(line: str, pattern: str) -> re.Match[str]:
     return found
 
 
-def log_in(admin: str, username: str, password: str) -> OpenerDirector:
+def staff(admin: str, username: str, password: str) -> OpenerDirector:
     cookies = CookieJar()
     browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(cookies))
     browser.open(f"{admin}login/").close()
@@ -331,7 +331,7 @@ def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_
         address = match(lines[0], TELEPHONE)[1]
         admin, username, password = match(lines[1], ADMIN).groups()
         wait_for(demo, re.escape(YOUR_TURN))
-        browser = log_in(admin, username, password)
+        browser = staff(admin, username, password)
         notifications = read(browser, f"{admin}django_hoiio/notification/")
         stylesheet = read(browser, f"{address}/static/admin/css/base.css")
         telephone = read(build_opener(ProxyHandler({})), address)
@@ -353,7 +353,7 @@ def test_demo_gives_a_new_password_each_time(tmp_path: Path) -> None:
         first = wait_for(demo, ADMIN)[3]
     with running_demo(tmp_path) as demo:
         admin, username, second = wait_for(demo, ADMIN).groups()
-        log_in(admin, username, second)
+        staff(admin, username, second)
 
     assert first != second
 

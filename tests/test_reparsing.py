@@ -8,8 +8,8 @@ import pytest
 from django_hoiio import inbox, recording
 from django_hoiio.kinds import Kind, Proof
 from django_hoiio.models import Call, Notification, Sms
+from django_hoiio.recording.raw import arrival_of
 from django_hoiio.recovery import Reparsed, reparse
-from django_hoiio.recovery.reparsing import arrival_of
 
 from .conftest import arrival, values
 

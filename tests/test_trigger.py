@@ -159,6 +159,34 @@ def test_what_is_printed_holds_nothing_private(desk: Desk) -> None:
     assert (HIDDEN in line(text), "bob" in text, "+65" in text, "new-token" in text) == (False, False, False, False)
 
 
+# To the letter.
+
+
+def test_request_to_the_letter_is_sent_as_it_stands(desk: Desk) -> None:
+    query, body = "x=1&msg=a%20b", "sms_status=queued&txn_ref=AA-S-1&dest=%2B65"
+    lines = trigger("--query", query, "--body", body, "--route", "sms", "--content-type", "text/plain")
+
+    (heard,) = desk.notifications
+    assert (heard.query, heard.body, heard.path.startswith("/hoiio/sms/")) == (query, body, True)
+    assert proof(heard)[0] == Proof.URL
+    assert lines[0] == f"{'sms_status':<17} {'AA-S-1':<20} 200"
+
+
+def test_request_to_the_letter_goes_to_the_route_for_anything(desk: Desk) -> None:
+    trigger("--body-base64", "eD0x", "--pass-on-json", '{"order": [17]}', "--pass-on", "x_name=bob")
+
+    (heard,) = desk.notifications
+    assert (heard.body, heard.path.startswith("/hoiio/any/")) == ("x=1", True)
+    assert proof(heard)[2] == {"order": [17], "x_name": "bob"}
+
+
+def test_request_to_the_letter_is_signed_as_it_stands(desk: Desk) -> None:
+    trigger("--query", "x_a=1", "--body", "txn_ref=AA-S-1&sms_status=queued", "--route", "sms", "--unsigned")
+
+    (heard,) = desk.notifications
+    assert (heard.path, heard.query, proof(heard)[0]) == ("/hoiio/sms/", "x_a=1", Proof.SIGNATURE)
+
+
 # Where it is sent.
 
 
@@ -204,6 +232,8 @@ def test_project_without_a_public_url_is_sought_where_runserver_is(
 
 # What fails.
 
+NOTHING_OR_TOO_MUCH = "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
+
 
 def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
     settings.HOIIO = {"PUBLIC_URL": nowhere}
@@ -223,10 +253,10 @@ def test_answer_that_is_not_200_is_a_failure(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Say either a kind or --script NAME; `hoiio_trigger --list` shows what there is."),
+        ([], NOTHING_OR_TOO_MUCH),
         (
             ["call_ended", "--script", "call"],
-            "Say either a kind or --script NAME; `hoiio_trigger --list` shows what there is.",
+            NOTHING_OR_TOO_MUCH,
         ),
         (
             ["sms_statsu"],
@@ -238,6 +268,14 @@ def test_answer_that_is_not_200_is_a_failure(desk: Desk) -> None:
                 "There is no script 'ivr_voicemial'; did you mean 'ivr_voicemail'? `hoiio_trigger --list` shows what"
                 " there is."
             ),
+        ),
+        (["call_ended", "--query", "a=1"], NOTHING_OR_TOO_MUCH),
+        (["--script", "call", "--body", "a=1"], NOTHING_OR_TOO_MUCH),
+        (["--body", "a=1", "--body-base64", "YT0x"], "--body and --body-base64: give one of them."),
+        (["--body-base64", "+6511111111"], "--body-base64 needs base64, for example --body-base64 bXNnPWhlbGxv."),
+        (
+            ["call_ended", "--pass-on-json", "[1]"],
+            """--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""",
         ),
         (["call_ended", "--account", "secnod"], "There is no account 'secnod'; did you mean 'second'?"),
         (["call_ended", "--set", "+6511111111"], "--set needs NAME=VALUE, for example --set tag=order-17."),

@@ -20,8 +20,10 @@ from .acting import Action
 from .actions import dispatch, run_receivers
 from .exporting import export_as_csv
 from .filters import Failing, Untold
+from .inspecting import MOST, inspected
 from .labels import minute
 from .reading import ReadOnlyAdmin
+from .reproducing import command_line
 from .searching import about, keys_about
 from .sections import Section, open_button, readable, table_of
 
@@ -63,6 +65,10 @@ class NotificationAdmin(ReadOnlyAdmin):
         (_("How it came"), {"fields": ("account", "route", "origin", "proof", "remote_addr", "arrival")}),
         (_("Telling the project"), {"fields": ("is_told", "dispatched_at", "claimed_until")}),
     )
+
+    class Media:
+        css = {"all": ("django_hoiio/pages.css",)}
+        js = ("django_hoiio/copy.js",)
 
     def fitting_actions(self, row: Notification) -> Iterable[Action]:
         if row.dispatched_at is None:
@@ -125,10 +131,31 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def _raw(self, row: Notification) -> Iterable[Section]:
         """What holds numbers, texts and links that cannot be told apart."""
-        buttons = {name: open_button(row.params[name]) for name in LINKS if name in row.params}
-        yield table_of(_("Hoiio's parameters"), {**row.params, **buttons})
-        yield table_of(_("The project's own parameters"), row.pass_on)
-        yield Section(title=_("Not covered by the proof"), text=", ".join(row.unproved))
+        lines = inspected(row)
+        yield Section(
+            title=_("Parameters") if len(lines) < MOST else _("The first of the parameters"),
+            columns=(_("Name"), _("In the query string"), _("In the body"), _("Taken"), _("Went to")),
+            rows=[
+                (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.taken)), each.went)
+                for each in lines
+            ],
+        )
         yield Section(title=_("Query string, as it came"), text=row.query)
         yield Section(title=_("Body, as it came"), text=readable(row.body))
         yield table_of(_("Headers"), row.headers)
+        if row.blanked_at is None:
+            yield self._as_test(row)
+
+    def _as_test(self, row: Notification) -> Section:
+        """What posts it again; not for a row of which nothing is left to post."""
+        line = command_line(row)
+        note = _("Posts it again as it came, to the server on this machine; with --url to another one.")
+        too_long = _("It is too long for a command line.")
+        return Section(
+            title=_("Copy as a test"), text=line or str(too_long), note=note if line else "", is_copied=line is not None
+        )
+
+
+def _cell(name: str, text: str | None) -> str | None:
+    """A value that came; a link can be followed and is not read."""
+    return open_button(text) if text and name in LINKS else text

@@ -59,6 +59,10 @@ class ReadOnlyAdmin(ActingAdmin):
         """The rows that the page links to at its top."""
         return ()
 
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
+        """What the page leads to, at its top."""
+        return [self.link_to(request, related, _named(related)) for related in self.related(request, row)]
+
     def veil(self, request: HttpRequest, row: Model) -> None:
         """Replace in the loaded row, which is never saved, what the user may not see."""
         for name, veil in self.veils.items():
@@ -149,7 +153,7 @@ class ReadOnlyAdmin(ActingAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row = context["original"]
-        context["related"] = [self.link_to(request, related, _named(related)) for related in self.related(request, row)]
+        context["links"] = list(self.links(request, row))
         context["sections"] = [section for section in self.sections(request, row) if section.rows or section.text]
         return super().render_change_form(request, context, *args, **kwargs)
 

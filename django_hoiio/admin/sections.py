@@ -25,6 +25,10 @@ class Section:
     columns: Sequence[_StrOrPromise] = ()
     rows: Sequence[Sequence[object]] = ()
     text: str = ""
+    # Above the text.
+    note: _StrOrPromise = ""
+    # Whether a button copies the text.
+    is_copied: bool = False
 
 
 def table_of(title: _StrOrPromise, values: Mapping[str, object], *, columns: Sequence[_StrOrPromise] = ()) -> Section:

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model, Prefetch, QuerySet
-from django.http import HttpRequest
-from django.utils.formats import number_format
-from django.utils.html import format_html_join
-from django.utils.timezone import localtime
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.models import OUTCOMES, Notification, ReceiverFailure, Transaction
+from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
 from django_hoiio.veils import LINK, NUMBER, TEXT
 
 from .acting import Action
 from .actions import reconcile
+from .bulk import BulkPage
+from .conversations import ConversationPage
 from .exporting import export_as_csv
 from .filters import AnyStatus, Missed, Open, Overdue
 from .labels import label, minute
-from .notifications import HEAVY
-from .reading import ReadOnlyAdmin
-from .sections import Section, in_words, open_button
+from .sections import open_button
+from .timeline import timeline_of
+from .wording import amount, sentence, words_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+Column = Callable[[Any, Transaction], str]
 
 # The columns of an export that calls, SMS and faxes begin and end with.
 FIRST = ("id", "account", "txn_ref", "direction", "other_number", "from_number", "to_number", "dest")
 LAST = ("is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "blanked_at", "arrival")
 
 
-def amount(value: Decimal | None, currency: str) -> str:
-    """Say an amount with as many decimals as it needs, and at least three: `0.032 SGD`."""
-    if value is None:
-        return ""
-    digits = f"{value:.6f}"
-    return f"{number_format(digits[:-3] + digits[-3:].rstrip('0'))} {currency}".rstrip()
+def _number(name: str, title: _StrOrPromise) -> Column:
+    """A number that leads to the conversation with it."""
+
+    @admin.display(description=title)
+    def show(self: ConversationPage, row: Transaction) -> str:
+        return self.number_link(row, name)
+
+    return show
 
 
-class TransactionAdmin(ReadOnlyAdmin):
+# A number as a link has lost the help of its field.
+_HELP = {
+    f"{field.name}_link": field.help_text
+    for model in (Call, Sms, Fax)
+    for field in model._meta.fields
+    if field.name in ("from_number", "dest", "dest1", "dest2")
+}
+
+
+class TransactionAdmin(ConversationPage):
     """What the lists and pages of calls, SMS and faxes have in common."""
 
-    list_display = ("txn_ref", "came", "direction", "other_number", "status_words", "cost", "tag")
+    list_display = ("txn_ref", "came", "direction", "other_number_link", "status_words", "cost", "tag")
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
     search_help_text = _(
@@ -54,9 +70,13 @@ class TransactionAdmin(ReadOnlyAdmin):
     unlisted = ("stamps",)
     actions = (reconcile, export_as_csv)
     moment = "created_at"
+    change_form_template = "admin/django_hoiio/transaction.html"
 
     # The fields whose words say where it stands.
     statuses: ClassVar[tuple[str, ...]]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, help_texts=_HELP, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Leave out what Hoiio has not told."""
@@ -70,22 +90,20 @@ class TransactionAdmin(ReadOnlyAdmin):
     def _is_told(self, name: Any, row: Model | None) -> bool:
         return (getattr(self, name)(row) if hasattr(self, name) else getattr(row, name)) not in (None, "")
 
-    def sections(self, request: HttpRequest, row: Transaction) -> Iterable[Section]:
-        failures = Prefetch("failures", ReceiverFailure.objects.using(row._state.db).defer("traceback"))
-        notifications = row.notifications.defer(*HEAVY).prefetch_related(failures)
-        yield Section(
-            title=_("Notifications, in order of arrival"),
-            columns=(_("Received"), _("Kind"), _("Problems"), _("Failed receivers")),
-            rows=[self._line(request, notification) for notification in notifications],
-        )
+    def links(self, request: HttpRequest, row: Transaction) -> Iterable[str]:
+        if row.other_number:
+            yield format_html('<a href="{}">{}</a>', self.conversation_url(row), _("Conversation"))
+        yield from super().links(request, row)
 
-    def _line(self, request: HttpRequest, notification: Notification) -> tuple[object, ...]:
-        return (
-            localtime(notification.received_at).isoformat(" ", "seconds"),
-            self.link_to(request, notification, notification.get_kind_display()),
-            in_words(notification.problems),
-            ", ".join(str(failure) for failure in notification.failures.all()),
-        )
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context["original"]
+        # The replay reads texts that are veiled in the row of the page.
+        unveiled = type(row)._default_manager.using(row._state.db).get(pk=row.pk)
+        context["sentence"] = sentence(row)
+        context["timeline"] = timeline_of(unveiled, request, self.veils, partial(self.link_to, request))
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
         # The index has the moment after this.
@@ -98,10 +116,14 @@ class TransactionAdmin(ReadOnlyAdmin):
     def came(self, row: Transaction) -> str:
         return minute(row.created_at)
 
+    other_number_link = _number("other_number", _("other number"))
+    from_number_link = _number("from_number", _("from"))
+    dest_link = _number("dest", _("destination"))
+
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
         """Each word once, so that two legs that were answered are one answered call."""
-        words = {getattr(row, name): word for name, (_title, word) in self._words(row)}
+        words = {told.raw: told.word for told in words_of(row, self.statuses)}
         return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
@@ -110,17 +132,12 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
-        words = [told for _name, told in self._words(row)]
-        return words[0][1] if len(words) == 1 else format_html_join("\n", "<div>{}: {}</div>", words)
-
-    def _words(self, row: Transaction) -> Iterator[tuple[str, tuple[str, str]]]:
-        """Each status that is told, by its field: the title of the field, and the word."""
-        # Django's own display of a field with choices says nothing of a word that is not among them.
-        fields = {field.name: field for field in row._meta.fields}
-        for name in self.statuses:
-            word = getattr(row, name)
-            if word:
-                yield name, (str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(word, word)))
+        words = list(words_of(row, self.statuses))
+        return (
+            words[0].word
+            if len(words) == 1
+            else format_html_join("\n", "<div>{}: {}</div>", ((told.title, told.word) for told in words))
+        )
 
     @admin.display(description=_("cost"))
     def cost(self, row: Transaction) -> str:
@@ -139,14 +156,20 @@ class CallAdmin(TransactionAdmin):
     exported = (*FIRST, "dest1", "dest2", "session", "room", *statuses, "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
-        (_("Numbers"), {"fields": ("from_number", "to_number", "dest", "dest1", "dest2", "room")}),
+        (
+            _("Numbers"),
+            {"fields": ("from_number_link", "to_number", "dest_link", "dest1_link", "dest2_link", "room")},
+        ),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "session", "arrival")}),
     )
 
+    dest1_link = _number("dest1", _("first destination"))
+    dest2_link = _number("dest2", _("second destination"))
 
-class SmsAdmin(TransactionAdmin):
+
+class SmsAdmin(BulkPage, TransactionAdmin):
     list_filter = ("sms_status", *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
@@ -155,7 +178,7 @@ class SmsAdmin(TransactionAdmin):
     exported = (*FIRST, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
-        (_("Message"), {"fields": ("from_number", "to_number", "dest", "msg")}),
+        (_("Message"), {"fields": ("from_number_link", "to_number", "dest_link", "msg")}),
         (_("Cost"), {"fields": ("cost", "price", "split_count")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
@@ -173,7 +196,7 @@ class FaxAdmin(TransactionAdmin):
     exported = (*FIRST, *statuses, "fax_pages", "fax_url", "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
-        (_("Fax"), {"fields": ("from_number", "to_number", "dest", "document", "fax_pages")}),
+        (_("Fax"), {"fields": ("from_number_link", "to_number", "dest_link", "document", "fax_pages")}),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "arrival")}),

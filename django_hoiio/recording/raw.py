@@ -1,4 +1,7 @@
-"""The raw row of a notification: what it holds, the INSERT that keeps it and the UPDATE that marks it as told."""
+"""The raw row of a notification: what it holds, the INSERT that keeps it and the UPDATE that marks it as told.
+
+And the way back, from the row to the arrival that it was made from.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any
 
+from ..kinds import Origin, Proof, Route
 from ..models import Notification
 from ..parsing import Arrival, Parsed
+from ..parsing.parameters import PARAMETERS
 from ..signals import signals_of
 from .tables import table_of
 
 # How long the process that keeps a notification alone may tell its receivers.
 CLAIM = timedelta(minutes=5)
+
+# The problems that were found at the door and cannot be found again in what is kept.
+OF_THE_DOOR = ("proof", "signature")
 
 
 def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dict[str, Any]:
@@ -43,6 +51,25 @@ def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dic
         "receivers": [],
         "blanked_at": None,
     }
+
+
+def arrival_of(notification: Notification) -> Arrival:
+    """The arrival that a notification was made from, as far as it is kept."""
+    return Arrival(
+        uuid=notification.arrival,
+        received_at=notification.received_at,
+        route=Route(notification.route),
+        query=notification.query,
+        body=bytes(notification.body),
+        headers=notification.headers,
+        remote_addr=notification.remote_addr,
+        account=notification.account,
+        proof=Proof(notification.proof),
+        origin=Origin(notification.origin),
+        # The token of the URL is not kept, so what it gave back is taken from the row.
+        pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
+        problems={name: why for name, why in notification.problems.items() if name in OF_THE_DOOR},
+    )
 
 
 def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:

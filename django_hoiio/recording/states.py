@@ -90,24 +90,24 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
             if len(rows.values_list("pk")) > 1:
                 raise Crossed
             return row
-        part = _part(values.get("msg", ""), texts)
+        part = part_of(values.get("msg", ""), texts)
         if part and "" in texts:
-            rows.filter(part="").update(part=_digest(texts[""]))
+            rows.filter(part="").update(part=digest_of(texts[""]))
         return merge(replace(change, values={**values, "part": part}), cursor)
     except IntegrityError as error:
         raise Crossed from error
 
 
-def _part(msg: str, texts: dict[str, str]) -> str:
+def part_of(msg: str, texts: dict[str, str]) -> str:
     """Which of the rows of a reference a text belongs to: the only one, or one that is named by the text."""
     if not msg:
         return next(iter(texts))
     if texts.get("", "other") in ("", msg):
         return ""
-    return _digest(msg)
+    return digest_of(msg)
 
 
-def _digest(msg: str) -> str:
+def digest_of(msg: str) -> str:
     return hashlib.sha256(msg.encode()).hexdigest()[:32]
 
 

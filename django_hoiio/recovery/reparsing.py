@@ -11,17 +11,13 @@ from django.db import transaction
 from django.forms.models import model_to_dict
 
 from ..dispatch import tell as tell_receivers
-from ..kinds import Origin, Proof, Route
 from ..models import Notification, NotificationQuerySet, Transaction
-from ..parsing import Arrival, parse
-from ..parsing.parameters import PARAMETERS
+from ..parsing import parse
 from ..progress import Progress, silently
+from ..recording.raw import arrival_of
 from ..recording.states import bring_up_to_date
 
 logger = logging.getLogger(__name__)
-
-# The problems that were found at the door and cannot be found again in what is kept.
-OF_THE_DOOR = ("proof", "signature")
 
 
 @dataclass(kw_only=True)
@@ -107,22 +103,3 @@ def _as_it_was_read(notification: Notification, using: str) -> NotificationQuery
 
 def _content(row: Transaction | None) -> dict[str, Any] | None:
     return None if row is None else {"pk": row.pk, **model_to_dict(row)}
-
-
-def arrival_of(notification: Notification) -> Arrival:
-    """The arrival that a notification was made from, as far as it is kept."""
-    return Arrival(
-        uuid=notification.arrival,
-        received_at=notification.received_at,
-        route=Route(notification.route),
-        query=notification.query,
-        body=bytes(notification.body),
-        headers=notification.headers,
-        remote_addr=notification.remote_addr,
-        account=notification.account,
-        proof=Proof(notification.proof),
-        origin=Origin(notification.origin),
-        # The token of the URL is not kept, so what it gave back is taken from the row.
-        pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
-        problems={name: why for name, why in notification.problems.items() if name in OF_THE_DOOR},
-    )

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from typing import NamedTuple
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 FORM = "application/x-www-form-urlencoded"
 SIGNATURE = "X-Hoiio-Signature"
@@ -23,6 +23,8 @@ PATIENCE = 30
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.I)
+# What may stand in a request line, but for what would end the query string there.
+_AS_IT_IS = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 
 
 class NotAUrl(Exception):
@@ -34,12 +36,24 @@ class Unresolved(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Raw:
+    """A request to the letter, instead of parameters that are put into one."""
+
+    # Percent-encoded, without the question mark.
+    query: str = ""
+    body: bytes = b""
+    content_type: str = FORM
+
+
+@dataclass(frozen=True, kw_only=True)
 class Letter:
     """A notification with its address. Without a key it bears no signature."""
 
     url: str
     params: Mapping[str, str]
     by: str = "body"
+    # What goes out instead of the parameters.
+    raw: Raw | None = None
     key: str | None = None
     is_forged: bool = False
 
@@ -53,14 +67,27 @@ class Sealed(NamedTuple):
 
 
 def seal(letter: Letter) -> Sealed:
-    """Add Hoiio's parameters to the body, or to the query string behind what the project put there."""
-    parts, form = _split(letter.url), urlencode(letter.params)
-    query = "&".join(filter(None, [parts.query, form if letter.by in ("query", "both") else ""]))
-    body = form.encode() if letter.by in ("body", "both") else b""
-    headers = {"Host": parts.netloc, "Content-Type": FORM, "User-Agent": "django_hoiio sandbox", "Connection": "close"}
+    """Add the query string behind what the project put into the URL, and sign the body."""
+    parts, raw = _split(letter.url), letter.raw or _raw(letter)
+    query = "&".join(filter(None, [parts.query, quote(raw.query, safe=_AS_IT_IS)]))
+    headers = {
+        "Host": parts.netloc,
+        "Content-Type": raw.content_type,
+        "User-Agent": "django_hoiio sandbox",
+        "Connection": "close",
+    }
     if letter.key is not None:
-        headers[SIGNATURE] = _signature(letter.key, body, is_forged=letter.is_forged)
-    return Sealed((parts.path or "/") + (f"?{query}" if query else ""), body, headers)
+        headers[SIGNATURE] = _signature(letter.key, raw.body, is_forged=letter.is_forged)
+    return Sealed((parts.path or "/") + (f"?{query}" if query else ""), raw.body, headers)
+
+
+def _raw(letter: Letter) -> Raw:
+    """Put Hoiio's parameters into the body or the query string."""
+    form = urlencode(letter.params)
+    return Raw(
+        query=form if letter.by in ("query", "both") else "",
+        body=form.encode() if letter.by in ("body", "both") else b"",
+    )
 
 
 def post(letter: Letter, *, loopback_only: bool) -> int:

@@ -17,8 +17,8 @@ from ..kinds import Kind, Route
 from ..verification import sign
 from .exchange import now, unused_number
 from .notices import is_lost
-from .posting import Letter, NotAUrl, post
-from .samples import ROUTES, Said, sample
+from .posting import Letter, NotAUrl, Raw, post
+from .samples import ROUTES, Said, changed, sample
 from .scripts import Step
 from .wire import notified_date
 
@@ -30,6 +30,8 @@ class Order:
     steps: Sequence[Step]
     # Where the server is, `http://127.0.0.1:8000`.
     server: str
+    # A request to the letter, which each step then is.
+    raw: Raw | None = None
     account: str = "default"
     # Instead of the route that the kind belongs to.
     route: Route | None = None
@@ -69,7 +71,8 @@ def send(order: Order) -> Iterator[Sent]:
         SystemRandom().shuffle(steps)
     for at, step in enumerate(steps, start=1):
         said = {**step.said, **order.said}
-        params = sample(step.kind, number=number + step.of, date=date, said=said)
+        is_sample = order.raw is None
+        params = sample(step.kind, number=number + step.of, date=date, said=said) if is_sample else changed({}, said)
         if is_lost(at, order.lost_share):
             yield Sent(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_lost=True)
             continue
@@ -85,6 +88,7 @@ def _letter(order: Order, kind: Kind, params: Mapping[str, str]) -> Letter:
         url=order.server.rstrip("/") + _path(order, route),
         params=params,
         by=order.by,
+        raw=order.raw,
         key=key,
         is_forged=order.is_forged,
     )

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_hoiio.conf import conf
 from django_hoiio.kinds import Kind, Route
+from django_hoiio.management import raw_requests
 from django_hoiio.notify_urls import is_loopback
-from django_hoiio.sandbox.posting import WAYS
+from django_hoiio.sandbox.posting import WAYS, Raw
 from django_hoiio.sandbox.scripts import SCRIPTS, Step
 from django_hoiio.sandbox.trigger import Order, Sent, send
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         what("--lose", type=float, default=0, metavar="SHARE", help="Lose so many of them, from 0 to 1, spread evenly.")
         what("--wrong-signature", action="store_true", help="Sign with another key than Hoiio's.")
         what("--unsigned", action="store_true", help="Post to the URL without a token.")
+        raw_requests.add_arguments(parser)
 
     def handle(self, *args: Any, shows_list: bool, **options: Any) -> None:
         if shows_list:
@@ -86,13 +88,19 @@ def _order(options: dict[str, Any]) -> Order:
         raise CommandError(_unknown("account", options["account"], conf.ACCOUNTS))
     if options["repeat"] < 1 or options["late"] < 0 or not 0 <= options["lose"] <= 1:
         raise CommandError("--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.")
+    raw = raw_requests.raw_request(options)
+    route = Route(options["route"]) if options["route"] else None
     return Order(
-        steps=_steps(options["kind"], options["script"]),
+        steps=_steps(options["kind"], options["script"], raw, route),
         server=_server(options["url"]),
+        raw=raw,
         account=options["account"],
-        route=Route(options["route"]) if options["route"] else None,
+        route=Route.ANY if raw and route is None else route,
         said=_pairs("--set", options["set"]),
-        pass_on=_pairs("--pass-on", options["pass_on"]),
+        pass_on={
+            **raw_requests.pass_on_json(options["pass_on_json"]),
+            **_pairs("--pass-on", options["pass_on"]),
+        },
         repeat=options["repeat"],
         is_shuffled=options["shuffle"],
         by=options["by"],
@@ -103,16 +111,21 @@ def _order(options: dict[str, Any]) -> Order:
     )
 
 
-def _steps(kind: str | None, script: str | None) -> Sequence[Step]:
-    if kind is not None and script is None:
-        if kind not in Kind.values:
-            raise CommandError(_unknown("kind", kind, Kind.values))
-        return (Step(Kind(kind)),)
-    if script is not None and kind is None:
+def _steps(kind: str | None, script: str | None, raw: Raw | None, route: Route | None) -> Sequence[Step]:
+    if sum(each is not None for each in (kind, script, raw)) != 1:
+        raise CommandError(
+            "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
+            " there is."
+        )
+    if raw is not None:
+        return (raw_requests.step_of(raw, route or Route.ANY),)
+    if script is not None:
         if script not in SCRIPTS:
             raise CommandError(_unknown("script", script, SCRIPTS))
         return SCRIPTS[script]
-    raise CommandError("Say either a kind or --script NAME; `hoiio_trigger --list` shows what there is.")
+    if kind not in Kind.values:
+        raise CommandError(_unknown("kind", str(kind), Kind.values))
+    return (Step(Kind(kind)),)
 
 
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:

@@ -1,0 +1,194 @@
+"""A bulk SMS: how its messages came out, and what they cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.kinds import SmsStatus
+from django_hoiio.models import Sms
+from django_hoiio.searching import LONGEST
+from django_hoiio.veils import NUMBER
+
+from .conversations import ConversationPage
+from .wording import amount, words_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+# Hoiio takes 1,000 recipients for a bulk SMS. A refusal without a reference has a row each time it is told.
+MOST = 2_000
+
+# Of those that failed, so many have a line with a link; the list to copy has all.
+LISTED = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """One way in which messages came out, as a part of the bar."""
+
+    name: str
+    title: _StrOrPromise
+    count: int
+    # Where its part of the bar begins, and how long it is, of 1,000.
+    start: float = 0
+    width: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bulk:
+    """What became of the messages of a bulk SMS."""
+
+    rows: Sequence[Sms]
+    counts: Mapping[str, int]
+    # By currency; amounts in different ones have no sum.
+    costs: Mapping[str, Decimal]
+    # Messages of which no cost is told yet.
+    unpriced: int
+    failed: Sequence[Sms]
+
+    @property
+    def accepted(self) -> int:
+        return len(self.rows) - self.counts["refused"]
+
+
+_TITLES: dict[str, _StrOrPromise] = {
+    "delivered": _("Delivered"),
+    "waiting": _("Waiting"),
+    "failed": _("Failed"),
+    "refused": _("Refused"),
+}
+_WORDS = {
+    SmsStatus.DELIVERED.value: "delivered",
+    SmsStatus.FAILED.value: "failed",
+    SmsStatus.ERROR.value: "failed",
+}
+
+
+def outcome_of(sms: Sms) -> str:
+    """How a message came out: what is told of its delivery says it, else whether it was accepted.
+
+    A row is made by either of the two, in any order; a word that is not documented says that it waits.
+    """
+    if sms.sms_status:
+        return _WORDS.get(sms.sms_status, "waiting")
+    return "refused" if sms.status.startswith("error_") else "waiting"
+
+
+def bulk_of(rows: Sequence[Sms]) -> Bulk:
+    """Count and add up the messages of a bulk SMS."""
+    costs: dict[str, Decimal] = {}
+    for sms in rows:
+        if sms.debit is not None:
+            costs[sms.currency] = costs.get(sms.currency, Decimal(0)) + sms.debit
+    outcomes = [outcome_of(sms) for sms in rows]
+    return Bulk(
+        rows=rows,
+        counts=Counter({name: outcomes.count(name) for name in _TITLES}),
+        costs=costs,
+        unpriced=sum(sms.debit is None for sms in rows),
+        failed=[sms for sms, outcome in zip(rows, outcomes, strict=True) if outcome in ("failed", "refused")],
+    )
+
+
+def shares_of(bulk: Bulk) -> list[Share]:
+    """The parts of the bar, one behind the other."""
+    shares, start = [], 0.0
+    for name, title in _TITLES.items():
+        width = round(1000 * bulk.counts[name] / (len(bulk.rows) or 1), 2)
+        shares.append(Share(name=name, title=title, count=bulk.counts[name], start=round(start, 2), width=width))
+        start += width
+    return shares
+
+
+class BulkPage(ConversationPage):
+    """Adds the page of a bulk SMS, and leads to it from each of its messages and from the search."""
+
+    statuses: ClassVar[tuple[str, ...]]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.bulk_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_bulk"
+        return [path("bulk/", view, name=name), *super().get_urls()]
+
+    def links(self, request: HttpRequest, row: Any) -> Any:
+        yield from super().links(request, row)
+        if row.bulk_txn_ref:
+            yield self._bulk_link(row.account, row.bulk_txn_ref)
+
+    def _bulk_link(self, account: str, reference: str) -> str:
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_bulk", current_app=self.admin_site.name)
+        query = urlencode({"account": account, "bulk_txn_ref": reference})
+        return format_html('<a href="{}?{}">{}</a>', url, query, gettext("Bulk SMS %s") % reference)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        term = request.GET.get("q", "").strip()
+        if term and self.has_view_permission(request):
+            self._offer(request, term)
+        return super().changelist_view(request, extra_context)
+
+    def _offer(self, request: HttpRequest, term: str) -> None:
+        """Lead from a search by the whole reference of a bulk SMS to its page."""
+        if len(term) > LONGEST or "\0" in term:
+            return
+        found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
+        for account, count in found.values_list("account").annotate(Count("pk"))[:5]:
+            words = gettext("{count} of these were sent at once: {link}")
+            messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        account, reference = request.GET.get("account", "default"), request.GET.get("bulk_txn_ref", "")
+        rows = self._messages_of(request, account, reference)
+        bulk = bulk_of(rows[:MOST])
+        title = gettext("Bulk SMS %s") % reference
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "original": title,
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": True,
+            "account": account,
+            "reference": reference,
+            "bulk": bulk,
+            "is_cut": len(rows) > MOST,
+            "most": MOST,
+            "shares": shares_of(bulk),
+            "costs": [amount(cost, currency) for currency, cost in sorted(bulk.costs.items())],
+            "failed": [self._line(request, sms) for sms in bulk.failed[:LISTED]],
+            "listed": LISTED,
+            "numbers": "\n".join(dict.fromkeys(sms.other_number for sms in bulk.failed if sms.other_number)),
+            "may_copy": NUMBER.is_lifted(request),
+        }
+        return TemplateResponse(request, "admin/django_hoiio/bulk.html", context)
+
+    def _line(self, request: HttpRequest, sms: Sms) -> tuple[str, str, str]:
+        words = ", ".join(told.word for told in words_of(sms, self.statuses))
+        return self.link_to(request, sms), self.number_link(sms, "other_number"), words
+
+    def _messages_of(self, request: HttpRequest, account: str, reference: str) -> list[Sms]:
+        if not reference or "\0" in reference + account or len(reference) > LONGEST:
+            raise Http404("There is no such bulk SMS.")
+        found: Any = self.get_queryset(request).filter(bulk_txn_ref=reference, account=account)
+        rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MOST + 1])
+        if not rows:
+            raise Http404("There is no such bulk SMS.")
+        for sms in rows:
+            self.veil(request, sms)
+        return rows

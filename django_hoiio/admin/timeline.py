@@ -1,0 +1,273 @@
+"""What happened to a call, SMS or fax: an event for each notification, and for what was sent before any came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio import masking
+from django_hoiio.kinds import WORDS, Origin
+from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
+from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
+from django_hoiio.veils import LINK, RAW, Veil
+
+from .sections import open_button
+from .wording import shown
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+Link = Callable[[Model, str], str]
+
+# So many notifications are replayed, from the first; of more, the latest are shown as they came.
+LONGEST = 200
+LATEST = 20
+# Of so many failures the traceback stands on the page; the others have it on their own.
+TRACEBACKS = 20
+# A receiver that was called so long after the notification came was told late.
+LATE = timedelta(minutes=1)
+
+# The parameters that are events and no state, and what lies over each.
+RESULTS: dict[str, tuple[_StrOrPromise, Veil]] = {
+    "digits": (_("Keys pressed"), RAW),
+    "record_url": (_("Recording"), LINK),
+    "monitor_url": (_("Recording of the whole call"), LINK),
+}
+
+# What follows from other fields, and is not said twice.
+_DERIVED = ("other_tail",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A field that changed, as it is shown."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """A receiver that was called, and what became of it."""
+
+    # Its signal and its label; where it failed, as a link to how.
+    name: str
+    failure: ReceiverFailure | None = None
+    traceback: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One entry of a timeline; what is empty is not shown."""
+
+    title: _StrOrPromise
+    moment: datetime
+    notification: Notification | None = None
+    # What is to be known of how it came, and why it changed nothing.
+    remarks: Sequence[_StrOrPromise] = ()
+    changes: Sequence[Said] = ()
+    refusals: Sequence[str] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    results: Sequence[tuple[_StrOrPromise, str]] = ()
+    receivers: Sequence[Receiver] = ()
+    pass_on: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """The events, oldest first, and where there are too many, the latest after a gap."""
+
+    events: Sequence[Event]
+    latest: Sequence[Event]
+    # How many there are before the gap.
+    longest: int
+
+
+def timeline_of(row: Transaction, request: HttpRequest, veils: Mapping[str, Veil], link: Link) -> Timeline:
+    """All that happened to a row, which comes unveiled; what the user may not see is veiled here.
+
+    `link` makes a link of a text, to the page of a row that the user may open. Costs a few queries, however much it is.
+    """
+    notifications = list(row.notifications.order_by("pk")[: LONGEST + 1])
+    is_cut = len(notifications) > LONGEST
+    latest = _after(notifications, row) if is_cut else []
+    told = _Told(request, veils, link, _failures_of([*notifications[:LONGEST], *latest], row))
+    steps = replay(row, notifications[:LONGEST], rivals=_rivals(row))
+    steps.sort(key=lambda step: (step.notification.received_at, step.notification.pk))
+    return Timeline(
+        events=[*told.beginning(row, steps), *map(told.event, steps)],
+        latest=[told.event(Step(notification=each)) for each in latest],
+        longest=LONGEST,
+    )
+
+
+def _after(notifications: Sequence[Notification], row: Transaction) -> list[Notification]:
+    latest = row.notifications.filter(pk__gt=notifications[LONGEST - 1].pk).order_by("-pk")[:LATEST]
+    return sorted(latest, key=lambda each: (each.received_at, each.pk))
+
+
+def _rivals(row: Transaction) -> Sequence[Call]:
+    """The other calls of an interactive call's session."""
+    if not isinstance(row, Call) or not row.session:
+        return []
+    calls = Call.objects.using(row._state.db).filter(account=row.account, session=row.session)
+    return list(calls.exclude(pk=row.pk).only("created_at").order_by("-created_at")[:LONGEST])
+
+
+def _failures_of(notifications: Sequence[Notification], row: Transaction) -> list[ReceiverFailure]:
+    ledger = ReceiverFailure.objects.using(row._state.db).defer("traceback").order_by("pk")
+    return list(ledger.filter(notification__in=[each.pk for each in notifications])[: LONGEST * 5])
+
+
+class _Told:
+    """Puts what the replay found into the words and behind the veils of one user."""
+
+    def __init__(
+        self, request: HttpRequest, veils: Mapping[str, Veil], link: Link, failures: Sequence[ReceiverFailure]
+    ) -> None:
+        self.request = request
+        self.link = link
+        self.veiled = {name: veil for name, veil in veils.items() if not veil.is_lifted(request)}
+        self.sees_raw = RAW.is_lifted(request)
+        self.failures: dict[int, list[ReceiverFailure]] = {}
+        for failure in failures:
+            self.failures.setdefault(failure.notification_id, []).append(failure)
+        self.tracebacks = self._tracebacks(failures) if self.sees_raw and failures else {}
+
+    def beginning(self, row: Transaction, steps: Sequence[Step]) -> Iterator[Event]:
+        """What was known before the first notification that is kept."""
+        before = sent(row)
+        changes = [Changed(name=name, old=None, new=value) for name, value in before.items() if value]
+        is_older = steps != [] and row.created_at < steps[0].notification.received_at
+        if before:
+            yield Event(title=_("Sent from here"), moment=row.created_at, changes=self._changes(changes))
+        elif is_older or not steps:
+            why = _("What told of it first is kept no more, or Hoiio has since told again all that was sent.")
+            yield Event(title=_("Known from before"), moment=row.created_at, remarks=[why])
+
+    def event(self, step: Step) -> Event:
+        notification = step.notification
+        return Event(
+            title=self.link(notification, notification.get_kind_display()),
+            moment=notification.received_at,
+            notification=notification,
+            remarks=list(_remarks(step)),
+            changes=self._changes(step.changes),
+            refusals=list(self._refusals(step.refusals)),
+            problems=notification.problems,
+            results=list(self._results(notification)),
+            receivers=list(self._receivers(notification)),
+            pass_on=notification.pass_on if self.sees_raw else {},
+        )
+
+    def _changes(self, changes: Sequence[Changed]) -> list[Said]:
+        told = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
+        seen = [
+            each
+            for each in changes
+            if each.name not in _DERIVED and not (each.name == "other_number" and each.new in told)
+        ]
+        return [
+            Said(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
+            for each in seen
+        ]
+
+    def _refusals(self, refusals: Sequence[Refused]) -> Iterator[str]:
+        for each in refusals:
+            # That it stays final goes without saying where a word stays.
+            if each.name in _DERIVED or (each.name == "is_final" and len(refusals) > 1):
+                continue
+            said = self._say(each.name, each.said)
+            kept = self._say(each.name, each.kept) or gettext("empty")
+            why = gettext("a final status is not undone by %s") % said if _is_word(each) else _WHYS[each.why]
+            yield gettext("%(name)s stays %(kept)s: %(why)s") % {"name": each.name, "kept": kept, "why": why}
+
+    def _say(self, name: str, value: Any) -> str:
+        veil = self.veiled.get(name)
+        return veil.mask(str(value or "")) if veil else shown(value)
+
+    def _results(self, notification: Notification) -> Iterator[tuple[_StrOrPromise, str]]:
+        for name, (title, veil) in RESULTS.items():
+            text = notification.params.get(name)
+            if name == "digits" and text == "":
+                yield title, gettext("none in time")
+            elif text:
+                show = open_button if veil is LINK else str
+                yield title, (show(text) if veil.is_lifted(self.request) else masking.text(text))
+
+    def _receivers(self, notification: Notification) -> Iterator[Receiver]:
+        failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}
+        longest = ReceiverFailure._meta.get_field("receiver").max_length
+        for signal, label in _called(notification.receivers):
+            yield self._receiver(signal, label, failed.pop((signal, label[:longest]), None))
+        # Rows of before receivers were noted.
+        for (signal, label), failure in failed.items():
+            yield self._receiver(signal, label, failure)
+
+    def _receiver(self, signal: str, label: str, failure: ReceiverFailure | None) -> Receiver:
+        traceback = self.tracebacks.get(failure.pk, "") if failure else ""
+        name = f"{signal} → {label}"
+        return Receiver(name=self.link(failure, name) if failure else name, failure=failure, traceback=traceback)
+
+    def _tracebacks(self, failures: Sequence[ReceiverFailure]) -> dict[int, str]:
+        first = [failure.pk for failure in islice(failures, TRACEBACKS)]
+        ledger = ReceiverFailure.objects.using(failures[0]._state.db).filter(pk__in=first)
+        return dict(ledger.values_list("pk", "traceback"))
+
+
+def _called(receivers: Any) -> Iterator[tuple[str, str]]:
+    """Those that were called, each after its signal; anything else that stands there is passed over."""
+    for pair in receivers if isinstance(receivers, list) else ():
+        if isinstance(pair, (list, tuple)) and len(pair) == 2:
+            yield str(pair[0]), str(pair[1])
+
+
+def _is_word(refused: Refused) -> bool:
+    return refused.name in WORDS and refused.why == Why.FINAL
+
+
+def _remarks(step: Step) -> Iterator[_StrOrPromise]:
+    notification = step.notification
+    if notification.origin in _ORIGINS:
+        yield _ORIGINS[Origin(notification.origin)]
+    if step.passed is not None:
+        yield _PASSED[step.passed]
+    elif step.state and not step.changes and not step.refusals:
+        yield _("It says nothing new.")
+    if notification.dispatched_at is None:
+        yield _("Its receivers have not all been called yet.")
+    elif notification.dispatched_at - notification.received_at > LATE:
+        yield gettext("Its receivers were called %s after it came.") % timesince(
+            notification.received_at, notification.dispatched_at
+        )
+
+
+_ORIGINS: dict[Origin, _StrOrPromise] = {
+    Origin.SPOOL: _("Kept in the spool while the database was away."),
+    Origin.POLL: _("Asked of Hoiio's history."),
+    Origin.SAMPLE: _("A sample."),
+}
+_WHYS: dict[Why, _StrOrPromise] = {
+    Why.FINAL: _("a final report is not undone by one that is not"),
+    Why.FURTHER: _("a report that got further is not undone by an earlier one"),
+    Why.LATER: _("what came later is not undone by what came before it"),
+    Why.PARTY: _("another report names the other party more surely"),
+}
+_PASSED: dict[Passed, _StrOrPromise] = {
+    Passed.BLANKED: _("Blanked: what it said was removed."),
+    Passed.UNWRITTEN: _("It changed nothing, because its state could not be written; hoiio_reparse finishes that."),
+    Passed.NOTHING: _("It says nothing of this, although it bears the reference."),
+    Passed.NO_CALL: _("It changed nothing: it names its session alone, and no call of that was known yet."),
+    Passed.ANOTHER_CALL: _("It went to another call of the same session, which was the newest."),
+    Passed.ANOTHER_PART: _("It belongs to another text of the same reference."),
+}

@@ -1,0 +1,169 @@
+"""How a value, and where a call, SMS or fax stands, is said to a person. Rows come veiled, so nothing here hides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.conf import conf
+from django_hoiio.kinds import CallState, CallStatus, Direction, FaxStatus, SmsStatus
+from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+
+def amount(value: Decimal | None, currency: str) -> str:
+    """Say an amount with as many decimals as it needs, and at least three: `0.032 SGD`."""
+    if value is None:
+        return ""
+    digits = f"{value:.6f}"
+    return f"{number_format(digits[:-3] + digits[-3:].rstrip('0'))} {currency}".rstrip()
+
+
+def moment(value: datetime) -> str:
+    """Say when, in the time zone and the language of the project."""
+    return date_format(timezone.localtime(value), "DATETIME_FORMAT")
+
+
+def shown(value: Any) -> str:
+    """Say a value of a row, words as Hoiio wrote them; empty where there is none."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, Decimal):
+        return amount(value, "")
+    return "" if value is None else str(value)
+
+
+class Told(NamedTuple):
+    """A status that is told: as Hoiio said it, the name of its field, and the word for it."""
+
+    raw: str
+    title: str
+    word: str
+
+
+def words_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Told]:
+    """The statuses of a row that are told."""
+    # Django's own display of a field with choices says nothing of a word that is not among them.
+    fields = {field.name: field for field in row._meta.fields}
+    for name in names:
+        raw = getattr(row, name)
+        if raw:
+            yield Told(raw, str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(raw, raw)))
+
+
+def sentence(row: Transaction) -> str:
+    """Say in words that need no explanation where a row stands, and what it was."""
+    parts = (_STANDS[type(row)](row), _went(row), _waits(row), _blanked(row))
+    return " ".join(part for part in parts if part)
+
+
+# What it was: which way, with whom, when, and what it cost.
+
+_WAYS: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] = {
+    (Sms, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
+    (Sms, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
+    (Call, Direction.OUTGOING): (_("Call to %(number)s on %(moment)s"), _("Call on %(moment)s")),
+    (Call, Direction.INCOMING): (_("Call from %(number)s on %(moment)s"), _("Call on %(moment)s, no number shown")),
+    (Fax, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
+    (Fax, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
+}
+_ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
+
+
+def _went(row: Transaction) -> str:
+    with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
+    words = {"number": row.other_number, "moment": moment(row.date or row.created_at)}
+    said = "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)])
+    # A time of day may end in one already: 11:15 a.m.
+    return said if said.endswith(".") else f"{said}."
+
+
+def size(row: Transaction) -> Iterator[str]:
+    """How long or how big it was, as far as it is told."""
+    minutes, pages = getattr(row, "duration", None), getattr(row, "fax_pages", None)
+    parts = getattr(row, "split_count", None)
+    if minutes is not None:
+        yield ngettext("%d minute", "%d minutes", minutes) % minutes
+    if pages is not None:
+        yield ngettext("%d page", "%d pages", pages) % pages
+    if parts is not None and parts > 1:
+        yield gettext("in %d parts") % parts
+
+
+def _cost(row: Transaction) -> Iterator[str]:
+    if row.debit is not None:
+        yield gettext("cost %s") % amount(row.debit, row.currency)
+
+
+# Where it stands.
+
+_SMS: dict[str, _StrOrPromise] = {
+    SmsStatus.QUEUED: _("Waiting: Hoiio has queued it."),
+    SmsStatus.DELIVERED: _("Delivered."),
+    SmsStatus.FAILED: _("Failed."),
+    SmsStatus.ERROR: _("Failed: an error at Hoiio."),
+    SmsStatus.RECEIVED: "",
+}
+
+
+def _sms(row: Any) -> str:
+    if row.sms_status:
+        return str(_SMS.get(row.sms_status, _unknown(row.sms_status)))
+    if row.status:
+        is_refused = row.status.startswith("error_")
+        words = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), and not delivered yet.")
+        return str(words % row.status)
+    return gettext("Not reported on yet.") if row.direction == Direction.OUTGOING else ""
+
+
+def _unknown(word: str) -> str:
+    return gettext("Stands at “%s”, a word that Hoiio does not document.") % word
+
+
+def _call(row: Any) -> str:
+    if not row.is_final:
+        return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("Under way.")
+    in_vain = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
+    if in_vain:
+        return gettext("Not answered (%s).") % ", ".join(
+            f"{told.title}: {told.word}" for told in words_of(row, tuple(in_vain))
+        )
+    if any(getattr(row, name) for name in OUTCOMES):
+        return gettext("Answered.")
+    return gettext("Not answered.") if row.duration == 0 else gettext("Ended.")
+
+
+def _fax(row: Any) -> str:
+    if row.fax_status == FaxStatus.ANSWERED:
+        return "" if row.direction == Direction.INCOMING else gettext("Arrived.")
+    if row.fax_status in ("", FaxStatus.ONGOING):
+        return gettext("Under way.") if not row.is_final else ""
+    words = ", ".join(filter(None, [row.fax_status, row.fax_error_code]))
+    return gettext("Failed (%s).") % words if row.is_final else _unknown(row.fax_status)
+
+
+_STANDS: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, Call: _call, Fax: _fax}
+
+
+def _waits(row: Transaction) -> str:
+    if row.is_final or row.created_at > timezone.now() - conf.OVERDUE_AFTER:
+        return ""
+    return gettext("Overdue: nothing final has been told for %s.") % timesince(row.created_at)
+
+
+def _blanked(row: Transaction) -> str:
+    if row.blanked_at is None:
+        return ""
+    return gettext("Its numbers and texts were removed on %s.") % moment(row.blanked_at)

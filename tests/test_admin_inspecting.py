@@ -1,0 +1,206 @@
+"""What a notification said, parameter by parameter, and the line that posts it again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from io import StringIO
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.core.management import call_command
+
+from django_hoiio import inbox
+from django_hoiio.admin import inspecting
+from django_hoiio.admin.inspecting import Inspected, inspected
+from django_hoiio.admin.reproducing import LONGEST, command_line
+from django_hoiio.kinds import Origin, Proof, Route
+from django_hoiio.models import Notification
+from django_hoiio.recording.raw import OF_THE_DOOR
+from django_hoiio.verification import sign
+
+from .conftest import FORM, Post, arrival, values
+from .staff import EVERYTHING, look, staff, url
+
+
+def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notification:
+    return inbox.receive(arrival(route, query, body, **fields)).notification
+
+
+def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> Inspected:
+    return Inspected(name=name, query=query, body=body, taken=taken, went=went)
+
+
+# Side by side.
+
+
+@pytest.mark.django_db
+def test_each_parameter_says_where_it_stood_and_where_it_went() -> None:
+    kept = receive(
+        "ivr",
+        "from=%252B6591231111&x_order=77&tag=one",
+        "from=%2B6591231111&txn_ref=AA-C-1&session=S1&digits=12&tag=&date=soon&call_state=martian&duration=1&duration=2",
+        pass_on={"user": ["bob", 1]},
+    )
+    assert inspected(kept) == [
+        line("from", "%2B6591231111", "+6591231111", "+6591231111", "→ from_number"),
+        line("txn_ref", None, "AA-C-1", "AA-C-1", "→ txn_ref"),
+        line("session", None, "S1", "S1", "→ session"),
+        line("digits", None, "12", "12", "an event, which stays with the notification"),
+        line("tag", "one", "", "", "nothing: empty is as good as absent"),
+        line("date", None, "soon", "soon", "left out; is not a date"),
+        line("call_state", None, "martian", "martian", "→ call_state; is a word that Hoiio does not document"),
+        line("duration", None, "2 (the last of 2)", "2", "→ duration"),
+        line("x_order", "77", None, "77", "the project's own"),
+        line("user", None, None, "['bob', 1]", "the project's own, from the signed URL"),
+    ]
+
+
+@pytest.mark.django_db
+def test_what_a_signature_does_not_cover_is_not_taken() -> None:
+    kept = receive(
+        "sms", "sms_status=failed&x_order=77", "txn_ref=AA-S-1&sms_status=delivered&tag=", proof=Proof.SIGNATURE
+    )
+    untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", proof=Proof.SIGNATURE)
+    assert inspected(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
+    assert inspected(kept)[3] == line("x_order", "77", None, "77", "the project's own, not covered by the proof")
+    assert inspected(untaken)[1] == line("debit", "1", None, None, "not taken: it is not signed")
+
+
+@pytest.mark.django_db
+def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
+    kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", origin=Origin.POLL)
+    assert inspected(kept)[2] == line("src", None, "Hoiio", None, "not taken: no notification says it so")
+
+
+@pytest.mark.django_db
+def test_page_shows_the_first_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspecting, "MOST", 10)
+    kept = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))
+    assert [each.name for each in inspected(kept)] == [f"x_{at}" for at in range(10)]
+
+
+@pytest.mark.django_db
+def test_page_of_a_notification_shows_all_of_it_to_those_who_may_see_it_alone() -> None:
+    kept = receive(
+        "sms", "x_order=%3Cb%3E", "msg=%3Cscript%3E&from=%2B6591231111&record_url=https://example.com/rec-1.mp3"
+    )
+    page = look(staff(*EVERYTHING), url(kept))
+    assert "<td>x_order</td><td>&lt;b&gt;</td><td></td><td>&lt;b&gt;</td><td>the project&#x27;s own</td>" in page
+    assert "<td>&lt;script&gt;</td>" in page
+    assert page.count('href="https://example.com/rec-1.mp3" target="_blank" rel="noreferrer noopener"') >= 2
+    assert "Copy as a test" in page
+
+    for permissions in ((), ("see_numbers",), ("see_raw", "see_numbers"), ("see_raw", "see_recordings")):
+        page = look(staff(*permissions), url(kept))
+        assert ("hoiio_trigger" in page, "x_order" in page, "script&gt;" in page) == (False, False, False)
+
+
+@pytest.mark.django_db
+def test_blanked_notification_cannot_be_posted_again() -> None:
+    kept = receive("sms", "", "msg=hello")
+    Notification.objects.update(body=b"", params={}, blanked_at=kept.received_at)
+    assert "Copy as a test" not in look(staff(*EVERYTHING), url(kept))
+
+
+# Posting it again.
+
+ODD: list[tuple[str, str, bytes, str]] = [
+    ("sms", "", b"sms_status=delivered&txn_ref=AA-S-1&tag=it's+%22so%22+$HOME+`x`+%21", FORM),
+    ("sms", "x_a=1&x_b=%C3%A9", b"msg=caf\xe9&from=%2B6591231111&txn_ref=AA-SI-1", FORM),
+    ("sms", "", "msg=☃ 'quoted' \"double\" $(rm) \\&from=ALERT&txn_ref=AA-SI-2".encode(), FORM),
+    ("sms", "", b"msg=\x00\xff\xfe\r\n\t\x7f&from=x&txn_ref=AA-SI-3", FORM),
+    ("sms", "", "msg=a\u2028b\u00a0c\u202ed&from=x&txn_ref=AA-SI-4".encode(), FORM),
+    ("any", "", b'{"sms_status": "queued", "txn_ref": "AA-S-5", "debit": 0.10}', "application/json"),
+    (
+        "fax",
+        "txn_ref=AA-F-1",
+        b'--b"x\r\nContent-Disposition: form-data; name=fax_status\r\n\r\nfailed\r\n--b"x--\r\n',
+        'multipart/form-data; boundary=b"x; charset="it\'s"',
+    ),
+    ("ivr", "-x=1&--y=2&#a&%00=%00", b"-session=S1&session=S1&txn_ref=AA-C-1&digits=", "text/plain"),
+    ("ivr", "session=S2&txn_ref=AA-C-2&call_state=ended&duration=2", b"", ""),
+    ("voice", "call_status_dest1=answered&txn_ref=AA-C-3", b"call_status_dest1=busy", FORM),
+    ("any", "", b"", FORM),
+    ("any", "=&&=x&a", b"=&&a=b=c", FORM),
+]
+
+
+@pytest.fixture
+def again(live_server: Any, settings: Any, transactional_db: None) -> Any:
+    """Take a notification and its state away, and run its line as a shell would; gives the new one."""
+    settings.HOIIO = {
+        "ACCOUNTS": {"default": {"ACCESS_TOKEN": "token"}, "second": {"ACCESS_TOKEN": "second's token"}},
+        "PUBLIC_URL": live_server.url,
+    }
+
+    def again(kept: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
+        said = command_line(kept)
+        assert said is not None
+        assert said.isprintable()
+        python, manage, command, *options = shlex.split(said)
+        assert (python, manage, command) == ("python", "manage.py", "hoiio_trigger")
+        before = _told(kept)
+        if kept.transaction:
+            kept.transaction.delete()
+        kept.delete()
+        call_command(command, *options, stdout=StringIO())
+        return before, _told(Notification.objects.get())
+
+    return again
+
+
+def _told(kept: Notification) -> dict[str, Any]:
+    row = kept.transaction
+    state = {name: value for name, value in values(row).items() if name != "updated_at"} if row else None
+    names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unproved")
+    # What is wrong with a proof is another matter: it is proved anew.
+    problems = {name: problem for name, problem in kept.problems.items() if name not in OF_THE_DOOR}
+    return {**{name: getattr(kept, name) for name in names}, "problems": problems, "state": state}
+
+
+@pytest.mark.parametrize(("route", "query", "body", "content_type"), ODD)
+def test_line_posts_the_same_again(again: Any, route: str, query: str, body: bytes, content_type: str) -> None:
+    kept = receive(route, query, body, headers={"Content-Type": content_type})
+    before, after = again(kept)
+    assert after == before
+    assert bytes(Notification.objects.get().body) == body
+
+
+@pytest.mark.parametrize(
+    "pass_on",
+    [{"user": "bob"}, {"user": "it's \n bob", "n": 1}, {"a=b": "c"}, {"": "x"}, {"deep": {"é": [None, True]}}],
+)
+def test_line_gives_back_what_the_signed_url_gave_back(post: Post, again: Any, pass_on: dict[str, Any]) -> None:
+    kept = post(f"sms/{sign(Route.SMS, 'second', pass_on)}/?x=1", "sms_status=queued&txn_ref=AA-S-1")
+    assert (kept.pass_on, kept.proof) == ({"x": "1", **pass_on}, Proof.URL)
+    before, after = again(kept)
+    assert after == before
+
+
+def test_line_of_what_a_signature_proved_is_signed_again(again: Any) -> None:
+    body = "sms_status=queued&txn_ref=AA-S-1"
+    kept = receive(
+        "sms", "x=1&sms_status=failed", body, proof=Proof.SIGNATURE, account="second", headers={"Content-Type": FORM}
+    )
+    before, after = again(kept)
+    assert after == before
+    assert Notification.objects.get().proof == Proof.SIGNATURE
+
+
+def test_line_of_a_poll_posts_the_notification_that_would_have_said_it(again: Any) -> None:
+    said = "txn_ref=AA-SI-1&sms_status=received&src=%2B6591231111&dest=%2B6533330000&msg=hello"
+    kept = receive("sms", "", said, origin=Origin.POLL, headers={"Content-Type": FORM})
+    before, after = again(kept)
+    assert after == before
+    assert before["params"]["from"] == "+6591231111"
+
+
+@pytest.mark.django_db
+def test_what_is_too_long_for_a_shell_has_no_line() -> None:
+    kept = receive("sms", "", b"msg=" + b"x" * LONGEST + b"&from=1")
+    assert command_line(kept) is None
+    page = look(staff(*EVERYTHING), url(kept))
+    assert "It is too long for a command line." in page
+    assert re.search(r"<button[^>]*data-copies", page) is None
