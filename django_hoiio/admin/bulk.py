@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -146,7 +145,8 @@ class BulkPage(ConversationPage):
         if len(term) > LONGEST or "\0" in term:
             return
         found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
-        for account, count in found.values_list("account").annotate(Count("pk"))[:5]:
+        # Counted here, no further than a page shows.
+        for account, count in Counter(found.values_list("account", flat=True)[:MOST]).most_common(5):
             words = gettext("{count} of these were sent at once: {link}")
             messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))
 
