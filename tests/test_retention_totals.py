@@ -110,6 +110,15 @@ def test_debits_are_summed_by_currency_and_account_and_never_computed() -> None:
     ]
 
 
+def test_spellings_of_a_currency_are_one_also_when_the_day_is_closed() -> None:
+    for number, currency in enumerate(("SGD", "sgd", "SGD%20", "%20sGd")):
+        came(f"txn_ref=AA-S-{number}&sms_status=delivered&currency={currency}&debit=0.{number}", ago=20 * DAY)
+    day = TODAY - 20 * DAY
+    expected = [total(Traffic.SMS_SENT, 4, 4, "0.6", "SGD", day=day)]
+
+    assert (totals(day, day), close(), totals(day, day)) == (expected, 13, expected)
+
+
 def test_sum_of_debits_is_exact_to_the_last_place() -> None:
     for number, debit in enumerate(("123456789.000001", "123456789.000001", "0.000002")):
         came(f"txn_ref=AA-S-{number}&sms_status=delivered&currency=SGD&debit={debit}")

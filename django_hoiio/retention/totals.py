@@ -208,7 +208,13 @@ def _groups(counted: _Counted, day: date, using: str) -> Iterator[tuple[_Key, _S
         .order_by()
     )
     for account, kind_of_it, currency, debit, rows, succeeded in groups:
-        yield (account, kind_of_it, currency), _Sum(rows, succeeded, rows * (debit or Decimal(0)))
+        yield (account, kind_of_it, _code(currency)), _Sum(rows, succeeded, rows * (debit or Decimal(0)))
+
+
+def _code(currency: str) -> str:
+    """A currency as it is counted: two that differ in case or blanks alone are one to some databases."""
+    stripped = currency.strip()
+    return stripped.upper() if stripped.isascii() else stripped
 
 
 def _rows_of(model: type[Transaction], day: date, using: str) -> QuerySet[Transaction]:

@@ -1,0 +1,135 @@
+"""A number that is forgotten is found nowhere: not in a dump of the database, not in a file of the spool."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import pytest
+from django.db import connection
+
+from django_hoiio import inbox, spool
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.sandbox.samples import ROUTES
+from django_hoiio.sandbox.scripts import SCRIPTS, played
+from django_hoiio.sandbox.wire import CURRENCY
+
+from ..conftest import arrival
+from .conftest import Figures
+from .processes import Environment, run_command
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BOB, EVE, OURS = "+6561234567", "+6587654321", "+6500000000"
+
+# In the raw text of somebody else's notifications.
+MENTIONS = [
+    "%2B6561234567",
+    "%252B6561234567",
+    "+6561234567",
+    "6561234567",
+    "006561234567",
+    "%2B65+6123+4567",
+    "%2B65%206123%204567",
+    "%2B65-6123-4567",
+    "%28%2B65%29+6123.4567",
+    "%36561234567",
+]
+
+DUMPS = {
+    "sqlite": ["sqlite3", "{NAME}", ".dump"],
+    "postgresql": ["pg_dump", "-h", "{HOST}", "-p", "{PORT}", "-U", "{USER}", "--data-only", "{NAME}"],
+    "mysql": ["mariadb-dump", "-h{HOST}", "-P{PORT}", "-u{USER}", "--hex-blob", "--no-create-info", "{NAME}"],
+}
+
+
+def dump() -> str:
+    """All that the database gives out, with what it writes in hexadecimal spelled out beside it."""
+    command = DUMPS[connection.vendor]
+    if shutil.which(command[0]) is None:
+        assert os.environ.get("CI") != "true", f"{command[0]} is not installed"
+        pytest.skip(f"{command[0]} is not installed")
+    settings = connection.settings_dict
+    environment = {**os.environ, "PGPASSWORD": settings["PASSWORD"], "MYSQL_PWD": settings["PASSWORD"]}
+    done = subprocess.run(
+        [word.format(**settings) for word in command], check=True, env=environment, capture_output=True
+    )
+    text = done.stdout.decode("utf-8", "replace")
+    in_hex = re.findall(r"(?:X'|\\\\x|0x)([0-9A-Fa-f]{2,})", text)
+    return "\n".join([text, *(bytes.fromhex(each).decode("latin-1") for each in in_hex if len(each) % 2 == 0)])
+
+
+def times_found(text: str) -> int:
+    """How often the number is there, however it is spelled: with all taken away that may stand between its digits."""
+    read = re.sub(r"\\+u00(\w\w)", lambda escape: chr(int(escape[1], 16)), text)
+    return re.sub(r"[^0-9A-Za-z]", "", unquote(unquote(read))).count("6561234567")
+
+
+def files(folder: Path) -> str:
+    held = [json.loads(path.read_text()) for path in folder.iterdir()]
+    return "\n".join(json.dumps({**one, "body": base64.b64decode(one["body"]).decode("latin-1")}) for one in held)
+
+
+def form(said: dict[str, str]) -> str:
+    return "&".join(f"{name}={quote(text, safe='')}" for name, text in said.items())
+
+
+def everything_is_said_with(number: str, account: str) -> Iterator[Any]:
+    """Each script of the sandbox, with this number in each place that one has for the other party."""
+    places = {"from": number, "to": OURS, "dest": number, "dest1": number, "dest2": number}
+    for position, script in enumerate(SCRIPTS.values()):
+        names = {"txn_ref": f"AA-{position}", "session": f"S{position}", "bulk_txn_ref": "AA-B-1", "tag": "a tag"}
+        facts = {**names, "debit": "0.1", "rate": "0.1", "currency": CURRENCY, "date": "2012-06-06 11:15:20"}
+        for step in script:
+            said = played(step, facts)
+            said.update({name: text for name, text in places.items() if name in said})
+            yield arrival(ROUTES[step.kind].value, "", form(said), account=account)
+
+
+def statuses() -> list[list[Any]]:
+    """What is to stay of all calls, SMS and faxes."""
+    names = ["account", "txn_ref", "direction", "is_final", "date", "currency", "rate", "debit", "created_at"]
+    more = {
+        Call: ["duration", "call_state", "call_status_dest1"],
+        Sms: ["sms_status", "split_count"],
+        Fax: ["fax_status"],
+    }
+    return [
+        list(model._default_manager.order_by("pk").values_list(*names, *columns)) for model, columns in more.items()
+    ]
+
+
+def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_dir: Path, figures: Figures) -> None:
+    for number, account in ((BOB, "default"), (EVE, "other")):
+        for one in everything_is_said_with(number, account):
+            notification = inbox.receive(one).notification
+            spool.keep(arrival(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)), spool_dir)
+            ReceiverFailure.objects.create(
+                notification=notification, signal="x", receiver="x", traceback=f"KeyError: {number!r}"
+            )
+    for position, mention in enumerate(MENTIONS):
+        query, body = f"x={mention}", form({"txn_ref": f"AA-M-{position}", "sms_status": "delivered", "dest": EVE})
+        inbox.receive(arrival("sms", query, f"{body}&y={mention}"))
+        inbox.receive(arrival("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
+        spool.keep(arrival("sms", query, f"{body}&y={mention}"), spool_dir)
+    before, kept, rows = times_found(dump()), statuses(), Notification.objects.count()
+    in_files = times_found(files(spool_dir))
+
+    code, printed = run_command(environ, "hoiio_forget", BOB, "--no-input")
+
+    assert code == 0, printed
+    assert times_found(printed) == 0
+    assert (times_found(dump()), times_found(files(spool_dir))) == (0, 0)
+    assert (statuses(), Notification.objects.count()) == (kept, rows)
+    assert dump().count("87654321") > 100
+    assert Call.objects.filter(account="other", blanked_at=None).count() == Call.objects.filter(account="other").count()
+    figures(times_in_the_dump_before=before, times_in_files_before=in_files, rows=rows, times_after=0)

@@ -1,0 +1,138 @@
+"""`hoiio_prune` killed at random points and run twice at once; and under load, where nobody is to wait for long."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
+
+import pytest
+
+from django_hoiio import inbox
+from django_hoiio.kinds import Kind
+from django_hoiio.models import Call, Fax, Notification, Sms
+from django_hoiio.retention.totals import totals
+from django_hoiio.sandbox.samples import ROUTES
+from django_hoiio.sandbox.scripts import SCRIPTS, played
+
+from ..conftest import arrival
+from ..settings import DATABASE
+from .conftest import Figures
+from .processes import ROOT, Environment, run_command, start_command
+
+NOW = datetime.now(timezone.utc)
+DAY = timedelta(days=1)
+
+# Days that are filled with each script once.
+DAYS = 24
+BLANKED_AFTER, DELETED_AFTER = 6, 14
+RETENTION_DAYS = dict.fromkeys(Kind.values, (BLANKED_AFTER, DELETED_AFTER))
+
+# More runs than are ever needed, so that it ends by itself.
+MOST_ROUNDS = 60
+
+
+def everything_came(age: int) -> None:
+    """Each script of the sandbox, played so many days ago."""
+    for number, script in enumerate(SCRIPTS.values()):
+        facts = {
+            "txn_ref": f"AA-{age}-{number}",
+            "session": f"S-{age}-{number}",
+            "bulk_txn_ref": f"AA-B-{age}-{number}",
+        }
+        for step in script:
+            said = played(step, facts)
+            body = "&".join(f"{key}={quote(value, safe='')}" for key, value in said.items())
+            moment = NOW - age * DAY - timedelta(minutes=number)
+            inbox.receive(arrival(ROUTES[step.kind].value, "", body, received_at=moment))
+
+
+def figures_of_the_days() -> list[object]:
+    return list(totals((NOW - (DAYS + 5) * DAY).date(), NOW.date()))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_and_doubled_pruning_leaves_nothing_half_done(environ: Environment, figures: Figures) -> None:
+    for age in range(DAYS):
+        everything_came(age)
+    came, before = Notification.objects.count(), figures_of_the_days()
+    environ = {**environ, "HOIIO_FAULTS_HOIIO": json.dumps({"RETENTION_DAYS": RETENTION_DAYS})}
+
+    kills = rounds = 0
+    while _is_due():
+        rounds += 1
+        assert rounds <= MOST_ROUNDS, "it does not get on"
+        kills += _prune_for_a_moment(environ)
+        _nothing_is_half_done()
+    code, printed = run_command(environ, "hoiio_prune")
+
+    assert (code, figures_of_the_days()) == (0, before), printed
+    assert "Blanked 0 and deleted 0 notifications" in printed
+    _nothing_is_half_done()
+    left, blank = Notification.objects.count(), Notification.objects.exclude(blanked_at=None).count()
+    assert 0 < blank < left < came
+    figures(notifications=came, kills=kills, rounds=rounds, blanked=blank, deleted=came - left)
+
+
+def _is_due() -> bool:
+    old = Notification.objects.older_than(NOW - BLANKED_AFTER * DAY)
+    return old.filter(blanked_at=None).exists() or old.older_than(NOW - DELETED_AFTER * DAY).exists()
+
+
+def _prune_for_a_moment(environ: Environment) -> int:
+    """Run two at once; kill each after a while, or let it end; tell how many were killed."""
+    processes = [start_command(environ, "hoiio_prune") for _ in range(2)]
+    left = Notification.objects.filter(blanked_at=None).count()
+    until = time.monotonic() + 60
+    while (
+        Notification.objects.filter(blanked_at=None).count() > left - random.randint(40, 300)
+        and any(process.poll() is None for process in processes)
+        and time.monotonic() < until
+    ):
+        time.sleep(random.uniform(0, 0.01))
+    for process in processes:
+        process.kill()
+        process.communicate()
+    return sum(process.returncode == -signal.SIGKILL for process in processes)
+
+
+def _nothing_is_half_done() -> None:
+    """A row is blank in all of its columns or in none, and a transaction is what its notifications are."""
+    for notification in Notification.objects.all():
+        assert (notification.blanked_at is None) == bool(notification.params)
+    about: dict[str, list[Notification]] = {}
+    for notification in Notification.objects.all():
+        about.setdefault(notification.txn_ref or "", []).append(notification)
+    for model in (Call, Sms, Fax):
+        for row in model._default_manager.all():
+            told = about[row.txn_ref or ""]
+            assert (row.blanked_at is not None) == all(one.blanked_at for one in told), row
+            assert not (row.blanked_at and (row.other_number or row.tag)), row
+
+
+def test_requests_wait_for_pruning_no_longer_than_documented_and_none_is_lost(figures: Figures) -> None:
+    environment = {**os.environ, "HOIIO_BENCHMARK_NAME": f"hoiio_pruning_{os.getpid()}"}
+    arguments = ["--database", DATABASE, "--rows", "4000", "--seconds", "60", "--quiet", "1"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pruning", *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = re.search(r"^while it prunes +([\d,]+) +([\d.]+) +([\d.]+) +(\d+)$", done.stdout, re.MULTILINE)
+    assert row
+    assert "0 notifications lost." in done.stdout
+    (pruned,) = re.findall(r"^Blanked (\d+) and deleted (\d+) notifications", done.stdout, re.MULTILINE)
+    figures(requests=row[1], ms_was_the_longest_wait=row[4], blanked=pruned[0], deleted=pruned[1])
