@@ -274,13 +274,15 @@ def test_currencies_are_never_added(root: Client) -> None:
     ]
 
 
-def test_day_is_that_of_the_project(root: Client, settings: Any) -> None:
-    settings.TIME_ZONE = "Pacific/Kiritimati"
+# At any moment, it is another day in one of them.
+@pytest.mark.parametrize(("name", "hours"), [("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)])
+def test_day_is_that_of_the_project(root: Client, settings: Any, name: str, hours: int) -> None:
+    settings.TIME_ZONE = name
     came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", ago=timedelta(hours=24))
 
     rows = tables(root, days="7")["Calls, SMS and faxes by day"]
 
-    there = datetime.now(timezone(timedelta(hours=14))).date()
+    there = datetime.now(timezone(timedelta(hours=hours))).date()
     assert rows[2][0] == there.isoformat()
     assert [row for row in rows[2:] if row[1] != "0"] == [[(there - DAY).isoformat(), "1", "1"]]
 
