@@ -16,7 +16,7 @@ from django_hoiio.models import ReceiverFailure
 from tests.conftest import arrival
 
 from .conftest import Complaints
-from .policy import POLICY
+from .admin_policy import POLICY
 from .test_accessibility import DESKTOP, PHONE, violations
 
 BOTH = [DESKTOP, PHONE]
