@@ -619,3 +619,30 @@ def test_no_count_reads_a_whole_table(root: Client) -> None:
     ]
 
     assert tables_counted == []
+
+
+# With a transaction around it, MariaDB's ANALYZE would commit.
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_is_found_through_indexes() -> None:
+    sms = [
+        Sms(txn_ref=f"AA-{place}", is_final=place % 90 > 0, created_at=NOW - DAY * place / 10, updated_at=NOW)
+        for place in range(4000)
+    ]
+    Sms.objects.bulk_create(sms, batch_size=500)
+    notifications = [
+        Notification(arrival=uuid4(), received_at=NOW, claimed_until=None if place % 90 else NOW - DAY, kind="unknown")
+        for place in range(4000)
+    ]
+    Notification.objects.bulk_create(notifications, batch_size=500)
+    with connection.cursor() as cursor:
+        for model in (Sms, Notification):
+            cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{model._meta.db_table}")
+
+    asked = {
+        "hoiio_sms_final": Sms.objects.overdue(),
+        "hoiio_notification_claimed": Notification.objects.undispatched().filter(claimed_until__lt=NOW),
+    }
+
+    assert [name for name, rows in asked.items() if name not in rows.order_by()[:1001].explain()] == []
+    newest = Notification.objects.order_by("-received_at").values_list("received_at", "origin")[:1]
+    assert "hoiio_notification_received" in newest.explain()
