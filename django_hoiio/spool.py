@@ -54,16 +54,6 @@ def waiting(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
 
 
-def count(folder: Path, suffix: str, most: int) -> int:
-    """How many files end so, counted no further than `most`. Raises OSError where the folder cannot be read."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(1 for _ in islice((entry for entry in entries if entry.name.endswith(suffix)), most))
-    except FileNotFoundError:
-        # It is made when there is something to keep.
-        return 0
-
-
 def refused(folder: Path) -> Iterator[Path]:
     """The files that were set aside, in order of arrival."""
     return iter(sorted(folder.glob(f"*{SET_ASIDE}")))
@@ -105,6 +95,16 @@ def set_aside(path: Path) -> None:
     except FileNotFoundError:
         # Another process was quicker.
         return
+
+
+def count(folder: Path, suffix: str, most: int) -> int:
+    """How many files end so, counted no further than `most`. Raises OSError where the folder cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(1 for _ in islice((entry for entry in entries if entry.name.endswith(suffix)), most))
+    except FileNotFoundError:
+        # It is made when there is something to keep.
+        return 0
 
 
 def _dump(arrival: Arrival) -> str:

@@ -274,13 +274,15 @@ def test_currencies_are_never_added(root: Client) -> None:
     ]
 
 
-def test_day_is_that_of_the_project(root: Client, settings: Any) -> None:
-    settings.TIME_ZONE = "Pacific/Kiritimati"
+# At any moment, it is another day in one of them.
+@pytest.mark.parametrize(("name", "hours"), [("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)])
+def test_day_is_that_of_the_project(root: Client, settings: Any, name: str, hours: int) -> None:
+    settings.TIME_ZONE = name
     came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", ago=timedelta(hours=24))
 
     rows = tables(root, days="7")["Calls, SMS and faxes by day"]
 
-    there = datetime.now(timezone(timedelta(hours=14))).date()
+    there = datetime.now(timezone(timedelta(hours=hours))).date()
     assert rows[2][0] == there.isoformat()
     assert [row for row in rows[2:] if row[1] != "0"] == [[(there - DAY).isoformat(), "1", "1"]]
 
@@ -617,3 +619,30 @@ def test_no_count_reads_a_whole_table(root: Client) -> None:
     ]
 
     assert tables_counted == []
+
+
+# With a transaction around it, MariaDB's ANALYZE would commit.
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_is_found_through_indexes() -> None:
+    sms = [
+        Sms(txn_ref=f"AA-{place}", is_final=place % 90 > 0, created_at=NOW - DAY * place / 10, updated_at=NOW)
+        for place in range(4000)
+    ]
+    Sms.objects.bulk_create(sms, batch_size=500)
+    notifications = [
+        Notification(arrival=uuid4(), received_at=NOW, claimed_until=None if place % 90 else NOW - DAY, kind="unknown")
+        for place in range(4000)
+    ]
+    Notification.objects.bulk_create(notifications, batch_size=500)
+    with connection.cursor() as cursor:
+        for model in (Sms, Notification):
+            cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{model._meta.db_table}")
+
+    asked = {
+        "hoiio_sms_final": Sms.objects.overdue(),
+        "hoiio_notification_claimed": Notification.objects.undispatched().filter(claimed_until__lt=NOW),
+    }
+
+    assert [name for name, rows in asked.items() if name not in rows.order_by()[:1001].explain()] == []
+    newest = Notification.objects.order_by("-received_at").values_list("received_at", "origin")[:1]
+    assert "hoiio_notification_received" in newest.explain()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
@@ -58,6 +59,8 @@ class _Series:
 
     title: str
     days: Sequence[date]
+    # The days as they are written.
+    names: Sequence[str]
     wholes: Sequence[Decimal]
     succeeded: Sequence[Decimal]
     # How a number of it is written.
@@ -106,6 +109,7 @@ class Days:
         return _Series(
             title=_capital(str(kind.label)),
             days=self.days,
+            names=self._names,
             wholes=self._each_day((total.day, Decimal(total.count)) for total in totals),
             succeeded=self._each_day((total.day, Decimal(total.succeeded)) for total in totals),
             written=lambda number: grouped(int(number)),
@@ -117,11 +121,16 @@ class Days:
         return _Series(
             title=currency or _("No currency told"),
             days=self.days,
+            names=self._names,
             wholes=spent,
             succeeded=spent,
             written=money,
             success="",
         )
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [on(day, self.days[-1]) for day in self.days]
 
     def _each_day(self, amounts: Iterable[tuple[date, Decimal]]) -> list[Decimal]:
         sums = dict.fromkeys(self.days, Decimal(0))
@@ -148,9 +157,9 @@ def _succeeded(series: _Series) -> str:
 
 
 def _panel(name: str, series: _Series, note: str) -> Panel:
-    each = list(zip(series.days, series.wholes, series.succeeded, strict=True))
+    each = list(zip(series.names, series.wholes, series.succeeded, strict=True))
     day, highest, _part = max(each, key=lambda one: one[1])
-    words = _("most on %(day)s: %(number)s") % {"day": on(day, series.days[-1]), "number": series.written(highest)}
+    words = _("most on %(day)s: %(number)s") % {"day": day, "number": series.written(highest)}
     return Panel(
         title=series.title,
         total=series.written(series.whole),
@@ -161,7 +170,7 @@ def _panel(name: str, series: _Series, note: str) -> Panel:
             title=_("%(what)s by day") % {"what": series.title},
             description=f"{series.words_of_all()}; {words}.",
             bars=[
-                Bar(whole=whole, succeeded=part, words=f"{on(day, series.days[-1])}: {series.in_words(whole, part)}")
+                Bar(whole=whole, succeeded=part, words=f"{day}: {series.in_words(whole, part)}")
                 for day, whole, part in each
             ],
         ),

@@ -30,7 +30,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session", autouse=True)
 def _project() -> Iterator[None]:
     apps = [*django_settings.INSTALLED_APPS, "django.contrib.staticfiles"]
-    middleware = ["tests.browser.policy.strict", *django_settings.MIDDLEWARE]
+    middleware = ["tests.browser.admin_policy.strict", *django_settings.MIDDLEWARE]
     with override_settings(INSTALLED_APPS=apps, ROOT_URLCONF="tests.browser.urls", MIDDLEWARE=middleware):
         yield
 

@@ -15,8 +15,8 @@ from django_hoiio import inbox
 from django_hoiio.models import ReceiverFailure
 from tests.conftest import arrival
 
+from .admin_policy import POLICY
 from .conftest import Complaints
-from .policy import POLICY
 from .test_accessibility import DESKTOP, PHONE, violations
 
 BOTH = [DESKTOP, PHONE]
