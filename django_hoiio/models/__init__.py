@@ -4,7 +4,7 @@ marks, and daily totals."""
 from .failures import ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification
-from .querysets import OUTCOMES
+from .querysets import OUTCOMES, is_missed, is_overdue
 from .totals import DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
@@ -20,5 +20,7 @@ __all__ = [
     "ReceiverFailure",
     "Sms",
     "Transaction",
+    "is_missed",
+    "is_overdue",
     "tail_of",
 ]
