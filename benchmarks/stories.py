@@ -63,7 +63,8 @@ MIX = (
     _story(
         *(900, "sms", "AA-S4"),
         f"status=success_ok&bulk_txn_ref=AA-B-{MARK}&dest=%2B65{NUMBER}",
-        f"{_SENT}&sms_status=delivered",
+        # All of a campaign bear its mark.
+        f"{_SENT.replace(TAG, 'campaign')}&sms_status=delivered",
     ),
     _story(1_300, "sms", "AA-SI", f"msg=Is+it+ready%3F&from=%2B65{NUMBER}&to=%2B6500000001&debit=0.013&currency=SGD"),
     _story(

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.kinds import CallStatus
-from django_hoiio.models import OUTCOMES, ReceiverFailure
+from django_hoiio.models import OUTCOMES, ReceiverFailure, is_missed, is_overdue
 from django_hoiio.paging import FEW, Keys, keys_of
+from django_hoiio.searching import one_by_one
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -34,7 +35,7 @@ class AnyStatus(admin.SimpleListFilter):
 
 
 class Only(admin.SimpleListFilter):
-    """Finds everything, or what the queryset's method of the parameter's name finds."""
+    """Finds everything, or what meets the condition."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
         return [("yes", _("Yes"))]
@@ -42,14 +43,22 @@ class Only(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return self.only(queryset) if self.value() == "yes" else queryset
 
-    def only(self, rows: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = getattr(rows, str(self.parameter_name))()
-        return found
+    @classmethod
+    def condition(cls) -> Q:
+        """What tells a row that it finds from others."""
+        raise NotImplementedError
+
+    def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return one_by_one(rows, self.condition())
 
 
 class Missed(Only):
     title = _("missed")
     parameter_name = "missed"
+
+    @classmethod
+    def condition(cls) -> Q:
+        return is_missed()
 
 
 class Few(Only):
@@ -60,15 +69,15 @@ class Few(Only):
     # True where what it finds is little.
     is_few = False
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() != "yes":
-            return queryset
-        found = self.found(queryset.model._default_manager.using(queryset.db))
+    def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        found = self.found(rows.model._default_manager.using(rows.db))
         self.is_few = found.are_all
-        return queryset.filter(pk__in=found.keys) if self.is_few else self.only(queryset)
+        return rows.filter(pk__in=found.keys) if found.are_all else super().only(rows)
 
-    def found(self, rows: Any) -> Keys:
-        return keys_of([self.only(rows).order_by(*self.order)])
+    @classmethod
+    def found(cls, rows: Any) -> Keys:
+        """The keys of what it finds, by the index."""
+        return keys_of([rows.filter(cls.condition()).order_by(*cls.order)])
 
 
 class Open(Few):
@@ -76,15 +85,19 @@ class Open(Few):
     parameter_name = "open"
     order = ("-created_at",)
 
-    def only(self, rows: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = rows.filter(is_final=False)
-        return found
+    @classmethod
+    def condition(cls) -> Q:
+        return Q(is_final=False)
 
 
 class Overdue(Few):
     title = _("overdue")
     parameter_name = "overdue"
     order = ("-created_at",)
+
+    @classmethod
+    def condition(cls) -> Q:
+        return is_overdue()
 
 
 class Untold(Few):
@@ -94,15 +107,19 @@ class Untold(Few):
     parameter_name = "untold"
     order = ("claimed_until",)
 
-    def only(self, rows: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = rows.filter(claimed_until__isnull=False)
-        return found
+    @classmethod
+    def condition(cls) -> Q:
+        return Q(claimed_until__isnull=False)
 
 
 class Unmended(Few):
     title = _("not mended")
     parameter_name = "unmended"
     order = ("mended_at",)
+
+    @classmethod
+    def condition(cls) -> Q:
+        return Q(mended_at=None)
 
 
 class Failing(Few):
@@ -111,13 +128,12 @@ class Failing(Few):
     title = _("failed receivers")
     parameter_name = "failing"
 
-    def only(self, rows: Any) -> QuerySet[Any]:
-        found: QuerySet[Any] = rows.filter(
-            Exists(ReceiverFailure.objects.unmended().filter(notification=OuterRef("pk")))
-        )
-        return found
+    @classmethod
+    def condition(cls) -> Q:
+        return Q(Exists(ReceiverFailure.objects.unmended().filter(notification=OuterRef("pk"))))
 
-    def found(self, rows: Any) -> Keys:
+    @classmethod
+    def found(cls, rows: Any) -> Keys:
         """Ask the ledger, which is short; several receivers may have failed with one notification."""
         failures = ReceiverFailure.objects.using(rows.db).unmended().order_by("mended_at")
         keys = list(failures.values_list("notification", flat=True)[: FEW + 1])

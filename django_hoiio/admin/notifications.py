@@ -79,11 +79,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
         yield rows.filter(received_at__gte=moment).order_by("received_at")
 
-    def found(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
-        return super().found(request, rows, term) | keys_about(request, rows, term)
-
-    def answering(self, request: HttpRequest, term: str) -> Q:
-        return super().answering(request, term) | about(request, term)
+    def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
+        yield from super().searches(request, rows, term)
+        yield keys_about(request, rows, term), about(request, term)
 
     # Columns and fields.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -14,7 +16,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from django_hoiio.paging import Keys, keys_of
-from django_hoiio.searching import found_by, ways_to
+from django_hoiio.searching import found_by, one_by_one, ways_to
 from django_hoiio.veils import Veil
 
 from .acting import ActingAdmin
@@ -107,10 +109,12 @@ class ReadOnlyAdmin(ActingAdmin):
 
     def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
         """The rows that answer to the term, and whether they are few, so that they need not be looked for."""
-        found = self.found(request, self._all(rows), term)
+        searches = list(self.searches(request, self._all(rows), term))
+        found = reduce(or_, (keys for keys, _condition in searches))
         if found.are_all:
             return rows.filter(pk__in=found.keys), True
-        return rows.filter(self.answering(request, term)), False
+        conditions = (Q(pk__in=keys.keys) if keys.are_all else condition for keys, condition in searches)
+        return one_by_one(rows, reduce(or_, conditions)), False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -119,18 +123,16 @@ class ReadOnlyAdmin(ActingAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(pk__in=self.found(request, self._all(queryset), term).keys), False
+        found = reduce(or_, (keys for keys, _condition in self.searches(request, self._all(queryset), term)))
+        return queryset.filter(pk__in=found.keys), False
 
     def _all(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return self.model._default_manager.using(rows.db).all()
 
-    def found(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
-        """The keys of the rows that answer to the term, each found by an index."""
-        return keys_of(ways_to(rows, request, self.search_fields, term))
-
-    def answering(self, request: HttpRequest, term: str) -> Q:
-        """What tells a row that answers to the term from one that does not."""
-        return found_by(request, self.search_fields, term) or Q(pk__in=())
+    def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
+        """What answers to the term: the keys, by indexes; and what tells a row of it, where these are not all."""
+        condition = found_by(request, self.search_fields, term)
+        yield keys_of(ways_to(rows, request, self.search_fields, term)), condition or Q()
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
         """The lowest key of what came from the moment on; `None` where nothing did."""

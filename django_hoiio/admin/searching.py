@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from django_hoiio.models import Call, Fax, Sms, Transaction
 from django_hoiio.paging import FEW, Keys, keys_of
-from django_hoiio.searching import found_by, ways_to
+from django_hoiio.searching import found_by, one_by_one, ways_to
 
 _FIELDS = ("other_number", "tag")
 
@@ -30,7 +30,7 @@ def keys_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
         keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
         found |= Keys(keys=frozenset(), are_all=keys.are_all)
         for name in _NAMES[model] if keys.keys else ():
-            named = transactions.filter(pk__in=keys.keys).exclude(**{f"{name}": _NOTHING.get(name)})
+            named = transactions.filter(pk__in=keys.keys).exclude(**{name: _NOTHING.get(name)})
             found |= _named(rows, name, set(named.values_list("account", name)))
     return found
 
@@ -47,16 +47,17 @@ def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
 
 
 def about(request: HttpRequest, term: str) -> Q:
-    """What tells a notification about such a transaction from others."""
+    """What tells a notification about such a transaction from others, for where these are too many to be named."""
     return Q(*(Exists(rows) for rows in _same(request, term)), _connector=Q.OR)
 
 
 def _same(request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
-    condition = found_by(request, _FIELDS, term)
-    for model in _viewed(request) if condition else ():
+    """The transaction of each notification, by each name, where it answers to the term."""
+    condition = found_by(request, _FIELDS, term) or Q(pk__in=())
+    for model in _viewed(request):
         for name in _NAMES[model]:
-            same = {"account": OuterRef("account"), name: OuterRef(name)}
-            yield model._default_manager.filter(condition, **same).exclude(**{name: _NOTHING.get(name)})
+            same = model._default_manager.filter(**{"account": OuterRef("account"), name: OuterRef(name)})
+            yield one_by_one(same.exclude(**{name: _NOTHING.get(name)}), condition)
 
 
 def _viewed(request: HttpRequest) -> Iterator[type[Transaction]]:

@@ -4,7 +4,7 @@ marks, and daily totals."""
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification, NotificationQuerySet
-from .querysets import ANSWERED, OUTCOMES
+from .querysets import ANSWERED, OUTCOMES, is_missed, is_overdue
 from .totals import ClosedDay, DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
@@ -24,5 +24,7 @@ __all__ = [
     "ReceiverFailure",
     "Sms",
     "Transaction",
+    "is_missed",
+    "is_overdue",
     "tail_of",
 ]

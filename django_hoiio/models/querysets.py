@@ -37,13 +37,25 @@ class KeptQuerySet(models.QuerySet[Kept]):
         return self.using(router.db_for_write(self.model))
 
 
+def is_overdue() -> Q:
+    """What says of a transaction that it is overdue at this moment."""
+    return Q(is_final=False, created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
+
+
+def is_missed() -> Q:
+    """What says of a call that it is over and was not answered."""
+    in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
+    never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
+    return Q(in_vain | never_begun, is_final=True)
+
+
 class TransactionQuerySet(models.QuerySet[Row]):
     def overdue(self) -> Self:
         """Those that were sent or began more than `OVERDUE_AFTER` ago and are not final.
 
         An SMS may stay `queued` for ever, and so overdue.
         """
-        return self.filter(is_final=False, created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
+        return self.filter(is_overdue())
 
 
 class CallQuerySet(TransactionQuerySet["Call"]):
@@ -54,9 +66,7 @@ class CallQuerySet(TransactionQuerySet["Call"]):
         caller whom the application did not hand on, when the call has a duration. One of which neither an outcome nor
         a duration is told, or an outcome that is not documented, counts as neither answered nor missed.
         """
-        in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
-        never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
-        return self.filter(in_vain | never_begun, is_final=True)
+        return self.filter(is_missed())
 
     def answered(self) -> Self:
         """Those that were answered, in either direction, by the rule of `missed`; also while they go on."""
