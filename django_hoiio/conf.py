@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 
 class HoiioSettings:
@@ -76,6 +77,11 @@ class HoiioSettings:
         """How often the reconciliation asks Hoiio within a minute, for each account."""
         calls: int = self.given.get("CALLS_PER_MINUTE", 60)
         return calls
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """The zone of the project, `TIME_ZONE`, in which its days begin; never that of whoever looks."""
+        return timezone.get_default_timezone()
 
     @property
     def has_time_zones(self) -> bool:

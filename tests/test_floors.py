@@ -13,7 +13,7 @@ APP = Path(django_hoiio.__file__).parent
 
 # From the ground up; what stands in one tuple may not import one another either, but for what stands before it.
 FLOORS = (
-    ("kinds", "conf", "signals", "exceptions"),
+    ("kinds", "conf", "signals", "exceptions", "progress"),
     ("parsing", "verification", "notify_urls", "masking"),
     ("models", "paging", "veils", "searching", "recording", "spool", "retention"),
     ("dispatch", "tasks", "inbox", "recovery", "client", "reconciliation", "ivr"),

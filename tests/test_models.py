@@ -26,7 +26,16 @@ NEEDED = {"created_at": timezone.now(), "updated_at": timezone.now()}
 def test_the_app_has_the_models_that_are_promised() -> None:
     names = {model.__name__ for model in MODELS_OF_THE_APP}
 
-    assert names == {"Notification", "Call", "Sms", "Fax", "ReceiverFailure", "HighWaterMark", "DailyTotal"}
+    assert names == {
+        "Notification",
+        "Call",
+        "Sms",
+        "Fax",
+        "ReceiverFailure",
+        "HighWaterMark",
+        "DailyTotal",
+        "ClosedDay",
+    }
 
 
 @pytest.mark.parametrize("model", MODELS_OF_THE_APP)

@@ -16,11 +16,11 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.kinds import Channel, Kind, Origin, Route
 from django_hoiio.models import Call, Fax, HighWaterMark, Notification, Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
+from django_hoiio.progress import silently
 from django_hoiio.reconciliation import Found, Report, history, news, overdue, reconcile
 from django_hoiio.reconciliation.asking import Asker, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
-from django_hoiio.recovery.progress import silently
 
 from .conftest import arrival, values
 from .hoiio import Hoiio, Request

@@ -4,15 +4,17 @@ marks, and daily totals."""
 from .failures import ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import Notification
-from .querysets import OUTCOMES
-from .totals import DailyTotal
+from .querysets import ANSWERED, OUTCOMES
+from .totals import ClosedDay, DailyTotal
 from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
 
 __all__ = [
+    "ANSWERED",
     "MODELS",
     "OUTCOMES",
     "TAIL_LENGTH",
     "Call",
+    "ClosedDay",
     "DailyTotal",
     "Fax",
     "HighWaterMark",

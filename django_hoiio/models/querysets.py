@@ -21,6 +21,12 @@ Row = TypeVar("Row", bound="Transaction")
 # The fields that say how a call, or a part of it, came out.
 OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
 
+# What it is to be answered; `CallQuerySet.missed` says why.
+ANSWERED = Q(
+    Q(*((field, CallStatus.ANSWERED) for field in OUTCOMES), _connector=Q.OR) | Q(duration__gt=0),
+    *((f"{field}__in", ("", CallStatus.ANSWERED)) for field in OUTCOMES),
+)
+
 _IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
 
 
@@ -44,6 +50,10 @@ class CallQuerySet(TransactionQuerySet["Call"]):
         in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
         never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
         return self.filter(in_vain | never_begun, is_final=True)
+
+    def answered(self) -> Self:
+        """Those that were answered, in either direction, by the rule of `missed`; also while they go on."""
+        return self.filter(ANSWERED)
 
     def newest_of(self, account: str, session: str | None) -> Call | None:
         """The call that a notification belongs to which names its session alone."""

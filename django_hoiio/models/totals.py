@@ -9,6 +9,25 @@ from ..kinds import Traffic
 from ..parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
 
 
+class ClosedDay(models.Model):
+    """A day of which the totals are written and stay; so are all days before it."""
+
+    day = models.DateField(_("day"), help_text=_("In the time zone of the project, TIME_ZONE."))
+    closed_at = models.DateTimeField(_("closed at"), help_text=_("When its totals were written."))
+
+    objects: models.Manager[ClosedDay]
+
+    class Meta:
+        verbose_name = _("closed day")
+        verbose_name_plural = _("closed days")
+        default_permissions = ("view",)
+        # Of two processes that close a day at once, the second is refused.
+        constraints = [models.UniqueConstraint(fields=["day"], name="hoiio_closed_day")]
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
 class DailyTotal(models.Model):
     """How many calls, SMS or faxes began on a day, and what Hoiio charged for them. Outlives the rows it counts."""
 

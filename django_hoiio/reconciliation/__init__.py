@@ -14,7 +14,7 @@ from ..client import HoiioClient
 from ..conf import conf
 from ..exceptions import HoiioError, NotReachable, WrongCredentials
 from ..kinds import Channel
-from ..recovery.progress import Progress, silently
+from ..progress import Progress, silently
 from .asking import Asker
 from .history import read_history
 from .overdue import ask_overdue

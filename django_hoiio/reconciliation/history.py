@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..kinds import Channel
 from ..models import HighWaterMark
-from ..recovery.progress import Progress
+from ..progress import Progress
 from .asking import Asker
 from .news import take_in
 from .report import Report

@@ -13,7 +13,7 @@ from ..conf import conf
 from ..exceptions import BadParameter, HoiioError, NotAllowed, NotReachable, RateLimited, WrongCredentials
 from ..kinds import Channel
 from ..models import HighWaterMark
-from ..recovery.progress import Progress
+from ..progress import Progress
 from .asking import Asker
 from .news import MODELS, take_in
 from .report import Report

@@ -16,7 +16,7 @@ from ..dispatch import Outcome, hand_to_ledger, run_again
 from ..inbox import receive
 from ..kinds import Kind
 from ..models import Notification, ReceiverFailure
-from .progress import Progress, silently
+from ..progress import Progress, silently
 from .reparsing import Reparsed, reparse
 
 __all__ = ["Progress", "Reparsed", "Report", "recover", "reparse"]

@@ -15,8 +15,8 @@ from ..kinds import Origin, Proof, Route
 from ..models import Notification, Transaction
 from ..parsing import Arrival, parse
 from ..parsing.parameters import PARAMETERS
+from ..progress import Progress, silently
 from ..recording.states import bring_up_to_date
-from .progress import Progress, silently
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,221 @@
+"""What each day came to: counted from the rows while they change, and from a table of its own once it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db import IntegrityError, router, transaction
+from django.db.models import Case, Count, Q, QuerySet, Value, When
+
+from ..conf import conf
+from ..kinds import Direction, SmsStatus, Traffic
+from ..models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
+from ..progress import Progress, silently
+
+# How long after its end a day is closed by itself. By then the carriers have given up on an SMS, the spool is drained,
+# and reconciliation has asked for the last time: 128 times OVERDUE_AFTER is five days and a third.
+SETTLED_AFTER = timedelta(days=7)
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """What one kind of traffic of one account came to on a day, in one currency."""
+
+    day: date
+    account: str
+    kind: Traffic
+    # Empty where Hoiio told none.
+    currency: str
+    count: int
+    # Of these, the calls and faxes that were answered, the SMS that were delivered, and all SMS that were received.
+    succeeded: int
+    # What Hoiio told that it charged; 0 where it told nothing.
+    debit: Decimal
+
+
+class _Counted(NamedTuple):
+    """How the rows of a model are counted."""
+
+    model: type[Transaction]
+    incoming: Q
+    received: Traffic
+    sent: Traffic
+    succeeded: Q
+
+
+# A row of which no notification has told the direction is taken for what makes such rows: a caller who hides his
+# number, a text without a sender, the refused message of a bulk SMS, the status of a fax of ours.
+_UNDIRECTED = Q(direction="")
+_COUNTED = (
+    _Counted(Call, Q(direction=Direction.INCOMING) | _UNDIRECTED, Traffic.CALLS_RECEIVED, Traffic.CALLS_MADE, ANSWERED),
+    _Counted(
+        Sms,
+        Q(direction=Direction.INCOMING)
+        | (_UNDIRECTED & Q(sms_status__in=("", SmsStatus.RECEIVED), status="", bulk_txn_ref="")),
+        Traffic.SMS_RECEIVED,
+        Traffic.SMS_SENT,
+        Q(sms_status=SmsStatus.DELIVERED) | Q(kind=Traffic.SMS_RECEIVED),
+    ),
+    _Counted(
+        Fax, Q(direction=Direction.INCOMING), Traffic.FAXES_RECEIVED, Traffic.FAXES_SENT, Q(fax_status="answered")
+    ),
+)
+
+
+def day_of(moment: datetime) -> date:
+    """The day of the project in which a moment lies."""
+    return moment.astimezone(conf.time_zone).date()
+
+
+def totals(first: date, last: date) -> list[Total]:
+    """What each day from `first` to `last` came to, both included, in order of day, account, kind and currency.
+
+    A closed day is read as it was closed; a day that is not is counted now, through an index.
+    """
+    using = router.db_for_read(DailyTotal)
+    while True:
+        mark = closed_up_to(using)
+        found = [*_written(first, last, using), *_counted_now(first, last, mark, using)]
+        # A day that was closed in between may have been read in both ways, or in neither.
+        if closed_up_to(using) == mark:
+            return sorted(found, key=lambda total: (total.day, total.account, total.kind, total.currency))
+
+
+def closed_up_to(using: str) -> date | None:
+    """The last day that is closed, as all before it are; `None` where none is."""
+    return ClosedDay.objects.using(using).order_by("-day").values_list("day", flat=True).first()
+
+
+def close(*, up_to: date | None = None, progress: Progress = silently) -> int:
+    """Close each day that ended `SETTLED_AFTER` ago or earlier, in order; tell how many were closed.
+
+    With `up_to`, also each day until then that is over. A day is closed once, whoever else closes it at the same time,
+    and its totals stay: what is told of it later is in no total.
+    """
+    now, using = datetime.now(timezone.utc), router.db_for_write(DailyTotal)
+    settled = day_of(now - SETTLED_AFTER) - DAY
+    last = settled if up_to is None else max(settled, min(up_to, day_of(now) - DAY))
+    first = _first_open(closed_up_to(using), using)
+    days = [] if first is None else list(_days(first, last))
+    return sum(_close_day(day, using) for day in progress(days, "days"))
+
+
+def _close_day(day: date, using: str) -> bool:
+    """Write what a day came to; False where another process did."""
+    # Counted before the transaction, which in SQLite keeps all others from writing.
+    written = [DailyTotal(**vars(total)) for total in _count(day, using)]
+    closed = ClosedDay(day=day, closed_at=datetime.now(timezone.utc))
+    try:
+        with transaction.atomic(using=using):
+            closed.save(using=using, force_insert=True)
+            DailyTotal.objects.using(using).bulk_create(written)
+    except IntegrityError:
+        if not ClosedDay.objects.using(using).filter(day=day).exists():
+            raise
+        return False
+    return True
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + DAY * number for number in range((last - first).days + 1))
+
+
+def _written(first: date, last: date, using: str) -> Iterator[Total]:
+    for row in DailyTotal.objects.using(using).filter(day__gte=first, day__lte=last):
+        yield Total(
+            day=row.day,
+            account=row.account,
+            kind=Traffic(row.kind),
+            currency=row.currency,
+            count=row.count,
+            succeeded=row.succeeded,
+            debit=row.debit,
+        )
+
+
+def _counted_now(first: date, last: date, mark: date | None, using: str) -> Iterator[Total]:
+    first_open = _first_open(mark, using)
+    if first_open is not None:
+        for day in _days(max(first, first_open), min(last, day_of(datetime.now(timezone.utc)))):
+            yield from _count(day, using)
+
+
+def _first_open(mark: date | None, using: str) -> date | None:
+    """The first day that is not closed; of a project that has closed none, that of its first transaction."""
+    if mark is not None:
+        return mark + DAY
+    begun = [moment for counted in _COUNTED if (moment := _first_moment(counted.model, using)) is not None]
+    return day_of(min(begun)) if begun else None
+
+
+def _first_moment(model: type[Transaction], using: str) -> datetime | None:
+    rows = model._default_manager.using(using).order_by("created_at").values_list("created_at", flat=True)
+    # One look into the index each.
+    moments = [moment for is_final in (False, True) if (moment := rows.filter(is_final=is_final).first())]
+    return min(moments, default=None)
+
+
+def _count(day: date, using: str) -> Iterator[Total]:
+    """Count the rows of a day."""
+    for counted in _COUNTED:
+        sums: dict[_Key, _Sum] = {}
+        for key, came_to in _groups(counted, day, using):
+            sums[key] = sums[key] + came_to if key in sums else came_to
+        for (account, kind, currency), came_to in sums.items():
+            yield Total(
+                day=day,
+                account=account,
+                kind=Traffic(kind),
+                currency=currency,
+                count=came_to.rows,
+                succeeded=came_to.succeeded,
+                debit=came_to.debit,
+            )
+
+
+# Account, kind and currency.
+_Key = tuple[str, str, str]
+
+
+class _Sum(NamedTuple):
+    rows: int
+    succeeded: int
+    debit: Decimal
+
+    def __add__(self, other: _Sum) -> _Sum:  # type: ignore[override]  # of a tuple, it would append
+        return _Sum(self.rows + other.rows, self.succeeded + other.succeeded, self.debit + other.debit)
+
+
+def _groups(counted: _Counted, day: date, using: str) -> Iterator[tuple[_Key, _Sum]]:
+    """The rows of a day that cost the same, together: SQLite would sum debits as floats."""
+    kind = Case(When(counted.incoming, then=Value(counted.received.value)), default=Value(counted.sent.value))
+    groups = (
+        _rows_of(counted.model, day, using)
+        .annotate(kind=kind)
+        .values_list("account", "kind", "currency", "debit")
+        .annotate(rows=Count("pk"), succeeded=Count("pk", filter=counted.succeeded))
+        .order_by()
+    )
+    for account, kind_of_it, currency, debit, rows, succeeded in groups:
+        yield (account, kind_of_it, currency), _Sum(rows, succeeded, rows * (debit or Decimal(0)))
+
+
+def _rows_of(model: type[Transaction], day: date, using: str) -> QuerySet[Transaction]:
+    """The rows that began on a day."""
+    return model._default_manager.using(using).filter(
+        # Said for the index, which has it before the moment.
+        is_final__in=(False, True),
+        created_at__gte=_midnight(day),
+        created_at__lt=_midnight(day + DAY),
+    )
+
+
+def _midnight(day: date) -> datetime:
+    """When a day of the project begins."""
+    return datetime.combine(day, time.min, conf.time_zone).astimezone(timezone.utc)
