@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import Q
 
@@ -45,3 +45,31 @@ class Asked:
 def finality(*, is_final: bool) -> Q:
     """The rows that are final, or not, said so that each database looks it up: `NOT is_final` is looked up by none."""
     return Q(is_final__in=[is_final])
+
+
+# How many days a page of totals has.
+DAYS = 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedDays:
+    """What the parameters of the totals ask for."""
+
+    first: date
+    last: date
+    # Empty for all.
+    account: str = ""
+    kind: str = ""
+
+    def is_about(self, account: str, kind: str) -> bool:
+        return self.account in ("", account) and self.kind in ("", kind)
+
+
+def days_before(day: date, days: int) -> date:
+    """The day so many days before, or the first that there is."""
+    return day - min(timedelta(days=days), day - date.min)
+
+
+def days_after(day: date, days: int) -> date:
+    """The day so many days after, or the last that there is."""
+    return day + min(timedelta(days=days), date.max - day)

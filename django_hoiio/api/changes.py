@@ -1,9 +1,9 @@
 """What changed since a moment, so that who asks again and again misses nothing.
 
-`updated_at` alone does not tell: it is when a notification came to the door, and it may be kept later than that, after
-hours in the spool. What tells is the order in which notifications were kept, which is that of their keys. So a pass goes
-through the notifications that were kept since, by key, to the rows that they are about; and then to the rows that were
-sent since, of which nothing may have been told.
+`updated_at` does not tell: it is when a notification came to the door, and that may be hours before it is kept, with the
+spool in between. What tells is the order in which notifications were kept, which is that of their keys. So a pass goes
+through those that were kept since, by key, to the rows that they are about; and then to the rows that were sent since,
+of which nothing may have been told.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _told(rows: Rows, asked: Asked, cursor: Cursor, size: int, kept_before: int)
     if cursor.moment is not None:
         raise Astray
     news = Notification.objects.using(rows.db).only("txn_ref", "session", "arrival")
-    about = Asked(moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model]))
+    about = Asked(
+        moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model])
+    )
     page = by_key(news, about, replace(cursor, way=Way.OLDER), size, above=kept_before)
     # In one query for each index, because no database is sure to use two in one.
     keys = {key for named in _named_by(page.rows, rows) for key in rows.filter(named).values_list("pk", flat=True)}

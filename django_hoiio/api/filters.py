@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django_filters.rest_framework import DjangoFilterBackend
 
 from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
-from ..models import DailyTotal
+from ..retention.totals import day_of
 from ..searching import LONGEST, found_by
-from .asking import Asked
+from .asking import DAYS, Asked, AskedDays, days_before
 
 if TYPE_CHECKING:
     from django.db.models import TextChoices
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 # A "+" that nobody encoded is a space by now.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
+
+
+class ParametersBackend(DjangoFilterBackend):
+    """Tells the browsable API and the schema which parameters a list has; a list asks its filters itself."""
 
 
 class MomentField(forms.CharField):
@@ -45,7 +50,11 @@ class MomentField(forms.CharField):
         try:
             return moment.astimezone(timezone.utc)
         except OverflowError:
-            return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=timezone.utc)
+            return _FIRST if moment.year == 1 else _LAST
+
+
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
+_LAST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 class Parameter:
@@ -122,7 +131,9 @@ class Filters(django_filters.FilterSet):
 
     account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
     txn_ref = Term(_("Hoiio's name of the call, SMS or fax; the whole of it."), "AA-S-471804")
-    updated_since = Moment(_("What is new or changed since; see the documentation on how to poll. Never a row too few."))
+    updated_since = Moment(
+        _("What is new or changed since; see the documentation on how to poll. Never a row too few.")
+    )
 
     def asked(self) -> Asked:
         """What the parameters ask for; they are valid."""
@@ -135,11 +146,7 @@ class Filters(django_filters.FilterSet):
             is_final=given.get("final"),
             since=given.get("updated_since"),
             rest=Q(
-                **{
-                    name: given[name]
-                    for name, each in self._given((Text, Choice), given)
-                    if not isinstance(each, Term)
-                }
+                **{name: given[name] for name, each in self._given((Text, Choice), given) if not isinstance(each, Term)}
             ),
         )
 
@@ -164,8 +171,8 @@ class TransactionFilters(Filters):
 
     number = Number(
         _(
-            "The number of the other party; the whole of it, with or without its plus. Those who may see numbers find it"
-            " by 8 or more of its last digits, too."
+            "The number of the other party; the whole of it, with or without its plus. Those who may see numbers find"
+            " it by 8 or more of its last digits, too."
         ),
         "+6591231111",
     )
@@ -226,18 +233,21 @@ class Day(Parameter, django_filters.CharFilter):
         super().__init__(help_text=help_text)
 
 
-# How many days may be asked for at once, and how many are where nothing is said.
-MOST_DAYS = 92
-DAYS = 31
-
-
 class TotalFilters(django_filters.FilterSet):
     """The parameters of the totals."""
 
     day_from = Day(_("The first day; 30 days before the last where it is not said."))
-    day_to = Day(_("The last day, at most 91 days after the first; today where it is not said."))
+    day_to = Day(_("The last day; today where it is not said."))
     account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
     kind = Choice(_("What is counted."), Traffic, "sms_sent")
 
-    def rows(self, totals: QuerySet[DailyTotal]) -> QuerySet[DailyTotal]:
-        """The totals that are asked for. Raises `ValidationError` where the span is too long."""
+    def asked(self) -> AskedDays:
+        """What the parameters ask for; they are valid."""
+        given = self.form.cleaned_data
+        last = given["day_to"] or day_of(datetime.now(timezone.utc))
+        return AskedDays(
+            first=given["day_from"] or days_before(last, DAYS - 1),
+            last=last,
+            account=given["account"],
+            kind=given["kind"],
+        )

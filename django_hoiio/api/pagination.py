@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any, TypeAlias
 
+from django.utils.dateparse import parse_date
 from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
@@ -14,7 +16,8 @@ from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
 from ..models import Notification
-from .asking import Asked
+from ..retention.totals import Total, totals
+from .asking import DAYS, Asked, AskedDays, days_after, days_before
 from .changes import changed_since, kept_since
 from .cursors import PATTERN, Cursor, read
 from .walks import Astray, Page, Rows, by_key, by_moment, by_term
@@ -22,34 +25,49 @@ from .walks import Astray, Page, Rows, by_key, by_moment, by_term
 Walk: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
 
 
-class KeyPagination(CursorPagination):
-    """Pages by key, newest first, each at the same cost. The links say where to go on; nothing is counted."""
+class LinkedPagination(CursorPagination):
+    """Pages that say where to go on by two links; nothing is counted."""
+
+    cursor_query_description = _("Where to go on: leave it to the links `next` and `previous`.")
+    invalid_cursor_message = _(
+        "This list has no such cursor; follow the links of its pages, with all other parameters."
+    )
+
+    base_url: str
+    # What follows the page, and what stands before it.
+    ahead: object = None
+    back: object = None
+
+    def get_next_link(self) -> str | None:
+        return self._link(self.ahead)
+
+    def get_previous_link(self) -> str | None:
+        return self._link(self.back)
+
+    def _link(self, cursor: object) -> str | None:
+        return None if cursor is None else replace_query_param(self.base_url, self.cursor_query_param, str(cursor))
+
+    def _no_such_cursor(self) -> ValidationError:
+        return ValidationError({self.cursor_query_param: [self.invalid_cursor_message]})
+
+
+class KeyPagination(LinkedPagination):
+    """Pages of rows, newest first, each at the same cost."""
 
     page_size = 100
     max_page_size = 500
     page_size_query_param = "page_size"
     page_size_query_description = _("How many rows a page has at most.")
-    cursor_query_description = _("Where to go on: leave it to the links `next` and `previous`.")
-    invalid_cursor_message = _("This list has no such cursor; follow the links of its pages, with all other parameters.")
-
-    page: Page
-    base_url: str
 
     def page_of(self, rows: Rows, asked: Asked, request: Request) -> list[Any]:
         """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""
-        self.request = request
-        self.base_url = request.build_absolute_uri()
+        self.request, self.base_url = request, request.build_absolute_uri()
         try:
-            self.page = _walk_of(rows, asked)(rows, asked, self._cursor(request), self._size(request))
+            page = _walk_of(rows, asked)(rows, asked, self._cursor(request), self._size(request))
         except Astray as error:
             raise NotFound(self.invalid_cursor_message) from error
-        return list(self.page.rows)
-
-    def get_next_link(self) -> str | None:
-        return self._link(self.page.next)
-
-    def get_previous_link(self) -> str | None:
-        return self._link(self.page.previous)
+        self.ahead, self.back = page.next, page.previous
+        return list(page.rows)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
@@ -58,14 +76,11 @@ class KeyPagination(CursorPagination):
             _parameter(str(self.page_size_query_param), self.page_size_query_description, size),
         ]
 
-    def _link(self, cursor: Cursor | None) -> str | None:
-        return None if cursor is None else replace_query_param(self.base_url, self.cursor_query_param, str(cursor))
-
     def _cursor(self, request: Request) -> Cursor | None:
         text = request.query_params.get(self.cursor_query_param, "")
         cursor = read(text)
         if text and cursor is None:
-            raise ValidationError({self.cursor_query_param: [self.invalid_cursor_message]})
+            raise self._no_such_cursor()
         return cursor
 
     def _size(self, request: Request) -> int:
@@ -74,6 +89,31 @@ class KeyPagination(CursorPagination):
             message = _("A page has 1 to %(most)d rows.") % {"most": self.max_page_size}
             raise ValidationError({str(self.page_size_query_param): [message]})
         return int(text)
+
+
+class DayPagination(LinkedPagination):
+    """Pages of totals, a month of days each, the newest days first."""
+
+    def page_of(self, asked: AskedDays, request: Request) -> list[Total]:
+        """The totals of the page that a request asks for, in order of days. Raises `ValidationError`."""
+        self.request, self.base_url = request, request.build_absolute_uri()
+        last = self._cursor(request) or asked.last
+        first = max(asked.first, days_before(last, DAYS - 1))
+        self.ahead = days_before(first, 1) if first > asked.first else None
+        self.back = min(asked.last, days_after(last, DAYS)) if last < asked.last else None
+        return [total for total in totals(first, last) if asked.is_about(total.account, total.kind)]
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            _parameter(self.cursor_query_param, self.cursor_query_description, {"type": "string", "format": "date"})
+        ]
+
+    def _cursor(self, request: Request) -> date | None:
+        text = request.query_params.get(self.cursor_query_param, "")
+        try:
+            return parse_date(text) if text else None
+        except ValueError:
+            raise self._no_such_cursor() from None
 
 
 def _walk_of(rows: Rows, asked: Asked) -> Walk:

@@ -14,7 +14,7 @@ from ..veils import RAW
 
 
 class Word(serializers.ChoiceField):
-    """One of some words, or another one: Hoiio may send what is not listed, and a later version of this app knows more."""
+    """One of some words, or another: Hoiio may send what is not listed, and a later version of this app knows more."""
 
 
 class Money(serializers.DecimalField):

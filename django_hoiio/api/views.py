@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import RetrieveModelMixin
@@ -20,8 +17,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from ..models import Call, DailyTotal, Fax, Notification, Sms
 from ..veils import veil
-from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, SmsFilters, TotalFilters
-from .pagination import KeyPagination
+from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, ParametersBackend, SmsFilters, TotalFilters
+from .pagination import DayPagination, KeyPagination
 from .permissions import STAFF_THAT_MAY_VIEW
 from .serializers import (
     HEAVY,
@@ -38,8 +35,7 @@ class ReadingViewSet(RetrieveModelMixin, GenericViewSet):
     """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
 
     permission_classes: Any = STAFF_THAT_MAY_VIEW
-    # For the form of the browsable API and for the schema; a list asks its filters itself.
-    filter_backends: Any = (DjangoFilterBackend,)
+    filter_backends: Any = (ParametersBackend,)
     pagination_class: Any = KeyPagination
     filterset_class: ClassVar[type[Filters]]
 
@@ -108,15 +104,16 @@ class TotalViewSet(GenericViewSet):
 
     queryset = DailyTotal._default_manager.all()
     permission_classes: Any = STAFF_THAT_MAY_VIEW
-    filter_backends: Any = (DjangoFilterBackend,)
+    filter_backends: Any = (ParametersBackend,)
     filterset_class = TotalFilters
     serializer_class = TotalSerializer
-    pagination_class: Any = None
+    pagination_class: Any = DayPagination
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """All of a span of days, in order of them."""
-        rows = valid_filters(self, set()).rows(self.get_queryset())
-        return Response(self.get_serializer(rows, many=True).data)
+        """What the days of a month came to, in order of them."""
+        pages: DayPagination = self.paginator
+        asked = valid_filters(self, {pages.cursor_query_param}).asked()
+        return pages.get_paginated_response(self.get_serializer(pages.page_of(asked, request), many=True).data)
 
 
 def valid_filters(view: GenericViewSet, others: set[str]) -> Any:
@@ -124,7 +121,7 @@ def valid_filters(view: GenericViewSet, others: set[str]) -> Any:
 
     Raises `ValidationError`, also for a name that is misspelt: without it the list would be of everything.
     """
-    filters = DjangoFilterBackend().get_filterset(view.request, view.get_queryset(), view)
+    filters = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
     unknown = view.request.query_params.keys() - known
     if unknown:
