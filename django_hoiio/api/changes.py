@@ -1,9 +1,9 @@
 """What changed since a moment, so that who asks again and again misses nothing.
 
-`updated_at` does not tell: it is when a notification came to the door, and that may be hours before it is kept, with the
-spool in between. What tells is the order in which notifications were kept, which is that of their keys. So a pass goes
-through those that were kept since, by key, to the rows that they are about; and then to the rows that were sent since,
-of which nothing may have been told.
+`updated_at` does not tell: it is when a notification came to the door, and that may be hours before it is kept, with
+the spool in between. What tells is the order in which notifications were kept, which is that of their keys. So a pass
+goes through those that were kept since, by key, to the rows that they are about; and then to the rows that were sent
+since, of which nothing may have been told.
 """
 
 from __future__ import annotations

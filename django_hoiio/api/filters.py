@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +11,6 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
@@ -21,13 +19,11 @@ from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Route, Sm
 from ..retention.totals import day_of
 from ..searching import LONGEST, found_by
 from .asking import DAYS, Asked, AskedDays, days_before
+from .moments import read_day, read_moment
 
 if TYPE_CHECKING:
     from django.db.models import TextChoices
     from django.utils.functional import _StrPromise
-
-# A "+" that nobody encoded is a space by now.
-_LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
 
 class ParametersBackend(DjangoFilterBackend):
@@ -35,26 +31,25 @@ class ParametersBackend(DjangoFilterBackend):
 
 
 class MomentField(forms.CharField):
-    """A moment with its offset from UTC. What no database can keep becomes the nearest that it can."""
+    """A moment with its offset from UTC."""
 
     def clean(self, value: Any) -> datetime | None:
         text = super().clean(value)
-        if not text:
-            return None
-        try:
-            moment = parse_datetime(_LOST_PLUS.sub(r"+\1", text).upper())
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
+        moment = read_moment(text)
+        if text and moment is None:
             raise ValidationError(_("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00."))
-        try:
-            return moment.astimezone(timezone.utc)
-        except OverflowError:
-            return _FIRST if moment.year == 1 else _LAST
+        return moment
 
 
-_FIRST = datetime.min.replace(tzinfo=timezone.utc)
-_LAST = datetime.max.replace(tzinfo=timezone.utc)
+class DayField(forms.CharField):
+    """A day, as ISO 8601 writes it."""
+
+    def clean(self, value: Any) -> date | None:
+        text = super().clean(value)
+        day = read_day(text)
+        if text and day is None:
+            raise ValidationError(_("Write a day, for example 2026-11-25."))
+        return day
 
 
 class Parameter:
@@ -206,22 +201,6 @@ class SmsFilters(TransactionFilters):
 
 class FaxFilters(TransactionFilters):
     fax_status = _word(_("How far they have got. Known words:"), FaxStatus, "answered")
-
-
-class DayField(forms.CharField):
-    """A day, as ISO 8601 writes it."""
-
-    def clean(self, value: Any) -> date | None:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            day = parse_date(text)
-        except ValueError:
-            day = None
-        if day is None:
-            raise ValidationError(_("Write a day, for example 2026-11-25."))
-        return day
 
 
 class Day(Parameter, django_filters.CharFilter):

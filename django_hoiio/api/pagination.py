@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeAlias
 
-from django.utils.dateparse import parse_date
 from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
@@ -20,6 +19,7 @@ from ..retention.totals import Total, totals
 from .asking import DAYS, Asked, AskedDays, days_after, days_before
 from .changes import changed_since, kept_since
 from .cursors import PATTERN, Cursor, read
+from .moments import read_day
 from .walks import Astray, Page, Rows, by_key, by_moment, by_term
 
 Walk: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
@@ -110,10 +110,10 @@ class DayPagination(LinkedPagination):
 
     def _cursor(self, request: Request) -> date | None:
         text = request.query_params.get(self.cursor_query_param, "")
-        try:
-            return parse_date(text) if text else None
-        except ValueError:
-            raise self._no_such_cursor() from None
+        day = read_day(text)
+        if text and day is None:
+            raise self._no_such_cursor()
+        return day
 
 
 def _walk_of(rows: Rows, asked: Asked) -> Walk:

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.encoding import force_str
 from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import serializers
 
 from .filters import Parameter
@@ -90,6 +90,9 @@ _MISASKED = OpenApiResponse(_REASONS, "A parameter that there is not, or that ca
 
 def _describe(view: Any, *, plural: str, listed: Any, rows: str, row: str = "") -> None:
     """Describe the list, and a row where rows have a page of their own."""
+    for serializer in {listed, view.serializer_class}:
+        # Other apps of the project have calls, too.
+        extend_schema_serializer(component_name=f"Hoiio{serializer.__name__.removesuffix('Serializer')}")(serializer)
     operations = {
         "list": extend_schema(
             operation_id=f"hoiio_{plural}_list",
