@@ -52,12 +52,11 @@ class DayField(forms.CharField):
         return day
 
 
-class Parameter:
+class Parameter(django_filters.Filter):
     """What a filter says of itself in the schema, beside its help text. It is called as it is written in the URL."""
 
     schema: Mapping[str, Any]
     example: Any
-    field_name: str
 
     label = property(lambda self: self.field_name, lambda self, label: None)
 
@@ -77,7 +76,7 @@ class Term(Text):
     """A text that an index finds, as a whole."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
-        return Q(**{self.field_name: value})
+        return Q(**{str(self.field_name): value})
 
 
 class Number(Term):

@@ -28,8 +28,8 @@ Walk: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
 class LinkedPagination(CursorPagination):
     """Pages that say where to go on by two links; nothing is counted."""
 
-    cursor_query_description = _("Where to go on: leave it to the links `next` and `previous`.")
-    invalid_cursor_message = _(
+    cursor_query_description: Any = _("Where to go on: leave it to the links `next` and `previous`.")
+    invalid_cursor_message: Any = _(
         "This list has no such cursor; follow the links of its pages, with all other parameters."
     )
 
@@ -57,7 +57,7 @@ class KeyPagination(LinkedPagination):
     page_size = 100
     max_page_size = 500
     page_size_query_param = "page_size"
-    page_size_query_description = _("How many rows a page has at most.")
+    page_size_query_description: Any = _("How many rows a page has at most.")
 
     def page_of(self, rows: Rows, asked: Asked, request: Request) -> list[Any]:
         """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""

@@ -54,7 +54,8 @@ class ParametersSchema(OpenApiFilterExtension):
     priority = 1
 
     def get_schema_operation_parameters(self, auto_schema: AutoSchema, *args: Any, **kwargs: Any) -> list[Any]:
-        return [_parameter(name, each) for name, each in auto_schema.view.filterset_class.base_filters.items()]
+        view: Any = auto_schema.view
+        return [_parameter(name, each) for name, each in view.filterset_class.base_filters.items()]
 
 
 def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
     }
 
 
-class Refused(serializers.Serializer):
+class Refused(serializers.Serializer[Any]):
     """Why a request was refused."""
 
     detail = serializers.CharField()

@@ -31,23 +31,23 @@ class Moment(serializers.DateTimeField):
         super().__init__(**{**kwargs, "format": "iso-8601"})
 
 
-class Base64(serializers.Field):
+class Base64(serializers.Field[Any, Any, str, Any]):
     """Bytes as base64."""
 
     def to_representation(self, value: bytes | memoryview) -> str:
         return base64.b64encode(value).decode("ascii")
 
 
-class Row(serializers.ModelSerializer):
+class Row(serializers.ModelSerializer[Any]):
     serializer_choice_field = Word
-    serializer_field_mapping: ClassVar[dict[type[Any], type[serializers.Field]]] = {
+    serializer_field_mapping: ClassVar[dict[type[Any], Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         DateTimeField: Moment,
         DecimalField: Money,
     }
 
 
-class RawSerializer(serializers.Serializer):
+class RawSerializer(serializers.Serializer[Notification]):
     """A notification as it came, and as it was read."""
 
     params = serializers.DictField(

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext_lazy as _
-from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.request import Request
@@ -31,7 +30,7 @@ from .serializers import (
 )
 
 
-class ReadingViewSet(RetrieveModelMixin, GenericViewSet):
+class ReadingViewSet(RetrieveModelMixin, GenericViewSet[Any]):
     """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
 
     permission_classes: Any = STAFF_THAT_MAY_VIEW
@@ -41,11 +40,12 @@ class ReadingViewSet(RetrieveModelMixin, GenericViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of them, the newest first."""
-        pages: KeyPagination = self.paginator
+        pages: Any = self.paginator
         asked = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).asked()
         rows = pages.page_of(self.listed(), asked, request)
         veil(request, rows)
-        return pages.get_paginated_response(self.get_serializer(rows, many=True).data)
+        response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
+        return response
 
     def listed(self) -> QuerySet[Any]:
         """The rows that the list is of, without what it does not show."""
@@ -99,7 +99,7 @@ class FaxViewSet(ReadingViewSet):
     serializer_class = FaxSerializer
 
 
-class TotalViewSet(GenericViewSet):
+class TotalViewSet(GenericViewSet[DailyTotal]):
     """What each day came to."""
 
     queryset = DailyTotal._default_manager.all()
@@ -111,23 +111,25 @@ class TotalViewSet(GenericViewSet):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What the days of a month came to, in order of them."""
-        pages: DayPagination = self.paginator
+        pages: Any = self.paginator
         asked = valid_filters(self, {pages.cursor_query_param}).asked()
-        return pages.get_paginated_response(self.get_serializer(pages.page_of(asked, request), many=True).data)
+        rows = pages.page_of(asked, request)
+        response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
+        return response
 
 
-def valid_filters(view: GenericViewSet, others: set[str]) -> Any:
+def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
     """The filters of a list with the parameters of its request, and no others than these and a few.
 
     Raises `ValidationError`, also for a name that is misspelt: without it the list would be of everything.
     """
-    filters = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
+    filters: Any = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
     unknown = view.request.query_params.keys() - known
     if unknown:
         raise ValidationError({name: [_NO_PARAMETER % ", ".join(filters.filters)] for name in sorted(unknown)})
     if not filters.is_valid():
-        raise translate_validation(filters.errors)
+        raise ValidationError({name: list(reasons) for name, reasons in filters.errors.items()})
     return filters
 
 

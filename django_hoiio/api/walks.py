@@ -5,7 +5,7 @@ Where a list is asked for what no index answers, a page looks through a bounded 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -58,12 +58,14 @@ def by_moment(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Pag
     _require(cursor, has_moment=True)
     order = _Order(asked.moment, Way.OLDER if cursor is None else cursor.way)
     streams = [order.beyond(stream.filter(asked.span), cursor) for stream in _streams(rows, asked)]
-    limit = None
+    end = None
     if asked.rest:
-        limit = order.nearest(order.place_at(stream, REACH - 1) for stream in streams)
-        streams = [order.up_to(stream, limit).filter(asked.rest) for stream in streams]
+        end = order.nearest(order.place_at(stream, REACH - 1) for stream in streams)
+        streams = [order.up_to(stream, end).filter(asked.rest) for stream in streams]
     found = order.merged(row for stream in streams for row in order.sorted(stream)[: size + 1])
-    return _page(found, cursor, size, order.place, limit)
+    if len(found) > size:
+        end = order.place(found[size - 1])
+    return _page(found[:size], cursor, end and Cursor(way=order.way, moment=end.moment, key=end.key))
 
 
 def _streams(rows: Rows, asked: Asked) -> list[Rows]:
@@ -97,10 +99,10 @@ class _Order:
 
     def beyond(self, rows: Rows, cursor: Cursor | None) -> Rows:
         """What comes after the cursor."""
-        if cursor is None:
+        if cursor is None or cursor.place is None:
             return rows
         how, same = ("lte", "gte") if self.is_older else ("gte", "lte")
-        return self._cut(rows, Place(cursor.moment, cursor.key), how, same)  # type: ignore[arg-type]
+        return self._cut(rows, cursor.place, how, same)
 
     def up_to(self, rows: Rows, limit: Place | None) -> Rows:
         """What comes before the limit, and it."""
@@ -128,26 +130,21 @@ class _Order:
 def _among(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
     """The rows of a few keys, in order of them."""
     _require(cursor, has_moment=False)
-    is_older = cursor is None or cursor.way == Way.OLDER
-    if cursor is not None:
-        keys = [key for key in keys if (key < cursor.key if is_older else key > cursor.key)]
-    found = list(rows.filter(pk__in=keys).order_by("-pk" if is_older else "pk")[: size + 1])
-    return _page(found, cursor, size, lambda row: Place(None, row.pk))
-
-
-def _page(
-    found: list[Any], cursor: Cursor | None, size: int, place: Callable[[Any], Place], limit: Place | None = None
-) -> Page:
-    """The page that what was found makes, in the direction of the cursor; it goes on after `size` rows, or a limit."""
     way = Way.OLDER if cursor is None else cursor.way
-    end = place(found[size - 1]) if len(found) > size else limit
-    ahead = None if end is None else Cursor(way=way, key=end.key, moment=end.moment)
-    if way == Way.OLDER:
-        # What is newer than the page begins with the row that the cursor is of.
-        back = cursor and replace(cursor, way=Way.NEWER, key=max(cursor.key - 1, 0))
-        return Page(rows=found[:size], next=ahead, previous=back)
-    back = cursor and replace(cursor, way=Way.OLDER, key=cursor.key + 1)
-    return Page(rows=found[:size][::-1], next=back, previous=ahead)
+    if cursor is not None:
+        keys = [key for key in keys if (key < cursor.key if way == Way.OLDER else key > cursor.key)]
+    found = list(rows.filter(pk__in=keys).order_by("-pk" if way == Way.OLDER else "pk")[: size + 1])
+    return _page(found[:size], cursor, Cursor(way=way, key=found[size - 1].pk) if len(found) > size else None)
+
+
+def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page:
+    """The page of what was found in the direction of the cursor, in which it goes on `ahead`."""
+    if cursor is None:
+        return Page(rows=found, next=ahead)
+    # Behind the page, the first row is that which the cursor is of.
+    if cursor.way == Way.OLDER:
+        return Page(rows=found, next=ahead, previous=replace(cursor, way=Way.NEWER, key=max(cursor.key - 1, 0)))
+    return Page(rows=found[::-1], next=replace(cursor, way=Way.OLDER, key=cursor.key + 1), previous=ahead)
 
 
 def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
