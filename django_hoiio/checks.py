@@ -77,6 +77,13 @@ W008 = Warning(
 )
 
 
+W009 = Warning(
+    "A browser that asks the read API is answered with 500: its pages need the templates of REST framework.",
+    hint='Add "rest_framework" and "django_filters" to INSTALLED_APPS.',
+    id="django_hoiio.W009",
+)
+
+
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
     messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
@@ -106,6 +113,18 @@ def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     except NoReverseMatch:
         return []
     return [W006]
+
+
+def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The read API, where the project has it, is able to answer a browser."""
+    if not conf.has_urls or (apps.is_installed("rest_framework") and apps.is_installed("django_filters")):
+        return []
+    try:
+        reverse("hoiio_api:sms-list")
+    except NoReverseMatch:
+        return []
+    renderers = import_string("rest_framework.settings.api_settings").DEFAULT_RENDERER_CLASSES
+    return [W009] if any(hasattr(renderer, "filter_form_template") for renderer in renderers) else []
 
 
 def check_databases(
