@@ -124,7 +124,7 @@ def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
     except NoReverseMatch:
         return []
     renderers = import_string("rest_framework.settings.api_settings").DEFAULT_RENDERER_CLASSES
-    return [W009] if any(hasattr(renderer, "filter_form_template") for renderer in renderers) else []
+    return [W009] if any(hasattr(renderer, "get_filter_form") for renderer in renderers) else []
 
 
 def check_databases(
