@@ -132,6 +132,7 @@ def _parameter(name: str, description: object, schema: dict[str, Any]) -> dict[s
         "name": name,
         "in": "query",
         "required": False,
+        "allowEmptyValue": True,
         "description": force_str(description),
         "schema": schema,
     }

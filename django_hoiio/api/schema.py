@@ -63,6 +63,8 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
         "name": name,
         "in": "query",
         "required": False,
+        # As the form of the browsable API sends them.
+        "allowEmptyValue": True,
         "description": force_str(parameter.extra["help_text"]),
         "schema": dict(parameter.schema),
         "example": parameter.example,

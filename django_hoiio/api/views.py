@@ -34,6 +34,8 @@ class ReadingViewSet(RetrieveModelMixin, GenericViewSet[Any]):
     """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
 
     permission_classes: Any = STAFF_THAT_MAY_VIEW
+    # What is no key is answered here, too, and not by a page of Django's.
+    lookup_value_regex = "[^/]+"
     filter_backends: Any = (ParametersBackend,)
     pagination_class: Any = KeyPagination
     filterset_class: ClassVar[type[Filters]]
