@@ -351,6 +351,14 @@ def test_moment_may_be_written_with_any_offset(moment: str) -> None:
     assert len(json.loads(client.get(f"{API}sms/?created_from={moment}").content)["results"]) == 2
 
 
+def test_parameter_that_is_given_twice_is_refused() -> None:
+    client = staff()
+
+    for path in ("sms/?tag=a&tag=b", "totals/?kind=sms_sent&kind=sms_sent", "sms/?cursor=older.1&cursor="):
+        (reasons,) = read(client, path, 400).values()
+        assert reasons == ["It is given more than once."]
+
+
 @pytest.mark.parametrize("parameter", ["created_from", "created_to", "updated_since"])
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
 def test_moment_beyond_all_time_is_taken(parameter: str, moment: str) -> None:

@@ -127,12 +127,15 @@ def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
     """
     filters: Any = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
-    unknown = view.request.query_params.keys() - known
-    if unknown:
-        raise ValidationError({name: [_NO_PARAMETER % ", ".join(filters.filters)] for name in sorted(unknown)})
+    given = view.request.query_params
+    odd = {name: [_NO_PARAMETER % ", ".join(filters.filters)] for name in given if name not in known}
+    odd |= {name: [_TWICE] for name in given if name in known and len(given.getlist(name)) > 1}
+    if odd:
+        raise ValidationError(odd)
     if not filters.is_valid():
         raise ValidationError({name: list(reasons) for name, reasons in filters.errors.items()})
     return filters
 
 
 _NO_PARAMETER = _("There is no such parameter here. There are %s.")
+_TWICE = _("It is given more than once.")

@@ -15,7 +15,7 @@ from tests.conftest import Post
 from tests.test_api import POSTED
 
 # Enough for each check of each operation, in a minute or so.
-EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "30")
+EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "20")
 
 COMMAND = (
     str(Path(sys.executable).with_name("schemathesis")),
@@ -25,7 +25,7 @@ COMMAND = (
     "--phases=examples,coverage,fuzzing,stateful",
     "--include-path-regex=^/api/hoiio/",
     f"--max-examples={EXAMPLES}",
-    "--max-time=180",
+    "--max-time=100",
     "--max-failures=20",
     "--no-color",
 )
