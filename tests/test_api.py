@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -315,6 +316,18 @@ def test_row_takes_one_query() -> None:
     client = staff(*ALL)
 
     assert {_queries(client, path) for path in every_path() if path.count("/") == 2} == {5}
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("name", ROWS)
+def test_list_does_not_load_what_it_does_not_show(name: str) -> None:
+    client, table = staff(*ALL), ROWS[name]._meta.db_table
+    with CaptureQueriesContext(connection) as queries:
+        read(client, f"{name}/")
+    asked = " ".join(re.sub(r'["`]', "", each["sql"]) for each in queries)
+
+    assert f"{table}.account" in asked
+    assert [column for column in ("stamps", *serializers.HEAVY) if f"{table}.{column}" in asked] == []
 
 
 def _queries(client: Client, path: str) -> int:

@@ -303,7 +303,7 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
     report("AA-S-0", "queued", ago(days=2))
     for number in range(25):
         inbox.receive(arrival(body=f"fax_status=ongoing&txn_ref=AA-F-{number}&dest=%2B651", received_at=now()))
-    page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat()})
+    page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat(), "page_size": 1})
 
     newest = Notification.objects.latest("pk").pk
     assert (page["results"], f"cursor=told.{newest - 9}&" in page["next"]) == ([], True)

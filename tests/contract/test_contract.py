@@ -17,17 +17,16 @@ from tests.test_api import POSTED
 # Enough for each check of each operation, in a minute or so.
 EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "20")
 
+HERE = Path(__file__).parent
 COMMAND = (
     str(Path(sys.executable).with_name("schemathesis")),
+    f"--config-file={HERE / 'schemathesis.toml'}",
     "run",
     "--checks=all",
-    "--mode=all",
     "--phases=examples,coverage,fuzzing,stateful",
     "--include-path-regex=^/api/hoiio/",
     f"--max-examples={EXAMPLES}",
-    "--max-time=100",
-    "--max-failures=20",
-    "--no-color",
+    "--max-time=150",
 )
 
 
