@@ -308,3 +308,15 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
     newest = Notification.objects.latest("pk").pk
     assert (page["results"], f"cursor=told.{newest - 9}&" in page["next"]) == ([], True)
     assert changed(client, "faxes/", ago(days=1)) == sorted(f"AA-F-{number}" for number in range(25))
+
+
+def test_pass_ends_with_what_was_kept_since(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "REACH", 10)
+    for number in range(40):
+        report(f"AA-S-{number}", "queued", ago(days=2))
+    report("AA-S-40", "queued", now())
+    page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat()})
+
+    # What was sent is the second and last page.
+    assert "cursor=sent." in page["next"]
+    assert _read(client, page["next"])["next"] is None
