@@ -29,9 +29,12 @@ setup(
     extras_require={
         # What the test suite needs on SQLite.
         "test": [
+            "django-filter>=25.1",
             "django-tasks>=0.12",
             "django-tasks-db>=0.13",
+            "djangorestframework>=3.16",
             "docutils>=0.21",
+            "drf-spectacular>=0.28",
             "gunicorn>=23.0",
             "hypothesis>=6.122",
             "pytest>=8.3",
@@ -45,13 +48,26 @@ setup(
         "mariadb": ["mysqlclient>=2.2.5"],
         # Asking Hoiio's REST API; what only receives does without.
         "client": ["requests>=2.31"],
+        # The read API, and its OpenAPI schema.
+        "api": ["django-filter>=25.1", "djangorestframework>=3.16"],
+        "openapi": ["django-filter>=25.1", "djangorestframework>=3.16", "drf-spectacular>=0.28"],
         # Workers for receivers: with a queue in the database, and with one in Redis.
         "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
         "rq": ["django-tasks-rq>=0.12"],
         # Drives the telephone in an installed chromium; Playwright's own browsers are not needed.
         "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
+        # Asks the read API for whatever its schema allows. Pinned, because each release finds something new.
+        "contract": ["schemathesis==4.32.*"],
         # Pinned, because each release finds something new.
-        "lint": ["django-stubs==6.1.*", "mypy==2.4.*", "ruff==0.17.*", "types-requests", "types-tqdm"],
+        "lint": [
+            "django-stubs==6.1.*",
+            "djangorestframework-stubs==3.18.*",
+            "mypy==2.4.*",
+            "ruff==0.17.*",
+            "types-django-filter",
+            "types-requests",
+            "types-tqdm",
+        ],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

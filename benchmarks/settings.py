@@ -51,7 +51,9 @@ ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 ROOT_URLCONF = "benchmarks.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["django_hoiio", "benchmarks"]
+# The first two are for the users of the read API.
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_hoiio", "benchmarks"]
+REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["benchmarks.reader.Reader"]}
 MIDDLEWARE: list[str] = []
 LOGGING_CONFIG = None
 HOIIO = {

@@ -12,4 +12,5 @@ urlpatterns = [
     path("same_tables/", same_tables.raw),
     path("orm/", views.orm),
     path("hoiio/", include("django_hoiio.urls")),
+    path("api/", include("django_hoiio.api.urls")),
 ]

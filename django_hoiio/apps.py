@@ -16,5 +16,6 @@ class DjangoHoiioConfig(AppConfig):
         django_checks.register(checks.check_settings)
         django_checks.register(checks.check_tasks)
         django_checks.register(checks.check_sandbox, django_checks.Tags.urls)
+        django_checks.register(checks.check_api, django_checks.Tags.urls)
         django_checks.register(checks.check_deployment, django_checks.Tags.security, deploy=True)
         django_checks.register(checks.check_databases, django_checks.Tags.database)

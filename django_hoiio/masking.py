@@ -26,7 +26,7 @@ def text(text: str) -> str:
 
 
 # What must not reach a log line, and what is shown instead.
-_PRIVATE_NAMES = "msg|from|to|dest[12]?|record_url|monitor_url|fax_url|access_token"
+_PRIVATE_NAMES = "msg|from|to|dest[12]?|number|record_url|monitor_url|fax_url|access_token"
 _MASKS = (
     # The token of a signed notify URL.
     (re.compile(r"[\w.-]{8,}~[\w-]{20,}", re.ASCII), HIDDEN),

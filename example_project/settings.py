@@ -57,6 +57,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    # The read API: its pages for a browser, the forms of its filters, and its schema.
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
     "django_hoiio",
     "example_project",
 ]
@@ -87,6 +91,9 @@ TEMPLATES = [
 ROOT_URLCONF = "example_project.urls"
 LOGIN_URL = "admin:login"
 STATIC_URL = "static/"
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {"TITLE": "The workshop", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
 # Hoiio's dates cannot be kept without a time zone. It writes them in this one, so the admin shows what Hoiio wrote.
 USE_TZ = True

@@ -48,6 +48,9 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
     "django_hoiio",
 ]
 MIDDLEWARE = [
@@ -71,4 +74,6 @@ TEMPLATES = [
         },
     }
 ]
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {"TITLE": "The project of the tests", "VERSION": "1"}
 HOIIO = {"REQUIRE_PROOF": False}

@@ -281,6 +281,16 @@ def test_filled_database_stays_and_grows(run: Run) -> None:
             path.unlink(missing_ok=True)
 
 
+def test_pages_of_the_read_api_are_measured_at_each_size(run: Run) -> None:
+    done = run("-m", "benchmarks.api", "--requests", "2", "--rows", "100,600")
+
+    titles = [f"A page, {rows} notifications and half as many SMS there" for rows in (100, 600)]
+    measured = tables(done.stdout)
+    assert (done.returncode, list(measured)) == (0, titles), done.stderr
+    assert measured[titles[0]] == measured[titles[1]]
+    assert {"sms: the newest", "sms: updated_since", "notifications: kind, none"} <= set(measured[titles[0]])
+
+
 def test_loading_is_measured_beside_an_empty_project(run: Run) -> None:
     done = run("-m", "benchmarks.startup", "--processes", "1")
 

@@ -9,6 +9,8 @@ from django.apps import apps
 from django.core import checks as django_checks
 from django.core.management import call_command
 from django.db import connection
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.settings import api_settings
 
 from django_hoiio import checks
 from django_hoiio.conf import KEYS, conf
@@ -311,6 +313,37 @@ def test_project_without_the_sandbox_gets_no_warning_about_it(settings: Any, url
     settings.ROOT_URLCONF = urls
 
     assert checks.check_sandbox(None) == []
+
+
+# The read API.
+
+
+@pytest.mark.parametrize(
+    ("installed", "renderers", "found"),
+    [
+        ({"rest_framework", "django_filters"}, [BrowsableAPIRenderer], []),
+        ({"rest_framework"}, [JSONRenderer, BrowsableAPIRenderer], [checks.api.W009]),
+        ({"django_filters"}, [JSONRenderer, BrowsableAPIRenderer], [checks.api.W009]),
+        (set(), [JSONRenderer], []),
+    ],
+)
+def test_api_that_cannot_answer_a_browser_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, installed: set[str], renderers: list[Any], found: list[object]
+) -> None:
+    monkeypatch.setattr(apps, "is_installed", installed.__contains__)
+    monkeypatch.setattr(api_settings, "DEFAULT_RENDERER_CLASSES", renderers, raising=False)
+
+    assert checks.check_api(None) == found
+
+
+@pytest.mark.parametrize("urls", ["django_hoiio.urls", None])
+def test_project_without_the_api_gets_no_warning_about_it(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, urls: str | None
+) -> None:
+    monkeypatch.setattr(apps, "is_installed", lambda name: False)
+    settings.ROOT_URLCONF = urls
+
+    assert checks.check_api(None) == []
 
 
 def test_deployment_to_a_sandbox_is_a_warning(settings: Any) -> None:

@@ -333,6 +333,9 @@ def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_
         wait_for(demo, re.escape(YOUR_TURN))
         browser = staff(admin, username, password)
         notifications = read(browser, f"{admin}django_hoiio/notification/")
+        messages = json.loads(read(browser, f"{address}/api/hoiio/sms/?format=json&final=true"))["results"]
+        page = read(browser, f"{address}/api/hoiio/faxes/?format=api&direction=incoming")
+        schema = read(browser, f"{address}/api/schema/")
         stylesheet = read(browser, f"{address}/static/admin/css/base.css")
         telephone = read(build_opener(ProxyHandler({})), address)
         with pytest.raises(HTTPError, match="404") as no_icon:
@@ -343,6 +346,9 @@ def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_
         rest = [stream.read() for stream in (demo.stdout, demo.stderr) if stream]
 
     assert "24 notifications" in notifications
+    assert [message["msg"] for message in messages if message["direction"] == "incoming"] == ["Is my bicycle ready?"]
+    assert "&quot;fax_pages&quot;: 1" in page
+    assert "operationId: hoiio_sms_list" in schema
     assert "body" in stylesheet
     assert "<h1>Telephone</h1>" in telephone
     assert (status, rest) == (0, ["", ""])

@@ -64,3 +64,59 @@ def test_tags_of_the_templates_need_no_admin() -> None:
     imported = _imports(["django_hoiio"], "django_hoiio.templatetags.hoiio_dashboard")
 
     assert {name for name in imported if name.startswith(("django_hoiio.admin", "django.contrib.admin"))} == set()
+
+
+# The packages that the read API needs, and what it says without them.
+
+WITHOUT = """
+import sys
+sys.modules[{package!r}] = None
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_hoiio"],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
+    USE_TZ=True,
+    SECRET_KEY="tests",
+    ROOT_URLCONF={urls!r},
+)
+django.setup()
+from django.core.management import call_command
+call_command("check")
+call_command("migrate", verbosity=0)
+import {urls}
+print("fine")
+"""
+
+
+NEEDED = (
+    "django.core.exceptions.ImproperlyConfigured: django_hoiio.api needs Django REST framework and django-filter:"
+    " pip install 'django-hoiio[api]'"
+)
+
+
+def _without(package: str, urls: str) -> tuple[str, str]:
+    """What a project prints in whose Python a package is not installed, and the last line of its error."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHOUT.format(package=package, urls=urls)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run.stdout, (run.stderr.splitlines() or [""])[-1]
+
+
+@pytest.mark.parametrize("package", ["rest_framework", "django_filters", "drf_spectacular"])
+def test_app_works_without_the_packages_of_the_api(package: str) -> None:
+    assert _without(package, "django_hoiio.urls") == ("System check identified no issues (0 silenced).\nfine\n", "")
+
+
+@pytest.mark.parametrize("package", ["rest_framework", "django_filters"])
+def test_api_says_what_to_install(package: str) -> None:
+    assert _without(package, "django_hoiio.api.urls") == ("", NEEDED)
+
+
+def test_api_does_without_a_schema() -> None:
+    printed, error = _without("drf_spectacular", "django_hoiio.api.urls")
+
+    assert (printed.splitlines()[-1:], error) == (["fine"], "")

@@ -46,6 +46,7 @@ TOKEN = sign(Route.SMS, "default", {"username": "bob"})
         ("called +6511111111.", "called +••••."),
         ("/x?a=%2B6511111111&b=%252b6522222222", "/x?a=+••••&b=+••••"),
         ("/x?from=6511111111&msg=secret+text&x=1", "/x?from=••••&msg=••••&x=1"),
+        ('"GET /api/hoiio/sms/?number=91231111&tag=x HTTP/1.1"', '"GET /api/hoiio/sms/?number=••••&tag=x HTTP/1.1"'),
         ('{"msg": "secret \\"text\\"", "tag": "x"}', '{"msg": "••••", "tag": "x"}'),
         ("{'msg': 'secret text', 'dest2': '1'}", "{'msg': '••••', 'dest2': '••••'}"),
         ("record_url=http://e.com/r.mp3?Signature=X", "record_url=••••"),

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
 urlpatterns = [
     path("hoiio/", include("django_hoiio.urls")),
     path("sandbox/", include("django_hoiio.sandbox.urls")),
     path("admin/", admin.site.urls),
+    path("api/hoiio/", include("django_hoiio.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
 ]

@@ -1,0 +1,164 @@
+"""What a page of the read API costs, and what it costs with more rows in the tables.
+
+    python -m benchmarks.api --database sqlite
+    python -m benchmarks.api --database postgres --rows 1000,1000000
+
+One request is a page of 100 SMS, or of notifications, as JSON: the queries, the masking and the writing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from statistics import median
+from typing import Any
+
+import django
+from django.apps import apps
+from django.db import connection
+from django.test import Client
+from tqdm import tqdm
+
+from .databases import DATABASES, made, use
+from .growth import YEAR, fill
+from .tables import show
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    use(arguments.database)
+    with made():
+        connection.ensure_connection()
+        version = ".".join(str(part) for part in connection.get_database_version())
+        python, load = platform.python_version(), os.getloadavg()[0]
+        print(f"{connection.display_name} {version}, Django {django.__version__}, Python {python}, load {load:.2f}")
+        _measure(arguments.rows, arguments.requests)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser.add_argument(
+        "--rows", type=_numbers, default=[1000], help="how many notifications are there, for example 1000,1000000"
+    )
+    parser.add_argument("--requests", type=int, default=50, help="of each kind; 50 where nothing is said")
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted(int(number) for number in text.split(","))
+
+
+def _measure(sizes: Sequence[int], requests: int) -> None:
+    """A table for each size, beside the first."""
+    first: dict[str, float] = {}
+    for rows in sizes:
+        fill(rows)
+        seconds = _take_turns(_Filled(), requests, f"{rows:,} notifications")
+        first = first or seconds
+        show(
+            f"A page, {rows:,} notifications and half as many SMS there",
+            ("asked for", "µs", f"to {sizes[0]:,} rows"),
+            [(name, f"{one * 1e6:.0f}", f"{one / first[name]:.2f}") for name, one in seconds.items()],
+        )
+
+
+class _Filled:
+    """The tables as they are, of which a request asks for something at random."""
+
+    def __init__(self) -> None:
+        self.sms = apps.get_model("django_hoiio", "Sms")._default_manager
+        self.notifications = apps.get_model("django_hoiio", "Notification")._default_manager
+        self.count = self.sms.count()
+        self.last: int = self.sms.order_by("-pk").values_list("pk", flat=True)[0]
+
+    def row(self) -> Any:
+        return self.sms.filter(pk__lte=random.randint(1, self.last)).order_by("-pk")[0]
+
+    def span(self, name: str, rows: int) -> dict[str, str]:
+        """A span in which so many SMS are."""
+        width, end = (
+            self.gap * rows,
+            datetime.now(timezone.utc) - self.gap * random.randint(min(rows, self.count), self.count),
+        )
+        return {f"{name}_from": (end - width).isoformat(), f"{name}_to": end.isoformat()}
+
+    def since(self, rows: int) -> dict[str, str]:
+        """The moment since which so many SMS changed."""
+        return {"updated_since": (datetime.now(timezone.utc) - self.gap * rows).isoformat()}
+
+    @property
+    def gap(self) -> timedelta:
+        """The time between two SMS."""
+        return timedelta(seconds=YEAR) / self.count
+
+
+Query = Callable[[_Filled], dict[str, Any]]
+
+# What is asked for, by what stands in the table. A tag and a reference are those of one SMS.
+_SMS: dict[str, Query] = {
+    "the newest": lambda filled: {},
+    "anywhere": lambda filled: {"cursor": f"older.{random.randint(min(200, filled.last), filled.last)}"},
+    "number": lambda filled: {"number": filled.row().other_number},
+    "last 8 digits": lambda filled: {"number": filled.row().other_tail},
+    "tag": lambda filled: {"tag": filled.row().tag},
+    "txn_ref": lambda filled: {"txn_ref": filled.row().txn_ref},
+    "bulk_txn_ref, none": lambda filled: {"bulk_txn_ref": "AA-B-0"},
+    "final": lambda filled: {"final": "true"},
+    "not final, none": lambda filled: {"final": "false"},
+    "a span": lambda filled: filled.span("created", 150),
+    "a span of those that are final": lambda filled: {"final": "true", **filled.span("created", 150)},
+    "a span and a direction": lambda filled: {"direction": "outgoing", **filled.span("created", 150)},
+    "updated_since": lambda filled: filled.since(100),
+    "updated_since and a direction": lambda filled: {"direction": "outgoing", **filled.since(100)},
+    "sms_status, all": lambda filled: {"sms_status": "delivered"},
+    "sms_status, none": lambda filled: {"sms_status": "failed"},
+    "a span and a sms_status, none": lambda filled: {"sms_status": "failed", "created_from": "2000-01-01T00:00:00Z"},
+}
+_NOTIFICATIONS: dict[str, Query] = {
+    "the newest": lambda filled: {},
+    "anywhere": lambda filled: {"cursor": f"older.{2 * random.randint(min(200, filled.last), filled.last)}"},
+    "txn_ref": lambda filled: {"txn_ref": filled.row().txn_ref},
+    "session, none": lambda filled: {"session": "S0"},
+    "a span": lambda filled: filled.span("received", 80),
+    "updated_since": lambda filled: filled.since(60),
+    "kind, all": lambda filled: {"kind": "sms_status"},
+    "kind, none": lambda filled: {"kind": "call_ended"},
+}
+_PATHS = {
+    f"{name}: {asked}": (f"/api/{name}/", query)
+    for name, queries in (("sms", _SMS), ("notifications", _NOTIFICATIONS))
+    for asked, query in queries.items()
+}
+
+
+def _take_turns(filled: _Filled, requests: int, title: str) -> dict[str, float]:
+    """Seconds that a page takes, by what is asked for: the median."""
+    taken: dict[str, list[float]] = {name: [] for name in _PATHS}
+    client = Client()
+    for _ in tqdm(range(requests), desc=title, unit=" requests each", leave=False, disable=None):
+        for name in random.sample(list(_PATHS), len(_PATHS)):
+            path, query = _PATHS[name]
+            asked = query(filled)
+            # Not timed: after a change of turn the caches hold what another request needs.
+            _get(client, path, asked)
+            began = time.perf_counter()
+            _get(client, path, asked)
+            taken[name].append(time.perf_counter() - began)
+    return {name: median(seconds) for name, seconds in taken.items()}
+
+
+def _get(client: Client, path: str, query: dict[str, Any]) -> None:
+    """Have the project answer a request. Raises RuntimeError where the answer is not 200."""
+    status = client.get(path, query).status_code
+    if status != 200:
+        raise RuntimeError(f"{path} with {', '.join(query)} was answered with {status}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""The parameters of the lists: what each may be, and what it asks the database for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django_filters.rest_framework import DjangoFilterBackend
+
+from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
+from ..retention.totals import day_of
+from ..searching import LONGEST, found_by
+from .asking import DAYS, Asked, AskedDays, days_before
+from .moments import read_day, read_moment
+
+if TYPE_CHECKING:
+    from django.db.models import TextChoices
+    from django.utils.functional import _StrPromise
+
+
+class ParametersBackend(DjangoFilterBackend):
+    """Tells the browsable API and the schema which parameters a list has; a list asks its filters itself."""
+
+
+class MomentField(forms.CharField):
+    """A moment with its offset from UTC."""
+
+    def clean(self, value: Any) -> datetime | None:
+        text = super().clean(value)
+        moment = read_moment(text)
+        if text and moment is None:
+            raise ValidationError(_("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00."))
+        return moment
+
+
+class DayField(forms.CharField):
+    """A day, as ISO 8601 writes it."""
+
+    def clean(self, value: Any) -> date | None:
+        text = super().clean(value)
+        day = read_day(text)
+        if text and day is None:
+            raise ValidationError(_("Write a day, for example 2026-11-25."))
+        return day
+
+
+class Parameter(django_filters.Filter):
+    """What a filter says of itself in the schema, beside its help text. It is called as it is written in the URL."""
+
+    schema: Mapping[str, Any]
+    example: Any
+
+    label = property(lambda self: self.field_name, lambda self, label: None)
+
+
+class Text(Parameter, django_filters.CharFilter):
+    """A text that is compared as a whole, row by row."""
+
+    schema: Mapping[str, Any] = {"type": "string", "maxLength": LONGEST, "pattern": r"^[^\u0000]*$"}
+
+    def __init__(self, help_text: _StrPromise, example: str) -> None:
+        self.example = example
+        # Spaces may belong to it.
+        super().__init__(help_text=help_text, max_length=LONGEST, strip=False)
+
+
+class Term(Text):
+    """A text that an index finds, as a whole."""
+
+    def rows_of(self, request: HttpRequest, value: str) -> Q:
+        return Q(**{str(self.field_name): value})
+
+
+class Number(Term):
+    """The number of the other party, as the admin finds it."""
+
+    def rows_of(self, request: HttpRequest, value: str) -> Q:
+        return found_by(request, ("other_number",), value.strip()) or _NONE
+
+
+_NONE = Q(pk__in=[])
+
+
+class Choice(Parameter, django_filters.ChoiceFilter):
+    """One of the words of this app."""
+
+    def __init__(self, help_text: _StrPromise, words: type[TextChoices], example: str) -> None:
+        self.schema = {"type": "string", "enum": list(words.values)}
+        self.example = example
+        super().__init__(help_text=help_text, choices=words.choices)
+
+
+class Truth(Parameter, django_filters.TypedChoiceFilter):
+    schema: Mapping[str, Any] = {"type": "boolean"}
+    example = False
+
+    def __init__(self, help_text: _StrPromise) -> None:
+        choices = [("", "---------"), ("true", _("yes")), ("false", _("no"))]
+        super().__init__(help_text=help_text, choices=choices, coerce=lambda word: word == "true", empty_value=None)
+
+
+class Moment(Parameter, django_filters.CharFilter):
+    field_class = MomentField
+    schema: Mapping[str, Any] = {"type": "string", "format": "date-time"}
+    example = "2026-11-25T10:00:00+08:00"
+
+    def __init__(self, help_text: _StrPromise) -> None:
+        super().__init__(help_text=help_text)
+
+
+class Filters(django_filters.FilterSet):
+    """The parameters that all lists have."""
+
+    # The field that orders rows by when they came, and the parameters that ask for a span of it.
+    moment: ClassVar[str]
+    span: ClassVar[tuple[str, str]]
+
+    account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
+    txn_ref = Term(_("Hoiio's name of the call, SMS or fax; the whole of it."), "AA-S-471804")
+    updated_since = Moment(
+        _("What is new or changed since; see the documentation on how to poll. Never a row too few.")
+    )
+
+    def asked(self) -> Asked:
+        """What the parameters ask for; they are valid."""
+        given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
+        return Asked(
+            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(Term, given)],
+            moment=self.moment,
+            begin=given.get(self.span[0]),
+            end=given.get(self.span[1]),
+            is_final=given.get("final"),
+            since=given.get("updated_since"),
+            rest=Q(
+                **{name: given[name] for name, each in self._given((Text, Choice), given) if not isinstance(each, Term)}
+            ),
+        )
+
+    def _given(self, of: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        return ((name, self.filters[name]) for name in given if isinstance(self.filters[name], of))
+
+
+class NotificationFilters(Filters):
+    moment = "received_at"
+    span = ("received_from", "received_to")
+
+    kind = Choice(_("What they are about."), Kind, "sms_status")
+    route = Choice(_("The URL under which they came."), Route, "sms")
+    session = Term(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
+    received_from = Moment(_("Came then or later."))
+    received_to = Moment(_("Came before then."))
+
+
+class TransactionFilters(Filters):
+    moment = "created_at"
+    span = ("created_from", "created_to")
+
+    number = Number(
+        _(
+            "The number of the other party; the whole of it, with or without its plus. Those who may see numbers find"
+            " it by 8 or more of its last digits, too."
+        ),
+        "+6591231111",
+    )
+    tag = Term(_("The project's own mark; the whole of it."), "order 77")
+    direction = Choice(_("Which way they went, seen from the application."), Direction, "outgoing")
+    final = Truth(_("Whether nothing more is expected to happen to them."))
+    created_from = Moment(_("The first that is known of them came then or later."))
+    created_to = Moment(_("The first that is known of them came before then."))
+
+
+def _word(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
+    """A word of Hoiio's. It may be one that is not known here."""
+    return Text(format_lazy("{} {}", name, ", ".join(words.values)), example)
+
+
+class CallFilters(TransactionFilters):
+    session = Term(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
+    call_state = _word(_("Where interactive calls stand. Known words:"), CallState, "ringing")
+    call_status = _word(_("How calls with a single leg came out. Known words:"), CallStatus, "answered")
+    call_status_dest1 = _word(_("How the first leg came out. Known words:"), CallStatus, "answered")
+    call_status_dest2 = _word(_("How the second leg came out. Known words:"), CallStatus, "busy")
+    dial_status = _word(_("Whether the number that was dialled answered. Known words:"), CallStatus, "answered")
+    transfer_status = _word(_("Whether the call could be handed on. Known words:"), CallStatus, "busy")
+
+
+class SmsFilters(TransactionFilters):
+    bulk_txn_ref = Term(_("Hoiio's name of the bulk SMS they belong to; the whole of it."), "AA-B-147")
+    sms_status = _word(_("How far they have got. Known words:"), SmsStatus, "delivered")
+    status = Text(_("Whether messages of a bulk SMS were accepted: success_ok, or the error."), "success_ok")
+
+
+class FaxFilters(TransactionFilters):
+    fax_status = _word(_("How far they have got. Known words:"), FaxStatus, "answered")
+
+
+class Day(Parameter, django_filters.CharFilter):
+    field_class = DayField
+    schema: Mapping[str, Any] = {"type": "string", "format": "date"}
+    example = "2026-11-25"
+
+    def __init__(self, help_text: _StrPromise) -> None:
+        super().__init__(help_text=help_text)
+
+
+class TotalFilters(django_filters.FilterSet):
+    """The parameters of the totals."""
+
+    day_from = Day(_("The first day; 30 days before the last where it is not said."))
+    day_to = Day(_("The last day; today where it is not said."))
+    account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
+    kind = Choice(_("What is counted."), Traffic, "sms_sent")
+
+    def asked(self) -> AskedDays:
+        """What the parameters ask for; they are valid."""
+        given = self.form.cleaned_data
+        last = given["day_to"] or day_of(datetime.now(timezone.utc))
+        return AskedDays(
+            first=given["day_from"] or days_before(last, DAYS - 1),
+            last=last,
+            account=given["account"],
+            kind=given["kind"],
+        )

@@ -1,0 +1,191 @@
+"""How rows are written: fields named as on the wire, money and dates as text that loses nothing."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+from django.db.models import DateTimeField, DecimalField
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from ..models import Call, DailyTotal, Fax, Notification, Sms
+from ..veils import RAW
+
+
+class Word(serializers.ChoiceField):
+    """One of some words, or another: Hoiio may send what is not listed, and a later version of this app knows more."""
+
+
+class Money(serializers.DecimalField):
+    """An amount as text, whatever the project says of numbers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
+
+
+class Moment(serializers.DateTimeField):
+    """A moment in ISO 8601 with the offset of the project's time zone, whatever the project says of dates."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "format": "iso-8601"})
+
+
+class Base64(serializers.Field[Any, Any, str, Any]):
+    """Bytes as base64."""
+
+    def to_representation(self, value: bytes | memoryview) -> str:
+        return base64.b64encode(value).decode("ascii")
+
+
+class Row(serializers.ModelSerializer[Any]):
+    serializer_choice_field = Word
+    serializer_field_mapping: ClassVar[dict[type[Any], Any]] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        DateTimeField: Moment,
+        DecimalField: Money,
+    }
+
+
+class RawSerializer(serializers.Serializer[Notification]):
+    """A notification as it came, and as it was read."""
+
+    params = serializers.DictField(
+        child=serializers.CharField(), help_text=_("Hoiio's own parameters, decoded once."), read_only=True
+    )
+    pass_on = serializers.DictField(
+        help_text=_("The project's own parameters, as Hoiio passed them back."), read_only=True
+    )
+    unproved = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=_("The pass-on parameters that the proof does not cover."),
+        read_only=True,
+    )
+    query = serializers.CharField(
+        help_text=_("As it came; bytes that no URL may hold are percent-encoded."), read_only=True
+    )
+    body = Base64(help_text=_("As it came, byte for byte, in base64."), read_only=True)
+    headers = serializers.DictField(
+        child=serializers.CharField(), help_text=_("The few that are kept."), read_only=True
+    )
+
+
+class NotificationSerializer(Row):
+    problems = serializers.DictField(
+        child=serializers.CharField(),
+        help_text=_("What could not be read, by the parameter's name, and why."),
+        read_only=True,
+    )
+    receivers = serializers.ListField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text=_("Those that were called, each after its signal."),
+        read_only=True,
+    )
+
+    class Meta:
+        model = Notification
+        fields: tuple[str, ...] = (
+            "id",
+            "arrival",
+            "received_at",
+            "kind",
+            "route",
+            "account",
+            "txn_ref",
+            "session",
+            "proof",
+            "origin",
+            "remote_addr",
+            "problems",
+            "receivers",
+            "dispatched_at",
+            "blanked_at",
+        )
+        read_only_fields = fields
+
+
+class WholeNotificationSerializer(NotificationSerializer):
+    """A notification with what came, for those who may see all of it."""
+
+    raw = RawSerializer(
+        source="*",
+        allow_null=True,
+        read_only=True,
+        help_text=_("What came; null for those who may not see raw requests, numbers and recordings."),
+    )
+
+    class Meta(NotificationSerializer.Meta):
+        fields = (*NotificationSerializer.Meta.fields, "raw")
+        read_only_fields = fields
+
+    def to_representation(self, instance: Notification) -> dict[str, Any]:
+        written: dict[str, Any] = super().to_representation(instance)
+        return written if RAW.is_lifted(self.context["request"]) else {**written, "raw": None}
+
+
+# The columns that only the whole notification shows, and that may hold a megabyte.
+HEAVY = tuple(RawSerializer().fields)
+
+
+# What every call, SMS and fax begins and ends with.
+_FIRST = ("id", "account", "txn_ref", "tag", "direction", "is_final")
+_LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "blanked_at", "arrival")
+_PARTIES = ("other_number", "from", "to", "dest")
+# What Python and the columns cannot be called.
+_WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
+
+
+class CallSerializer(Row):
+    class Meta:
+        model = Call
+        fields = (
+            *_FIRST,
+            "session",
+            "call_state",
+            "call_status",
+            "call_status_dest1",
+            "call_status_dest2",
+            "dial_status",
+            "transfer_status",
+            *_PARTIES,
+            "dest1",
+            "dest2",
+            "room",
+            "duration",
+            *_LAST,
+        )
+        read_only_fields = fields
+        extra_kwargs = _WIRE
+
+
+class SmsSerializer(Row):
+    class Meta:
+        model = Sms
+        fields = (
+            *_FIRST,
+            "bulk_txn_ref",
+            "part",
+            "sms_status",
+            "status",
+            *_PARTIES,
+            "msg",
+            "split_count",
+            *_LAST,
+        )
+        read_only_fields = fields
+        extra_kwargs = _WIRE
+
+
+class FaxSerializer(Row):
+    class Meta:
+        model = Fax
+        fields = (*_FIRST, "fax_status", "fax_error_code", *_PARTIES, "fax_url", "fax_pages", "duration", *_LAST)
+        read_only_fields = fields
+        extra_kwargs = _WIRE
+
+
+class TotalSerializer(Row):
+    class Meta:
+        model = DailyTotal
+        fields = ("day", "account", "kind", "currency", "count", "succeeded", "debit")
+        read_only_fields = fields

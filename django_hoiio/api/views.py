@@ -1,0 +1,141 @@
+"""The lists and their rows. A project may subclass each, and route it by itself, to let others in than its staff."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+from rest_framework.mixins import RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.settings import api_settings
+from rest_framework.viewsets import GenericViewSet
+
+from ..models import Call, DailyTotal, Fax, Notification, Sms
+from ..veils import veil
+from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, ParametersBackend, SmsFilters, TotalFilters
+from .pagination import DayPagination, KeyPagination
+from .permissions import STAFF_THAT_MAY_VIEW
+from .serializers import (
+    HEAVY,
+    CallSerializer,
+    FaxSerializer,
+    NotificationSerializer,
+    SmsSerializer,
+    TotalSerializer,
+    WholeNotificationSerializer,
+)
+
+
+class ReadingViewSet(RetrieveModelMixin, GenericViewSet[Any]):
+    """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
+
+    permission_classes: Any = STAFF_THAT_MAY_VIEW
+    # What is no key is answered here, too, and not by a page of Django's.
+    lookup_value_regex = "[^/]+"
+    filter_backends: Any = (ParametersBackend,)
+    pagination_class: Any = KeyPagination
+    filterset_class: ClassVar[type[Filters]]
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of them, the newest first."""
+        pages: Any = self.paginator
+        asked = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).asked()
+        rows = pages.page_of(self.listed(), asked, request)
+        veil(request, rows)
+        response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
+        return response
+
+    def listed(self) -> QuerySet[Any]:
+        """The rows that the list is of, without what it does not show."""
+        return self.get_queryset().defer("stamps")
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """A single row is not filtered."""
+        return queryset
+
+    def get_object(self) -> Model:
+        row: Model = super().get_object()
+        veil(self.request, [row])
+        return row
+
+
+class NotificationViewSet(ReadingViewSet):
+    """What Hoiio posted."""
+
+    queryset = Notification._default_manager.all()
+    filterset_class = NotificationFilters
+    serializer_class = WholeNotificationSerializer
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return NotificationSerializer if self.action == "list" else super().get_serializer_class()
+
+    def listed(self) -> QuerySet[Any]:
+        return self.get_queryset().defer(*HEAVY)
+
+
+class CallViewSet(ReadingViewSet):
+    """The latest state of each call."""
+
+    queryset = Call._default_manager.all()
+    filterset_class = CallFilters
+    serializer_class = CallSerializer
+
+
+class SmsViewSet(ReadingViewSet):
+    """The latest state of each SMS, sent or received."""
+
+    queryset = Sms._default_manager.all()
+    filterset_class = SmsFilters
+    serializer_class = SmsSerializer
+
+
+class FaxViewSet(ReadingViewSet):
+    """The latest state of each fax, sent or received."""
+
+    queryset = Fax._default_manager.all()
+    filterset_class = FaxFilters
+    serializer_class = FaxSerializer
+
+
+class TotalViewSet(GenericViewSet[DailyTotal]):
+    """What each day came to."""
+
+    queryset = DailyTotal._default_manager.all()
+    permission_classes: Any = STAFF_THAT_MAY_VIEW
+    filter_backends: Any = (ParametersBackend,)
+    filterset_class = TotalFilters
+    serializer_class = TotalSerializer
+    pagination_class: Any = DayPagination
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What the days of a month came to, in order of them."""
+        pages: Any = self.paginator
+        asked = valid_filters(self, {pages.cursor_query_param}).asked()
+        rows = pages.page_of(asked, request)
+        response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
+        return response
+
+
+def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
+    """The filters of a list with the parameters of its request, and no others than these and a few.
+
+    Raises `ValidationError`, also for a name that is misspelt: without it the list would be of everything.
+    """
+    filters: Any = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
+    known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
+    given = view.request.query_params
+    odd = {name: [_NO_PARAMETER % ", ".join(filters.filters)] for name in given if name not in known}
+    odd |= {name: [_TWICE] for name in given if name in known and len(given.getlist(name)) > 1}
+    if odd:
+        raise ValidationError(odd)
+    if not filters.is_valid():
+        raise ValidationError({name: list(reasons) for name, reasons in filters.errors.items()})
+    return filters
+
+
+_NO_PARAMETER = _("There is no such parameter here. There are %s.")
+_TWICE = _("It is given more than once.")
