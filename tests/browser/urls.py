@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import include, path
 
-urlpatterns = [path("hoiio/", include("django_hoiio.urls")), path("sandbox/", include("django_hoiio.sandbox.urls"))]
+urlpatterns = [
+    path("hoiio/", include("django_hoiio.urls")),
+    path("sandbox/", include("django_hoiio.sandbox.urls")),
+    path("admin/", admin.site.urls),
+]
