@@ -13,6 +13,7 @@ import os
 import platform
 import random
 import time
+from dataclasses import dataclass, field
 from statistics import median
 
 import django
@@ -61,56 +62,66 @@ def _fill(rows: int) -> None:
     get_user_model()._default_manager.create_superuser("looking")
 
 
-# Seconds that a page takes, by the number of notifications there and its name.
-Seconds = dict[int, dict[str, float]]
+@dataclass(kw_only=True)
+class Seen:
+    """What one page took in each of its turns, in seconds, and how many rows it shows."""
+
+    seconds: list[float] = field(default_factory=list)
+    rows: int = 0
 
 
-def _take_turns(names: dict[int, str], turns: int) -> Seconds:
-    """Have the sizes take turns in random order, and in each turn all pages: the medians of their turns."""
-    taken: dict[int, dict[str, list[float]]] = {rows: {} for rows in names}
+def _take_turns(names: dict[int, str], turns: int) -> dict[int, dict[str, Seen]]:
+    """Have the sizes take turns in random order, and in each turn all pages; by size and by the page's name."""
+    seen: dict[int, dict[str, Seen]] = {size: {} for size in names}
     for _ in tqdm(range(turns), desc="Looking", unit="turn", leave=False, disable=None):
-        for rows, name in random.sample(list(names.items()), len(names)):
+        for size, name in random.sample(list(names.items()), len(names)):
             turn_to(name)
-            _turn(taken[rows])
-    return {rows: {name: median(seconds) for name, seconds in taken[rows].items()} for rows in names}
+            _turn(seen[size])
+    return seen
 
 
-def _turn(taken: dict[str, list[float]]) -> None:
+def _turn(seen: dict[str, Seen]) -> None:
     """Open each page once."""
     client = Client()
     client.force_login(get_user_model()._default_manager.get(username="looking"))
     pages = list(looks())
     # Not timed: the connection is new.
-    _look(client, pages[-1])
+    _look(client, pages[-1], Seen())
     for page in pages:
-        taken.setdefault(page.name, [])
+        seen.setdefault(page.name, Seen())
     for page in random.sample(pages, len(pages)):
-        if sum(taken[page.name]) < PATIENCE:
-            taken[page.name].append(_look(client, page))
+        if sum(seen[page.name].seconds) < PATIENCE:
+            _look(client, page, seen[page.name])
 
 
-def _show(seconds: Seconds) -> None:
-    """A table for each size: each page beside the first one of stock, and beside itself at the smallest size."""
-    least = seconds[min(seconds)]
-    for rows, pages in seconds.items():
-        show(
-            f"{rows:,} notifications there",
-            ("page", "ms", "to stock", f"to {min(seconds):,} rows"),
-            [
-                (name, f"{pages[name] * 1e3:.1f}", f"{pages[name] / pages[STOCK.name]:.3f}", f"{pages[name] / one:.2f}")
-                for name, one in least.items()
-            ],
-        )
-
-
-def _look(client: Client, page: Look) -> float:
-    """Open a page, and return the seconds that it took."""
+def _look(client: Client, page: Look, seen: Seen) -> None:
+    """Open a page and note what is seen."""
     began = time.perf_counter()
     response = client.get(page.path, page.query)
-    seconds = time.perf_counter() - began
+    seen.seconds.append(time.perf_counter() - began)
     if response.status_code != 200:
         raise RuntimeError(f"{page.name} answered {response.status_code}.")
-    return seconds
+    _before, _start, table = response.content.partition(b'id="result_list"')
+    seen.rows = max(0, table.partition(b"</table>")[0].count(b"</tr>") - 1)
+
+
+def _show(seen: dict[int, dict[str, Seen]]) -> None:
+    """A table for each size: each page beside the first one of stock, and beside itself at the smallest size."""
+    least = min(seen)
+    for size, pages in seen.items():
+        took = {name: median(page.seconds) for name, page in pages.items()}
+        show(
+            f"{size:,} notifications there",
+            ("page", "rows", "ms", "to stock", f"to {least:,}"),
+            [
+                (
+                    *(name, str(page.rows), f"{took[name] * 1e3:.1f}"),
+                    f"{took[name] / took[STOCK.name]:.3f}",
+                    f"{took[name] / median(seen[least][name].seconds):.2f}",
+                )
+                for name, page in pages.items()
+            ],
+        )
 
 
 if __name__ == "__main__":

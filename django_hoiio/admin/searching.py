@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import NullIf
 from django.http import HttpRequest
 
 from django_hoiio.models import Call, Fax, Sms, Transaction
@@ -30,17 +31,14 @@ def keys_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
         keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
         found |= Keys(keys=frozenset(), are_all=keys.are_all)
         for name in _NAMES[model] if keys.keys else ():
-            named = transactions.filter(pk__in=keys.keys).exclude(**{name: _NOTHING.get(name)})
-            found |= _named(rows, name, set(named.values_list("account", name)))
+            named = set(transactions.filter(pk__in=keys.keys).values_list("account", name))
+            found |= _named(rows, name, named)
     return found
-
-
-_NOTHING = {"session": ""}
 
 
 def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
     """The keys of the notifications that bear one of the names, each of an account."""
-    values = {value for _account, value in named}
+    values = {value for _account, value in named if value}
     same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: FEW + 1]
     keys = {pk for pk, account, value in same if (account, value) in named}
     return Keys(keys=keys, are_all=len(same) <= FEW)
@@ -56,8 +54,9 @@ def _same(request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
     condition = found_by(request, _FIELDS, term) or Q(pk__in=())
     for model in _viewed(request):
         for name in _NAMES[model]:
-            same = model._default_manager.filter(**{"account": OuterRef("account"), name: OuterRef(name)})
-            yield one_by_one(same.exclude(**{name: _NOTHING.get(name)}), condition)
+            bears = NullIf(OuterRef(name), Value("")) if name == "session" else OuterRef(name)
+            same = model._default_manager.filter(**{"account": OuterRef("account"), name: bears})
+            yield one_by_one(same, condition)
 
 
 def _viewed(request: HttpRequest) -> Iterator[type[Transaction]]:

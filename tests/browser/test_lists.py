@@ -1,0 +1,94 @@
+"""The lists of the admin in a browser: by keyboard, in both themes, at a desk and on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+
+from django_hoiio.models import Call, Sms
+
+from ..rows import failures, notifications, transactions
+from .conftest import Complaints
+from .test_accessibility import DESKTOP, PHONE, violations
+
+# Of one process, which serves: the rows are there before it asks.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_list(browser: Browser, live_server: Any, complaints: Complaints) -> Iterator[Open]:
+    """Open a list as a superuser, on rows of many states."""
+    failures(notifications(120))
+    made = transactions(Sms, 125, tag="campaign")
+    for place, word in enumerate(("queued", "delivered", "failed", "error", "bounced")):
+        Sms.objects.filter(pk__in=[row.pk for row in made[place::5]]).update(sms_status=word)
+    transactions(Call, 3, call_status_dest1="answered", call_status_dest2="busy")
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    contexts = []
+
+    def open_list(path: str, **options: Any) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        # Chromium asks for it, and the tests have none.
+        context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+        session = client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        page = context.new_page()
+        complaints.watch(page)
+        page.goto(f"{live_server.url}/admin/django_hoiio/{path}")
+        return page
+
+    yield open_list
+    for context in contexts:
+        context.close()
+
+
+PAGES = ["notification/", "sms/", "call/?q=nothing", "receiverfailure/", "sms/?day=2026-03-01&q=campaign"]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_lists(open_list: Open, viewport: dict[str, int], color_scheme: str) -> None:
+    found = {}
+    for path in PAGES:
+        page = open_list(path, viewport=viewport, color_scheme=color_scheme)
+        found[path] = violations(page)
+        # A table that is too wide scrolls by itself.
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert found == {path: [] for path in PAGES}
+
+
+def test_keyboard_leads_from_page_to_page(open_list: Open) -> None:
+    page = open_list("notification/")
+    first = page.locator("#result_list tbody tr")
+    expect(first).to_have_count(50)
+    page.get_by_role("link", name="Older", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#result_list tbody tr").first).to_contain_text("AA-S-69")
+    page.get_by_role("link", name="Newest", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#result_list tbody tr").first).to_contain_text("AA-S-119")
+    expect(page.get_by_role("navigation", name="Pages of notifications")).to_be_visible()
+    expect(page.get_by_role("link", name="Newer", exact=True)).to_have_count(0)
+
+
+def test_day_and_search_go_together_with_a_filter(open_list: Open) -> None:
+    page = open_list("sms/")
+    page.get_by_role("link", name="failed", exact=True).click()
+    page.get_by_label("Search for").fill("campaign")
+    page.get_by_label("Up to the day").fill("2026-03-01")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile("q=campaign.*sms_status__exact=failed"))
+    expect(page.locator(".hoiio-bad").first).to_have_text("failed")
+    page.get_by_role("link", name="Clear", exact=True).click()
+    expect(page.get_by_label("Search for")).to_have_value("")
+    expect(page.locator(".hoiio-bad").first).to_have_text("failed")
