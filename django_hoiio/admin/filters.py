@@ -87,7 +87,8 @@ class Open(Few):
 
     @classmethod
     def condition(cls) -> Q:
-        return Q(is_final=False)
+        # As in `is_overdue`, for the index.
+        return Q(is_final__in=(False,))
 
 
 class Overdue(Few):

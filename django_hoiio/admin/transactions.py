@@ -106,9 +106,9 @@ class TransactionAdmin(ConversationPage):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
-        # The index has the moment after this.
+        # The index has the moment after this; and see `is_overdue`.
         for is_final in (False, True):
-            yield rows.filter(is_final=is_final, created_at__gte=moment).order_by("created_at")
+            yield rows.filter(is_final__in=(is_final,), created_at__gte=moment).order_by("created_at")
 
     # Columns and fields.
 
