@@ -238,6 +238,15 @@ def test_same_reference_of_another_account_is_another_transaction() -> None:
     ]
 
 
+def test_sms_of_another_account_does_not_go_with_notifications_of_the_same_reference() -> None:
+    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=20)
+    enter(Kind.SMS_STATUS, "other", "AA-S-1", {"dest": "+6511111111"})
+
+    prune()
+
+    assert list(Sms.objects.values_list("account", "dest")) == [("other", "+6511111111")]
+
+
 def test_sms_without_a_reference_goes_with_its_one_notification() -> None:
     came("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
 
