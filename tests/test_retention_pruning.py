@@ -503,14 +503,14 @@ def test_pace_follows_what_a_transaction_takes(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.sleep", rested.append)
     pace, sizes = Pace(), []
-    for took in (0.15, 0.03, 0.03, 1.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 30.0, 300.0):
+    for took in (0.1, 0.02, 0.02, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 20.0, 200.0):
         with pace.transaction():
             clock[0] += took
         sizes.append(pace.size)
 
     assert sizes == [FIRST, 100, 200, 25, 50, 100, 200, 400, 800, MOST, MOST, MOST, 5, 1]
-    assert [round(seconds, 6) for seconds in rested[:4]] == [0.15, 0.03, 0.03, 1.2]
-    assert round(pace.slowest) == 300
+    assert [round(seconds, 6) for seconds in rested[:4]] == [0.1, 0.02, 0.02, 0.8]
+    assert round(pace.slowest) == 200
 
 
 # The command.
