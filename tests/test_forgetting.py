@@ -415,6 +415,21 @@ def test_file_that_is_brought_in_meanwhile_is_forgotten_in_the_database(
     assert (recover().known, Sms.objects.get().msg, list(folder.iterdir())) == (1, "", [])
 
 
+def test_file_that_was_being_brought_in_when_the_notifications_had_been_read_is_forgotten_too(folder: Path) -> None:
+    one, _ = spooled(folder, "y=6561234567", txn_ref="AA-S-1", sms_status="delivered", dest=EVE)
+    walks: list[str] = []
+
+    def meanwhile(things: Any, what: str) -> Any:
+        yield from things
+        walks.append(what)
+        if walks.count("notifications") == 1 and what == "notifications":
+            inbox.receive(one)
+
+    assert forget([BOB], progress=meanwhile).mentions == 1
+
+    assert all_that_is_kept().count("6561234567") == 0
+
+
 def test_file_that_is_gone_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=EVE, to=OURS)
     monkeypatch.setattr(spool, "waiting", lambda folder: [path])

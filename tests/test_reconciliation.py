@@ -21,7 +21,7 @@ from django_hoiio.reconciliation import Found, Report, history, news, overdue, r
 from django_hoiio.reconciliation.asking import Asker, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
-from django_hoiio.retention.blanking import blank_transactions
+from django_hoiio.retention.blanking import blank_notifications, blank_transactions
 
 from .conftest import arrival, values
 from .hoiio import Hoiio, Request
@@ -127,6 +127,7 @@ def test_what_was_blanked_does_not_come_back_from_history(
     says: Histories, heard: Heard, channel: str, entry: Said, model: Any
 ) -> None:
     news_of(says, channel, entry)
+    blank_notifications(Notification.objects.values_list("pk", flat=True), "default")
     blanked = blank_transactions(model, model.objects.values_list("pk", flat=True), "default")
     heard.clear()
 

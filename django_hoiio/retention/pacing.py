@@ -14,8 +14,8 @@ from ..recording.patience import patiently
 Result = TypeVar("Result")
 
 # Seconds that a transaction aims to take. One may take longer than the one before it, and it is some way from here to
-# the half second that docs/privacy.rst names.
-AIM = 0.15
+# the second that docs/privacy.rst names.
+AIM = 0.1
 
 FIRST, MOST = 50, 1000
 

@@ -31,8 +31,8 @@ NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
 
 # Days that are filled with each script once.
-DAYS = 24
-BLANKED_AFTER, DELETED_AFTER = 6, 14
+DAYS = 16
+BLANKED_AFTER, DELETED_AFTER = 5, 10
 RETENTION_DAYS = dict.fromkeys(Kind.values, (BLANKED_AFTER, DELETED_AFTER))
 
 # More runs than are ever needed, so that it ends by itself.
