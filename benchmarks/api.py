@@ -82,7 +82,10 @@ class _Filled:
 
     def span(self, name: str, rows: int) -> dict[str, str]:
         """A span in which so many SMS are."""
-        width, end = self.gap * rows, datetime.now(timezone.utc) - self.gap * random.randint(min(rows, self.count), self.count)
+        width, end = (
+            self.gap * rows,
+            datetime.now(timezone.utc) - self.gap * random.randint(min(rows, self.count), self.count),
+        )
         return {f"{name}_from": (end - width).isoformat(), f"{name}_to": end.isoformat()}
 
     def since(self, rows: int) -> dict[str, str]:

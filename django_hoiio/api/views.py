@@ -129,7 +129,7 @@ def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
     given = view.request.query_params
     odd = {name: [_NO_PARAMETER % ", ".join(filters.filters)] for name in given if name not in known}
-    odd |= {name: [_TWICE] for name in given if name in known and len(given.getlist(name)) > 1}
+    odd |= {name: [str(_TWICE)] for name in given if name in known and len(given.getlist(name)) > 1}
     if odd:
         raise ValidationError(odd)
     if not filters.is_valid():
