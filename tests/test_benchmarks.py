@@ -192,7 +192,7 @@ def test_filled_rows_look_like_those_that_came(run: Run) -> None:
 MIXED = """
 import json
 from benchmarks.databases import made, use
-use("sqlite", "benchmarks.console_settings")
+use("sqlite", settings="benchmarks.console_settings")
 from benchmarks.mixture import mix
 from benchmarks.models import PlainNotification
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms

@@ -236,6 +236,7 @@ def test_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch
     assert checks.check_databases(None, databases=["default"]) == [checks.databases.E012]
 
 
+@pytest.mark.django_db
 def test_models_give_no_warning_on_any_database() -> None:
     assert django_checks.run_checks(tags=["models"], databases=["default"]) == []
 
