@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -74,7 +75,7 @@ def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[An
 
 def _logged(
     request: HttpRequest, rows: QuerySet[Any], chunks: Iterator[list[tuple[Any, ...]]], writes: Sequence[Write]
-) -> Iterator[list[list[str]]]:
+) -> Generator[list[list[str]], None, None]:
     """The cells; and at the end, also an early one, a log line."""
     count = 0
     try:
@@ -85,10 +86,11 @@ def _logged(
         logger.info("User %s exported %s rows of %s.", request.user.pk, count, rows.model._meta.label)
 
 
-def _file(header: list[str], lines: Iterator[list[list[str]]]) -> Iterator[bytes]:
-    yield (BOM + _csv([header])).encode()
-    for some in lines:
-        yield _csv(some).encode()
+def _file(header: list[str], lines: Generator[list[list[str]], None, None]) -> Generator[bytes, None, None]:
+    with closing(lines):
+        yield (BOM + _csv([header])).encode()
+        for some in lines:
+            yield _csv(some).encode()
 
 
 def _csv(lines: list[list[str]]) -> str:
@@ -97,6 +99,7 @@ def _csv(lines: list[list[str]]) -> str:
     return text.getvalue()
 
 
-async def _asynchronously(content: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (piece := await sync_to_async(lambda: next(content, b""))()) != b"":
-        yield piece
+async def _asynchronously(content: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
+    with closing(content):
+        while (piece := await sync_to_async(lambda: next(content, b""))()) != b"":
+            yield piece
