@@ -1,4 +1,4 @@
-"""Settings of a project with the admin: for `benchmarks.admin`, and for looking at what `benchmarks.fill` has made."""
+"""Settings of a project with the admin: for its pages, its exports, and looking at what `benchmarks.fill` has made."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 where nothing is said")
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     said = parser.parse_args()
-    use(said.database, settings="benchmarks.admin_settings")
+    use(said.database, settings="benchmarks.console_settings")
     admin.autodiscover()
     with made():
         fill(said.rows)

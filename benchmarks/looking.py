@@ -1,11 +1,13 @@
-"""The pages that are measured: those of django_hoiio's lists, and those of a list as most would have written it."""
+"""The pages that are measured: those of the console, and those of a list as most would have written it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.apps import apps
+from django.db.models import QuerySet
 from django.urls import reverse
 
 
@@ -14,44 +16,75 @@ class Look:
     """One page, as its address asks for it."""
 
     name: str
-    model: str
+    path: str
     query: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def path(self) -> str:
-        return reverse(f"admin:{self.model.replace('.', '_')}_changelist")
 
-
-_NOTIFICATIONS, _CALLS, _SMS = "django_hoiio.notification", "django_hoiio.call", "django_hoiio.sms"
+_NOTIFICATIONS, _CALLS, _SMS, _FAXES = (f"django_hoiio.{name}" for name in ("notification", "call", "sms", "fax"))
+_FAILURES = "django_hoiio.receiverfailure"
 _PLAIN = "benchmarks.plainnotification"
 
-STOCK = Look(name="stock: first page", model=_PLAIN)
+STOCK = "stock: first page"
 
 
 def looks() -> Iterator[Look]:
     """All pages, on what is in the tables now."""
-    yield STOCK
-    pages = apps.get_model(_PLAIN)._default_manager.count() // 50
-    yield Look(name="stock: page in the middle", model=_PLAIN, query={"p": str(pages // 2 or 1)})
-    yield Look(name="stock: filter, kind that no row has", model=_PLAIN, query={"kind__exact": "ivr_unhold"})
-    yield Look(name="stock: search", model=_PLAIN, query={"q": "AA-S-filled-9"})
+    half = apps.get_model(_PLAIN)._default_manager.count() // 50 // 2 or 1
+    yield Look(name=STOCK, path=_list(_PLAIN))
+    yield Look(name="stock: page in the middle", path=_list(_PLAIN), query={"p": str(half)})
+    yield Look(name="stock: filter, kind that no row has", path=_list(_PLAIN), query={"kind__exact": "ivr_unhold"})
+    yield Look(name="stock: search", path=_list(_PLAIN), query={"q": "AA-S-filled-9"})
     for name, model, query in (*_ASKED, *_within()):
-        yield Look(name=f"{model.partition('.')[2]}: {name}", model=model, query=query)
+        yield Look(name=f"{model.partition('.')[2]}: {name}", path=_list(model), query=query)
+    yield from _of_one()
+    yield Look(name="dashboard, 30 days", path=reverse("admin:app_list", args=["django_hoiio"]))
+    yield Look(name="dashboard, 365 days", path=reverse("admin:app_list", args=["django_hoiio"]), query={"days": "365"})
+
+
+def _list(model: str) -> str:
+    return reverse(f"admin:{model.replace('.', '_')}_changelist")
+
+
+def _page(model: str, key: int, page: str = "change") -> str:
+    return reverse(f"admin:{model.replace('.', '_')}_{page}", args=[key])
+
+
+def _of_one() -> Iterator[Look]:
+    """The pages of a row in the middle."""
+    for model in (_CALLS, _SMS, _FAXES):
+        key = _middle(model)
+        name = model.partition(".")[2]
+        yield Look(name=f"{name}: its page", path=_page(model, key))
+        yield Look(name=f"{name}: its conversation", path=_page(model, key, "conversation"))
+    yield Look(name="notification: its page", path=_page(_NOTIFICATIONS, _middle(_NOTIFICATIONS)))
+    bulk = {"bulk_txn_ref": _rows(_SMS).exclude(bulk_txn_ref="").order_by("-pk")[0].bulk_txn_ref}
+    yield Look(name="sms: the page of a bulk SMS", path=reverse("admin:django_hoiio_sms_bulk"), query=bulk)
+
+
+def _rows(model: str) -> QuerySet[Any]:
+    rows: QuerySet[Any] = apps.get_model(model)._default_manager.all()
+    return rows
+
+
+def _middle(model: str) -> int:
+    """The key of a row that half of the others are older than."""
+    keys = _rows(model).order_by("pk").values_list("pk", flat=True)
+    middle: int = keys.filter(pk__gte=(keys[0] + keys.reverse()[0]) // 2)[0]
+    return middle
 
 
 def _within() -> Iterator[tuple[str, str, dict[str, str]]]:
     """What depends on the rows that are there."""
-    keys = apps.get_model(_NOTIFICATIONS)._default_manager.order_by("pk").values_list("pk", flat=True)
-    middle = (keys[0] + keys.reverse()[0]) // 2
-    rows = apps.get_model(_NOTIFICATIONS)._default_manager.filter(pk__lte=middle)
-    of_middle = apps.get_model(_SMS)._default_manager.filter(
-        txn_ref=rows.filter(kind="sms_status").order_by("-pk").values_list("txn_ref", flat=True)[0]
-    )[0]
+    middle = _middle(_NOTIFICATIONS)
+    near = _rows(_NOTIFICATIONS).filter(pk__lte=middle, kind="sms_status").order_by("-pk")
+    of_middle = _rows(_SMS).filter(txn_ref=near.values_list("txn_ref", flat=True)[0])[0]
+    day = {"day": f"{of_middle.created_at:%Y-%m-%d}"}
     yield "deep page", _NOTIFICATIONS, {"older_than": str(middle)}
-    yield "day", _NOTIFICATIONS, {"day": f"{of_middle.created_at:%Y-%m-%d}"}
+    yield "day", _NOTIFICATIONS, day
     yield "search, whole reference", _NOTIFICATIONS, {"q": of_middle.txn_ref}
     yield "search, whole number", _NOTIFICATIONS, {"q": of_middle.other_number}
-    yield "day", _SMS, {"day": f"{of_middle.created_at:%Y-%m-%d}"}
+    yield "deep page", _SMS, {"older_than": str(of_middle.pk)}
+    yield "day", _SMS, day
     yield "search, whole reference", _SMS, {"q": of_middle.txn_ref}
     yield "search, whole number", _SMS, {"q": of_middle.other_number}
     yield "search, last 8 digits", _SMS, {"q": of_middle.other_tail}
@@ -87,9 +120,9 @@ _ASKED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("filter, outcome that no row has", _CALLS, {"outcome": "failed"}),
     ("filter, missed", _CALLS, {"missed": "yes"}),
     ("search, session", _CALLS, {"q": "S-filled-9"}),
-    ("first page", "django_hoiio.fax", {}),
-    ("filter, status that is rare", "django_hoiio.fax", {"fax_status__exact": "failed"}),
-    ("first page", "django_hoiio.receiverfailure", {}),
-    ("filter, not mended", "django_hoiio.receiverfailure", {"unmended": "yes"}),
-    ("search", "django_hoiio.receiverfailure", {"q": "AA-S-filled-9"}),
+    ("first page", _FAXES, {}),
+    ("filter, status that is rare", _FAXES, {"fax_status__exact": "failed"}),
+    ("first page", _FAILURES, {}),
+    ("filter, not mended", _FAILURES, {"unmended": "yes"}),
+    ("search", _FAILURES, {"q": "AA-S-filled-9"}),
 )
