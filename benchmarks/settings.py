@@ -53,7 +53,10 @@ ROOT_URLCONF = "benchmarks.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The first two are for the users of the read API.
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_hoiio", "benchmarks"]
-REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["benchmarks.reader.Reader"]}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["benchmarks.reader.Reader"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
 MIDDLEWARE: list[str] = []
 LOGGING_CONFIG = None
 HOIIO = {
