@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from ..paging import REACH, page_of
 from .asking import Asked, finality
-from .cursors import Cursor, Place, Way
+from .cursors import LAST_KEY, Cursor, Place, Way
 
 Rows: TypeAlias = QuerySet[Any]
 
@@ -144,7 +144,8 @@ def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page
     # Behind the page, the first row is that which the cursor is of.
     if cursor.way == Way.OLDER:
         return Page(rows=found, next=ahead, previous=replace(cursor, way=Way.NEWER, key=max(cursor.key - 1, 0)))
-    return Page(rows=found[::-1], next=replace(cursor, way=Way.OLDER, key=cursor.key + 1), previous=ahead)
+    behind = replace(cursor, way=Way.OLDER, key=min(cursor.key + 1, LAST_KEY))
+    return Page(rows=found[::-1], next=behind, previous=ahead)
 
 
 def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
