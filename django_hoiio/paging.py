@@ -63,7 +63,7 @@ def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, reach: in
         floor = (_newest(rows) + 1 if older_than is None else older_than) - reach
         within = within.filter(pk__gte=floor)
     found = list(within.order_by("-pk")[: size + 1])
-    newer = None if older_than is None else max(older_than - 1, 0)
+    newer = None if older_than is None else older_than - 1
     if len(found) > size:
         return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
     if reach and floor > _oldest(rows):

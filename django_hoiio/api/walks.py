@@ -37,7 +37,7 @@ def by_key(rows: Rows, asked: Asked, cursor: Cursor | None, size: int, *, above:
     ends = {} if cursor is None else {_ENDS[cursor.way]: cursor.key}
     page = page_of(rows.filter(asked.rest, pk__gt=above), size=size, reach=REACH if asked.rest else 0, **ends)
     older = None if page.older is None or page.older <= above + 1 else Cursor(way=Way.OLDER, key=page.older)
-    newer = None if page.newer is None else Cursor(way=Way.NEWER, key=page.newer)
+    newer = None if page.newer is None else Cursor(way=Way.NEWER, key=max(page.newer, 0))
     return Page(rows=page.rows, next=older, previous=newer)
 
 
