@@ -48,7 +48,7 @@ def page_of(
 ) -> Page:
     """The newest `size` rows, or those next to a key. With `reach`, looks through so many keys and no more.
 
-    One query, and one for each end of the table that bounds it.
+    One query, and one for each end of the table that bounds it. A key beyond the ends stands for the nearest end.
     """
     if newer_than is not None:
         return _upwards(rows, size, newer_than, reach)
@@ -60,30 +60,33 @@ def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, reach: in
     if older_than is not None:
         within = within.filter(pk__lt=older_than)
     if reach:
-        floor = (_end_of(rows, "-pk") + 1 if older_than is None else older_than) - reach
+        floor = (_newest(rows) + 1 if older_than is None else older_than) - reach
         within = within.filter(pk__gte=floor)
     found = list(within.order_by("-pk")[: size + 1])
     newer = None if older_than is None else older_than - 1
     if len(found) > size:
         return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
-    if reach and floor > _end_of(rows, "pk"):
+    if reach and floor > _oldest(rows):
+        # There was nothing to look through: a key that no row has had, or has no longer.
+        if not found and older_than is not None and floor > _newest(rows):
+            return _downwards(rows, size, None, reach)
         return Page(rows=found, older=floor, newer=newer, looked_to=floor)
     return Page(rows=found, newer=newer)
 
 
 def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Page:
-    within = rows.filter(pk__gt=newer_than)
-    if reach:
-        within = within.filter(pk__lte=newer_than + reach)
+    oldest = _oldest(rows)
+    # What was there before the oldest is gone, and is not looked through.
+    ceiling = max(newer_than, oldest - 1) + reach
+    within = rows.filter(pk__gt=newer_than, pk__lte=ceiling) if reach else rows.filter(pk__gt=newer_than)
     found = list(within.order_by("pk")[: size + 1])
-    older = newer_than + 1 if _end_of(rows, "pk") <= newer_than else None
+    older = newer_than + 1 if 0 < oldest <= newer_than else None
     if len(found) > size:
         return Page(rows=found[:size][::-1], older=older, newer=found[size - 1].pk)
-    if reach and newer_than + reach < _end_of(rows, "-pk"):
-        ceiling = newer_than + reach
+    newest = _newest(rows)
+    if reach and ceiling < newest:
         return Page(rows=found[::-1], older=older, newer=ceiling, looked_to=ceiling)
-    # Nothing newer: the first page has these rows, and is full.
-    return _downwards(rows, size, None, reach)
+    return Page(rows=found[::-1], older=older and min(older, newest + 1))
 
 
 def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
@@ -97,7 +100,16 @@ def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
     return Keys(keys=keys, are_all=len(keys) <= FEW)
 
 
-def _end_of(rows: QuerySet[Any], order: str) -> int:
-    """The first key of the whole table in an order; 0 where it is empty."""
+def _oldest(rows: QuerySet[Any]) -> int:
+    """The lowest key of the whole table; 0 where it is empty."""
+    return _first_key(rows, "pk")
+
+
+def _newest(rows: QuerySet[Any]) -> int:
+    """The highest key of the whole table; 0 where it is empty."""
+    return _first_key(rows, "-pk")
+
+
+def _first_key(rows: QuerySet[Any], order: str) -> int:
     keys = rows.model._default_manager.using(rows.db).order_by(order).values_list("pk", flat=True)
     return keys.first() or 0

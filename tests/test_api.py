@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 from typing import Any
@@ -269,6 +270,24 @@ def test_viewer_gets_no_number_text_link_or_raw_request() -> None:
     assert '"other_number": "+65••••1111", "from": "+65••••1111", "to": "+65••••0000"' in seen
     assert '"msg": "••••"' in seen
     assert '"raw": null' in seen
+
+
+@pytest.mark.usefixtures("filled")
+def test_no_other_way_of_asking_shows_a_viewer_more() -> None:
+    client, secrets = staff(), NUMBERS + LINKS + HIDDEN_RAW[:-1]
+    paths = [path.rstrip("/") for path in every_path() if path]
+    answers = [
+        *(client.get(f"{API}{path}{suffix}") for path in paths for suffix in (".json", ".api", "/?format=api")),
+        *(client.options(f"{API}{path}/", headers={"accept": "text/html"}) for path in paths),
+        *(client.head(f"{API}{path}/") for path in paths),
+    ]
+
+    assert {answer.status_code for answer in answers} == {200}
+    texts = [html.unescape(answer.content.decode()) for answer in answers]
+    assert [each for each in secrets if any(each in text for text in texts)] == []
+    # They are the pages that show it to others.
+    (sms,) = Sms.objects.filter(txn_ref="AA-SI-85")
+    assert "whisper" in staff("see_numbers").get(f"{API}sms/{sms.pk}.api").content.decode()
 
 
 @pytest.mark.usefixtures("filled")

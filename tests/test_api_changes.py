@@ -188,6 +188,19 @@ def test_what_is_kept_a_while_after_it_came_is_given(client: Client) -> None:
     assert changed(client, "sms/", moment + timedelta(minutes=2)) == []
 
 
+@pytest.mark.parametrize("minutes", [4, 20])
+def test_what_is_entered_late_is_given_to_who_asks_for_as_much_earlier(client: Client, minutes: int) -> None:
+    report("AA-S-0", "queued", ago(days=1))
+    # A transaction that was open for so long: meanwhile Hoiio has told all that it will.
+    report("AA-S-1", "delivered", ago(minutes=minutes))
+    asked = now()
+    send("AA-S-1")
+
+    assert changed(client, "sms/", asked) == (["AA-S-1"] if minutes < 5 else [])
+    (row,) = rows_since(client, "sms/", asked - timedelta(minutes=minutes))
+    assert (row["txn_ref"], row["msg"]) == ("AA-S-1", "Hi")
+
+
 def test_what_the_receivers_were_told_late_of_does_not_stand_in_the_way(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     report("AA-S-2", "queued", ago(days=1), Origin.SPOOL)

@@ -168,14 +168,46 @@ def test_cursor_of_another_list_is_not_found(cursor: str, query: dict[str, str])
     assert read(staff(), "sms/", 404, cursor=cursor, **query) == {"detail": message}
 
 
-@pytest.mark.parametrize("cursor", ["older.0", "newer.0", "older." + "9" * 18, "newer." + "9" * 18])
-@pytest.mark.parametrize("query", [{}, {"tag": "t"}])
-def test_cursor_beyond_the_ends_is_a_page(cursor: str, query: dict[str, str]) -> None:
+LAST = "9" * 18
+FAR = "9" * 16
+
+
+@pytest.mark.parametrize(
+    ("query", "below", "above"),
+    [
+        ({}, "0", LAST),
+        # Looked for key by key.
+        ({"account": "default"}, "0", LAST),
+        ({"tag": "t"}, "0", LAST),
+        ({"final": "false"}, "0.0", f"{FAR}.{LAST}"),
+    ],
+)
+def test_cursor_beyond_the_ends_is_the_page_at_the_end(query: dict[str, str], below: str, above: str) -> None:
     make(3, tag="t")
+    client, every = staff(), ["AA-S-2", "AA-S-1", "AA-S-0"]
 
-    rows = read(staff(), "sms/", cursor=cursor, **query)["results"]
+    def beyond(cursor: str) -> tuple[list[str], list[list[str]], list[list[str]]]:
+        page = read(client, "sms/", cursor=cursor, **query)
+        rest = [list(pages(client, page[link], link=link)) if page[link] else [] for link in ("next", "previous")]
+        return [row["txn_ref"] for row in page["results"]], *rest
 
-    assert len(rows) == (3 if cursor in ("newer.0", "older." + "9" * 18) else 0)
+    assert beyond(f"older.{above}")[:2] == (every, [])
+    assert beyond(f"newer.{below}")[::2] == (every, [])
+    # Nothing is there, and the way back leads to all of it.
+    assert beyond(f"newer.{above}") == ([], [every], [])
+    assert beyond(f"older.{below}") == ([], [], [every])
+
+
+@pytest.mark.parametrize("query", [{}, {"account": "default"}, {"tag": "t"}, {"final": "false"}])
+def test_way_back_has_each_row_once(query: dict[str, str]) -> None:
+    make(25, tag="t")
+    client = staff()
+    second = read(client, read(client, "sms/", page_size=10, **query)["next"])
+    Sms.objects.bulk_create([sms(number, tag="t") for number in range(25, 28)])
+
+    back = list(pages(client, second["previous"], link="previous"))
+
+    assert back == [[f"AA-S-{number}" for number in numbers] for numbers in (range(24, 14, -1), range(27, 24, -1))]
 
 
 # Filters.

@@ -208,6 +208,20 @@ def test_json_body_is_searched() -> None:
     assert bytes(notification.body).decode() == body.replace("\\u002b65 6123 4567", "removed")
 
 
+@pytest.mark.parametrize("gap", ["\u00a0", "\u2011", "\u2013", "\u202f", "\u3000", "\\u2011", "\\\\x2d"])
+def test_what_each_database_escapes_in_its_own_way_is_found(gap: str) -> None:
+    # JSON is kept as ASCII by SQLite and MariaDB, and a traceback quotes values as Python writes them.
+    number = f"+65{gap}6123{gap}4567"
+    notification = came("", "sms", txn_ref="AA-S-1", sms_status="delivered", dest=EVE, x=number)
+    traceback = f"KeyError: {number!r} {number!a}"
+    failure = ReceiverFailure.objects.create(notification=notification, signal="a", receiver="a", traceback=traceback)
+
+    forgotten()
+
+    assert "4567" not in repr([values(notification), values(failure)])
+    assert notification.params["dest"] == EVE
+
+
 def test_digest_of_a_text_goes_with_the_mention() -> None:
     for text in ("call +6561234567", "second"):
         text_from(EVE, text, "AA-SI-1")

@@ -51,10 +51,9 @@ def test_newer_pages_go_up_the_same_way(keys: list[int]) -> None:
     assert shown(second) == (keys[5:1:-1], keys[1] + 1, keys[5], None)
 
 
-def test_newer_page_that_would_not_be_full_is_the_first(keys: list[int]) -> None:
-    first = shown(page_of(every(), size=4))
-    assert shown(page_of(every(), size=4, newer_than=keys[7])) == first
-    assert shown(page_of(every(), size=4, newer_than=keys[9] + 1000)) == first
+def test_last_newer_page_has_what_is_newer_and_nothing_twice(keys: list[int]) -> None:
+    assert shown(page_of(every(), size=4, newer_than=keys[7])) == (keys[:-3:-1], keys[7] + 1, None, None)
+    assert shown(page_of(every(), size=4, newer_than=keys[5])) == (keys[:-5:-1], keys[5] + 1, None, None)
 
 
 def test_page_from_below_all_keys_has_the_oldest(keys: list[int]) -> None:
@@ -66,8 +65,24 @@ def test_page_that_ends_with_the_last_row_leads_nowhere(keys: list[int]) -> None
     assert page_of(every(), size=9).older == keys[1]
 
 
-def test_page_above_all_keys_begins_with_the_newest(keys: list[int]) -> None:
-    assert [row.pk for row in page_of(every(), size=4, older_than=10**17).rows] == keys[:-5:-1]
+@pytest.mark.parametrize("reach", [0, 5])
+def test_page_above_all_keys_begins_with_the_newest(keys: list[int], reach: int) -> None:
+    page = page_of(every(), size=4, older_than=10**17, reach=reach)
+    assert ([row.pk for row in page.rows], page.older) == (keys[:-5:-1], keys[6])
+
+
+@pytest.mark.parametrize("reach", [0, 5])
+def test_nothing_is_newer_than_what_is_above_all_keys(keys: list[int], reach: int) -> None:
+    assert shown(page_of(every(), size=4, newer_than=10**17, reach=reach)) == ([], keys[9] + 1, None, None)
+
+
+def test_key_above_all_is_not_looked_down_from_for_ever(keys: list[int]) -> None:
+    assert shown(page_of(ended(), size=4, older_than=10**17, reach=5)) == ([], keys[5], None, keys[5])
+
+
+def test_keys_below_all_are_not_looked_through(keys: list[int]) -> None:
+    Notification.objects.filter(pk__in=keys[:2]).delete()
+    assert shown(page_of(ended(), size=4, newer_than=0, reach=1)) == ([keys[2]], None, keys[2], keys[2])
 
 
 def test_empty_table_has_an_empty_page() -> None:
@@ -93,7 +108,7 @@ def test_full_page_is_not_cut(keys: list[int]) -> None:
 
 def test_page_looks_up_no_further_than_its_reach(keys: list[int]) -> None:
     assert shown(page_of(ended(), size=4, newer_than=keys[3], reach=3)) == ([], keys[3] + 1, keys[6], keys[6])
-    assert shown(page_of(ended(), size=4, newer_than=0, reach=keys[3])) == ([keys[2]], None, keys[3], keys[3])
+    assert shown(page_of(ended(), size=4, newer_than=keys[1], reach=2)) == ([keys[2]], keys[1] + 1, keys[3], keys[3])
 
 
 def test_gap_left_by_what_was_deleted_is_no_end(keys: list[int]) -> None:

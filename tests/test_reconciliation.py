@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import pytest
 from django.db.models import Model
@@ -470,6 +471,19 @@ def test_two_runs_at_once_keep_and_tell_one_arrival(
 
     assert set(run().found) == {Found.KNOWN}
     assert (Notification.objects.count(), names(heard)) == (1, ["sms_status"])
+
+
+def test_name_of_what_hoiio_said_is_guessed_by_nobody_without_the_key(says: Histories, settings: Any) -> None:
+    # All but the number is shown to who may not see it, and a few of its digits: the rest would be tried in no time.
+    now = datetime.now(timezone.utc)
+    entry = Entry(account="default", channel=Channel.SMS, txn_ref="AA-S-1", said=SMS, asked_at=now)
+
+    def name_under(key: str) -> UUID:
+        settings.SECRET_KEY = key
+        return news.arrival_of(entry, []).uuid
+
+    first, second, again = map(name_under, ("one", "other", "one"))
+    assert (first == again, first == second) == (True, False)
 
 
 def test_raw_row_that_is_read_again_says_the_same(says: Histories) -> None:

@@ -77,13 +77,10 @@ class KeyedList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.place = Place.of(request.GET)
         self.older_than = self._older_than()
-        self.page = page_of(
-            self.queryset,
-            size=self.list_per_page,
-            older_than=self.older_than,
-            newer_than=self.place.newer_than,
-            reach=self.place.reach if self.is_looked_for else 0,
-        )
+        self.page = self._page(older_than=self.older_than, newer_than=self.place.newer_than)
+        if self.place.newer_than is not None and self.page.newer is None:
+            # Nothing is newer: the first page has these rows, and is full.
+            self.page = self._page()
         self.result_list = self.page.rows
         for row in self.page.rows:
             self.model_admin.veil(request, row)
@@ -91,6 +88,12 @@ class KeyedList(ChangeList):
         self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
+
+    def _page(self, *, older_than: int | None = None, newer_than: int | None = None) -> Page:
+        reach = self.place.reach if self.is_looked_for else 0
+        return page_of(
+            self.queryset, size=self.list_per_page, older_than=older_than, newer_than=newer_than, reach=reach
+        )
 
     def _older_than(self) -> int | None:
         moment = self.place.day_after

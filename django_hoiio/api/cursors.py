@@ -11,6 +11,9 @@ from typing import NamedTuple
 # A way to go on; a moment in microseconds where rows are in order of moments; a primary key.
 PATTERN = r"^(older|newer|told|sent)(\.[0-9]{1,16})?\.[0-9]{1,18}$"
 
+# No cursor has a higher key.
+LAST_KEY = 10**18 - 1
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timezone
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
@@ -30,26 +30,19 @@ class ParametersBackend(DjangoFilterBackend):
     """Tells the browsable API and the schema which parameters a list has; a list asks its filters itself."""
 
 
-class MomentField(forms.CharField):
-    """A moment with its offset from UTC."""
+class ReadField(forms.CharField):
+    """A text that is read as something else; `None` where it is empty."""
 
-    def clean(self, value: Any) -> datetime | None:
+    def __init__(self, *, read: Callable[[str], Any], refusal: _StrPromise, **kwargs: Any) -> None:
+        self.read, self.refusal = read, refusal
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
         text = super().clean(value)
-        moment = read_moment(text)
-        if text and moment is None:
-            raise ValidationError(_("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00."))
-        return moment
-
-
-class DayField(forms.CharField):
-    """A day, as ISO 8601 writes it."""
-
-    def clean(self, value: Any) -> date | None:
-        text = super().clean(value)
-        day = read_day(text)
-        if text and day is None:
-            raise ValidationError(_("Write a day, for example 2026-11-25."))
-        return day
+        read = self.read(text)
+        if text and read is None:
+            raise ValidationError(self.refusal)
+        return read
 
 
 class Parameter(django_filters.Filter):
@@ -108,12 +101,27 @@ class Truth(Parameter, django_filters.TypedChoiceFilter):
 
 
 class Moment(Parameter, django_filters.CharFilter):
-    field_class = MomentField
+    """A moment with its offset from UTC."""
+
+    field_class = ReadField
     schema: Mapping[str, Any] = {"type": "string", "format": "date-time"}
     example = "2026-11-25T10:00:00+08:00"
 
     def __init__(self, help_text: _StrPromise) -> None:
-        super().__init__(help_text=help_text)
+        refusal = _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
+        super().__init__(help_text=help_text, read=read_moment, refusal=refusal)
+
+
+class Day(Parameter, django_filters.CharFilter):
+    """A day, as ISO 8601 writes it."""
+
+    field_class = ReadField
+    schema: Mapping[str, Any] = {"type": "string", "format": "date"}
+    example = "2026-11-25"
+
+    def __init__(self, help_text: _StrPromise) -> None:
+        refusal = _("Write a day, for example 2026-11-25.")
+        super().__init__(help_text=help_text, read=read_day, refusal=refusal)
 
 
 class Filters(django_filters.FilterSet):
@@ -200,15 +208,6 @@ class SmsFilters(TransactionFilters):
 
 class FaxFilters(TransactionFilters):
     fax_status = _word(_("How far they have got. Known words:"), FaxStatus, "answered")
-
-
-class Day(Parameter, django_filters.CharFilter):
-    field_class = DayField
-    schema: Mapping[str, Any] = {"type": "string", "format": "date"}
-    example = "2026-11-25"
-
-    def __init__(self, help_text: _StrPromise) -> None:
-        super().__init__(help_text=help_text)
 
 
 class TotalFilters(django_filters.FilterSet):

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from ..paging import REACH, page_of
 from .asking import Asked, finality
-from .cursors import Cursor, Place, Way
+from .cursors import LAST_KEY, Cursor, Place, Way
 
 Rows: TypeAlias = QuerySet[Any]
 
@@ -37,7 +37,7 @@ def by_key(rows: Rows, asked: Asked, cursor: Cursor | None, size: int, *, above:
     ends = {} if cursor is None else {_ENDS[cursor.way]: cursor.key}
     page = page_of(rows.filter(asked.rest, pk__gt=above), size=size, reach=REACH if asked.rest else 0, **ends)
     older = None if page.older is None or page.older <= above + 1 else Cursor(way=Way.OLDER, key=page.older)
-    newer = None if page.newer is None else Cursor(way=Way.NEWER, key=page.newer)
+    newer = None if page.newer is None else Cursor(way=Way.NEWER, key=max(page.newer, 0))
     return Page(rows=page.rows, next=older, previous=newer)
 
 
@@ -144,7 +144,8 @@ def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page
     # Behind the page, the first row is that which the cursor is of.
     if cursor.way == Way.OLDER:
         return Page(rows=found, next=ahead, previous=replace(cursor, way=Way.NEWER, key=max(cursor.key - 1, 0)))
-    return Page(rows=found[::-1], next=replace(cursor, way=Way.OLDER, key=cursor.key + 1), previous=ahead)
+    behind = replace(cursor, way=Way.OLDER, key=min(cursor.key + 1, LAST_KEY))
+    return Page(rows=found[::-1], next=behind, previous=ahead)
 
 
 def _require(cursor: Cursor | None, *, has_moment: bool) -> None:

@@ -1,9 +1,9 @@
 """How one phone number may be spelled, and where a text holds it.
 
 A number is its digits, country code and all. It may begin with a plus, `00` or neither, have blanks, hyphens, dots,
-slashes and brackets in between, be percent-encoded once or twice, and be escaped as JSON does it. Other digits right
-before or after it make it another number. Its last digits alone are another number too: Hong Kong and Singapore share
-theirs.
+slashes and brackets in between, be percent-encoded once or twice, and be escaped as JSON and Python do it. Other digits
+right before or after it make it another number. Its last digits alone are another number too: Hong Kong and Singapore
+share theirs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ FEWEST_DIGITS = 7
 _WRITTEN = re.compile(r"\s*\+?[\d\s().\-/]+", re.ASCII)
 
 # What may stand between two digits, decoded and not.
-_BETWEEN = " \t\r\n\u00a0\u2007\u202f-.()/+\u00ad\u2010\u2011\u2012\u2013\u2014\u2015"
+_BETWEEN = " \t\r\n\u00a0\u3000-.()/+\u00ad\u2212\u2060\ufeff" + "".join(map(chr, range(0x2000, 0x2030)))
 _SQUEEZE = dict.fromkeys(map(ord, _BETWEEN))
-_ESCAPE = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9ADad]|[Cc]2%(?:25)?[Aa]0)|\\u00(?:20|[Aa]0|2[89BDEFbdef])"
-_GAP = rf"(?:[{re.escape(_BETWEEN)}]|{_ESCAPE}){{0,3}}"
+_PERCENT = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9ADad]|[Cc]2%(?:25)?[Aa]0)"
+_JSON = r"\\u(?:00(?:20|[Aa]0|2[89BDEFbdef])|20[0-2][0-9A-Fa-f])"
+_GAP = rf"(?:[{re.escape(_BETWEEN)}]|{_PERCENT}|{_JSON}){{0,3}}"
 _PLUS = r"(?:\+|%(?:25)?2[Bb]|\\u002[Bb]|00)"
 # A digit before makes it another number, unless it ends an escape, as in `%206511111111`.
 _BEGIN = r"(?:(?<![0-9])|(?<=%[0-24-9A-Fa-f][0-9])|(?<=%25[0-24-9A-Fa-f][0-9])|(?<=\\u00[0-24-9A-Fa-f][0-9]))"
-_JSON_ESCAPE = re.compile(r"\\u00([0-9A-Fa-f]{2})")
+# As JSON and Python write a character, in a text in such a text, too.
+_ESCAPED = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+# As they are typed in East Asia.
+_FULL_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+-.()/")}
 
 
 def digits_of(number: str) -> str:
@@ -94,6 +98,8 @@ def _encoding_of(raw: bytes) -> str:
 
 
 def _decoded(text: str) -> str:
-    if "\\u00" in text:
-        text = _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text)
-    return unquote(unquote(text)) if "%" in text else text
+    if "%" in text:
+        text = unquote(unquote(text))
+    if "\\" in text:
+        text = _ESCAPED.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), text)
+    return text if text.isascii() else text.translate(_FULL_WIDTH)

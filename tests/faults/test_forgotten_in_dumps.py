@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 import pytest
@@ -43,6 +44,9 @@ MENTIONS = [
     "%2B65-6123-4567",
     "%28%2B65%29+6123.4567",
     "%36561234567",
+    "%2B65%E2%80%916123%C2%A04567",
+    "%2B65%5Cu20116123%5Cu00a04567",
+    "%EF%BC%96%EF%BC%95%EF%BC%96%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96%EF%BC%97",
 ]
 
 DUMPS = {
@@ -70,8 +74,8 @@ def dump() -> str:
 
 def times_found(text: str) -> int:
     """How often the number is there, however it is spelled: with all taken away that may stand between its digits."""
-    read = re.sub(r"\\+u00(\w\w)", lambda escape: chr(int(escape[1], 16)), text)
-    return re.sub(r"[^0-9A-Za-z]", "", unquote(unquote(read))).count("6561234567")
+    read = re.sub(r"\\+u([0-9A-Fa-f]{4})", lambda escape: chr(int(escape[1], 16)), unquote(unquote(text)))
+    return re.sub(r"[^0-9A-Za-z]", "", normalize("NFKC", read)).count("6561234567")
 
 
 def files(folder: Path) -> str:
