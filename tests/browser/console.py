@@ -7,7 +7,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
+from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext
 
 ACTIONS = ("run_receivers", "dispatch", "reconcile", "export")
@@ -28,9 +30,7 @@ def hire() -> dict[str, User]:
 def user(name: str, rights: Iterable[str]) -> User:
     made = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     allowed = Permission.objects.filter(content_type__app_label="django_hoiio")
-    made.user_permissions.set(
-        allowed.filter(codename__in=[*rights, *(f"view_{model}" for model in _MODELS)])
-    )
+    made.user_permissions.set(allowed.filter(codename__in=[*rights, *(f"view_{model}" for model in _MODELS)]))
     return made
 
 
@@ -47,3 +47,8 @@ def logged_in(browser: Browser, url: str, who: User, **options: Any) -> BrowserC
     # Chromium asks for the icon of a site by itself, and this one has none.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return context
+
+
+def page_of(row: Model, page: str = "change") -> str:
+    """The path of a row's page, below that of the admin."""
+    return reverse(f"admin:django_hoiio_{row._meta.model_name}_{page}", args=[row.pk]).removeprefix("/admin/")
