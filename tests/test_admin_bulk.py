@@ -126,7 +126,11 @@ def test_numbers_that_failed_are_listed_to_be_copied() -> None:
     failed = Sms.objects.get(txn_ref="AA-S-3")
     assert f'<a href="{url(failed)}">AA-S-3</a>' in page
     assert f'<a href="{url(failed, "conversation")}">+6580000003</a>' in page
-    assert "failed, success_ok" in page
+    # That it was accepted is not said of one that has got further.
+    assert re.findall(r'<span class="hoiio-label hoiio-bad">(.*?)</span>', page) == [
+        "failed",
+        "error_dest_not_supported",
+    ]
 
 
 @pytest.mark.usefixtures("sent")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -24,7 +24,7 @@ from django_hoiio.searching import LONGEST
 from django_hoiio.veils import NUMBER
 
 from .conversations import ConversationPage
-from .wording import amount, words_of
+from .wording import amount
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -42,6 +42,8 @@ class Share:
 
     name: str
     title: _StrOrPromise
+    # The class of its colour, as in labels.
+    tone: str
     count: int
     # Where its part of the bar begins, and how long it is, of 1,000.
     start: float = 0
@@ -71,6 +73,7 @@ _TITLES: dict[str, _StrOrPromise] = {
     "failed": _("Failed"),
     "refused": _("Refused"),
 }
+_TONES = {"delivered": "good", "waiting": "going", "failed": "bad", "refused": "vain"}
 _WORDS = {
     SmsStatus.DELIVERED.value: "delivered",
     SmsStatus.FAILED.value: "failed",
@@ -109,15 +112,22 @@ def shares_of(bulk: Bulk) -> list[Share]:
     shares, start = [], 0.0
     for name, title in _TITLES.items():
         width = round(1000 * bulk.counts[name] / (len(bulk.rows) or 1), 2)
-        shares.append(Share(name=name, title=title, count=bulk.counts[name], start=round(start, 2), width=width))
+        shares.append(
+            Share(
+                name=name,
+                title=title,
+                tone=_TONES[name],
+                count=bulk.counts[name],
+                start=round(start, 2),
+                width=width,
+            )
+        )
         start += width
     return shares
 
 
 class BulkPage(ConversationPage):
     """Adds the page of a bulk SMS, and leads to it from each of its messages and from the search."""
-
-    statuses: ClassVar[tuple[str, ...]]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.bulk_view)
@@ -179,8 +189,7 @@ class BulkPage(ConversationPage):
         return TemplateResponse(request, "admin/django_hoiio/bulk.html", context)
 
     def _line(self, request: HttpRequest, sms: Sms) -> tuple[str, str, str]:
-        words = ", ".join(told.word for told in words_of(sms, self.statuses))
-        return self.link_to(request, sms), self.number_link(sms, "other_number"), words
+        return self.link_to(request, sms), self.number_link(sms, "other_number"), self.status_words(sms)
 
     def _messages_of(self, request: HttpRequest, account: str, reference: str) -> list[Sms]:
         if not reference or "\0" in reference + account or len(reference) > LONGEST:

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.kinds import Direction
 from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
 from django_hoiio.veils import NUMBER
 
+from .labels import label
 from .reading import ReadOnlyAdmin
 from .sections import open_button
 from .wording import size, words_of
@@ -160,9 +163,22 @@ class Message:
 class ConversationPage(ReadOnlyAdmin):
     """Adds the page of the conversation with the number of a row. Its URL has the row's key, never the number."""
 
+    # The fields whose words say where a row stands.
+    statuses: ClassVar[tuple[str, ...]]
+
     class Media:
-        css = {"all": ("django_hoiio/pages.css",)}
+        css = {"all": ("django_hoiio/conversation.css",)}
         js = ("django_hoiio/copy.js",)
+
+    @admin.display(description=_("status"))
+    def status_words(self, row: Transaction) -> str:
+        """Each word once, so that two legs that were answered are one answered call."""
+        words = {told.raw: told.word for told in words_of(row, self.statuses)}
+        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
+
+    def listed(self, words: dict[str, str]) -> dict[str, str]:
+        """The words, of those that are told, that are shown beside its reference."""
+        return words
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.conversation_view)
@@ -221,8 +237,8 @@ class ConversationPage(ReadOnlyAdmin):
             for model in MODELS
             if site.is_registered(model)
             # Another admin would not veil what it shows.
-            and isinstance(admin := site.get_model_admin(model), ConversationPage)
-            and admin.has_view_permission(request)
+            and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
+            and its_admin.has_view_permission(request)
         ]
 
     def _turn(self, request: HttpRequest, way: str, place: Place | None) -> str:
@@ -235,8 +251,8 @@ class ConversationPage(ReadOnlyAdmin):
         return f"?{query.urlencode()}"
 
     def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
-        admin: Any = self.admin_site.get_model_admin(type(row))
-        admin.veil(request, row)
+        its_admin: Any = self.admin_site.get_model_admin(type(row))
+        its_admin.veil(request, row)
         return Message(
             row=row,
             kind=row._meta.verbose_name,
@@ -246,8 +262,8 @@ class ConversationPage(ReadOnlyAdmin):
                 current_app=self.admin_site.name,
             ),
             day=localtime(row.created_at).date().isoformat(),
-            status=", ".join(told.word for told in words_of(row, admin.statuses)),
-            cost=admin.cost(row),
+            status=its_admin.status_words(row),
+            cost=its_admin.cost(row),
             size=", ".join(size(row)),
             text=getattr(row, "msg", ""),
             document=open_button(getattr(row, "fax_url", "")),

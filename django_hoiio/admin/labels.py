@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 
 from django_hoiio.kinds import CallState, CallStatus, SmsStatus
 
-# The classes are in admin.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
+# The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
 _TONES: dict[str, str] = {
     SmsStatus.DELIVERED: "good",
     SmsStatus.RECEIVED: "good",

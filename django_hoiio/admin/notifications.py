@@ -67,7 +67,6 @@ class NotificationAdmin(ReadOnlyAdmin):
     )
 
     class Media:
-        css = {"all": ("django_hoiio/pages.css",)}
         js = ("django_hoiio/copy.js",)
 
     def fitting_actions(self, row: Notification) -> Iterable[Action]:

@@ -51,7 +51,7 @@ class ReadOnlyAdmin(ActingAdmin):
     exported: ClassVar[tuple[str, ...]] = ()
 
     class Media:
-        css = {"all": ("django_hoiio/admin.css",)}
+        css = {"all": ("django_hoiio/theme.css", "django_hoiio/lists.css", "django_hoiio/pages.css")}
 
     def sections(self, request: HttpRequest, row: Any) -> Iterable[Section]:
         """What stands below the fields of the row's page."""

@@ -22,7 +22,7 @@ from .bulk import BulkPage
 from .conversations import ConversationPage
 from .exporting import export_as_csv
 from .filters import AnyStatus, Missed, Open, Overdue
-from .labels import label, minute
+from .labels import minute
 from .sections import open_button
 from .timeline import timeline_of
 from .wording import amount, sentence, words_of
@@ -72,8 +72,8 @@ class TransactionAdmin(ConversationPage):
     moment = "created_at"
     change_form_template = "admin/django_hoiio/transaction.html"
 
-    # The fields whose words say where it stands.
-    statuses: ClassVar[tuple[str, ...]]
+    class Media:
+        css = {"all": ("django_hoiio/timeline.css",)}
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, help_texts=_HELP, **kwargs)
@@ -119,16 +119,6 @@ class TransactionAdmin(ConversationPage):
     other_number_link = _number("other_number", _("other number"))
     from_number_link = _number("from_number", _("from"))
     dest_link = _number("dest", _("destination"))
-
-    @admin.display(description=_("status"))
-    def status_words(self, row: Transaction) -> str:
-        """Each word once, so that two legs that were answered are one answered call."""
-        words = {told.raw: told.word for told in words_of(row, self.statuses)}
-        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
-
-    def listed(self, words: dict[str, str]) -> dict[str, str]:
-        """The words, of those that are told, that the list shows."""
-        return words
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
@@ -183,6 +173,9 @@ class SmsAdmin(BulkPage, TransactionAdmin):
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
     )
+
+    class Media:
+        css = {"all": ("django_hoiio/bulk.css",)}
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
         """Leave out that it was accepted, once it has got further."""

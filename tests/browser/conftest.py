@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 from django_hoiio.sandbox import outbox
 from django_hoiio.sandbox.exchange import exchange
 
+from . import console
 from .application import listening
+from .workshop import ACCOUNTS, TIME_ZONE, Workshop
 
 # Playwright has an event loop of its own in the thread of the tests, and Django takes it for the tests'.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -33,6 +41,20 @@ def _project() -> Iterator[None]:
     middleware = ["tests.browser.admin_policy.strict", *django_settings.MIDDLEWARE]
     with override_settings(INSTALLED_APPS=apps, ROOT_URLCONF="tests.browser.urls", MIDDLEWARE=middleware):
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database; pytest-django makes none for a run in which no test is marked, as those that share their rows."""
+    database = connection.settings_dict
+    if database["NAME"] == database["TEST"]["NAME"]:
+        yield
+        return
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +123,50 @@ def open_telephone(browser: Browser, application: str, complaints: Complaints) -
 @pytest.fixture
 def telephone(open_telephone: Open) -> Page:
     return open_telephone()
+
+
+# The console, shared by the tests of a file, which look and change nothing.
+
+
+@pytest.fixture(scope="module")
+def days() -> int:
+    """How long the workshop has been open."""
+    return 3
+
+
+@pytest.fixture(scope="module")
+def staff(
+    days: int, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, User]]:
+    """Those who work at the workshop, by what they may; what it lived through is gone with the file."""
+    spool: Path = tmp_path_factory.mktemp("spool")
+    given = {"REQUIRE_PROOF": False, "ACCOUNTS": ACCOUNTS, "SPOOL_DIR": str(spool)}
+    with override_settings(HOIIO=given, TIME_ZONE=TIME_ZONE), django_db_blocker.unblock():
+        Workshop(days).open()
+        yield console.hire()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture(scope="module")
+def console_url(staff: dict[str, User]) -> Iterator[str]:
+    server = LiveServer("127.0.0.1")
+    yield f"{server.url}/admin/"
+    server.stop()
+
+
+@pytest.fixture
+def look(browser: Browser, console_url: str, staff: dict[str, User], complaints: Complaints) -> Iterator[Open]:
+    """Open a page of the console as one of those, in a window of its own."""
+    contexts = []
+
+    def look(path: str = "django_hoiio/", who: str = "chief", **options: Any) -> Page:
+        context = console.logged_in(browser, console_url, staff[who], **options)
+        contexts.append(context)
+        page = context.new_page()
+        complaints.watch(page)
+        page.goto(console_url + path)
+        return page
+
+    yield look
+    for context in contexts:
+        context.close()

