@@ -14,7 +14,9 @@ MARKED = """
     const focused = document.activeElement;
     if (focused === document.body) return true;
     const style = getComputedStyle(focused), box = focused.getBoundingClientRect();
-    const isOutlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    // The button of the calendar within the field of a date: the browser outlines it, and tells no script.
+    const isWithin = focused.matches("input[type=date]:not(:focus-visible)");
+    const isOutlined = isWithin || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
     const isInside = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
     return (isOutlined || style.boxShadow !== "none") && isInside && box.width > 0;
 })()

@@ -93,9 +93,11 @@ class Workshop:
             self._sms_received(self._soon(morning))
         for _ in range(round(5 * weight)):
             self._call(self._soon(morning), self.random.choice(["default", "default", ABROAD]))
-        for _ in range(round(2 * weight)):
+        for _ in range(round(4 * weight)):
             self._menu(self._soon(morning))
-        if self.random.random() < 0.5 * weight:
+        for _ in range(round(self.random.choice([0, 1, 2]) * weight)):
+            self._hung_up(self._soon(morning))
+        for _ in range(round(self.random.choice([0, 1, 1, 2, 3]) * weight)):
             self._fax(self._soon(morning))
 
     def _today(self) -> None:
@@ -148,6 +150,13 @@ class Workshop:
             "currency": currency,
         }
         self.say(moment, "voice", {**self._named("AA-C", moment), **said}, account)
+
+    def _hung_up(self, moment: datetime) -> None:
+        """Somebody who calls, and does not wait until the menu speaks."""
+        named = self._named("AA-C", moment)
+        call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": self._number("default"), "to": OURS}
+        self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
+        self.say(moment + timedelta(seconds=3), "ivr", {**call, "call_state": "ended", "duration": 0})
 
     def _menu(self, moment: datetime, number: str = "", recording: str = "", digits: str = "1") -> None:
         named = self._named("AA-C", moment)
