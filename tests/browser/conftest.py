@@ -23,6 +23,7 @@ from django_hoiio.sandbox import outbox
 from django_hoiio.sandbox.exchange import exchange
 
 from . import console
+from .admin_policy import POLICY
 from .application import listening
 from .workshop import ACCOUNTS, TIME_ZONE, Workshop
 
@@ -38,7 +39,11 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session", autouse=True)
 def _project() -> Iterator[None]:
     apps = [*django_settings.INSTALLED_APPS, "django.contrib.staticfiles"]
-    middleware = ["tests.browser.admin_policy.strict", *django_settings.MIDDLEWARE]
+    middleware = [
+        "tests.browser.admin_policy.strict",
+        *django_settings.MIDDLEWARE,
+        "tests.browser.served.keep",
+    ]
     with override_settings(INSTALLED_APPS=apps, ROOT_URLCONF="tests.browser.urls", MIDDLEWARE=middleware):
         yield
 
@@ -156,15 +161,17 @@ def console_url(staff: dict[str, User]) -> Iterator[str]:
 
 @pytest.fixture
 def look(browser: Browser, console_url: str, staff: dict[str, User], complaints: Complaints) -> Iterator[Open]:
-    """Open a page of the console as one of those, in a window of its own."""
+    """Open a page of the console as one of those, or as nobody yet, in a window of its own."""
     contexts = []
 
     def look(path: str = "django_hoiio/", who: str = "chief", **options: Any) -> Page:
-        context = console.logged_in(browser, console_url, staff[who], **options)
+        context = console.window(browser, console_url, staff.get(who), **options)
         contexts.append(context)
         page = context.new_page()
         complaints.watch(page)
-        page.goto(console_url + path)
+        response = page.goto(console_url + path)
+        assert response is not None
+        assert (response.status, response.headers["content-security-policy"]) == (200, POLICY)
         return page
 
     yield look

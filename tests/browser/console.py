@@ -12,38 +12,40 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext
 
-ACTIONS = ("run_receivers", "dispatch", "reconcile", "export")
-# What each may do beside looking at every list.
-RIGHTS: dict[str, tuple[str, ...]] = {
-    "chief": ("see_numbers", "see_recordings", "see_raw", *ACTIONS),
-    "support": ("see_numbers",),
-    "guest": (),
+SEEN = ("call", "sms", "fax", "notification")
+# What each may look at, and what else each may.
+RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "chief": (
+        (*SEEN, "receiverfailure", "dailytotal"),
+        ("see_numbers", "see_recordings", "see_raw", "run_receivers", "dispatch", "reconcile", "export"),
+    ),
+    "support": (SEEN, ("see_numbers",)),
+    "guest": ((*SEEN, "receiverfailure", "dailytotal"), ()),
+    "clerk": (("sms",), ("export",)),
 }
 PASSWORD = "a long way home"
 
 
 def hire() -> dict[str, User]:
-    """Make the three users."""
-    return {name: user(name, rights) for name, rights in RIGHTS.items()}
+    """Make those who work at the workshop."""
+    return {name: user(name, models, rights) for name, (models, rights) in RIGHTS.items()}
 
 
-def user(name: str, rights: Iterable[str]) -> User:
+def user(name: str, models: Iterable[str], rights: Iterable[str]) -> User:
     made = User.objects.create_user(name, password=PASSWORD, is_staff=True)
     allowed = Permission.objects.filter(content_type__app_label="django_hoiio")
-    made.user_permissions.set(allowed.filter(codename__in=[*rights, *(f"view_{model}" for model in _MODELS)]))
+    made.user_permissions.set(allowed.filter(codename__in=[*rights, *(f"view_{model}" for model in models)]))
     return made
 
 
-_MODELS = ("notification", "call", "sms", "fax", "receiverfailure", "dailytotal")
-
-
-def logged_in(browser: Browser, url: str, who: User, **options: Any) -> BrowserContext:
-    """A browser of its own in which somebody has logged in."""
-    client = Client()
-    client.force_login(who)
+def window(browser: Browser, url: str, who: User | None, **options: Any) -> BrowserContext:
+    """A browser of its own, in which somebody has logged in."""
     context = browser.new_context(**{"reduced_motion": "reduce", **options})
-    name = settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+    if who is not None:
+        client = Client()
+        client.force_login(who)
+        name = settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
     # Chromium asks for the icon of a site by itself, and this one has none.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return context

