@@ -13,7 +13,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import connection
 from django.test import override_settings
 from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -25,7 +24,7 @@ from django_hoiio.sandbox.exchange import exchange
 from . import console
 from .admin_policy import POLICY
 from .application import listening
-from .workshop import ACCOUNTS, TIME_ZONE, Workshop
+from .workshop import ACCOUNTS, Workshop
 
 # Playwright has an event loop of its own in the thread of the tests, and Django takes it for the tests'.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -49,12 +48,8 @@ def _project() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
     """The database; pytest-django makes none for a run in which no test is marked, as those that share their rows."""
-    database = connection.settings_dict
-    if database["NAME"] == database["TEST"]["NAME"]:
-        yield
-        return
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False)
     yield
@@ -146,7 +141,7 @@ def staff(
     """Those who work at the workshop, by what they may; what it lived through is gone with the file."""
     spool: Path = tmp_path_factory.mktemp("spool")
     given = {"REQUIRE_PROOF": False, "ACCOUNTS": ACCOUNTS, "SPOOL_DIR": str(spool)}
-    with override_settings(HOIIO=given, TIME_ZONE=TIME_ZONE), django_db_blocker.unblock():
+    with override_settings(HOIIO=given), django_db_blocker.unblock():
         Workshop(days).open()
         yield console.hire()
         call_command("flush", verbosity=0, interactive=False)

@@ -7,9 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.db.models import Model
 from django.test import Client
-from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext
 
 SEEN = ("call", "sms", "fax", "notification")
@@ -49,8 +47,3 @@ def window(browser: Browser, url: str, who: User | None, **options: Any) -> Brow
     # Chromium asks for the icon of a site by itself, and this one has none.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return context
-
-
-def page_of(row: Model, page: str = "change") -> str:
-    """The path of a row's page, below that of the admin."""
-    return reverse(f"admin:django_hoiio_{row._meta.model_name}_{page}", args=[row.pk]).removeprefix("/admin/")

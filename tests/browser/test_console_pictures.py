@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,9 @@ from playwright.sync_api import FloatRect, Page, ViewportSize
 from django_hoiio.models import Notification, Sms
 
 from .conftest import Open
-from .console import page_of
 from .workshop import BULK
 
-DESK, PHONE = 1280, 390
+OUTSIDE = "document.documentElement.scrollWidth - innerWidth"
 
 # The list of lists at the side, which each user may fold, is folded: a picture shows what it is of.
 FOLDED = "localStorage.setItem('django.admin.navSidebarIsOpen', 'false')"

@@ -37,9 +37,8 @@ ACCOUNTS = {
     ABROAD: {"APP_ID": "shop", "ACCESS_TOKEN": "other token"},
 }
 
-# Of Hoiio, and of the workshop, which is in Singapore.
-TIME_ZONE = "Asia/Singapore"
-CLOCK = timezone(timedelta(hours=8))
+# Hoiio's clock.
+_GMT8 = timezone(timedelta(hours=8))
 # What an SMS and a minute cost, by account.
 _PRICES = {"default": ("SGD", 0.032, 0.018), ABROAD: ("USD", 0.025, 0.041)}
 _OUTCOMES = ["answered"] * 7 + ["unanswered", "unanswered", "busy"]
@@ -60,23 +59,20 @@ class Workshop:
         self.days = days
         self.random = Random(7)
         self.count = 0
-        # When each call, SMS or fax began, which all that is said of it repeats.
-        self.began: dict[str | None, datetime] = {}
         self.plan: list[tuple[datetime, Callable[[], object]]] = []
-        self.now = datetime.now(CLOCK)
+        self.now = datetime.now(timezone.utc)
 
     def open(self) -> None:
         """Live through the days, and close their totals."""
-        for ago in reversed(range(self.days + 1)):
+        for ago in reversed(range(1, self.days + 1)):
             self._day(self._at(ago, 8))
         self._bulk(self._at(2, 10))
         self._today()
         self._mei()
         self._strangers()
         with _listening():
-            for moment, happen in sorted(self.plan, key=itemgetter(0)):
-                if moment < self.now:
-                    happen()
+            for _moment, happen in sorted(self.plan, key=itemgetter(0)):
+                happen()
         # What was told at once was told so then, not while this was made.
         Notification.objects.update(dispatched_at=F("received_at") + timedelta(milliseconds=40), claimed_until=None)
         for failure in ReceiverFailure.objects.select_related("notification"):
@@ -89,13 +85,13 @@ class Workshop:
 
     def _day(self, morning: datetime) -> None:
         weight = 0.25 if morning.weekday() == 6 else 0.8 + self.random.random() * 0.6
-        for _ in range(round(16 * weight)):
+        for _ in range(round(11 * weight)):
             self._sms_sent(self._soon(morning), "default")
-        for _ in range(round(6 * weight)):
+        for _ in range(round(4 * weight)):
             self._sms_sent(self._soon(morning), ABROAD)
-        for _ in range(round(7 * weight)):
+        for _ in range(round(5 * weight)):
             self._sms_received(self._soon(morning))
-        for _ in range(round(8 * weight)):
+        for _ in range(round(5 * weight)):
             self._call(self._soon(morning), self.random.choice(["default", "default", ABROAD]))
         for _ in range(round(4 * weight)):
             self._menu(self._soon(morning))
@@ -163,13 +159,9 @@ class Workshop:
         self.say(moment + timedelta(seconds=3), "ivr", {**call, "call_state": "ended", "duration": 0})
 
     def _menu(self, moment: datetime, number: str = "", recording: str = "", digits: str = "1") -> None:
-        """Somebody calls, presses a key and leaves a message; now and then one has hung up before that."""
         named = self._named("AA-C", moment)
         call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": number or self._number("default"), "to": OURS}
         self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
-        if not number and self.random.random() < 0.15:
-            self.say(moment + timedelta(seconds=9), "ivr", {**call, "call_state": "ended", "duration": 0})
-            return
         pressed = moment + timedelta(seconds=14)
         self.say(pressed, "ivr", {**call, "ivr_block": "gather", "call_state": "ongoing", "digits": digits})
         if recording:
@@ -191,15 +183,15 @@ class Workshop:
     # What the pictures and the tests look at.
 
     def _bulk(self, moment: datetime) -> None:
-        """36 messages sent at once, of which some are refused, some fail, and a few are on their way."""
-        for place in range(36):
+        """48 messages sent at once, of which some are refused, some fail, and a few are on their way."""
+        for place in range(48):
             number = {"dest": self._number("default"), "bulk_txn_ref": BULK}
-            if place % 16 == 15:
+            if place % 20 == 19:
                 self.say(moment, "sms", {**number, "status": "error_dest_not_supported"})
                 continue
             named = {**number, "txn_ref": f"AA-S-70{place:02}"}
             self.say(moment, "sms", {**named, "status": "success_ok"})
-            end = {3: "failed", 17: "failed", 26: "failed", 33: "queued", 34: "queued"}
+            end = {3: "failed", 17: "failed", 30: "failed", 41: "failed", 45: "queued", 46: "queued"}
             said = {"sms_status": end.get(place, "delivered"), "tag": "autumn check", "currency": "SGD", "debit": 0.032}
             self.say(moment + timedelta(seconds=5), "sms", {**named, **said})
 
@@ -227,7 +219,7 @@ class Workshop:
         missed = {"dest1": OURS, "dest2": MEI, "call_status_dest1": "answered", "call_status_dest2": "unanswered"}
         charge = {"duration": 0, "debit": "0.000", "currency": "SGD"}
         self.say(second + timedelta(hours=8), "voice", {"txn_ref": "AA-C-9005", **missed, **charge})
-        self.say(self.now - timedelta(minutes=3), "sms", {**asked, "txn_ref": "AA-SI-9006", "msg": SECRET})
+        self.say(self._at(0, 0), "sms", {**asked, "txn_ref": "AA-SI-9006", "msg": SECRET})
 
     def _answer(self, txn_ref: str, moment: datetime, msg: str, *, is_late: bool = False) -> None:
         """An SMS of the workshop's own; where it is late, one of its reports overtakes another."""
@@ -237,8 +229,7 @@ class Workshop:
         if is_late:
             reports += [{"sms_status": "queued", "split_count": "one"}]
         for place, report in enumerate(reports):
-            after = timedelta(seconds=2 + 4 * place)
-            self.say(moment + after, "sms", {**named, **report}, query="counter=3", pass_on={"order": "3117"})
+            self.say(moment + timedelta(seconds=2 + 4 * place), "sms", {**named, **report}, pass_on={"order": "3117"})
 
     def _strangers(self) -> None:
         """Somebody who tries whether a text is run."""
@@ -250,11 +241,10 @@ class Workshop:
 
     def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
         """Plan a notification as Hoiio would have posted it then."""
-        began = self.began.setdefault(said.get("txn_ref"), moment)
-        date = {"date": began.astimezone(CLOCK).strftime("%Y-%m-%d %H:%M:%S")}
+        date = {"date": moment.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
         came = {"received_at": moment, "account": account, "proof": Proof.URL, "remote_addr": "203.0.113.7"}
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
-        came_in = arrival(route, query, urlencode({**said, **date}), **came, headers=headers, **fields)
+        came_in = arrival(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
         self.plan.append((moment, partial(inbox.receive, came_in)))
 
     def _named(self, prefix: str, moment: datetime) -> dict[str, Any]:
@@ -267,7 +257,9 @@ class Workshop:
         return f"+659{self.random.randint(1_000_000, 9_999_999)}"
 
     def _at(self, ago: int, hour: int) -> datetime:
-        """An hour of a day so long ago, by the workshop's clock."""
+        """An hour of a day so long ago; of today, a quarter of an hour ago."""
+        if not ago:
+            return self.now - timedelta(minutes=15)
         return (self.now - timedelta(days=ago)).replace(hour=hour, minute=12, second=31, microsecond=0)
 
     def _soon(self, morning: datetime) -> datetime:
