@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
-from html.parser import HTMLParser
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,28 +13,31 @@ from uuid import uuid4
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
-from django_hoiio import inbox, spool
+from django_hoiio import spool
 from django_hoiio.admin.dashboard import USUALLY_OPEN
 from django_hoiio.admin.notifications import NotificationAdmin
 from django_hoiio.admin.standing import Figure
 from django_hoiio.admin.transactions import SmsAdmin
-from django_hoiio.kinds import Origin, Traffic
+from django_hoiio.conf import conf
+from django_hoiio.kinds import Kind, Origin, Traffic
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
 
 from .conftest import arrival
+from .counting import DAY, Tables, came, fill, standing_by_hand, tables_by_hand
+from .rows import failures
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime.now(timezone.utc)
 TODAY = NOW.date()
-DAY = timedelta(days=1)
 PAGE = "/admin/django_hoiio/"
 
 # A second site, on which not every list is registered.
@@ -45,11 +46,6 @@ desk.register(Notification, NotificationAdmin)
 desk.register(Sms, SmsAdmin)
 
 urlpatterns = [path("admin/", admin.site.urls), path("desk/", desk.urls)]
-
-
-def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
-    """Take a notification that came so long ago."""
-    inbox.receive(arrival(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
 
 
 def client_of(user: User) -> Client:
@@ -86,160 +82,59 @@ def figures(client: Client) -> dict[str, Figure]:
     return {figure.label: figure for figure in look(client).context["figures"]}
 
 
-class Tables(HTMLParser):
-    """The rows of each table in a page that stands behind a summary, as text."""
-
-    def __init__(self, page: Any) -> None:
-        super().__init__()
-        self.found: dict[str, list[list[str]]] = {}
-        self._rows: list[list[str]] = []
-        self._inside = ""
-        self.feed(page.content.decode())
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag == "tr":
-            self._rows.append([])
-        elif tag in ("th", "td"):
-            self._rows[-1].append("")
-        elif tag == "summary":
-            self._rows = []
-        if tag in ("th", "td", "summary"):
-            self._inside = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._inside:
-            self._inside = ""
-        elif tag == "table":
-            self._rows = []
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "summary":
-            self.found[data] = self._rows
-        elif self._inside:
-            self._rows[-1][-1] += data
-
-
 def tables(client: Client, **query: str) -> dict[str, list[list[str]]]:
     return Tables(look(client, **query)).found
 
 
 # By hand.
 
-WORDS = {
-    Traffic.CALLS_MADE: "answered",
-    Traffic.CALLS_RECEIVED: "answered",
-    Traffic.SMS_SENT: "delivered",
-    Traffic.FAXES_SENT: "answered",
-    Traffic.FAXES_RECEIVED: "answered",
-}
-OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
-
-
-def kind_of(row: Any) -> Traffic:
-    names = {
-        Call: ("calls_received", "calls_made"),
-        Sms: ("sms_received", "sms_sent"),
-        Fax: ("faxes_received", "faxes_sent"),
-    }
-    return Traffic(names[type(row)][row.direction == "outgoing"])
-
-
-def has_succeeded(row: Any) -> bool:
-    if isinstance(row, Call):
-        told = {getattr(row, name) for name in OUTCOMES} - {""}
-        return told == {"answered"} or (not told and bool(row.duration))
-    if isinstance(row, Fax):
-        return row.fax_status == "answered"
-    return row.direction == "incoming" or row.sms_status == "delivered"
-
-
-def by_hand(days: int, account: str = "") -> dict[str, list[list[str]]]:
-    """The two tables, counted in Python from each row."""
-    shown = [TODAY - DAY * ago for ago in range(days)]
-    counts: Counter[tuple[Traffic, date]] = Counter()
-    succeeded: Counter[tuple[Traffic, date]] = Counter()
-    spent: dict[tuple[str, date], Decimal] = {}
-    for row in [*Call.objects.all(), *Sms.objects.all(), *Fax.objects.all()]:
-        day = row.created_at.astimezone(timezone.utc).date()
-        if day not in shown or account not in ("", row.account):
-            continue
-        counts[kind_of(row), day] += 1
-        succeeded[kind_of(row), day] += has_succeeded(row)
-        spent[row.currency, day] = spent.get((row.currency, day), Decimal(0)) + (row.debit or 0)
-    columns: list[list[str]] = []
-    for kind in Traffic:
-        columns += _two_columns(kind, [counts[kind, day] for day in shown], [succeeded[kind, day] for day in shown])
-    dear = sorted({currency for (currency, _day), amount in spent.items() if amount})
-    money = [
-        _column(name or "No currency told", [spent.get((name, day), Decimal(0)) for day in shown], _money)
-        for name in dear
-    ]
-    beside = ["Day", "Together", *(day.isoformat() for day in shown)]
-    return {"Calls, SMS and faxes by day": _rows(beside, columns), "Spend by day": _rows(beside, money)}
-
-
-def _two_columns(kind: Traffic, counts: list[int], succeeded: list[int]) -> Iterator[list[str]]:
-    if any(counts):
-        yield _column(str(kind.label)[0].upper() + str(kind.label)[1:], counts, str)
-        if kind in WORDS:
-            yield _column(f"of these {WORDS[kind]}", succeeded, str)
-
-
-def _column(title: str, amounts: list[Any], written: Callable[[Any], str]) -> list[str]:
-    return [title, written(sum(amounts)), *map(written, amounts)]
-
-
-def _money(amount: Decimal | int) -> str:
-    whole, _, digits = f"{Decimal(amount):.6f}".partition(".")
-    return f"{whole}.{digits[:3]}{digits[3:].rstrip('0')}"
-
-
-def _rows(beside: list[str], columns: Iterable[list[str]]) -> list[list[str]]:
-    return [list(row) for row in zip(beside, *columns, strict=True)]
-
-
-def fill(chance: random.Random, number: int, days: int) -> None:
-    """Take notifications of every kind, at moments that lie so many days back at most."""
-    for place in range(number):
-        phone = f"%2B65{chance.randrange(10**8):08d}"
-        second = chance.choice(["answered", "unanswered", "failed"])
-        route, body = chance.choice(
-            [
-                ("sms", f"dest={phone}&sms_status={chance.choice(['queued', 'delivered', 'failed', 'error', 'odd'])}"),
-                ("sms", f"from={phone}&to=%2B6500000000&msg=hello"),
-                ("voice", f"dest1={phone}&call_status_dest1={chance.choice(['answered', 'busy'])}"),
-                ("voice", f"dest1={phone}&call_status_dest1=answered&call_status_dest2={second}&duration=3"),
-                ("ivr", f"from={phone}&to=%2B6500000000&call_state=ended&duration={chance.randrange(3)}"),
-                ("fax", f"dest={phone}&fax_status={chance.choice(['answered', 'busy', 'ongoing'])}"),
-                ("fax", f"from={phone}&fax_status=answered"),
-            ]
-        )
-        cost = chance.choice(
-            ["", "&debit=0.032&currency=SGD", "&debit=0.000001&currency=USD", "&debit=2", "&debit=0&currency=MYR"]
-        )
-        came(
-            f"txn_ref=AA-{place}&{body}{cost}",
-            route=route,
-            ago=DAY * days * chance.random(),
-            account=chance.choice(["default", "default", "shop"]),
-        )
-
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_figures_agree_with_a_count_by_hand_before_and_after_days_are_closed(root: Client, seed: int) -> None:
     fill(random.Random(seed), 150, 45)
     asked = [(7, ""), (30, ""), (90, ""), (30, "shop"), (90, "default")]
-    counted = [by_hand(days, account) for days, account in asked]
+    counted = [tables_by_hand(TODAY, days, account) for days, account in asked]
 
     assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
 
     assert close() > 30
     assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
 
-    # As pruning does.
-    for model in (Call, Sms, Fax):
-        model._default_manager.filter(created_at__lt=NOW - DAY * 12).delete()
+
+# Blanked and deleted after so many days: long after a day is closed by itself, and long before it.
+@pytest.mark.parametrize(("number", "retention"), [(2_000, (20, 40)), (400, (1, 3))])
+def test_figures_agree_with_a_count_by_hand_before_and_after_pruning(
+    root: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, number: int, retention: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    settings.HOIIO = {"RETENTION_DAYS": dict.fromkeys(Kind.values, retention)}
+    fill(random.Random(number), number, 60)
+    # Some were never told, and of some a receiver failed.
+    untold, failed, mended = (list(Notification.objects.order_by("pk")[at : at + 40]) for at in (100, 200, 300))
+    Notification.objects.filter(pk__in=[each.pk for each in untold]).update(dispatched_at=None, claimed_until=NOW - DAY)
+    failures(failed)
+    failures(mended, mended_at=NOW)
+    asked = [(7, ""), (30, ""), (90, ""), (90, "default"), (30, "shop")]
+    counted = [tables_by_hand(TODAY, days, account) for days, account in asked]
+
     assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
+    before = _standing(root)
+    assert before == standing_by_hand(conf.OVERDUE_AFTER)
+
+    call_command("hoiio_prune", stdout=StringIO())
+    blanked = Notification.objects.exclude(blanked_at=None).count()
+    assert min(blanked, number - Notification.objects.count()) > number / 60
+    assert Sms.objects.exclude(blanked_at=None).exists()
+
+    assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
+    after = _standing(root)
+    assert after == standing_by_hand(conf.OVERDUE_AFTER)
+    assert int(after["SMS overdue"]) < int(before["SMS overdue"])
+
+
+def _standing(client: Client) -> dict[str, str]:
+    shown = figures(client)
+    return {name: shown[name].value for name in standing_by_hand(conf.OVERDUE_AFTER)}
 
 
 def test_panels_say_what_the_days_came_to(root: Client) -> None:

@@ -1,0 +1,98 @@
+"""What PostgreSQL does for each search and each filter of the admin: it reads no table whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from django_hoiio.admin import places
+from django_hoiio.kinds import Traffic
+from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
+
+from .plans import VENDOR, learn
+from .rows import BEGAN, failures, notifications, transactions
+from .staff import list_of, look, staff
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(VENDOR != "postgresql", reason="SQL is only captured as it was asked on PostgreSQL."),
+]
+
+TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
+MODELS: list[type[Model]] = [*TRANSACTIONS, Notification, ReceiverFailure, DailyTotal]
+ROWS = 3_000
+
+ABOUT = ["AA-T-71", "AA-T-718", "order 718", "+6590000718", "90000718", "ALERT", "nothing"]
+SEARCHES: dict[type[Model], list[str]] = {
+    Call: [*ABOUT, "S-718"],
+    Sms: [*ABOUT, "AA-B-718"],
+    Fax: ABOUT,
+    Notification: [*ABOUT, "S-718"],
+    ReceiverFailure: ["AA-T-718", "S-718", "nothing"],
+    DailyTotal: [],
+}
+
+
+@pytest.fixture
+def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Somebody before tables of so many rows, of which a page shows five and looks through a hundred."""
+    for model in MODELS:
+        monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
+    monkeypatch.setattr(places, "REACH", 100)
+    for model in TRANSACTIONS:
+        rows = transactions(model, ROWS)
+        for number, row in enumerate(rows):
+            for name, said in (("session", f"S-{number}"), ("bulk_txn_ref", f"AA-B-{number}")):
+                if hasattr(row, name):
+                    setattr(row, name, said)
+        names = [name for name in ("session", "bulk_txn_ref") if hasattr(model, name)]
+        if names:
+            model._default_manager.bulk_update(rows, names, batch_size=500)
+    told = notifications(ROWS)
+    for number, row in enumerate(told):
+        row.txn_ref, row.session = f"AA-T-{number}", f"S-{number}"
+    Notification.objects.bulk_update(told, ["txn_ref", "session"], batch_size=500)
+    failures(told, mended_at=BEGAN)
+    DailyTotal.objects.bulk_create(
+        DailyTotal(day=BEGAN, account=f"of {number}", kind=kind, count=1, succeeded=1, debit=1)
+        for number in range(ROWS // len(Traffic))
+        for kind in Traffic
+    )
+    learn(*MODELS)
+    return staff("see_numbers")
+
+
+def filters(client: Client, model: type[Model]) -> list[str]:
+    """The address of each choice of each filter."""
+    response: Any = client.get(list_of(model))
+    changelist = response.context["cl"]
+    return [choice["query_string"] for spec in changelist.filter_specs for choice in spec.choices(changelist)]
+
+
+def whole(client: Client, address: str) -> list[str]:
+    """The plans of what a page asks that read one of our tables whole."""
+    with CaptureQueriesContext(connection) as asked:
+        look(client, address)
+    plans = [plan_of(query["sql"]) for query in asked.captured_queries if '"django_hoiio_' in query["sql"]]
+    assert plans
+    return [plan for plan in plans if "Seq Scan on django_hoiio_" in plan]
+
+
+def plan_of(sql: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {sql}")
+        return sql + "\n" + "\n".join(line for (line,) in cursor.fetchall())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_search_and_no_filter_reads_a_table_whole(viewer: Client, model: type[Model]) -> None:
+    addresses = ["", *filters(viewer, model), *(f"?q={term.replace('+', '%2B')}" for term in SEARCHES[model])]
+    read = {address: plans for address in addresses if (plans := whole(viewer, list_of(model) + address))}
+    assert len(addresses) > 3
+    assert read == {}
