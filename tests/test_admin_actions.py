@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import dispatch, inbox, recording
 from django_hoiio.admin import actions as admin_actions
@@ -351,6 +353,31 @@ def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> No
 
     assert said(response)[0].startswith("Receivers: 1 mended.")
     assert [failure.receiver for failure in ReceiverFailure.objects.unmended()] == ["shop.bill"]
+
+
+@pytest.mark.parametrize(
+    ("action", "model"),
+    [
+        ("run_receivers", Notification),
+        ("run_receivers", ReceiverFailure),
+        ("dispatch", Notification),
+        ("reconcile", Sms),
+    ],
+)
+def test_all_that_is_found_is_not_read_at_once(
+    flaky: Flaky, monkeypatch: pytest.MonkeyPatch, action: str, model: type[Model]
+) -> None:
+    (left_untold if action == "dispatch" else receive)(*[f"{STATUS}&x={number}" for number in range(4)])
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    client = staff(*PERMISSIONS.values())
+
+    with CaptureQueriesContext(connection) as captured:
+        act(client, action, model._default_manager.all()[:1], select_across="1")
+
+    asked = [each["sql"] for each in captured if each["sql"].startswith("SELECT") and "FROM" in each["sql"]]
+    of_rows = [sql for sql in asked if re.search(r"FROM .django_hoiio_", sql)]
+    assert of_rows
+    assert [sql for sql in of_rows if not re.search(r"LIMIT \d|COUNT\(|_?id.? = \d", sql)] == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("AT_ONCE", 2), ("SECONDS", 0.0)])

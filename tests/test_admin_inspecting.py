@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -166,6 +168,29 @@ def test_line_posts_the_same_again(again: Any, route: str, query: str, body: byt
     before, after = again(kept)
     assert after == before
     assert bytes(Notification.objects.get().body) == body
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("shell", [["sh"], ["bash", "--norc", "-i"]])
+def test_line_that_is_pasted_into_a_shell_is_taken_as_it_stands(shell: list[str], tmp_path: Path) -> None:
+    lines = []
+    for route, query, body, content_type in ODD:
+        kept = receive(route, query, body, headers={"Content-Type": content_type}, pass_on={"who": 'it\'s "$USER" !1'})
+        lines.append(command_line(kept) or "")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    python.chmod(0o700)
+
+    heard = subprocess.run(
+        shell,
+        input="\n".join([*lines, ""]).encode(),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    ).stdout.decode()
+
+    assert heard.split("\0")[:-1] == [word for line in lines for word in shlex.split(line)[1:]]
 
 
 @pytest.mark.parametrize(

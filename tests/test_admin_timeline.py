@@ -14,10 +14,10 @@ from django_hoiio.admin import timeline
 from django_hoiio.kinds import Kind, Origin
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
-from django_hoiio.signals import sms_received
+from django_hoiio.signals import notification_received, sms_received
 
 from .conftest import Post, arrival
-from .staff import EVERYTHING, events, look, queries, staff, text, url
+from .staff import EVERYTHING, act, events, look, queries, staff, text, url
 
 pytestmark = pytest.mark.django_db
 
@@ -229,6 +229,30 @@ def test_receivers_that_were_called_and_that_failed_are_named(billed: Sms) -> No
     assert event.endswith("sms_received → shop.log called notification_received → <script> called")
     assert ("→ <script>" in page, "no customer has" in page, "Traceback" in page) == (False, False, False)
     assert f'<a href="{url(ReceiverFailure.objects.get())}">sms_received → shop.&lt;b&gt;bill</a>' in page
+
+
+def test_receiver_that_is_run_again_is_told_beside_those_that_were_called_once(post: Post) -> None:
+    def bill(attempt: int, **arguments: Any) -> None:
+        if attempt == 1:
+            raise ValueError
+
+    def log(**arguments: Any) -> None:
+        pass
+
+    sms_received.connect(bill, dispatch_uid="shop.bill")
+    notification_received.connect(log, dispatch_uid="shop.log")
+    try:
+        post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+        (before,) = events(look(staff(), url(sms())))
+        act(staff("run_receivers"), "run_receivers", Notification.objects.all())
+    finally:
+        sms_received.disconnect(dispatch_uid="shop.bill")
+        notification_received.disconnect(dispatch_uid="shop.log")
+
+    (after,) = events(look(staff(), url(sms())))
+    called = "notification_received → shop.log called"
+    assert re.search(r"sms_received → shop\.bill failed, after 1 attempt, last on .* " + called, before)
+    assert re.search(r"sms_received → shop\.bill mended on .*, after 2 attempts " + called, after)
 
 
 def test_traceback_is_seen_by_those_alone_who_see_raw_requests(billed: Sms) -> None:
