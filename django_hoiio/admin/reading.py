@@ -74,13 +74,14 @@ class ReadOnlyAdmin(ActingAdmin):
     def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
         """Link to the page of another row, where this site has one that the user may open."""
         label = str(row if text is None else text)
-        if not self._may_open(request, row):
+        if not self.may_open(request, type(row), row):
             return label
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.admin_site.name), label)
 
-    def _may_open(self, request: HttpRequest, row: Model) -> bool:
-        site, model = self.admin_site, type(row)
+    def may_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
+        """True where this site has a list of the model that the user may open, and the row in it."""
+        site = self.admin_site
         return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request, row)
 
     # What nobody may do.

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
+from django_hoiio.models import OUTCOMES, Call, Fax, Notification, Sms, Transaction
 from django_hoiio.veils import LINK, NUMBER, TEXT
 
 from .acting import Action
@@ -103,7 +105,15 @@ class TransactionAdmin(ConversationPage):
         unveiled = type(row)._default_manager.using(row._state.db).get(pk=row.pk)
         context["sentence"] = sentence(row)
         context["timeline"] = timeline_of(unveiled, request, self.veils, partial(self.link_to, request))
+        context["list_of_notifications"] = self._list_of_notifications(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _list_of_notifications(self, request: HttpRequest, row: Transaction) -> str:
+        """The address of all that bear the row's reference; empty where the user can't go there."""
+        if row.txn_ref is None or not self.may_open(request, Notification):
+            return ""
+        address = reverse("admin:django_hoiio_notification_changelist", current_app=self.admin_site.name)
+        return f"{address}?{urlencode({'q': row.txn_ref})}"
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
         # The index has the moment after this; and see `is_overdue`.
