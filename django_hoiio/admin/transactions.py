@@ -184,9 +184,6 @@ class SmsAdmin(BulkPage, TransactionAdmin):
         (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
     )
 
-    class Media:
-        css = {"all": ("django_hoiio/bulk.css",)}
-
     def listed(self, words: dict[str, str]) -> dict[str, str]:
         """Leave out that it was accepted, once it has got further."""
         return dict(list(words.items())[:1])
