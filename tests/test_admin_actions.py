@@ -22,7 +22,7 @@ from django.test.utils import CaptureQueriesContext
 from django_hoiio import dispatch, inbox, recording
 from django_hoiio.admin import actions as admin_actions
 from django_hoiio.kinds import Channel
-from django_hoiio.models import Call, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
+from django_hoiio.models import Call, DailyTotal, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
 from django_hoiio.reconciliation import budget
 from django_hoiio.reconciliation import by_hand as asking_by_hand
 from django_hoiio.recovery import by_hand, recover, turns
@@ -44,10 +44,10 @@ OFFERED = {
     "run_receivers": ([Notification, ReceiverFailure], "Run failed receivers again"),
     "dispatch": ([Notification], "Tell receivers what they were never told"),
     "reconcile": ([Call, Sms, Fax], "Ask Hoiio how they stand"),
-    "export_as_csv": ([Notification, ReceiverFailure, Call, Sms, Fax], "Export as CSV"),
+    "export_as_csv": ([Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal], "Export as CSV"),
 }
 PERMISSIONS = {name: name.removesuffix("_as_csv") for name in OFFERED}
-MODELS: list[type[Model]] = [Notification, ReceiverFailure, Call, Sms, Fax]
+MODELS: list[type[Model]] = [Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal]
 
 
 def now() -> datetime:
@@ -97,6 +97,7 @@ def left_untold(*bodies: str) -> list[Notification]:
 
 def one_of_each() -> list[Model]:
     receive(STATUS, GATHER, FAX)
+    DailyTotal.objects.create(day=now().date(), account="default", kind="sms_sent", count=1, succeeded=0, debit=0)
     return [model._default_manager.all()[0] for model in MODELS]
 
 
@@ -163,7 +164,9 @@ def test_action_of_the_whole_site_is_not_offered_here(admin_client: Client) -> N
     rows = one_of_each()
     admin.site.add_action(wipe)
     try:
-        assert ["wipe" in admin_client.get(list_of(model)).content.decode() for model in MODELS] == [False] * 5
+        assert ["wipe" in admin_client.get(list_of(model)).content.decode() for model in MODELS] == [False] * len(
+            MODELS
+        )
         assert {act(admin_client, "wipe", [row]).status_code for row in rows} == {403}
     finally:
         admin.site.disable_action("wipe")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -68,6 +68,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     type(None): lambda value: "",
     bool: lambda value: str(value).lower(),
     int: str,
+    date: date.isoformat,
     Decimal: lambda value: f"{value:f}",
     UUID: str,
 }

@@ -22,7 +22,7 @@ LONGEST = 100_000
 
 
 def command_line(notification: Notification) -> str | None:
-    """A `hoiio_trigger` that any shell reads as it stands; `None` where it would be too long for one.
+    """A `hoiio_trigger` that a POSIX shell reads as it stands; `None` where it would be too long for one.
 
     What Hoiio's history said is put as the notification that would have said it: nobody posts an entry.
     """

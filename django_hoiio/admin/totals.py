@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import DailyTotal
 
+from .exporting import export_as_csv
 from .figures import grouped, money
 from .reading import ReadOnlyAdmin
 
@@ -19,6 +20,8 @@ class DailyTotalAdmin(ReadOnlyAdmin):
     list_display = ("day", "account", "kind", "currency", "how_many", "how_many_succeeded", "spent")
     list_filter = ("kind",)
     fields = list_display
+    actions = (export_as_csv,)
+    exported = ("id", "day", "account", "kind", "currency", "count", "succeeded", "debit")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
