@@ -38,7 +38,7 @@ PICTURES = {
     "inspector": (
         lambda: page_of(Notification.objects.filter(txn_ref="AA-S-9003").latest("pk")),
         "section:has(h2:text-is('Parameters'))",
-        830,
+        850,
     ),
     "conversation": (lambda: page_of(Sms.objects.get(txn_ref="AA-S-9003"), "conversation"), "#content", 1000),
     "bulk": (lambda: f"django_hoiio/sms/bulk/?bulk_txn_ref={BULK}", "#content", 840),

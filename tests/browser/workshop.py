@@ -59,6 +59,7 @@ class Workshop:
         self.days = days
         self.random = Random(7)
         self.count = 0
+        self.began: dict[str, datetime] = {}
         self.plan: list[tuple[datetime, Callable[[], object]]] = []
         self.now = datetime.now(timezone.utc)
 
@@ -241,7 +242,9 @@ class Workshop:
 
     def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
         """Plan a notification as Hoiio would have posted it then."""
-        date = {"date": moment.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
+        # The date is that of the call, SMS or fax, in all that is told of it.
+        began = self.began.setdefault(said["txn_ref"], moment) if "txn_ref" in said else moment
+        date = {"date": began.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
         came = {"received_at": moment, "account": account, "proof": Proof.URL, "remote_addr": "203.0.113.7"}
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
         came_in = arrival(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
