@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 
 from django_hoiio.admin.reading import ReadOnlyAdmin
-from django_hoiio.admin.sections import in_words, open_button, readable
+from django_hoiio.admin.sections import open_button, readable
 from django_hoiio.admin.transactions import amount
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.signals import sms_received
@@ -322,6 +323,8 @@ def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
 @pytest.mark.usefixtures("filled")
 def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
     page = html.unescape(look(admin_client, page_of(Notification.objects.get(txn_ref="AA-SI-85"))))
+    told = re.findall(r'field-(route|origin|proof|remote_addr)">.*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
+    assert told == [("route", "SMS"), ("origin", "posted by Hoiio"), ("proof", "nothing"), ("remote_addr", "127.0.0.1")]
     for piece in [
         "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>the project's own</td>",
         "<td>from</td><td></td><td>+6591231111</td><td>+6591231111</td><td>→ from_number</td>",
@@ -490,9 +493,3 @@ def test_amount_that_is_not_told_is_nothing() -> None:
 
 def test_bytes_are_shown_as_utf_8_or_else_as_latin_1() -> None:
     assert [readable("café".encode()), readable(b"caf\xe9"), readable(memoryview(b"ok"))] == ["café", "café", "ok"]
-
-
-def test_problems_are_said_on_one_line() -> None:
-    assert (
-        in_words({"rate": "is not an amount", "date": "is not a date"}) == "rate: is not an amount; date: is not a date"
-    )

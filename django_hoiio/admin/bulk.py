@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.kinds import SmsStatus
 from django_hoiio.models import Sms
 from django_hoiio.searching import LONGEST
-from django_hoiio.veils import NUMBER
+from django_hoiio.veils import NUMBER, veil
 
 from .conversations import ConversationPage
 from .wording import amount
@@ -198,6 +198,5 @@ class BulkPage(ConversationPage):
         rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MOST + 1])
         if not rows:
             raise Http404("There is no such bulk SMS.")
-        for sms in rows:
-            self.veil(request, sms)
+        veil(request, rows)
         return rows

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.kinds import Direction
 from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
-from django_hoiio.veils import NUMBER
+from django_hoiio.veils import NUMBER, veil
 
 from .labels import label
 from .reading import ReadOnlyAdmin
@@ -252,7 +252,7 @@ class ConversationPage(ReadOnlyAdmin):
 
     def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
         its_admin: Any = self.admin_site.get_model_admin(type(row))
-        its_admin.veil(request, row)
+        veil(request, [row])
         return Message(
             row=row,
             kind=row._meta.verbose_name,

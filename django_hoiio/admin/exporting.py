@@ -17,6 +17,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.timezone import get_current_timezone, localtime
 from django.utils.translation import gettext_lazy
 
+from django_hoiio.veils import FIELDS
+
 from .cells import cell_of
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ Write = Callable[[Any], str]
 @admin.action(description=gettext_lazy("Export as CSV"), permissions=["export"])
 def export_as_csv(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> StreamingHttpResponse:
     """Send the rows as a CSV file, newest first, veiled as on the screen; who took how many is logged at its end."""
-    writes = [_writer(model_admin, request, name) for name in model_admin.exported]
+    writes = [_writer(request, name) for name in model_admin.exported]
     lines = _logged(request, rows, _chunks(rows, model_admin.exported), writes)
     header = [HEADINGS.get(name, name) for name in model_admin.exported]
     content = _file(header, lines)
@@ -56,9 +58,9 @@ def _file_name(rows: QuerySet[Any]) -> str:
     return f"hoiio-{rows.model._meta.model_name}-{localtime():%Y%m%d-%H%M%S}.csv"
 
 
-def _writer(model_admin: ReadOnlyAdmin, request: HttpRequest, name: str) -> Write:
+def _writer(request: HttpRequest, name: str) -> Write:
     """What writes the cells of a column, for this user and in the time zone that holds now."""
-    zone, veil = get_current_timezone(), model_admin.veils.get(name)
+    zone, veil = get_current_timezone(), FIELDS.get(name)
     if veil is None or veil.is_lifted(request):
         return lambda value: cell_of(value, zone)
     return lambda value: cell_of(veil.mask(value), zone)

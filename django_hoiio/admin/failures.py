@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import ReceiverFailure
-from django_hoiio.veils import RAW
 
 from .acting import Action
 from .actions import run_receivers
@@ -37,7 +36,6 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
         "attempts",
         "mended_at",
     )
-    veils = {"traceback": RAW}
     moment = "failed_at"
     has_days = False
     unlisted = tuple(f"notification__{name}" for name in HEAVY)

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.paging import FEW, Page, page_of
+from django_hoiio.veils import veil
 
 from .places import NAMES, Place
 
@@ -82,8 +83,7 @@ class KeyedList(ChangeList):
             # Nothing is newer: the first page has these rows, and is full.
             self.page = self._page()
         self.result_list = self.page.rows
-        for row in self.page.rows:
-            self.model_admin.veil(request, row)
+        veil(request, self.page.rows)
         # What Django asks of a list beside its rows. They are not counted: these are the rows of the page.
         self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False

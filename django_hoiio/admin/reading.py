@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from django_hoiio.paging import Keys, keys_of
 from django_hoiio.searching import found_by, one_by_one, ways_to
-from django_hoiio.veils import Veil
+from django_hoiio.veils import veil
 
 from .acting import ActingAdmin
 from .lists import KeyedList, Uncounted
@@ -43,8 +43,6 @@ class ReadOnlyAdmin(ActingAdmin):
     # True where an index says what came since a day.
     has_days = True
 
-    # Field → what lies over it.
-    veils: ClassVar[Mapping[str, Veil]] = {}
     # What is too big to be loaded for a list that does not show it.
     unlisted: ClassVar[tuple[str, ...]] = ()
     # The columns of an export.
@@ -64,12 +62,6 @@ class ReadOnlyAdmin(ActingAdmin):
     def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
         """What the page leads to, at its top."""
         return [self.link_to(request, related, _named(related)) for related in self.related(request, row)]
-
-    def veil(self, request: HttpRequest, row: Model) -> None:
-        """Replace in the loaded row, which is never saved, what the user may not see."""
-        for name, veil in self.veils.items():
-            if not veil.is_lifted(request):
-                setattr(row, name, veil.mask(getattr(row, name)))
 
     def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
         """Link to the page of another row, where this site has one that the user may open."""
@@ -149,7 +141,7 @@ class ReadOnlyAdmin(ActingAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         row = super().get_object(request, object_id, from_field)
         if row is not None:
-            self.veil(request, row)
+            veil(request, [row])
         return row
 
     def render_change_form(

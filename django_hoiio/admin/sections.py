@@ -36,11 +36,6 @@ def table_of(title: _StrOrPromise, values: Mapping[str, object], *, columns: Seq
     return Section(title=title, columns=columns or (_("Name"), _("Value")), rows=list(values.items()))
 
 
-def in_words(problems: Mapping[str, str]) -> str:
-    """Say on one line what could not be read, and why."""
-    return "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-
-
 def readable(raw: bytes | memoryview) -> str:
     """Show bytes as UTF-8 where they are that, else as Latin-1, which every byte is."""
     try:

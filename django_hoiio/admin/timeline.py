@@ -18,7 +18,7 @@ from django_hoiio import masking
 from django_hoiio.kinds import WORDS, Origin
 from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
 from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
-from django_hoiio.veils import LINK, RAW, Veil
+from django_hoiio.veils import FIELDS, LINK, RAW, Veil
 
 from .sections import open_button
 from .wording import shown
@@ -93,7 +93,7 @@ class Timeline:
     longest: int
 
 
-def timeline_of(row: Transaction, request: HttpRequest, veils: Mapping[str, Veil], link: Link) -> Timeline:
+def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
     """All that happened to a row, which comes unveiled; what the user may not see is veiled here.
 
     `link` makes a link of a text, to the page of a row that the user may open. Costs a few queries, however much it is.
@@ -101,7 +101,7 @@ def timeline_of(row: Transaction, request: HttpRequest, veils: Mapping[str, Veil
     notifications = list(row.notifications.order_by("pk")[: LONGEST + 1])
     is_cut = len(notifications) > LONGEST
     latest = _after(notifications, row) if is_cut else []
-    told = _Told(request, veils, link, _failures_of([*notifications[:LONGEST], *latest], row))
+    told = _Told(request, link, _failures_of([*notifications[:LONGEST], *latest], row))
     steps = replay(row, notifications[:LONGEST], rivals=_rivals(row))
     steps.sort(key=lambda step: (step.notification.received_at, step.notification.pk))
     return Timeline(
@@ -132,12 +132,10 @@ def _failures_of(notifications: Sequence[Notification], row: Transaction) -> lis
 class _Told:
     """Puts what the replay found into the words and behind the veils of one user."""
 
-    def __init__(
-        self, request: HttpRequest, veils: Mapping[str, Veil], link: Link, failures: Sequence[ReceiverFailure]
-    ) -> None:
+    def __init__(self, request: HttpRequest, link: Link, failures: Sequence[ReceiverFailure]) -> None:
         self.request = request
         self.link = link
-        self.veiled = {name: veil for name, veil in veils.items() if not veil.is_lifted(request)}
+        self.veiled = {name: veil for name, veil in FIELDS.items() if not veil.is_lifted(request)}
         self.sees_raw = RAW.is_lifted(request)
         self.failures: dict[int, list[ReceiverFailure]] = {}
         for failure in failures:

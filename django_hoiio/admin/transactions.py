@@ -16,7 +16,6 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import OUTCOMES, Call, Fax, Notification, Sms, Transaction
-from django_hoiio.veils import LINK, NUMBER, TEXT
 
 from .acting import Action
 from .actions import reconcile
@@ -68,7 +67,6 @@ class TransactionAdmin(ConversationPage):
         "A reference or its beginning, a whole tag, or a whole number. "
         "Those who may see numbers find them by the last 8 digits too."
     )
-    veils = dict.fromkeys(("other_number", "from_number", "to_number", "dest"), NUMBER)
     unlisted = ("stamps",)
     actions = (reconcile, export_as_csv)
     moment = "created_at"
@@ -104,7 +102,7 @@ class TransactionAdmin(ConversationPage):
         # The replay reads texts that are veiled in the row of the page.
         unveiled = type(row)._default_manager.using(row._state.db).get(pk=row.pk)
         context["sentence"] = sentence(row)
-        context["timeline"] = timeline_of(unveiled, request, self.veils, partial(self.link_to, request))
+        context["timeline"] = timeline_of(unveiled, request, partial(self.link_to, request))
         context["list_of_notifications"] = self._list_of_notifications(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -152,7 +150,6 @@ class CallAdmin(TransactionAdmin):
     list_filter = ("call_state", AnyStatus, Missed, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "session")
     statuses = ("call_state", *OUTCOMES)
-    veils = {**TransactionAdmin.veils, "dest1": NUMBER, "dest2": NUMBER}
     exported = (*FIRST, "dest1", "dest2", "session", "room", *statuses, "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
@@ -173,8 +170,6 @@ class SmsAdmin(BulkPage, TransactionAdmin):
     list_filter = ("sms_status", *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
-    # The part is a digest of the text, by which a short text can be guessed.
-    veils = {**TransactionAdmin.veils, "msg": TEXT, "part": TEXT}
     exported = (*FIRST, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
@@ -192,7 +187,6 @@ class SmsAdmin(BulkPage, TransactionAdmin):
 class FaxAdmin(TransactionAdmin):
     list_filter = ("fax_status", *TransactionAdmin.list_filter)
     statuses = ("fax_status", "fax_error_code")
-    veils = {**TransactionAdmin.veils, "fax_url": LINK}
     exported = (*FIRST, *statuses, "fax_pages", "fax_url", "duration", *LAST)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
