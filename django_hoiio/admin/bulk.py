@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -134,7 +134,7 @@ class BulkPage(ConversationPage):
         name = f"{self.opts.app_label}_{self.opts.model_name}_bulk"
         return [path("bulk/", view, name=name), *super().get_urls()]
 
-    def links(self, request: HttpRequest, row: Any) -> Any:
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
         yield from super().links(request, row)
         if row.bulk_txn_ref:
             yield self._bulk_link(row.account, row.bulk_txn_ref)

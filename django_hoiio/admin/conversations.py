@@ -185,6 +185,10 @@ class ConversationPage(ReadOnlyAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}_conversation"
         return [path("<int:pk>/conversation/", view, name=name), *super().get_urls()]
 
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
+        if row.other_number:
+            yield format_html('<a href="{}">{}</a>', self.conversation_url(row), gettext("Conversation"))
+
     def conversation_url(self, row: Transaction, name: str = "other_number") -> str:
         opts = row._meta
         url = reverse(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -96,9 +96,10 @@ class NotificationAdmin(ReadOnlyAdmin):
     def misread(self, row: Notification) -> str | None:
         return f"⚠ {', '.join(row.problems)}" if row.problems else None
 
-    def related(self, request: HttpRequest, row: Notification) -> Iterable[Model]:
+    def links(self, request: HttpRequest, row: Notification) -> Iterable[str]:
         transaction = row.transaction
-        return () if transaction is None else (transaction,)
+        if transaction is not None:
+            yield self.link_to(request, transaction, f"{transaction._meta.verbose_name} {transaction}")
 
     def sections(self, request: HttpRequest, row: Notification) -> Iterable[Section]:
         yield table_of(_("Problems"), row.problems, columns=(_("Parameter"), _("Problem")))

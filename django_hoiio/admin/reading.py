@@ -23,6 +23,9 @@ from .acting import ActingAdmin
 from .lists import KeyedList, Uncounted
 from .sections import Section
 
+# So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
+AROUND = 50
+
 
 class ReadOnlyAdmin(ActingAdmin):
     """Shows rows behind the veils that a user's permissions do not lift.
@@ -55,13 +58,9 @@ class ReadOnlyAdmin(ActingAdmin):
         """What stands below the fields of the row's page."""
         return ()
 
-    def related(self, request: HttpRequest, row: Any) -> Iterable[Model]:
-        """The rows that the page links to at its top."""
-        return ()
-
     def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
         """What the page leads to, at its top."""
-        return [self.link_to(request, related, _named(related)) for related in self.related(request, row)]
+        return ()
 
     def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
         """Link to the page of another row, where this site has one that the user may open."""
@@ -153,10 +152,6 @@ class ReadOnlyAdmin(ActingAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-# So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
-AROUND = 50
-
-
 def _asked(filters: Iterable[Any]) -> set[str]:
     """The parameters by which the filters at the side ask."""
     return {parameter for each in filters for parameter in _parameters(each)}
@@ -164,7 +159,3 @@ def _asked(filters: Iterable[Any]) -> set[str]:
 
 def _parameters(each: Any) -> tuple[str, ...]:
     return (f"{each}__exact", f"{each}__isnull") if isinstance(each, str) else (each.parameter_name,)
-
-
-def _named(row: Model) -> str:
-    return f"{row._meta.verbose_name} {row}"

@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -89,11 +89,6 @@ class TransactionAdmin(ConversationPage):
 
     def _is_told(self, name: Any, row: Model | None) -> bool:
         return (getattr(self, name)(row) if hasattr(self, name) else getattr(row, name)) not in (None, "")
-
-    def links(self, request: HttpRequest, row: Transaction) -> Iterable[str]:
-        if row.other_number:
-            yield format_html('<a href="{}">{}</a>', self.conversation_url(row), _("Conversation"))
-        yield from super().links(request, row)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -17,16 +17,15 @@ from django_hoiio.conf import conf
 from django_hoiio.kinds import CallState, CallStatus, Direction, FaxStatus, SmsStatus
 from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
 
+from .figures import money
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 
 def amount(value: Decimal | None, currency: str) -> str:
-    """Say an amount with as many decimals as it needs, and at least three: `0.032 SGD`."""
-    if value is None:
-        return ""
-    digits = f"{value:.6f}"
-    return f"{number_format(digits[:-3] + digits[-3:].rstrip('0'))} {currency}".rstrip()
+    """Say what something cost: `0.032 SGD`; nothing where that is not told."""
+    return "" if value is None else f"{money(value)} {currency}".rstrip()
 
 
 def moment(value: datetime) -> str:
