@@ -34,7 +34,7 @@ def page_of(row: Model, page: str = "change") -> str:
 PICTURES = {
     "dashboard": (lambda: "django_hoiio/", "#content", 1150),
     "list": (lambda: "django_hoiio/sms/", "#content", 760),
-    "timeline": (lambda: page_of(Sms.objects.get(txn_ref="AA-S-9003")), "#content", 620),
+    "timeline": (lambda: page_of(Sms.objects.get(txn_ref="AA-S-9003")), "#content", 600),
     "inspector": (
         lambda: page_of(Notification.objects.filter(txn_ref="AA-S-9003").latest("pk")),
         "section:has(h2:text-is('Parameters'))",
