@@ -17,7 +17,7 @@ from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFai
 
 from .plans import VENDOR, learn
 from .rows import BEGAN, failures, notifications, transactions
-from .staff import list_of, look, staff
+from .staff import list_of, look, staff, url
 
 pytestmark = [
     pytest.mark.django_db,
@@ -96,3 +96,13 @@ def test_no_search_and_no_filter_reads_a_table_whole(viewer: Client, model: type
     read = {address: plans for address in addresses if (plans := whole(viewer, list_of(model) + address))}
     assert len(addresses) > 3
     assert read == {}
+
+
+def test_no_page_of_a_row_reads_a_table_whole(viewer: Client) -> None:
+    rows = [model._default_manager.order_by("pk")[718] for model in MODELS]
+    pages = [
+        *map(url, rows),
+        *(url(row, "conversation") for row in rows if isinstance(row, Transaction)),
+        f"{url(Sms, 'bulk')}?bulk_txn_ref=AA-B-718",
+    ]
+    assert {page: plans for page in pages if (plans := whole(viewer, page))} == {}
