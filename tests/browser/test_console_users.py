@@ -188,7 +188,7 @@ def test_timeline_tells_what_happened(look: Open, who: str, number: str, text: s
 
     expect(page.locator(".hoiio-sentence")).to_contain_text(number)
     expect(page.locator(".hoiio-changes li", has_text="msg")).to_have_text(f"msg {text}")
-    expect(page.locator(".hoiio-done")).to_have_count(2)
+    expect(page.locator(".hoiio-event .hoiio-good")).to_have_count(2)
     expect(page.locator(".hoiio-event summary")).to_have_count(1 if sees_all else 0)
 
     page.goto(page.url.replace(address(Sms.objects.get(txn_ref="AA-SI-9001")), address(recorded())))
