@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -123,8 +122,6 @@ def test_axe_finds_nothing_serious_on_any_page(look: Look, viewport: dict[str, i
     for name, path in pages().items():
         # Only axe's own script needs the policy out of the way.
         page = look(path, viewport=viewport, color_scheme=color_scheme, bypass_csp=True)
-        if os.environ.get("SHOTS"):
-            page.screenshot(path=f"/tmp/shots/{name}-{color_scheme}-{viewport['width']}.png", full_page=True)
         found[name] = violations(page)
 
     assert [each for each in found.items() if each[1]] == []
