@@ -23,7 +23,7 @@ from django_hoiio.models import Sms
 from django_hoiio.searching import LONGEST
 from django_hoiio.veils import NUMBER, veil
 
-from .conversations import ConversationPage
+from .conversing import ConversationPage
 from .wording import amount
 
 if TYPE_CHECKING:

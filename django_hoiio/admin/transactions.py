@@ -20,7 +20,7 @@ from django_hoiio.models import OUTCOMES, Call, Fax, Notification, Sms, Transact
 from .acting import Action
 from .actions import reconcile
 from .bulk import BulkPage
-from .conversations import ConversationPage
+from .conversing import ConversationPage
 from .exporting import export_as_csv
 from .filters import AnyStatus, Missed, Open, Overdue
 from .labels import minute

@@ -1,0 +1,170 @@
+"""The page of the conversation with one number, opened from any of its calls, SMS and faxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.kinds import Direction
+from django_hoiio.models import Transaction
+from django_hoiio.veils import NUMBER, veil
+
+from .conversations import MODELS, Place, page_of, read_place
+from .labels import label
+from .reading import ReadOnlyAdmin
+from .sections import open_button
+from .wording import size, words_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+# The numbers of a row that are another party's.
+PARTIES = ("other_number", "from_number", "dest", "dest1", "dest2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A row as it is shown in a conversation; its row is veiled."""
+
+    row: Transaction
+    kind: _StrOrPromise
+    url: str
+    day: str
+    status: str
+    cost: str
+    # How long or how big it was.
+    size: str
+    text: str = ""
+    document: str = ""
+    # Whether this is the row from which somebody came.
+    is_here: bool = False
+
+    @property
+    def side(self) -> str:
+        return self.row.direction or Direction.INCOMING.value
+
+
+class ConversationPage(ReadOnlyAdmin):
+    """Adds the page of the conversation with the number of a row. Its URL has the row's key, never the number."""
+
+    # The fields whose words say where a row stands.
+    statuses: ClassVar[tuple[str, ...]]
+
+    class Media:
+        css = {"all": ("django_hoiio/conversation.css",)}
+        js = ("django_hoiio/copy.js",)
+
+    @admin.display(description=_("status"))
+    def status_words(self, row: Transaction) -> str:
+        """Each word once, so that two legs that were answered are one answered call."""
+        words = {told.raw: told.word for told in words_of(row, self.statuses)}
+        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
+
+    def listed(self, words: dict[str, str]) -> dict[str, str]:
+        """The words, of those that are told, that are shown beside its reference."""
+        return words
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.conversation_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_conversation"
+        return [path("<int:pk>/conversation/", view, name=name), *super().get_urls()]
+
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
+        if row.other_number:
+            yield format_html('<a href="{}">{}</a>', self.conversation_url(row), gettext("Conversation"))
+
+    def conversation_url(self, row: Transaction, name: str = "other_number") -> str:
+        opts = row._meta
+        url = reverse(
+            f"admin:{opts.app_label}_{opts.model_name}_conversation", args=[row.pk], current_app=self.admin_site.name
+        )
+        return url if name == "other_number" else f"{url}?number={name}"
+
+    def number_link(self, row: Transaction, name: str) -> str:
+        """A number of a veiled row, as a link to the conversation with it."""
+        number = getattr(row, name)
+        return format_html('<a href="{}">{}</a>', self.conversation_url(row, name), number) if number else ""
+
+    def conversation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row: Any = self.get_queryset(request).filter(pk=pk).first()
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        number = self._number_of(row, request.GET.get("number", "other_number"))
+        page = page_of(
+            number,
+            self._visible(request),
+            before=read_place(request.GET.get("before", "")),
+            after=read_place(request.GET.get("after", "")),
+        )
+        shown = number if NUMBER.is_lifted(request) else NUMBER.mask(number)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Conversation with %s") % shown,
+            "original": gettext("Conversation with %s") % shown,
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": True,
+            "links": [self.link_to(request, row, f"{self.opts.verbose_name} {row}")],
+            "messages_shown": [self._message(request, each, row) for each in page.rows],
+            "older": self._turn(request, "before", page.older),
+            "newer": self._turn(request, "after", page.newer),
+        }
+        return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
+
+    def _number_of(self, row: Any, name: str) -> str:
+        number = getattr(row, name, "") if row is not None and name in PARTIES else ""
+        if not number:
+            raise Http404("It has no such number.")
+        return str(number)
+
+    def _visible(self, request: HttpRequest) -> list[type[Transaction]]:
+        """The models of which the user may view the rows, in this site."""
+        site = self.admin_site
+        return [
+            model
+            for model in MODELS
+            if site.is_registered(model)
+            # Another admin would not veil what it shows.
+            and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
+            and its_admin.has_view_permission(request)
+        ]
+
+    def _turn(self, request: HttpRequest, way: str, place: Place | None) -> str:
+        if place is None:
+            return ""
+        query = request.GET.copy()
+        for name in ("before", "after"):
+            query.pop(name, None)
+        query[way] = str(place)
+        return f"?{query.urlencode()}"
+
+    def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
+        its_admin: Any = self.admin_site.get_model_admin(type(row))
+        veil(request, [row])
+        return Message(
+            row=row,
+            kind=row._meta.verbose_name,
+            url=reverse(
+                f"admin:{row._meta.app_label}_{row._meta.model_name}_change",
+                args=[row.pk],
+                current_app=self.admin_site.name,
+            ),
+            day=localtime(row.created_at).date().isoformat(),
+            status=its_admin.status_words(row),
+            cost=its_admin.cost(row),
+            size=", ".join(size(row)),
+            text=getattr(row, "msg", ""),
+            document=open_button(getattr(row, "fax_url", "")),
+            is_here=row == asked,
+        )
