@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.paging import FEW, Page, page_of
 from django_hoiio.veils import veil
 
-from .places import NAMES, Place
+from .places import NAMES, Place, midnight
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -139,9 +139,8 @@ class KeyedList(ChangeList):
         """When the last row came that the page looked at."""
         beside, order = ("pk__lte", "-pk") if self.is_upwards else ("pk__gte", "pk")
         rows = self.root_queryset.filter(**{beside: self.page.looked_to}).order_by(order)
-        moments = rows.values_list(self.model_admin.moment, flat=True)
-        moment: datetime | None = moments.first()
-        return moment
+        moment = rows.values_list(self.model_admin.moment, flat=True).first()
+        return moment if moment is None or isinstance(moment, datetime) else midnight(moment)
 
 
 class Uncounted(AnyPaginator):

@@ -40,7 +40,12 @@ class Place:
     @property
     def day_after(self) -> datetime | None:
         """When the day is over, in the time zone of the user."""
-        return None if self.day is None else make_aware(datetime.combine(self.day + timedelta(days=1), time.min))
+        return None if self.day is None else midnight(self.day + timedelta(days=1))
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins, in the time zone of the user."""
+    return make_aware(datetime.combine(day, time.min))
 
 
 def _key(text: str) -> int | None:

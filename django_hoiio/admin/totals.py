@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import DailyTotal
@@ -22,12 +24,10 @@ class DailyTotalAdmin(ReadOnlyAdmin):
     fields = list_display
     actions = (export_as_csv,)
     exported = ("id", "day", "account", "kind", "currency", "count", "succeeded", "debit")
+    moment = "day"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """There is nothing to search by, also for who writes a term into the address."""
-        return queryset, False
+    def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
+        yield rows.filter(day__gte=localtime(moment).date()).order_by("day")
 
     @admin.display(description=_("count"))
     def how_many(self, row: DailyTotal) -> str:
