@@ -22,7 +22,7 @@ from django_hoiio.exceptions import (
     WrongMoment,
 )
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.endpoints import ENDPOINTS as OFFERED
 from django_hoiio.sandbox.exchange import exchange
 
@@ -50,7 +50,8 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     exchange.reset()
     with HoiioClient() as client:
         yield client
-    # What is still on its way would meet the next test.
+    # A call that is not over, and what is still on its way, would meet the next test.
+    calls.forget()
     outbox.forget()
     assert outbox.wait(30)
 

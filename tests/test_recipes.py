@@ -29,7 +29,7 @@ from django.utils import timezone
 from django_hoiio import inbox
 from django_hoiio.client import HoiioClient
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.signals import call_ended, ivr_ended
 
@@ -100,6 +100,8 @@ def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
     }
     exchange.reset()
     yield live_server.url
+    # As in test_client_sandbox.py.
+    calls.forget()
     outbox.forget()
     assert outbox.wait(PATIENCE)
 
