@@ -42,7 +42,6 @@ class Share:
 
     name: str
     title: _StrOrPromise
-    # The class of its colour, as in labels.
     tone: str
     count: int
     # Where its part of the bar begins, and how long it is, of 1,000.
@@ -67,13 +66,13 @@ class Bulk:
         return len(self.rows) - self.counts["refused"]
 
 
-_TITLES: dict[str, _StrOrPromise] = {
-    "delivered": _("Delivered"),
-    "waiting": _("Waiting"),
-    "failed": _("Failed"),
-    "refused": _("Refused"),
+# Outcome → its title, and the class of its colour, as in labels.
+_OUTCOMES: dict[str, tuple[_StrOrPromise, str]] = {
+    "delivered": (_("Delivered"), "good"),
+    "waiting": (_("Waiting"), "going"),
+    "failed": (_("Failed"), "bad"),
+    "refused": (_("Refused"), "vain"),
 }
-_TONES = {"delivered": "good", "waiting": "going", "failed": "bad", "refused": "vain"}
 _WORDS = {
     SmsStatus.DELIVERED.value: "delivered",
     SmsStatus.FAILED.value: "failed",
@@ -100,7 +99,7 @@ def bulk_of(rows: Sequence[Sms]) -> Bulk:
     outcomes = [outcome_of(sms) for sms in rows]
     return Bulk(
         rows=rows,
-        counts=Counter({name: outcomes.count(name) for name in _TITLES}),
+        counts=Counter({name: outcomes.count(name) for name in _OUTCOMES}),
         costs=costs,
         unpriced=sum(sms.debit is None for sms in rows),
         failed=[sms for sms, outcome in zip(rows, outcomes, strict=True) if outcome in ("failed", "refused")],
@@ -110,18 +109,10 @@ def bulk_of(rows: Sequence[Sms]) -> Bulk:
 def shares_of(bulk: Bulk) -> list[Share]:
     """The parts of the bar, one behind the other."""
     shares, start = [], 0.0
-    for name, title in _TITLES.items():
-        width = round(1000 * bulk.counts[name] / (len(bulk.rows) or 1), 2)
-        shares.append(
-            Share(
-                name=name,
-                title=title,
-                tone=_TONES[name],
-                count=bulk.counts[name],
-                start=round(start, 2),
-                width=width,
-            )
-        )
+    for name, (title, tone) in _OUTCOMES.items():
+        count = bulk.counts[name]
+        width = round(1000 * count / (len(bulk.rows) or 1), 2)
+        shares.append(Share(name=name, title=title, tone=tone, count=count, start=round(start, 2), width=width))
         start += width
     return shares
 

@@ -100,28 +100,33 @@ class Truth(Parameter, django_filters.TypedChoiceFilter):
         super().__init__(help_text=help_text, choices=choices, coerce=lambda word: word == "true", empty_value=None)
 
 
-class Moment(Parameter, django_filters.CharFilter):
-    """A moment with its offset from UTC."""
+class _Read(Parameter, django_filters.CharFilter):
+    """A text that is read as something else, or refused."""
 
     field_class = ReadField
+    read: Callable[[str], Any]
+    refusal: _StrPromise
+
+    def __init__(self, help_text: _StrPromise) -> None:
+        super().__init__(help_text=help_text, read=self.read, refusal=self.refusal)
+
+
+class Moment(_Read):
+    """A moment with its offset from UTC."""
+
+    read = staticmethod(read_moment)
+    refusal = _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
     schema: Mapping[str, Any] = {"type": "string", "format": "date-time"}
     example = "2026-11-25T10:00:00+08:00"
 
-    def __init__(self, help_text: _StrPromise) -> None:
-        refusal = _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
-        super().__init__(help_text=help_text, read=read_moment, refusal=refusal)
 
-
-class Day(Parameter, django_filters.CharFilter):
+class Day(_Read):
     """A day, as ISO 8601 writes it."""
 
-    field_class = ReadField
+    read = staticmethod(read_day)
+    refusal = _("Write a day, for example 2026-11-25.")
     schema: Mapping[str, Any] = {"type": "string", "format": "date"}
     example = "2026-11-25"
-
-    def __init__(self, help_text: _StrPromise) -> None:
-        refusal = _("Write a day, for example 2026-11-25.")
-        super().__init__(help_text=help_text, read=read_day, refusal=refusal)
 
 
 class Filters(django_filters.FilterSet):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,23 @@ def telephone(open_telephone: Open) -> Page:
     return open_telephone()
 
 
+@pytest.fixture
+def open_as(browser: Browser, complaints: Complaints) -> Iterator[Open]:
+    """Open a page of the admin in a window of its own, as somebody who has logged in or as nobody yet."""
+    with ExitStack() as windows:
+
+        def open_as(url: str, who: User | None, **options: Any) -> Page:
+            context = windows.enter_context(console.window(browser, url, who, **options))
+            page = context.new_page()
+            complaints.watch(page)
+            response = page.goto(url)
+            assert response is not None
+            assert (response.status, response.headers["content-security-policy"]) == (200, POLICY)
+            return page
+
+        yield open_as
+
+
 # The console, shared by the tests of a file, which look and change nothing.
 
 
@@ -155,20 +173,10 @@ def console_url(staff: dict[str, User]) -> Iterator[str]:
 
 
 @pytest.fixture
-def look(browser: Browser, console_url: str, staff: dict[str, User], complaints: Complaints) -> Iterator[Open]:
-    """Open a page of the console as one of those, or as nobody yet, in a window of its own."""
-    contexts = []
+def look(open_as: Open, console_url: str, staff: dict[str, User]) -> Open:
+    """Open a page of the console as one of those, or as nobody yet."""
 
     def look(path: str = "django_hoiio/", who: str = "chief", **options: Any) -> Page:
-        context = console.window(browser, console_url, staff.get(who), **options)
-        contexts.append(context)
-        page = context.new_page()
-        complaints.watch(page)
-        response = page.goto(console_url + path)
-        assert response is not None
-        assert (response.status, response.headers["content-security-policy"]) == (200, POLICY)
-        return page
+        return open_as(console_url + path, staff.get(who), **options)
 
-    yield look
-    for context in contexts:
-        context.close()
+    return look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
@@ -36,6 +37,11 @@ def user(name: str, models: Iterable[str], rights: Iterable[str]) -> User:
     return made
 
 
+def root() -> User:
+    """Somebody who may do everything."""
+    return User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0]
+
+
 def window(browser: Browser, url: str, who: User | None, **options: Any) -> BrowserContext:
     """A browser of its own, in which somebody has logged in."""
     context = browser.new_context(**{"reduced_motion": "reduce", **options})
@@ -43,7 +49,8 @@ def window(browser: Browser, url: str, who: User | None, **options: Any) -> Brow
         client = Client()
         client.force_login(who)
         name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+        # For the whole site.
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": urljoin(url, "/")}])
     # Chromium asks for the icon of a site by itself, and this one has none.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return context

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
-from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from django_hoiio import inbox
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 from tests.conftest import arrival
+
+from .console import root, window
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,13 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
     """A browser in which somebody who may do everything has logged in."""
     settings.ROOT_URLCONF = "tests.urls"
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    context = browser.new_context(accept_downloads=True)
-    name = django_settings.SESSION_COOKIE_NAME
-    context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
-    yield context.new_page()
-    context.close()
+    with window(browser, live_server.url, root(), accept_downloads=True) as context:
+        yield context.new_page()
 
 
 @pytest.fixture

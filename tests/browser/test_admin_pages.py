@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from django_hoiio.kinds import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.signals import sms_received, sms_status
 
-from .conftest import Complaints
+from .conftest import Open
+from .console import root
 from .test_accessibility import DESKTOP, PHONE, violations
 
 CUSTOMER = "+6591231111"
@@ -70,30 +70,14 @@ def _bulk() -> Iterator[tuple[str, dict[str, str]]]:
     yield "sms", refused
 
 
-Look = Callable[..., Page]
-
-
 @pytest.fixture
-def look(browser: Browser, filled: str, complaints: Complaints) -> Iterator[Look]:
+def look(open_as: Open, filled: str) -> Open:
     """Open a page of the admin as somebody who may see everything, or as somebody else."""
-    contexts: list[BrowserContext] = []
 
     def look(path: str, *, user: User | None = None, **options: Any) -> Page:
-        client = Client()
-        client.force_login(user or User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0])
-        context = browser.new_context(**{"reduced_motion": "reduce", **options})
-        contexts.append(context)
-        session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": filled}])
-        context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        page = context.new_page()
-        complaints.watch(page)
-        page.goto(filled + path)
-        return page
+        return open_as(filled + path, user or root(), **options)
 
-    yield look
-    for context in contexts:
-        context.close()
+    return look
 
 
 def change_page(row: Model | None) -> str:
@@ -117,7 +101,7 @@ def pages() -> dict[str, str]:
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(look: Look, viewport: dict[str, int], color_scheme: str) -> None:
+def test_axe_finds_nothing_serious_on_any_page(look: Open, viewport: dict[str, int], color_scheme: str) -> None:
     found = {}
     for name, path in pages().items():
         # Only axe's own script needs the policy out of the way.
@@ -129,7 +113,7 @@ def test_axe_finds_nothing_serious_on_any_page(look: Look, viewport: dict[str, i
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_no_page_needs_an_inline_script_or_style_or_is_wider_than_its_window(
-    look: Look, viewport: dict[str, int]
+    look: Open, viewport: dict[str, int]
 ) -> None:
     # What the policy forbids is among the complaints.
     wide = {}
@@ -140,7 +124,7 @@ def test_no_page_needs_an_inline_script_or_style_or_is_wider_than_its_window(
     assert [each for each in wide.items() if each[1] > 0] == []
 
 
-def test_command_line_is_copied_by_the_button(look: Look, filled: str) -> None:
+def test_command_line_is_copied_by_the_button(look: Open, filled: str) -> None:
     page = look(pages()["notification"], permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
 
@@ -150,7 +134,7 @@ def test_command_line_is_copied_by_the_button(look: Look, filled: str) -> None:
     assert copied.startswith("python manage.py hoiio_trigger --route=sms")
 
 
-def test_command_line_is_selected_where_the_clipboard_is_shut(look: Look) -> None:
+def test_command_line_is_selected_where_the_clipboard_is_shut(look: Open) -> None:
     page = look(pages()["notification"])
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('shut')); }")
     page.get_by_role("button", name="Copy").click()
@@ -159,14 +143,14 @@ def test_command_line_is_selected_where_the_clipboard_is_shut(look: Look) -> Non
     assert page.evaluate("getSelection().toString()").startswith("python manage.py hoiio_trigger")
 
 
-def test_without_scripts_the_line_is_there_and_the_button_is_not(look: Look) -> None:
+def test_without_scripts_the_line_is_there_and_the_button_is_not(look: Open) -> None:
     page = look(pages()["notification"], java_script_enabled=False)
 
     expect(page.locator("pre", has_text="hoiio_trigger")).to_be_visible()
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
 
 
-def test_traceback_opens_from_the_keyboard(look: Look) -> None:
+def test_traceback_opens_from_the_keyboard(look: Open) -> None:
     page = look(pages()["sms-received"])
     traceback = page.locator(".hoiio-event pre")
     expect(traceback).to_be_hidden()
@@ -176,7 +160,7 @@ def test_traceback_opens_from_the_keyboard(look: Look) -> None:
     expect(traceback).to_contain_text("ValueError: no such order")
 
 
-def test_incoming_stands_left_and_outgoing_right(look: Look) -> None:
+def test_incoming_stands_left_and_outgoing_right(look: Open) -> None:
     page = look(pages()["conversation"], viewport=DESKTOP)
     column = page.locator(".hoiio-conversation").bounding_box()
     assert column is not None
@@ -189,7 +173,7 @@ def test_incoming_stands_left_and_outgoing_right(look: Look) -> None:
     assert edges == {"incoming": (True, False), "outgoing": (False, True)}
 
 
-def test_pages_lead_to_one_another(look: Look) -> None:
+def test_pages_lead_to_one_another(look: Open) -> None:
     page = look(pages()["sms"])
     page.get_by_role("link", name="Conversation").click()
     expect(page).to_have_title("Conversation with +6591231111 | Django site admin")

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from django_hoiio import inbox
 from django_hoiio.models import ReceiverFailure
 from tests.conftest import arrival
 
-from .admin_policy import POLICY
-from .conftest import Complaints
+from .conftest import Complaints, Open
+from .console import root
 from .test_accessibility import DESKTOP, PHONE, violations
 
 BOTH = [DESKTOP, PHONE]
 SCHEMES = ["light", "dark"]
 PAGE = "/admin/django_hoiio/"
-
-Open = Callable[..., Page]
 
 
 def came(body: str, days: int, account: str = "default") -> Any:
@@ -43,29 +38,13 @@ def filled(live_server: Any) -> None:
 
 
 @pytest.fixture
-def open_dashboard(browser: Browser, live_server: Any, complaints: Complaints) -> Iterator[Open]:
-    """Open the dashboard in a window of its own, logged in."""
-    contexts = []
+def open_dashboard(open_as: Open, live_server: Any) -> Open:
+    """Open the dashboard as somebody who may do everything."""
 
     def open_dashboard(query: str = "", **options: Any) -> Page:
-        client = Client()
-        client.force_login(User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0])
-        context = browser.new_context(**{"reduced_motion": "reduce", **options})
-        contexts.append(context)
-        session = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page = context.new_page()
-        # Chromium asks for the icon of a site by itself, and this one has none.
-        page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        complaints.watch(page)
-        response = page.goto(f"{live_server.url}{PAGE}{query}")
-        assert response is not None
-        assert (response.status, response.headers["content-security-policy"]) == (200, POLICY)
-        return page
+        return open_as(f"{live_server.url}{PAGE}{query}", root(), **options)
 
-    yield open_dashboard
-    for context in contexts:
-        context.close()
+    return open_dashboard
 
 
 @pytest.mark.usefixtures("filled")

@@ -3,53 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from django_hoiio.models import Call, Sms
 
 from ..rows import failures, notifications, transactions
-from .conftest import Complaints
+from .conftest import Open
+from .console import root
 from .test_accessibility import DESKTOP, PHONE, violations
 
 # Of one process, which serves: the rows are there before it asks.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Open = Callable[..., Page]
-
 
 @pytest.fixture
-def open_list(browser: Browser, live_server: Any, complaints: Complaints) -> Iterator[Open]:
+def open_list(open_as: Open, live_server: Any) -> Open:
     """Open a list as a superuser, on rows of many states."""
     failures(notifications(120))
     made = transactions(Sms, 125, tag="campaign")
     for place, word in enumerate(("queued", "delivered", "failed", "error", "bounced")):
         Sms.objects.filter(pk__in=[row.pk for row in made[place::5]]).update(sms_status=word)
     transactions(Call, 3, call_status_dest1="answered", call_status_dest2="busy")
-    client = Client()
-    client.force_login(User.objects.create_superuser("root"))
-    contexts = []
 
     def open_list(path: str, **options: Any) -> Page:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        # Chromium asks for it, and the tests have none.
-        context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
-        session = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page = context.new_page()
-        complaints.watch(page)
-        page.goto(f"{live_server.url}/admin/django_hoiio/{path}")
-        return page
+        return open_as(f"{live_server.url}/admin/django_hoiio/{path}", root(), **options)
 
-    yield open_list
-    for context in contexts:
-        context.close()
+    return open_list
 
 
 PAGES = ["notification/", "sms/", "call/?q=nothing", "receiverfailure/", "sms/?day=2026-03-01&q=campaign"]
