@@ -15,6 +15,9 @@ from django_hoiio.searching import found_by, one_by_one, ways_to
 
 _FIELDS = ("other_number", "tag")
 
+# Of transactions that are too many to be named, so many are: Django offers as many rows while somebody types.
+OFFERED = 20
+
 # What a notification and its transaction have in common, beside the account.
 _NAMES: Mapping[type[Transaction], tuple[str, ...]] = {
     Call: ("txn_ref", "session", "arrival"),
@@ -30,8 +33,9 @@ def keys_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
         transactions = model._default_manager.using(rows.db)
         keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
         found |= Keys(keys=frozenset(), are_all=keys.are_all)
-        for name in _NAMES[model] if keys.keys else ():
-            named = set(transactions.filter(pk__in=keys.keys).values_list("account", name))
+        some = keys.keys if keys.are_all else sorted(keys.keys)[:OFFERED]
+        for name in _NAMES[model] if some else ():
+            named = set(transactions.filter(pk__in=some).values_list("account", name))
             found |= _named(rows, name, named)
     return found
 
