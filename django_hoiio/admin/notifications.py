@@ -24,7 +24,7 @@ from .inspecting import MOST, inspected
 from .labels import minute
 from .reading import ReadOnlyAdmin
 from .reproducing import command_line
-from .searching import about, keys_about
+from .searching import searches_about
 from .sections import Section, open_button, readable, table_of
 
 # The columns that may hold a megabyte, or secrets, and that no list shows.
@@ -80,7 +80,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
         yield from super().searches(request, rows, term)
-        yield keys_about(request, rows, term), about(request, term)
+        yield from searches_about(request, rows, term)
 
     # Columns and fields.
 

@@ -26,17 +26,25 @@ _NAMES: Mapping[type[Transaction], tuple[str, ...]] = {
 }
 
 
-def keys_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
-    """The keys of the notifications about the transactions that answer to the term, of those that the user may view."""
-    found = Keys(keys=frozenset(), are_all=True)
-    for model in _viewed(request):
-        transactions = model._default_manager.using(rows.db)
-        keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
-        found |= Keys(keys=frozenset(), are_all=keys.are_all)
-        some = keys.keys if keys.are_all else sorted(keys.keys)[:OFFERED]
-        for name in _NAMES[model] if some else ():
-            named = set(transactions.filter(pk__in=some).values_list("account", name))
-            found |= _named(rows, name, named)
+def searches_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterator[tuple[Keys, Q]]:
+    """What answers to the term by being about a call, an SMS or a fax, of those that the user may view.
+
+    For each the keys, by indexes; and what tells a notification about such a one from others, where these are not all.
+    """
+    for model in _NAMES:
+        if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
+            same = _same(model, request, term)
+            yield _keys_about(model, request, rows, term), Q(*map(Exists, same), _connector=Q.OR)
+
+
+def _keys_about(model: type[Transaction], request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
+    transactions = model._default_manager.using(rows.db)
+    keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
+    found = Keys(keys=frozenset(), are_all=keys.are_all)
+    some = keys.keys if keys.are_all else sorted(keys.keys)[:OFFERED]
+    for name in _NAMES[model] if some else ():
+        named = set(transactions.filter(pk__in=some).values_list("account", name))
+        found |= _named(rows, name, named)
     return found
 
 
@@ -48,23 +56,11 @@ def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
     return Keys(keys=keys, are_all=len(same) <= FEW)
 
 
-def about(request: HttpRequest, term: str) -> Q:
-    """What tells a notification about such a transaction from others, for where these are too many to be named."""
-    return Q(*(Exists(rows) for rows in _same(request, term)), _connector=Q.OR)
-
-
-def _same(request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
+def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
     """The transaction of each notification, by each name, where it answers to the term."""
     condition = found_by(request, _FIELDS, term) or Q(pk__in=())
-    for model in _viewed(request):
-        for name in _NAMES[model]:
-            bears = NullIf(OuterRef(name), Value("")) if name == "session" else OuterRef(name)
-            same = model._default_manager.filter(**{"account": OuterRef("account"), name: bears})
-            # The account is said in the case, too: else PostgreSQL reads the whole table into a hash, to look up few.
-            yield one_by_one(same, condition & Q(account=OuterRef("account")))
-
-
-def _viewed(request: HttpRequest) -> Iterator[type[Transaction]]:
-    for model in _NAMES:
-        if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
-            yield model
+    for name in _NAMES[model]:
+        bears = NullIf(OuterRef(name), Value("")) if name == "session" else OuterRef(name)
+        same = model._default_manager.filter(**{"account": OuterRef("account"), name: bears})
+        # The account is said in the case, too: else PostgreSQL reads the whole table into a hash, to look up few.
+        yield one_by_one(same, condition & Q(account=OuterRef("account")))
