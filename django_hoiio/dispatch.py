@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import Error, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
 from .conf import conf
@@ -107,18 +109,24 @@ def _call(
     return None
 
 
-@contextmanager
-def _on_its_own(using: str) -> Iterator[None]:
+def _on_its_own(using: str) -> AbstractContextManager[Any]:
     """Keep to a receiver what it does to the connection of the notifications."""
     connection = connections[using]
     # In a transaction of the caller's, as a TestCase has one, a savepoint does that.
-    if connection.in_atomic_block:
-        with transaction.atomic(using=using):
-            yield
-        return
-    try:
-        yield
-    finally:
+    return transaction.atomic(using=using) if connection.in_atomic_block else _LeftAsFound(connection)
+
+
+class _LeftAsFound:
+    """A context that opens the connection anew where it is left in the middle of something."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        connection = self.connection
         in_transaction = connection.in_atomic_block or connection.needs_rollback
         has_autocommit = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
         # An error of the database may mean that the connection is gone, which SQLite cannot be asked.

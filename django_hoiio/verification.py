@@ -40,7 +40,9 @@ def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
 def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> Verdict:
     """Look at the token of the URL first, and at Hoiio's signature of the body."""
     by_url = _verify_token(route, token) if token is not None else Verdict()
-    by_signature = _verify_signature(body, signature, by_url) if signature is not None else Verdict()
+    if signature is None:
+        return by_url
+    by_signature = _verify_signature(body, signature, by_url)
     problems = {**by_url.problems, **by_signature.problems}
     if by_url.proof == Proof.NONE and by_signature.proof == Proof.SIGNATURE:
         return Verdict(proof=Proof.SIGNATURE, account=by_signature.account, problems=problems)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ..kinds import Direction, Kind, Origin, Proof, Rank, Route, facts_of
@@ -38,8 +38,7 @@ class Arrival:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What one notification says. Fields are named as in the models; `None` is what it does not say."""
 
     kind: Kind

@@ -13,6 +13,12 @@ from ..kinds import WORDS
 # Hoiio's dates bear no zone; its manual says GMT+8.
 HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")
 
+ACCOUNT_LENGTH = 64
+TAG_LENGTH = 256
+NUMBER_LENGTH = 64
+WORD_LENGTH = 64
+REFERENCE_LENGTH = 64
+
 # A reader raises ValueError with what is wrong, and never quotes the value.
 
 
@@ -25,20 +31,30 @@ def _short(limit: int) -> Callable[[str], str]:
     return read
 
 
+_short_number = _short(NUMBER_LENGTH)
+_LOST_PLUS = re.compile(r"^(?:%2[Bb]| (?=\d))")
+
+
 def _number(text: str) -> str:
     """Mend a phone number whose plus came doubly encoded, or unencoded and so as a space."""
-    return _short(NUMBER_LENGTH)(re.sub(r"^(?:%2[Bb]| (?=\d))", "+", text))
+    return _short_number(_LOST_PLUS.sub("+", text))
+
+
+_WHOLE = re.compile(r"\s*([0-9]{1,9})(?:\.0*)?\s*")
 
 
 def _whole(text: str) -> int:
-    found = re.fullmatch(r"\s*([0-9]{1,9})(?:\.0*)?\s*", text)
+    found = _WHOLE.fullmatch(text)
     if not found:
         raise ValueError("is not a whole number")
     return int(found[1])
 
 
+_AMOUNT = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)\s*")
+
+
 def _amount(text: str) -> Decimal:
-    found = re.fullmatch(r"\s*(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)\s*", text)
+    found = _AMOUNT.fullmatch(text)
     if not found:
         raise ValueError("is not an amount")
     return Decimal(found[1])
@@ -59,13 +75,6 @@ def _date(text: str) -> datetime:
     if not 1970 <= date.year <= 9998:
         raise ValueError("is not a date of our time")
     return date.replace(microsecond=int((found[2] or "")[:6].ljust(6, "0")), tzinfo=HOIIO_TIME)
-
-
-ACCOUNT_LENGTH = 64
-TAG_LENGTH = 256
-NUMBER_LENGTH = 64
-WORD_LENGTH = 64
-REFERENCE_LENGTH = 64
 
 
 class Parameter(NamedTuple):
@@ -119,11 +128,11 @@ def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, text in params.items():
-        parameter = PARAMETERS[name]
-        if not text or parameter.field is None:
+        field, read_text = PARAMETERS[name]
+        if not text or field is None:
             continue
         try:
-            values[parameter.field] = parameter.read(text)
+            values[field] = read_text(text)
         except ValueError as error:
             problems[name] = str(error)
         else:
