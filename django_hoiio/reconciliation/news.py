@@ -14,7 +14,7 @@ from ..kinds import WORDS, Channel, Kind, Origin, Rank, Route
 from ..models import Call, Fax, Sms, Transaction
 from ..parsing import Arrival, Parsed, parse
 from ..parsing.history import is_over, looks_incoming
-from ..recording.merging import STAMP_LENGTH, Change, stamp_of
+from ..recording.merging import STAMP_LENGTH, Change, stamps_of
 from ..recording.states import change_of
 from .asking import Entry
 from .report import Found
@@ -133,5 +133,6 @@ def _would_alter(change: Change, row: Transaction, name: str) -> bool:
     # A word of which no notification that ended it spoke is none that is missing.
     if new is None or new == old or (name in WORDS and not old and row.is_final):
         return False
+    stamp, _ = stamps_of(change)
     place = row.told.index(name) * STAMP_LENGTH
-    return stamp_of(change, change.rank) >= row.stamps[place : place + STAMP_LENGTH]
+    return stamp >= row.stamps[place : place + STAMP_LENGTH]

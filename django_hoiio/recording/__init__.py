@@ -1,31 +1,31 @@
 """How a notification reaches the database: its raw row and its transaction's state, in one commit.
 
 `raw` is the row of the notification, `states` says which row it brings up to date and what it says about it, `merging`
-is the statement that does that, `tables` knows how values get into a statement and out of it, and `patience` tries
-again what passes by itself.
+is the statement that does that, `tables` knows how values get into a statement and out of it, `committing` commits, and
+`patience` tries again what passes by itself.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
-from django.db import Error, IntegrityError, NotSupportedError, connections, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..kinds import Origin
 from ..models import Notification, Transaction
 from ..parsing import Arrival, Parsed
-from .merging import Change, merged_row, statement_of
+from .committing import committed, refuse_without_autocommit
+from .merging import Merge, merge_of
 from .patience import is_passing, patiently
 from .raw import CLAIM, insert_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
-from .tables import Row
+from .tables import Row, instance_of
 
 __all__ = ["CLAIM", "Recorded", "mark_as_told", "record"]
 
@@ -54,7 +54,7 @@ class Recorded:
 
     @cached_property
     def notification(self) -> Notification:
-        return Notification.from_db(self.using, list(self.raw), list(self.raw.values()))
+        return instance_of(Notification, self.raw, self.using)
 
     @cached_property
     def transaction(self) -> Transaction | None:
@@ -102,49 +102,44 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:
-    _refuse_without_autocommit(connection)
+    refuse_without_autocommit(connection)
+    using = connection.alias
     raw = row_of(arrival, parsed, parsed.problems)
     change = change_of(arrival, parsed, wants_row=raw["dispatched_at"] is None)
-    # One statement of PostgreSQL can write two tables, but not look first.
-    if change is not None and connection.vendor == "postgresql" and not needs_a_look(change, parsed.kind):
-        return _keep_at_once(raw, change, connection)
+    insert = insert_of(raw, using)
+    if change is not None and not needs_a_look(change, parsed.kind):
+        pk, state = _keep_both(insert, merge_of(change, using), connection)
+        return Recorded(using=using, raw={"id": pk, **raw}, state=state)
     # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
-    with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
-        cursor.execute(*insert_of(raw, connection.alias))
+    with transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
+        cursor.execute(*insert)
         (pk,) = cursor.fetchone()
         state = None if change is None else apply(change, parsed.kind, cursor)
-    return Recorded(using=connection.alias, raw={"id": pk, **raw}, state=state)
+    return Recorded(using=using, raw={"id": pk, **raw}, state=state)
 
 
-def _refuse_without_autocommit(connection: BaseDatabaseWrapper) -> None:
-    """Without it nobody commits, and a 200 would be false."""
-    if not connection.in_atomic_block and not connection.get_autocommit():
-        raise NotSupportedError(f"AUTOCOMMIT of the database {connection.alias!r} is off; remove it from DATABASES.")
-
-
-def _keep_at_once(raw: Mapping[str, Any], change: Change, connection: BaseDatabaseWrapper) -> Recorded:
-    """One statement is a transaction by itself, and waits for the server once instead of four times."""
-    insert, raw_params = insert_of(raw, connection.alias)
-    merge, params = statement_of(change, connection.alias)
-    statement = f"WITH raw AS ({insert}) {merge}, (SELECT id FROM raw)"
-    with _durable(connection), connection.cursor() as cursor:
-        cursor.execute(statement, {**raw_params, **params})
+def _keep_both(
+    insert: tuple[str, dict[str, Any]], merge: Merge, connection: BaseDatabaseWrapper
+) -> tuple[int, Row | None]:
+    """Write both rows with as few statements as the database can do it with."""
+    statement, params = insert
+    with committed(connection) as cursor:
+        if connection.vendor != "postgresql":
+            cursor.execute(statement, params)
+            (pk,) = cursor.fetchone()
+            return pk, merge.run(cursor)
+        returning = "," if merge.wants_row else " RETURNING"
+        cursor.execute(
+            f"WITH raw AS ({statement}) {merge.statement}{returning} (SELECT id FROM raw)", {**params, **merge.params}
+        )
         *fetched, pk = cursor.fetchone()
-    state = merged_row(change, fetched, connection.alias)
-    return Recorded(using=connection.alias, raw={"id": pk, **raw}, state=state)
-
-
-def _durable(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
-    """Refuse to keep what a transaction around it may roll back; that of a TestCase gets a savepoint."""
-    if connection.in_atomic_block:
-        return transaction.atomic(using=connection.alias, durable=True)
-    return nullcontext()
+        return pk, merge.row(fetched)
 
 
 def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper, failure: str) -> Recorded:
-    _refuse_without_autocommit(connection)
+    refuse_without_autocommit(connection)
     raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
-    with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
+    with committed(connection) as cursor:
         cursor.execute(*insert_of(raw, connection.alias))
         (pk,) = cursor.fetchone()
     return Recorded(using=connection.alias, raw={"id": pk, **raw})

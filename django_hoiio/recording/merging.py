@@ -8,7 +8,6 @@ however often they come, and concurrent ones lose nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from itertools import groupby
@@ -25,10 +24,10 @@ STAMP_LENGTH = 17
 UNTOLD = "0" * STAMP_LENGTH
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """What a notification says of one row."""
 
     model: type[Transaction]
@@ -83,26 +82,41 @@ DIALECTS = {
 
 def merge(change: Change, cursor: CursorWrapper) -> Row | None:
     """Insert the row, or merge it into the one with the same key; without a key, insert or raise IntegrityError."""
-    cursor.execute(*statement_of(change, cursor.db.alias))
-    return merged_row(change, cursor.fetchone(), cursor.db.alias)
+    return merge_of(change, cursor.db.alias).run(cursor)
 
 
-def merged_row(change: Change, fetched: Sequence[Any], using: str) -> Row | None:
-    """What a change made of its row, from what the statement gave back."""
-    return Row(table_of(change.model, using), fetched) if change.wants_row else None
+class Merge(NamedTuple):
+    """The statement of a change, ready to be run."""
+
+    table: Table[Transaction]
+    statement: str
+    params: dict[str, Any]
+    wants_row: bool
+
+    def run(self, cursor: CursorWrapper) -> Row | None:
+        """Make the change; what became of the row where it is asked for."""
+        cursor.execute(self.statement, self.params)
+        return self.row(cursor.fetchone()) if self.wants_row else None
+
+    def row(self, fetched: Sequence[Any]) -> Row | None:
+        """What became of the row, from what the statement gave back."""
+        return Row(self.table, fetched) if self.wants_row else None
 
 
-def stamp_of(change: Change, rank: Rank) -> str:
-    """The stamp of what a change says at a rank; it overwrites what bears the same or a lower one."""
+def stamps_of(change: Change) -> tuple[str, str]:
+    """The stamp of what a change says, and that of what it says of the other party.
+
+    What it says overwrites what bears the same stamp or a lower one.
+    """
     # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
-    moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // timedelta(microseconds=1)
-    return f"{rank:d}{moment:016d}"
+    moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // _MICROSECOND
+    return f"{change.rank:d}{moment:016d}", f"{change.party_rank:d}{moment:016d}"
 
 
-def statement_of(change: Change, using: str) -> tuple[str, dict[str, Any]]:
-    """The statement of a change, which gives back the row or its primary key, and its parameters."""
-    model, values = change.model, change.values
-    stamp, party_stamp = stamp_of(change, change.rank), stamp_of(change, change.party_rank)
+def merge_of(change: Change, using: str) -> Merge:
+    """The statement that makes a change, which gives back the row where it is asked for."""
+    model, values, wants_row = change.model, change.values, change.wants_row
+    stamp, party_stamp = stamps_of(change)
     stamps = [(party_stamp if name in model.party else stamp) if name in values else UNTOLD for name in model.told]
     row = {
         **values,
@@ -110,9 +124,9 @@ def statement_of(change: Change, using: str) -> tuple[str, dict[str, Any]]:
         "updated_at": change.received_at,
         "stamps": "".join(stamps),
     }
-    params = table_of(model, using).params(row)
-    sql = statement(model, change.key, tuple(row), change.wants_row, using)
-    return sql, {**params, "stamp": stamp, "party_stamp": party_stamp}
+    table = table_of(model, using)
+    params = {**table.params(row), "stamp": stamp, "party_stamp": party_stamp}
+    return Merge(table, statement(model, change.key, tuple(row), wants_row, using), params, wants_row)
 
 
 # For each set of fields that notifications tell together; there are a few dozen.
@@ -126,7 +140,8 @@ def statement(
     if key is not None:
         words.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
         words.append(", ".join(_assignments(model, names, table, dialect)))
-    words.append(f"RETURNING {', '.join(table.columns.values()) if wants_row else table.columns['id']}")
+    if wants_row:
+        words.append(f"RETURNING {', '.join(table.columns.values())}")
     return table.statement(" ".join(words))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..kinds import Kind, Rank
 from ..models import Call, Notification, Sms, Transaction
 from ..parsing import parse
-from .merging import STAMP_LENGTH, UNTOLD, Change, stamp_of
+from .merging import STAMP_LENGTH, UNTOLD, Change, stamps_of
 from .raw import arrival_of
 from .states import change_of, digest_of, part_of
 
@@ -122,7 +122,7 @@ class _Row:
 
     def merge(self, change: Change) -> tuple[list[Changed], list[Refused]]:
         changes, refusals = [], []
-        stamps = stamp_of(change, change.rank), stamp_of(change, change.party_rank)
+        stamps = stamps_of(change)
         for name in change.model.told:
             if name not in change.values:
                 continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from django.db import IntegrityError, connections
@@ -65,7 +67,7 @@ def apply(change: Change, kind: Kind, cursor: CursorWrapper) -> Row | None:
     call = Call.objects.using(cursor.db.alias).newest_of(change.values["account"], change.values.get("session"))
     if call is None or call.txn_ref is None:
         return None
-    return merge(replace(change, values={**change.values, "txn_ref": call.txn_ref}, key=Call.key), cursor)
+    return merge(change._replace(values={**change.values, "txn_ref": call.txn_ref}, key=Call.key), cursor)
 
 
 def _is_whole_event(parsed: Parsed) -> bool:
@@ -85,7 +87,7 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
     texts = {row.part: row.msg for row in rows.only("part", "msg")}
     try:
         if not texts:
-            row = merge(replace(change, key=None), cursor)
+            row = merge(change._replace(key=None), cursor)
             # Another text may have come and made room in between; the next try sees it.
             if len(rows.values_list("pk")) > 1:
                 raise Crossed
@@ -93,7 +95,7 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
         part = part_of(values.get("msg", ""), texts)
         if part and "" in texts:
             rows.filter(part="").update(part=digest_of(texts[""]))
-        return merge(replace(change, values={**values, "part": part}), cursor)
+        return merge(change._replace(values={**values, "part": part}), cursor)
     except IntegrityError as error:
         raise Crossed from error
 
@@ -113,15 +115,21 @@ def digest_of(msg: str) -> str:
 
 def _told(model: type[Transaction], parsed: Parsed) -> dict[str, Any]:
     """What the notification says, by the fields of the model."""
-    derived: dict[str, Any] = {"is_final": parsed.rank == Rank.FINAL}
+    names, values_of = _reported(model)
+    told = {name: value for name, value in zip(names, values_of(parsed), strict=True) if value is not None}
+    told["is_final"] = parsed.rank == Rank.FINAL
     if parsed.direction:
-        derived["other_number"] = parsed.other_number or ""
-        derived["other_tail"] = tail_of(derived["other_number"])
-    told = {name: derived.get(name) if name in _DERIVED else getattr(parsed, name) for name in model.told}
-    return {name: value for name, value in told.items() if value is not None}
+        told["other_number"] = parsed.other_number or ""
+        told["other_tail"] = tail_of(told["other_number"])
+    return told
 
 
-_DERIVED = ("is_final", "other_number", "other_tail")
+@cache
+def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[Parsed], tuple[Any, ...]]]:
+    """The fields that a notification fills by what it says of them, and what reads them all from it."""
+    names = [name for name in model.told if name in Parsed._fields]
+    return names, attrgetter(*names)
+
 
 # Which way a transaction went shows better in `from` and `to` than in `dest`, which a call that came in may bear too,
 # and better with a number than without.

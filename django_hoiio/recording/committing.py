@@ -1,0 +1,55 @@
+"""The commit of what is kept: all of it or nothing, and nobody's to take back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, NotSupportedError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+
+# How a transaction of several statements begins. SQLite's takes the lock at once: one that began without could not wait
+# for it. PostgreSQL can say it all in one statement, which is a transaction by itself.
+_BEGIN = {"sqlite": "BEGIN IMMEDIATE", "mysql": "START TRANSACTION"}
+
+
+def refuse_without_autocommit(connection: BaseDatabaseWrapper) -> None:
+    """Without it nobody commits, and a 200 would be false."""
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        raise NotSupportedError(f"AUTOCOMMIT of the database {connection.alias!r} is off; remove it from DATABASES.")
+
+
+@contextmanager
+def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
+    """A cursor, of which the statements are committed when the block ends; on PostgreSQL, the one statement.
+
+    Costs a third of `atomic`, which turns autocommit off and on. Django does not know of the transaction: in the block
+    there must be nothing but these statements.
+    """
+    if connection.in_atomic_block:
+        # Refuses what a transaction around it may roll back; that of a TestCase gets a savepoint.
+        with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
+            yield cursor
+        return
+    begin = _BEGIN.get(connection.vendor)
+    with connection.cursor() as cursor:
+        if begin is None:
+            yield cursor
+            return
+        cursor.execute(begin)
+        try:
+            yield cursor
+            cursor.execute("COMMIT")
+        # Also SystemExit, by which a server stops its workers.
+        except BaseException:
+            _roll_back(connection, cursor)
+            raise
+
+
+def _roll_back(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    # The server has ended it with the connection; or SQLite by itself, which cannot be told from the rest.
+    except Error:
+        connection.close()
