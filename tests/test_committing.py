@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django_hoiio.models import Notification
 from django_hoiio.parsing import parse
 from django_hoiio.recording.committing import committed
-from django_hoiio.recording.raw import insert_of, row_of
+from django_hoiio.recording.raw import insert_of, pk_of, row_of
 
 from .conftest import arrival
 
@@ -27,8 +27,7 @@ def keep(cursor: CursorWrapper) -> int:
     """Insert a notification, and return its primary key."""
     came = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
     cursor.execute(*insert_of(row_of(came, parse(came), {}), connection.alias))
-    (pk,) = cursor.fetchone()
-    return int(pk)
+    return pk_of(cursor)
 
 
 def keep_and_raise(error: BaseException) -> None:

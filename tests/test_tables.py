@@ -15,7 +15,7 @@ from django.db import connection, connections
 from django.db.models import Model
 
 from django_hoiio.models import Call, Fax, Notification, Sms
-from django_hoiio.recording.raw import insert_of, update_as_told
+from django_hoiio.recording.raw import insert_of, pk_of, update_as_told
 from django_hoiio.recording.tables import table_of
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
     assert len(marks) == len(params) == len(row) - 4
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        (pk,) = cursor.fetchone()
+        pk = pk_of(cursor)
     kept = _values(Notification.objects.get(pk=pk))
     assert {name: kept[name] for name in row} == row
 

@@ -23,7 +23,7 @@ from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_without_autocommit
 from .merging import Merge, merge_of
 from .patience import is_passing, patiently
-from .raw import CLAIM, insert_of, row_of, update_as_told
+from .raw import CLAIM, insert_of, pk_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
 from .tables import Row, instance_of
 
@@ -113,7 +113,7 @@ def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseW
     # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
     with transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert)
-        (pk,) = cursor.fetchone()
+        pk = pk_of(cursor)
         state = None if change is None else apply(change, parsed.kind, cursor)
     return Recorded(using=using, raw={"id": pk, **raw}, state=state)
 
@@ -126,8 +126,7 @@ def _keep_both(
     with committed(connection) as cursor:
         if connection.vendor != "postgresql":
             cursor.execute(statement, params)
-            (pk,) = cursor.fetchone()
-            return pk, merge.run(cursor)
+            return pk_of(cursor), merge.run(cursor)
         returning = "," if merge.wants_row else " RETURNING"
         cursor.execute(
             f"WITH raw AS ({statement}) {merge.statement}{returning} (SELECT id FROM raw)", {**params, **merge.params}
@@ -141,5 +140,5 @@ def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrappe
     raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
     with committed(connection) as cursor:
         cursor.execute(*insert_of(raw, connection.alias))
-        (pk,) = cursor.fetchone()
+        pk = pk_of(cursor)
     return Recorded(using=connection.alias, raw={"id": pk, **raw})
