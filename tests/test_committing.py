@@ -98,18 +98,33 @@ def test_what_cannot_be_committed_is_taken_back(monkeypatch: pytest.MonkeyPatch)
 
 @has_begin
 def test_connection_that_cannot_even_roll_back_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    execute = CursorWrapper.execute
+    def fail() -> None:
+        raise OperationalError("server has gone away")
 
-    def fail_to_roll_back(cursor: CursorWrapper, sql: str, params: Any = None) -> Any:
-        if sql == "ROLLBACK":
-            raise OperationalError("server has gone away")
-        return execute(cursor, sql, params)
-
-    monkeypatch.setattr(CursorWrapper, "execute", fail_to_roll_back)
+    monkeypatch.setattr(connection, "_rollback", fail)
     with pytest.raises(ValueError, match="first"):
         keep_and_raise(ValueError("first"))
 
     assert connection.connection is None
+    assert kept_elsewhere() == []
+
+
+@has_begin
+def test_connection_stays_where_the_database_has_rolled_back_by_itself() -> None:
+    """As SQLite does where the disk is full, and MariaDB with a deadlock."""
+
+    def keep_and_lose() -> None:
+        with committed(connection) as cursor:
+            keep(cursor)
+            cursor.execute("ROLLBACK")
+            raise OperationalError("database or disk is full")
+
+    connection.ensure_connection()
+    before = connection.connection
+    with pytest.raises(OperationalError, match="disk is full"):
+        keep_and_lose()
+
+    assert connection.connection is before
     assert kept_elsewhere() == []
 
 

@@ -43,13 +43,13 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             cursor.execute("COMMIT")
         # Also SystemExit, by which a server stops its workers.
         except BaseException:
-            _roll_back(connection, cursor)
+            _roll_back(connection)
             raise
 
 
-def _roll_back(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> None:
+def _roll_back(connection: BaseDatabaseWrapper) -> None:
     try:
-        cursor.execute("ROLLBACK")
-    # The server has ended it with the connection; or SQLite by itself, which cannot be told from the rest.
+        connection.rollback()
+    # The connection is gone, and the transaction with it.
     except Error:
         connection.close()
