@@ -20,6 +20,7 @@ from .kinds import Kind
 from .models import RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
 from .recording import CLAIM, mark_as_told
+from .recording.committing import has_hidden_transaction
 from .signals import BY_NAME, Listener, signals_of
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class _LeftAsFound:
 
     def __exit__(self, *error: object) -> None:
         connection = self.connection
-        in_transaction = connection.in_atomic_block or connection.needs_rollback
+        in_transaction = connection.in_atomic_block or connection.needs_rollback or has_hidden_transaction(connection)
         has_autocommit = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
         # An error of the database may mean that the connection is gone, which SQLite cannot be asked.
         if in_transaction or not has_autocommit or connection.errors_occurred:

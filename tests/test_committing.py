@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, NotSupportedError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -107,6 +107,57 @@ def test_connection_that_cannot_even_roll_back_is_closed(monkeypatch: pytest.Mon
 
     assert connection.connection is None
     assert kept_elsewhere() == []
+
+
+@has_begin
+@pytest.mark.parametrize("error", [OperationalError("x"), SystemExit(1)])
+def test_whatever_comes_while_it_begins_leaves_nothing_open(error: BaseException) -> None:
+    def begin_and_raise(execute: Any, sql: str, *arguments: Any) -> Any:
+        execute(sql, *arguments)
+        raise error
+
+    with pytest.raises(type(error)), connection.execute_wrapper(begin_and_raise), committed(connection):
+        pass
+
+    with connection.cursor() as cursor:
+        pk = keep(cursor)
+    assert kept_elsewhere() == [pk]
+
+
+@has_begin
+def test_connection_is_closed_where_even_the_rollback_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise SystemExit(1)
+
+    monkeypatch.setattr(connection, "_rollback", interrupt)
+    with pytest.raises(SystemExit):
+        keep_and_raise(ValueError("first"))
+
+    assert connection.connection is None
+    assert kept_elsewhere() == []
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB commits it when the next one begins")
+def test_it_is_refused_where_somebody_has_begun_a_transaction_by_a_statement() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+
+    with pytest.raises(NotSupportedError, match="a transaction is open that Django has not begun; use `atomic`"):
+        keep_and_raise(AssertionError())
+
+    connection.close()
+    assert kept_elsewhere() == []
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="the others would commit none of it")
+def test_transaction_that_somebody_has_begun_by_a_statement_does_not_swallow_it() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+
+    with committed(connection) as cursor:
+        pk = keep(cursor)
+
+    assert kept_elsewhere() == [pk]
 
 
 @has_begin

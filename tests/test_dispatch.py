@@ -284,7 +284,21 @@ def test_notification_is_claimed_while_its_receivers_run() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("harm", ["close", "autocommit", "atomic", "rollback"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "close",
+        "autocommit",
+        "atomic",
+        "rollback",
+        pytest.param(
+            "begin",
+            marks=pytest.mark.skipif(
+                connection.vendor == "mysql", reason="MariaDB's drivers do not say; the next that begins commits it"
+            ),
+        ),
+    ],
+)
 def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(harm: str) -> None:
     def upset(**kwargs: Any) -> None:
         if harm == "close":
@@ -295,6 +309,8 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
             transaction.atomic().__enter__()
         elif harm == "rollback":
             connection.needs_rollback = True
+        elif harm == "begin":
+            connection.cursor().execute("BEGIN")
         raise ValueError(harm)
 
     sms_status.connect(upset, dispatch_uid="upset")

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections
 from django.db.models import Model
+from django.db.models.signals import post_init
 
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.recording.raw import insert_of, pk_of, update_as_told
@@ -151,6 +152,24 @@ def test_only_the_notification_is_marked_as_told() -> None:
     told, untold = (Notification.objects.get(pk=pk) for pk in pks)
     assert (told.dispatched_at, told.claimed_until) == (MORNING, None)
     assert (untold.dispatched_at, untold.claimed_until) == (None, MORNING + timedelta(minutes=5))
+
+
+def test_who_listens_to_new_models_hears_of_those_that_are_put_together() -> None:
+    heard = []
+
+    def hear(sender: type[Model], **kwargs: Any) -> None:
+        heard.append(sender)
+
+    table = table_of(Sms, "default")
+    fetched = _kept(Sms, table.said(FULL[Sms]))
+    post_init.connect(hear, sender=Sms)
+    try:
+        row = table.instance(fetched)
+    finally:
+        post_init.disconnect(hear, sender=Sms)
+
+    assert heard == [Sms]
+    assert _values(row) == _values(table.instance(fetched))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -20,7 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..kinds import Origin
 from ..models import Notification, Transaction
 from ..parsing import Arrival, Parsed
-from .committing import committed, refuse_without_autocommit
+from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
 from .patience import is_passing, patiently
 from .raw import CLAIM, insert_of, pk_of, row_of, update_as_told
@@ -102,7 +102,6 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:
-    refuse_without_autocommit(connection)
     using = connection.alias
     raw = row_of(arrival, parsed, parsed.problems)
     change = change_of(arrival, parsed, wants_row=raw["dispatched_at"] is None)
@@ -110,6 +109,7 @@ def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseW
     if change is not None and not needs_a_look(change, parsed.kind):
         pk, state = _keep_both(insert, merge_of(change, using), connection)
         return Recorded(using=using, raw={"id": pk, **raw}, state=state)
+    refuse_what_nobody_commits(connection)
     # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
     with transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert)
@@ -136,7 +136,6 @@ def _keep_both(
 
 
 def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper, failure: str) -> Recorded:
-    refuse_without_autocommit(connection)
     raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
     with committed(connection) as cursor:
         cursor.execute(*insert_of(raw, connection.alias))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import Error, NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,11 +14,30 @@ from django.db.backends.utils import CursorWrapper
 # for it. PostgreSQL can say it all in one statement, which is a transaction by itself.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "mysql": "START TRANSACTION"}
 
+# As libpq counts them: active, in a transaction, in one that has failed.
+_IN_TRANSACTION = (1, 2, 3)
 
-def refuse_without_autocommit(connection: BaseDatabaseWrapper) -> None:
-    """Without it nobody commits, and a 200 would be false."""
-    if not connection.in_atomic_block and not connection.get_autocommit():
+
+def refuse_what_nobody_commits(connection: BaseDatabaseWrapper) -> None:
+    """Raise NotSupportedError where a 200 would be false: with autocommit off, or in a hidden transaction."""
+    if connection.in_atomic_block:
+        return
+    if not connection.get_autocommit():
         raise NotSupportedError(f"AUTOCOMMIT of the database {connection.alias!r} is off; remove it from DATABASES.")
+    if has_hidden_transaction(connection):
+        raise NotSupportedError(
+            f"On the database {connection.alias!r} a transaction is open that Django has not begun; use `atomic`."
+        )
+
+
+def has_hidden_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether somebody has begun a transaction by a statement. In MariaDB, the next one that begins commits it."""
+    driver: Any = connection.connection
+    if driver is None or connection.in_atomic_block:
+        return False
+    if connection.vendor == "postgresql":
+        return driver.info.transaction_status in _IN_TRANSACTION
+    return connection.vendor == "sqlite" and bool(driver.in_transaction)
 
 
 @contextmanager
@@ -25,8 +45,10 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
     """A cursor, of which the statements are committed when the block ends; on PostgreSQL, the one statement.
 
     Costs less than `atomic`, which turns autocommit off and on: on MariaDB a round trip. Django does not know of the
-    transaction, so there must be nothing in the block but these statements.
+    transaction, so there must be nothing in the block but these statements. Raises NotSupportedError where something is
+    open that nobody would commit.
     """
+    refuse_what_nobody_commits(connection)
     if connection.in_atomic_block:
         # Refuses what a transaction around it may roll back; that of a TestCase gets a savepoint.
         with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
@@ -37,11 +59,11 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
         if begin is None:
             yield cursor
             return
-        cursor.execute(begin)
         try:
+            cursor.execute(begin)
             yield cursor
             cursor.execute("COMMIT")
-        # Also SystemExit, by which a server stops its workers.
+        # Also SystemExit, by which a server stops its workers, wherever it comes.
         except BaseException:
             _roll_back(connection)
             raise
@@ -53,3 +75,6 @@ def _roll_back(connection: BaseDatabaseWrapper) -> None:
     # The connection is gone, and the transaction with it.
     except Error:
         connection.close()
+    except BaseException:
+        connection.close()
+        raise

@@ -96,7 +96,7 @@ class Merge(NamedTuple):
     def run(self, cursor: CursorWrapper) -> Row | None:
         """Make the change; what became of the row where it is asked for."""
         cursor.execute(self.statement, self.params)
-        return self.row(cursor.fetchone()) if self.wants_row else None
+        return self.row(cursor.fetchone() if self.wants_row else ())
 
     def row(self, fetched: Sequence[Any]) -> Row | None:
         """What became of the row, from what the statement gave back."""

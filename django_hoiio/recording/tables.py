@@ -25,6 +25,7 @@ from django.db.models import (
 )
 from django.db.models.base import ModelState
 from django.db.models.expressions import Col
+from django.db.models.signals import post_init, pre_init
 
 Kept = TypeVar("Kept", bound=Model)
 
@@ -103,10 +104,13 @@ class Table(Generic[Kept]):
 
 
 def instance_of(model: type[Kept], values: Mapping[str, Any], using: str) -> Kept:
-    """The model of a row that is kept, from the values of all its fields.
+    """The model of a row that is kept, from the values of all its fields, in the model's order.
 
-    Put together as unpickling does it: `__init__`, which looks at each field, takes ten times as long.
+    Put together as unpickling does it: `__init__`, which looks at each field, takes four times as long. Whoever listens
+    to it is not passed over.
     """
+    if any(signal.receivers and signal.has_listeners(model) for signal in (pre_init, post_init)):
+        return model.from_db(using, list(values), list(values.values()))
     instance = model.__new__(model)
     instance.__dict__.update(values)
     instance._state = ModelState()
