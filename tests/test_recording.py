@@ -560,12 +560,15 @@ def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_kept_where_nobody_would_commit_it() -> None:
+@pytest.mark.parametrize(
+    "said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello", "x=1"]
+)
+def test_nothing_is_kept_where_nobody_would_commit_it(said: str) -> None:
     connection.ensure_connection()
     connection.set_autocommit(False)
     try:
         with pytest.raises(NotSupportedError, match="AUTOCOMMIT of the database 'default' is off"):
-            receive("txn_ref=AA-S-1&sms_status=delivered")
+            receive(said)
     finally:
         connection.rollback()
         connection.set_autocommit(True)
