@@ -4,10 +4,11 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, Error, IntegrityError, connection, transaction
 from django.dispatch import Signal
 
 from django_hoiio import dispatch, inbox
@@ -291,6 +292,7 @@ def test_notification_is_claimed_while_its_receivers_run() -> None:
         "autocommit",
         "atomic",
         "rollback",
+        "driver",
         pytest.param(
             "begin",
             marks=pytest.mark.skipif(
@@ -309,6 +311,10 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
             transaction.atomic().__enter__()
         elif harm == "rollback":
             connection.needs_rollback = True
+        elif harm == "driver":
+            connection.connection.close()
+            with suppress(Error):
+                connection.cursor().execute("SELECT 1")
         elif harm == "begin":
             connection.cursor().execute("BEGIN")
         raise ValueError(harm)
@@ -324,7 +330,9 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
 
     assert called == [1]
     assert in_the_way == (False, True)
-    assert ledger() == [("sms_status", "upset", 1, f"ValueError: {harm}")]
+    # MariaDB's driver also complains that it is closed a second time.
+    failures = [failure[:3] if harm == "driver" else failure for failure in ledger()]
+    assert failures == [("sms_status", "upset", 1) + (() if harm == "driver" else (f"ValueError: {harm}",))]
     assert Notification.objects.get(pk=kept.pk).dispatched_at is not None
 
 

@@ -30,14 +30,18 @@ def refuse_what_nobody_commits(connection: BaseDatabaseWrapper) -> None:
         )
 
 
-def has_hidden_transaction(connection: BaseDatabaseWrapper) -> bool:
+def has_hidden_transaction(connection: Any) -> bool:
     """Whether somebody has begun a transaction by a statement. In MariaDB, the next one that begins commits it."""
-    driver: Any = connection.connection
+    driver = connection.connection
     if driver is None or connection.in_atomic_block:
         return False
     if connection.vendor == "postgresql":
         return driver.info.transaction_status in _IN_TRANSACTION
-    return connection.vendor == "sqlite" and bool(driver.in_transaction)
+    try:
+        return connection.vendor == "sqlite" and bool(driver.in_transaction)
+    # Closed behind Django's back, which the next statement finds out.
+    except connection.Database.ProgrammingError:
+        return False
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1) -> Ite
     )
     try:
         server = Server(port, process.pid)
-        server.wait_until_ready(process)
+        server.wait_until_ready(process, workers)
         yield server
     finally:
         process.terminate()
@@ -99,16 +99,21 @@ class Server:
     port: int
     pid: int
 
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_until_ready(self, process: subprocess.Popen[bytes], workers: int) -> None:
         for _ in range(600):
             assert process.poll() is None, "the server has ended"
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
+            # It listens before it has any workers.
+            if self._is_listening() and len(self.workers()) == workers:
                 return
+            time.sleep(0.05)
         raise AssertionError("the server did not come up")
+
+    def _is_listening(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def workers(self) -> list[int]:
         """The processes that answer, as the system knows them."""

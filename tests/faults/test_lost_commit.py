@@ -108,14 +108,15 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
 ) -> None:
     settings.HOIIO = {"SPOOL_DIR": spool_dir}
     wrapper: Any = connections["default"]
-    commit, connect = wrapper._commit, wrapper.connect
-    lost = 0
+    connect = wrapper.connect
+    sent = lost = 0
 
-    def lose_the_answer() -> None:
+    def lose_the_answer(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         nonlocal lost
-        commit()
+        answer = execute(sql, params, many, context)
+        if sql != "COMMIT" or lost == sent:
+            return answer
         lost += 1
-        monkeypatch.setattr(wrapper, "_commit", commit)
         wrapper.close()
         if goes_away:
             monkeypatch.setattr(wrapper, "connect", _refuse)
@@ -123,8 +124,9 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
 
     markers = [uuid.uuid4().hex for _ in range(COMMITS)]
     for marker in markers:
-        monkeypatch.setattr(wrapper, "_commit", lose_the_answer)
-        assert Client().generic("POST", _path(), notification(marker), content_type=FORM).status_code == 200
+        sent += 1
+        with wrapper.execute_wrapper(lose_the_answer):
+            assert Client().generic("POST", _path(), notification(marker), content_type=FORM).status_code == 200
         monkeypatch.setattr(wrapper, "connect", connect)
 
     assert (lost, _rows()) == (COMMITS, Counter(markers))
