@@ -97,14 +97,21 @@ def test_what_cannot_be_committed_is_taken_back(monkeypatch: pytest.MonkeyPatch)
 
 
 @has_begin
-def test_connection_that_cannot_even_roll_back_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(OperationalError("server has gone away"), "ValueError('first')"), (SystemExit(1), "SystemExit(1)")],
+)
+def test_connection_that_cannot_even_roll_back_is_closed(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, raised: str
+) -> None:
     def fail() -> None:
-        raise OperationalError("server has gone away")
+        raise error
 
     monkeypatch.setattr(connection, "_rollback", fail)
-    with pytest.raises(ValueError, match="first"):
+    with pytest.raises((ValueError, SystemExit)) as caught:
         keep_and_raise(ValueError("first"))
 
+    assert repr(caught.value) == raised
     assert connection.connection is None
     assert kept_elsewhere() == []
 
@@ -122,19 +129,6 @@ def test_whatever_comes_while_it_begins_leaves_nothing_open(error: BaseException
     with connection.cursor() as cursor:
         pk = keep(cursor)
     assert kept_elsewhere() == [pk]
-
-
-@has_begin
-def test_connection_is_closed_where_even_the_rollback_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> None:
-        raise SystemExit(1)
-
-    monkeypatch.setattr(connection, "_rollback", interrupt)
-    with pytest.raises(SystemExit):
-        keep_and_raise(ValueError("first"))
-
-    assert connection.connection is None
-    assert kept_elsewhere() == []
 
 
 @pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB commits it when the next one begins")

@@ -137,7 +137,8 @@ def _keep_both(
 
 def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper, failure: str) -> Recorded:
     raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
+    insert = insert_of(raw, connection.alias)
     with committed(connection) as cursor:
-        cursor.execute(*insert_of(raw, connection.alias))
+        cursor.execute(*insert)
         pk = pk_of(cursor)
     return Recorded(using=connection.alias, raw={"id": pk, **raw})

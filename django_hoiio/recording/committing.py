@@ -31,9 +31,12 @@ def refuse_what_nobody_commits(connection: BaseDatabaseWrapper) -> None:
 
 
 def has_hidden_transaction(connection: Any) -> bool:
-    """Whether somebody has begun a transaction by a statement. In MariaDB, the next one that begins commits it."""
+    """Whether somebody has begun a transaction by a statement, outside of any that Django has begun.
+
+    In MariaDB the driver does not say; there the next one that begins commits it.
+    """
     driver = connection.connection
-    if driver is None or connection.in_atomic_block:
+    if driver is None:
         return False
     if connection.vendor == "postgresql":
         return driver.info.transaction_status in _IN_TRANSACTION
