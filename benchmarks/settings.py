@@ -20,7 +20,7 @@ _DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "timeout": 60,
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=10000;",
         },
     },
     "postgres": {

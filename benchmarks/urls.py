@@ -7,10 +7,10 @@ from django.urls import include, path
 from . import same_tables, views
 
 urlpatterns = [
-    path("empty/", views.empty),
     path("raw/", views.raw),
+    path("hoiio/", include("django_hoiio.urls")),
+    path("empty/", views.empty),
     path("same_tables/", same_tables.raw),
     path("orm/", views.orm),
-    path("hoiio/", include("django_hoiio.urls")),
     path("api/", include("django_hoiio.api.urls")),
 ]
