@@ -10,7 +10,6 @@ import base64
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -110,7 +109,7 @@ def count(folder: Path, suffix: str, most: int) -> int:
 def _dump(arrival: Arrival) -> str:
     return json.dumps(
         {
-            **asdict(arrival),
+            **arrival._asdict(),
             "uuid": str(arrival.uuid),
             "received_at": arrival.received_at.isoformat(),
             "body": base64.b64encode(arrival.body).decode(),

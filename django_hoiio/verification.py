@@ -67,15 +67,15 @@ def _verify_token(route: Route, token: str) -> Verdict:
 
 # The notifications of a bulk SMS, and of a number, all come to one URL.
 @lru_cache(maxsize=256)
-def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, bytes]:
+def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, str]:
     """Which of the keys has signed a token, and what, as JSON; `None` where none did."""
     for number, key in enumerate(keys):
         try:
             payload = _signer(key).unsign(token)
         except signing.BadSignature:
             continue
-        return number, signing.b64_decode(payload.encode())
-    return None, b""
+        return number, signing.b64_decode(payload.encode()).decode()
+    return None, ""
 
 
 def _verify_signature(body: bytes, signature: str, by_url: Verdict) -> Verdict:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None
     path = spool.keep(came, tmp_path)
 
     assert path.name == "20260101T080000.000005Z-00000000-0000-0000-0000-000000000007.json"
-    assert spool.load(path) == replace(came, origin=Origin.SPOOL)
+    assert spool.load(path) == came._replace(origin=Origin.SPOOL)
 
 
 @given(query=st.text(st.characters(codec="ascii")), body=st.binary(), address=st.text())
@@ -46,7 +45,7 @@ def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None
 def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, address: str) -> None:
     came = arrival("any", query, body, remote_addr=address)
 
-    assert spool.load(spool.keep(came, tmp_path)) == replace(came, origin=Origin.SPOOL)
+    assert spool.load(spool.keep(came, tmp_path)) == came._replace(origin=Origin.SPOOL)
 
 
 def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> None:
@@ -114,7 +113,7 @@ def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> N
 
 
 def _good() -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(spool._dump(Arrival(**{**vars(arrival()), **FULL})))
+    held: dict[str, Any] = json.loads(spool._dump(Arrival(**{**arrival()._asdict(), **FULL})))
     return held
 
 

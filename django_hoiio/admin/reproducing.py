@@ -6,7 +6,6 @@ import base64
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -29,7 +28,7 @@ def command_line(notification: Notification) -> str | None:
     arrival = arrival_of(notification)
     if arrival.origin == Origin.POLL:
         body = urlencode(notification.params).encode()
-        arrival = replace(arrival, query="", body=body, headers={"Content-Type": FORM})
+        arrival = arrival._replace(query="", body=body, headers={"Content-Type": FORM})
     options = list(_options(arrival, notification))
     if max(len(option.encode()) for option in options) > LONGEST:
         return None
@@ -68,7 +67,7 @@ def _body(body: bytes) -> str:
 
 def _given_back(arrival: Arrival, notification: Notification) -> dict[str, Any]:
     """What the token of the signed URL gave back, and not the request itself."""
-    by_itself = parse(replace(arrival, pass_on={})).pass_on
+    by_itself = parse(arrival._replace(pass_on={})).pass_on
     return {
         name: value for name, value in notification.pass_on.items() if name not in by_itself or by_itself[name] != value
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -16,8 +15,7 @@ from .history import as_notified
 from .parameters import PARAMETERS, read
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A notification as it came, before anybody interprets it."""
 
     # Names this arrival and no other, so that keeping it twice is noticed.
@@ -28,14 +26,14 @@ class Arrival:
     query: str
     body: bytes
     # The few headers that are kept, by their usual names.
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     remote_addr: str = ""
     account: str = "default"
     proof: Proof = Proof.NONE
     origin: Origin = Origin.POST
     # What the signed notify URL gave back, and what is wrong with the proofs.
-    pass_on: Mapping[str, Any] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
+    pass_on: Mapping[str, Any] = {}
+    problems: Mapping[str, str] = {}
 
 
 class Parsed(NamedTuple):

@@ -33,14 +33,18 @@ def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
 
 def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
     # In Latin-1 each byte is a character.
-    for pair in raw.decode("latin-1").split("&"):
-        if pair:
-            name, _, value = pair.partition("=")
-            yield _unquoted(name), _unquoted(value)
+    for pair in filter(None, raw.decode("latin-1").split("&")):
+        name, _, value = pair.partition("=")
+        yield (name, value) if _is_plain(pair) else (_unquoted(name), _unquoted(value))
+
+
+def _is_plain(quoted: str) -> bool:
+    """True for what stands for itself, as most does."""
+    return quoted.isascii() and "%" not in quoted and "+" not in quoted and "\0" not in quoted
 
 
 def _unquoted(quoted: str) -> str:
-    if quoted.isascii() and "%" not in quoted and "+" not in quoted and "\0" not in quoted:
+    if _is_plain(quoted):
         return quoted
     return _text(unquote_to_bytes(quoted.replace("+", " ").encode("latin-1")))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
@@ -68,16 +68,14 @@ def without(arrival: Arrival, spellings: Spellings) -> Arrival:
     if any(spellings.are_in(params.get(name, "")) for name in PARTIES):
         # A name that stays, if empty, keeps the kind of the notification what it is.
         kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
-        return replace(
-            arrival,
+        return arrival._replace(
             query="",
             body=urlencode(kept).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             remote_addr="",
             pass_on={},
         )
-    return replace(
-        arrival,
+    return arrival._replace(
         query=spellings.removed_from(arrival.query),
         body=spellings.removed_from_bytes(arrival.body) if spellings.may_be_in(text_of(arrival.body)) else arrival.body,
         headers=spellings.removed_from_json(dict(arrival.headers)),
