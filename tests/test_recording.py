@@ -19,6 +19,7 @@ from django_hoiio.kinds import Origin
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.recording import merging, patience
+from django_hoiio.recording.tables import Statement
 from django_hoiio.signals import notification_received, sms_status
 
 from .conftest import arrival, values
@@ -298,7 +299,12 @@ def test_notification_is_kept_alone_when_its_state_cannot_be_written(
 def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(merging, "statement", lambda *args: "INSERT INTO nowhere VALUES (1) RETURNING id")
+    original = merging.statement_of
+
+    def into_nowhere(*args: Any) -> Statement:
+        return original(*args)._replace(words="INSERT INTO nowhere VALUES (1) RETURNING id")
+
+    monkeypatch.setattr(merging, "statement_of", into_nowhere)
 
     kept = receive("txn_ref=AA-S-1&sms_status=delivered")
 

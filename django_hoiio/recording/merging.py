@@ -17,11 +17,13 @@ from django.db.backends.utils import CursorWrapper
 
 from ..kinds import Rank
 from ..models import Transaction
-from .tables import Row, Table, table_of
+from .tables import Row, Statement, Table, table_of
 
 # A digit for the rank, sixteen for the microsecond of arrival.
 STAMP_LENGTH = 17
 UNTOLD = "0" * STAMP_LENGTH
+# Where a change has its two; see `stamps_of`.
+_STAMP, _PARTY_STAMP = "s", "p"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -86,7 +88,7 @@ def merge(change: Change, cursor: CursorWrapper) -> Row | None:
 
 
 class Merge(NamedTuple):
-    """The statement of a change, ready to be run."""
+    """The statement of a change with its values, ready to be run."""
 
     table: Table[Transaction]
     statement: str
@@ -110,39 +112,44 @@ def stamps_of(change: Change) -> tuple[str, str]:
     """
     # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
     moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // _MICROSECOND
-    return f"{change.rank:d}{moment:016d}", f"{change.party_rank:d}{moment:016d}"
+    digits = f"{moment:016d}"
+    return f"{change.rank:d}{digits}", f"{change.party_rank:d}{digits}"
 
 
 def merge_of(change: Change, using: str) -> Merge:
     """The statement that makes a change, which gives back the row where it is asked for."""
-    model, values, wants_row = change.model, change.values, change.wants_row
     stamp, party_stamp = stamps_of(change)
-    stamps = [(party_stamp if name in model.party else stamp) if name in values else UNTOLD for name in model.told]
-    row = {
-        **values,
-        "created_at": change.received_at,
-        "updated_at": change.received_at,
-        "stamps": "".join(stamps),
-    }
-    table = table_of(model, using)
-    params = {**table.params(row), "stamp": stamp, "party_stamp": party_stamp}
-    return Merge(table, statement(model, change.key, tuple(row), wants_row, using), params, wants_row)
+    names = tuple(change.values)
+    statement = statement_of(change.model, change.key, names, change.wants_row, using)
+    stamps = _stamps(change.model, names).replace(_STAMP, stamp).replace(_PARTY_STAMP, party_stamp)
+    params = statement.params((*change.values.values(), change.received_at, change.received_at, stamps))
+    params["stamp"], params["party_stamp"] = stamp, party_stamp
+    return Merge(table_of(change.model, using), statement.words, params, change.wants_row)
+
+
+@lru_cache(maxsize=256)
+def _stamps(model: type[Transaction], names: tuple[str, ...]) -> str:
+    """The stamps of a row of which these fields are told, with places for the two that a change has."""
+    stamps = {name: _PARTY_STAMP if name in model.party else _STAMP for name in names}
+    return "".join(stamps.get(name, UNTOLD) for name in model.told)
 
 
 # For each set of fields that notifications tell together; there are a few dozen.
 @lru_cache(maxsize=256)
-def statement(
+def statement_of(
     model: type[Transaction], key: tuple[str, ...] | None, names: tuple[str, ...], wants_row: bool, using: str
-) -> str:
+) -> Statement:
+    """What merges a row: takes these fields, `created_at`, `updated_at` and `stamps`, and the two stamps by name."""
     table = table_of(model, using)
+    row = (*names, "created_at", "updated_at", "stamps")
     dialect = DIALECTS[table.vendor]
-    words = [table.insert(names, dialect.insert)]
+    words = [table.insert(row, dialect.insert)]
     if key is not None:
         words.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
         words.append(", ".join(_assignments(model, names, table, dialect)))
     if wants_row:
-        words.append(f"RETURNING {', '.join(table.columns.values())}")
-    return table.statement(" ".join(words))
+        words.append(f"RETURNING {table.whole_row}")
+    return table.statement(" ".join(words), row)
 
 
 def _assignments(

@@ -17,7 +17,7 @@ from ..models import Notification
 from ..parsing import Arrival, Parsed
 from ..parsing.parameters import PARAMETERS
 from ..signals import signals_of
-from .tables import table_of
+from .tables import Statement, table_of
 
 # How long the process that keeps a notification alone may tell its receivers.
 CLAIM = timedelta(minutes=5)
@@ -76,25 +76,25 @@ def arrival_of(notification: Notification) -> Arrival:
 
 def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
     """The INSERT of a raw row, and its parameters; `pk_of` is the primary key that it gives."""
-    table = table_of(Notification, using)
-    said = table.said(row)
-    return _insert(tuple(said), using), table.params(said)
+    said = table_of(Notification, using).said(row)
+    statement = _insert(tuple(said), using)
+    return statement.words, statement.params(said.values())
 
 
 def update_as_told(
     pk: int, moment: datetime, receivers: Sequence[tuple[str, str]], using: str
 ) -> tuple[str, dict[str, Any]]:
     """The UPDATE that says when a notification was told, and to whom."""
-    said = {"id": pk, "dispatched_at": moment, "receivers": receivers}
-    return _update_as_told(using), table_of(Notification, using).params(said)
+    statement = _update_as_told(using)
+    return statement.words, statement.params((moment, receivers, pk))
 
 
 @cache
-def _insert(names: tuple[str, ...], using: str) -> str:
+def _insert(names: tuple[str, ...], using: str) -> Statement:
     table = table_of(Notification, using)
     # The other databases tell their driver by themselves, which costs less than asking.
     returning = f" RETURNING {table.columns['id']}" if table.vendor == "postgresql" else ""
-    return table.statement(table.insert(names) + returning)
+    return table.statement(table.insert(names) + returning, names)
 
 
 def pk_of(cursor: CursorWrapper) -> int:
@@ -109,12 +109,13 @@ _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 
 
 @cache
-def _update_as_told(using: str) -> str:
+def _update_as_told(using: str) -> Statement:
     table = table_of(Notification, using)
     columns, marks = table.columns, table.marks
     told = ", ".join(f"{columns[name]} = {marks[name]}" for name in ("dispatched_at", "receivers"))
     without_waiting = _WITHOUT_WAITING if table.vendor == "postgresql" else ""
     return table.statement(
         f"UPDATE {table.name} SET {told}, {columns['claimed_until']} = NULL"
-        f" WHERE {columns['id']} = {marks['id']}{without_waiting}"
+        f" WHERE {columns['id']} = {marks['id']}{without_waiting}",
+        ("dispatched_at", "receivers", "id"),
     )

@@ -6,7 +6,8 @@ Django's ORM works all of this out anew for each row. Here its fields are asked 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache, lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -33,6 +34,10 @@ Kept = TypeVar("Kept", bound=Model)
 _PLAIN = (CharField, TextField, IntegerField)
 # What many rows have the same of, and nobody can change in place.
 _SHARED = (BooleanField, DateTimeField, DecimalField)
+# JSON that the notifications of a burst have the same of, and how many of it are remembered, up to so many characters.
+_REPEATED = ("pass_on", "headers", "receivers")
+_MOST_REMEMBERED = 64
+_LONGEST_REMEMBERED = 1000
 
 
 class _InOwnWords(str):
@@ -44,15 +49,28 @@ class _InOwnWords(str):
         return self
 
 
+class Statement(NamedTuple):
+    """A statement that takes values of a row, by their names."""
+
+    # As Django's cursor is to be given them.
+    words: str
+    # What the driver calls each of the values, in their order, and how it is given some of them.
+    names: Sequence[str]
+    writers: Sequence[tuple[str, Callable[[Any], Any]]]
+
+    def params(self, values: Iterable[Any]) -> dict[str, Any]:
+        """What the driver is given. `None` is for statements that say NULL themselves."""
+        params = dict(zip(self.names, values, strict=True))
+        for name, write in self.writers:
+            params[name] = write(params[name])
+        return params
+
+
 class Table(Generic[Kept]):
     """The columns of a model on one database. The primary key is given by the database."""
 
     def __init__(self, model: type[Kept], using: str) -> None:
-        # A connection that keeps nothing open, because this outlives the thread that first needs it.
-        connection = connections.create_connection(using)
-        connection.inc_thread_sharing()
-        # MariaDB is asked for it, and that is not to happen in several threads at once.
-        _ = connection.features.has_native_uuid_field
+        connection = _closed_connection(using)
         fields = model._meta.concrete_fields
         self.model = model
         self.using = using
@@ -60,43 +78,45 @@ class Table(Generic[Kept]):
         self.name = connection.ops.quote_name(model._meta.db_table)
         self.columns = {field.name: connection.ops.quote_name(str(field.column)) for field in fields}
         self._empty = {field.name: empty for field in fields if (empty := _empty(field)) is not None}
-        # Where a statement takes the values of a row; two tables may share a statement.
-        self.marks = {field.name: self.mark(f"{model._meta.model_name}_{field.name}") for field in fields}
+        # What the values of a row are called; two tables may share a statement.
+        self._params = {field.name: f"{model._meta.model_name}_{field.name}" for field in fields}
+        self.marks = {name: self.mark(param) for name, param in self._params.items()}
+        # All columns, as a statement gives them back and `instance` takes them. SQLite's driver would look up for each
+        # column of each row how to convert it; JSON is one column, and holds all but bytes.
+        columns = ", ".join(self.columns.values())
+        self.whole_row = f"json_array({columns})" if self.vendor == "sqlite" else columns
         self._names = [field.attname for field in fields]
-        self._writers = {
-            field.name: (f"{model._meta.model_name}_{field.name}", _writer(field, connection)) for field in fields
-        }
+        self._writers = {field.name: write for field in fields if (write := _writer(field, connection)) is not None}
         self._readers = {field.attname: read for field in fields if (read := _reader(field, connection)) is not None}
 
     def mark(self, name: str) -> str:
         """Where a statement takes a parameter."""
         return f":{name}" if self.vendor == "sqlite" else f"%({name})s"
 
-    def statement(self, words: str) -> str:
-        """The words as Django's cursor is to be given them."""
-        return _InOwnWords(words) if self.vendor == "sqlite" else words
+    def statement(self, words: str, names: Collection[str]) -> Statement:
+        """A statement in these words, which has a mark for each of the fields."""
+        return Statement(
+            words=_InOwnWords(words) if self.vendor == "sqlite" else words,
+            names=[self._params[name] for name in names],
+            writers=[(self._params[name], self._writers[name]) for name in names if name in self._writers],
+        )
 
     def insert(self, names: Iterable[str], into: str = "INSERT INTO {}") -> str:
-        """The INSERT of a row of which these fields are said; text and JSON of which nothing is said are empty."""
+        """The INSERT of a row of which these fields are said; the others are empty, or NULL where they can be."""
         said = {**self._empty, **{name: self.marks[name] for name in names}}
         columns = ", ".join(self.columns[name] for name in said)
         return f"{into.format(self.name)} ({columns}) VALUES ({', '.join(said.values())})"
 
     def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values that `insert` cannot know by itself."""
-        return {name: value for name, value in values.items() if value or name not in self._empty}
-
-    def params(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What the driver is given for the marks of these fields."""
-        params = {}
-        for name, value in values.items():
-            mark, write = self._writers[name]
-            params[mark] = value if value is None or write is None else write(value)
-        return params
+        return {
+            name: value for name, value in values.items() if value or (value is not None and name not in self._empty)
+        }
 
     def instance(self, fetched: Sequence[Any]) -> Kept:
-        """The model of a row, from all of its columns in the model's order."""
-        values = dict(zip(self._names, fetched, strict=True))
+        """The model of a row that a statement gave back whole."""
+        columns = json.loads(fetched[0]) if self.vendor == "sqlite" else fetched
+        values = dict(zip(self._names, columns, strict=True))
         for name, read in self._readers.items():
             if values[name] is not None:
                 values[name] = read(values[name])
@@ -132,6 +152,16 @@ def table_of(model: type[Kept], using: str) -> Table[Kept]:
     return Table(model, using)
 
 
+@cache
+def _closed_connection(using: str) -> BaseDatabaseWrapper:
+    """Knows all of a database, keeps nothing open, and outlives the thread that first needs it."""
+    connection = connections.create_connection(using)
+    connection.inc_thread_sharing()
+    # MariaDB is asked for it, and that is not to happen in several threads at once.
+    _ = connection.features.has_native_uuid_field
+    return connection
+
+
 def _empty(field: Field[Any, Any]) -> str | None:
     """How SQL writes what a text or a JSON is where nothing is said; `None` for what is NULL then, or always said."""
     if field.null:
@@ -145,15 +175,50 @@ def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
     if isinstance(field, (*_PLAIN, BooleanField)):
         return None
     if isinstance(field, DateTimeField):
-        # One moment goes into several columns.
-        return lru_cache(maxsize=16)(connection.ops.adapt_datetimefield_value)
+        return _moment_writer(connection)
     if isinstance(field, JSONField):
-        return partial(connection.ops.adapt_json_value, encoder=field.encoder)
+        write = partial(connection.ops.adapt_json_value, encoder=field.encoder)
+        # psycopg is given the value itself, in which somebody may change something later.
+        return _remembering(write) if field.name in _REPEATED and isinstance(write({}), str) else write
     if isinstance(field, DecimalField):
         return partial(
             connection.ops.adapt_decimalfield_value, max_digits=field.max_digits, decimal_places=field.decimal_places
         )
     return partial(field.get_db_prep_save, connection=connection)
+
+
+def _remembering(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """The writer of JSON, which does not write anew what came lately."""
+    written: dict[str, str] = {}
+
+    def write_once(value: Any) -> str:
+        # Python writes it far quicker than JSON is written, and keeps apart what is equal: 1, 1.0 and True.
+        said = repr(value)
+        known = written.get(said)
+        if known is None:
+            known = write(value)
+            if len(written) >= _MOST_REMEMBERED:
+                written.clear()
+            if len(said) <= _LONGEST_REMEMBERED:
+                written[said] = known
+        return known
+
+    return write_once
+
+
+@cache
+def _moment_writer(connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
+    """One for all columns: a notification and its transaction have a moment in common."""
+    adapt, zone = connection.ops.adapt_datetimefield_value, connection.timezone
+    if connection.features.supports_timezones:
+        return adapt
+
+    # Django would do the same, after three looks at the settings.
+    @lru_cache(maxsize=16)
+    def write(moment: datetime) -> Any:
+        return adapt(moment.astimezone(zone).replace(tzinfo=None))
+
+    return write
 
 
 def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
