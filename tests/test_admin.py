@@ -41,7 +41,7 @@ POSTED = [
     ("sms/", "msg=no+reference&from=ALERT"),
     ("voice/", "duration=2&rate=0.036&dest1=%2B6581231111&dest2=%2B6591231111&call_status_dest1=answered&call_status_dest2=busy&tag=order+78&debit=0.072&txn_ref=AA-C-2517398&currency=SGD"),
     ("ivr/", "ivr_block=answer&call_state=ringing&session=S3839&txn_ref=AA-C-2507650&from=%2B6591231111&to=%2B6500000000"),
-    ("ivr/", "call_state=ended&session=S3839&record_url=http%3A%2F%2Fwww.example.com%2Frec-113.mp3&digits=73519"),
+    ("ivr/", "call_state=ended&session=S3839&record_url=http%3A%2F%2Fwww.example.com%2Frec-113.mp3&digits=73*519"),
     ("fax/", "txn_ref=AA-C-3060997&fax_status=answered&from=%2B6591231111&to=%2B6500000000&fax_url=https%3A%2F%2Fexample.com%2Ffax-1.pdf%3Fa%3D1%26b%3D2&fax_pages=3"),
     ("fax/", "txn_ref=AA-C-3060998&fax_status=ongoing&dest=%2B6581231111"),
     ("any/", ""),
@@ -50,7 +50,7 @@ POSTED = [
 # What only those may see who have a permission for it, as it would stand in the HTML.
 NUMBERS = ["91231111", "81231111", "0000000000", "ALERT", "script&gt;", "no reference"]
 LINKS = ["rec-113", "fax-1.pdf"]
-RAW = ["passed-on", "73519", "dest=", "no+reference", "application/x-www-form-urlencoded", "no customer has"]
+RAW = ["passed-on", "73*519", "dest=", "no+reference", "application/x-www-form-urlencoded", "no customer has"]
 
 
 @pytest.fixture
