@@ -1,4 +1,4 @@
-"""Rows by the hundred, made without posting them."""
+"""Rows by the hundred, made without posting them. A field may be said as a function of the row's number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def notifications(count: int, **fields: Any) -> list[Notification]:
                 "kind": "sms_status",
                 "route": "sms",
                 "txn_ref": f"AA-S-{number}",
-                **fields,
+                **_said(fields, number),
             }
         )
         for number in range(count)
@@ -31,7 +31,7 @@ def notifications(count: int, **fields: Any) -> list[Notification]:
 
 def transactions(model: type[Transaction], count: int, **fields: Any) -> list[Any]:
     """So many, an hour apart from `BEGAN`, each with a number, a reference and a tag of its own."""
-    return _made(model(**{**_transaction(number), **fields}) for number in range(count))
+    return _made(model(**{**_transaction(number), **_said(fields, number)}) for number in range(count))
 
 
 def _transaction(number: int) -> dict[str, Any]:
@@ -48,6 +48,10 @@ def _transaction(number: int) -> dict[str, Any]:
         "created_at": moment,
         "updated_at": moment,
     }
+
+
+def _said(fields: dict[str, Any], number: int) -> dict[str, Any]:
+    return {name: said(number) if callable(said) else said for name, said in fields.items()}
 
 
 def failures(told: list[Notification], **fields: Any) -> list[ReceiverFailure]:

@@ -45,19 +45,10 @@ def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
     monkeypatch.setattr(places, "REACH", 100)
+    own = {"session": "S-{}".format, "bulk_txn_ref": "AA-B-{}".format}
     for model in TRANSACTIONS:
-        rows = transactions(model, ROWS)
-        for number, row in enumerate(rows):
-            for name, said in (("session", f"S-{number}"), ("bulk_txn_ref", f"AA-B-{number}")):
-                if hasattr(row, name):
-                    setattr(row, name, said)
-        names = [name for name in ("session", "bulk_txn_ref") if hasattr(model, name)]
-        if names:
-            model._default_manager.bulk_update(rows, names, batch_size=500)
-    told = notifications(ROWS)
-    for number, row in enumerate(told):
-        row.txn_ref, row.session = f"AA-T-{number}", f"S-{number}"
-    Notification.objects.bulk_update(told, ["txn_ref", "session"], batch_size=500)
+        transactions(model, ROWS, **{name: said for name, said in own.items() if hasattr(model, name)})
+    told = notifications(ROWS, txn_ref="AA-T-{}".format, session="S-{}".format)
     failures(told, mended_at=BEGAN)
     DailyTotal.objects.bulk_create(
         DailyTotal(day=BEGAN, account=f"of {number}", kind=kind, count=1, succeeded=1, debit=1)
