@@ -15,7 +15,7 @@ from tests.conftest import Post
 from tests.test_api import POSTED
 
 # Enough for each check of each operation, in a minute or so.
-EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "10")
+EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "20")
 
 HERE = Path(__file__).parent
 COMMAND = (
@@ -26,7 +26,7 @@ COMMAND = (
     "--phases=examples,coverage,fuzzing,stateful",
     "--include-path-regex=^/api/hoiio/",
     f"--max-examples={EXAMPLES}",
-    "--max-time=90",
+    "--max-time=150",
 )
 
 
