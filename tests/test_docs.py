@@ -85,6 +85,19 @@ def test_python_code_compiles_and_what_it_imports_is_there(page: Path) -> None:
                 assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
 
 
+# Rows whose last cell says nothing on purpose.
+SAY_NOTHING = {"sqlite", "Daily totals", "raw, prepared"} | {
+    f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")
+}
+
+
+def test_no_row_of_a_table_is_the_rest_of_the_one_above() -> None:
+    tables = [table for page in PAGES for table in read(page).findall(docutils.nodes.table)]
+    rows = [[cell.astext() for cell in row] for table in tables for row in table.findall(docutils.nodes.row)]
+
+    assert {row[0] for row in rows if not row[-1]} == SAY_NOTHING
+
+
 def test_index_leads_to_every_page() -> None:
     links = {node.get("refuri") for node in read(ROOT / "docs/index.rst").findall(docutils.nodes.reference)}
 
@@ -256,3 +269,50 @@ def test_project_made_by_the_quickstart_sends_an_sms(tmp_path: Path) -> None:
     assert "\n".join(heard) in [
         block.astext() for block in read(ROOT / "docs/quickstart.rst").findall(docutils.nodes.literal_block)
     ]
+
+
+# What the site of the test below does with a signed URL, with one that proves nothing, and without its database.
+REFUSING = """
+import sys
+import django
+from django.conf import settings
+
+namespace = {}
+exec(sys.argv[1], namespace)
+settings.configure(
+    DEBUG=sys.argv[2] == "debug", SECRET_KEY="x", ALLOWED_HOSTS=["*"], USE_TZ=True,
+    ROOT_URLCONF="__main__", INSTALLED_APPS=["django_hoiio"], LOGGING=namespace["LOGGING"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "/nowhere/at/all.sqlite3"}},
+    # Django 5.2 has a name beside each address.
+    ADMINS=["admin@example.com"] if django.VERSION >= (6,) else [("admin", "admin@example.com")],
+    EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+    HOIIO={"PUBLIC_URL": "https://my.example.com"},
+)
+django.setup()
+from urllib.parse import urlsplit
+from django.core import mail
+from django.test import Client
+from django.urls import include, path as route
+from django_hoiio.notify_urls import notify_url
+
+urlpatterns = [route("hoiio/", include("django_hoiio.urls"))]
+mail.outbox = []
+path = urlsplit(notify_url("sms")).path
+client = Client(raise_request_exception=False)
+answers = [client.get(path), client.post(path + "forged/"), client.post(path[:-2] + "/"), client.post(path)]
+print([answer.status_code for answer in answers], len(mail.outbox))
+print(path)
+"""
+
+
+@pytest.mark.parametrize("mode", ["debug", "live"])
+def test_logs_set_up_by_the_page_have_no_token(mode: str) -> None:
+    (logging,) = (code for code in code_of(ROOT / "docs/proof.rst") if code.startswith("LOGGING"))
+
+    ran = subprocess.run([sys.executable, "-c", REFUSING, logging, mode], capture_output=True, text=True, check=True)
+
+    answered, path = ran.stdout.splitlines()
+    assert answered == "[405, 404, 403, 503] 0"
+    assert "/sms/" in ran.stderr
+    token = path.split("/")[3]
+    assert [part for part in token.split("~") if part in ran.stderr] == []
