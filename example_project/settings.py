@@ -108,9 +108,8 @@ DATABASES = {
             # Readers and a writer do not wait for each other (WAL), and what was answered with 200 survives a power cut
             # (FULL, where many recipes have NORMAL): Hoiio never sends a notification twice.
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-            # Who comes while another writes waits for its turn, up to so many seconds.
+            # Who comes while another writes waits for its turn, up to Django's 5 seconds.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
         },
     }
 }
