@@ -10,6 +10,8 @@ from django.db import Error, NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
+from .turns import Turn
+
 # How a transaction of several statements begins. SQLite's takes the lock at once: one that began without could not wait
 # for it. PostgreSQL can say it all in one statement, which is a transaction by itself.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "mysql": "START TRANSACTION"}
@@ -62,7 +64,7 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             yield cursor
         return
     begin = _BEGIN.get(connection.vendor)
-    with connection.cursor() as cursor:
+    with Turn(connection), connection.cursor() as cursor:
         if begin is None:
             yield cursor
             return
