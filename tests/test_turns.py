@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.files import locks
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
@@ -39,8 +40,8 @@ def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Somebody had to wait."""
     monkeypatch.setattr(turns, "CROWDED", 3600)
     monkeypatch.setattr(turns, "SLEEP", -1)
-    with Turn(connection_to(tmp_path / "other.sqlite3")):
-        pass
+    with Turn(connection_to(tmp_path / "other.sqlite3")) as turn:
+        turn.has_begun()
 
 
 def connection_to(name: Any) -> BaseDatabaseWrapper:
@@ -58,8 +59,8 @@ def another(folder: Path) -> Iterator[Callable[[], bool]]:
 
 
 def test_who_did_not_have_to_wait_takes_no_turn(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
-    with Turn(sqlite):
-        pass
+    with Turn(sqlite) as turn:
+        turn.has_begun()
 
     with another(tmp_path) as takes_it, Turn(sqlite):
         assert takes_it()
@@ -148,8 +149,8 @@ def test_a_database_without_a_folder_has_no_turns(name: str, monkeypatch: pytest
     monkeypatch.setattr(locks, "lock", lambda *arguments: asked.append(arguments))
 
     for _ in range(2):
-        with Turn(connection_to(name)):
-            pass
+        with Turn(connection_to(name)) as turn:
+            turn.has_begun()
 
     assert asked == []
 
@@ -170,6 +171,22 @@ def test_goes_on_where_the_file_system_knows_no_locks(
 
 
 @pytest.mark.usefixtures("crowd")
+def test_who_is_ended_while_it_looks_leaves_nothing_open(
+    sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(seconds: float) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(turns.time, "sleep", sleep)
+    with another(tmp_path) as takes_it:
+        assert takes_it()
+        opened = os.listdir("/proc/self/fd")
+        with pytest.raises(SystemExit), Turn(sqlite):
+            pass
+        assert os.listdir("/proc/self/fd") == opened
+
+
+@pytest.mark.usefixtures("crowd")
 def test_takes_no_turn_in_a_transaction_which_holds_the_lock_already(
     sqlite: BaseDatabaseWrapper, tmp_path: Path
 ) -> None:
@@ -179,12 +196,23 @@ def test_takes_no_turn_in_a_transaction_which_holds_the_lock_already(
         assert takes_it()
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the others have locks that can be waited for")
+def test_whoever_commits_says_when_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowded: dict[str, float] = {}
+    monkeypatch.setattr(turns, "_crowded_until", crowded)
+    monkeypatch.setattr(turns, "SLEEP", -1)
+
+    with committing.committed(connection):
+        assert list(crowded) == [str(Path(connection.settings_dict["NAME"]).parent)]
+
+
 class Counted(Turn):
     taken = 0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Turn:
         type(self).taken += 1
-        super().__enter__()
+        return super().__enter__()
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,13 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             yield cursor
         return
     begin = _BEGIN.get(connection.vendor)
-    with Turn(connection), connection.cursor() as cursor:
+    with Turn(connection) as turn, connection.cursor() as cursor:
         if begin is None:
             yield cursor
             return
         try:
             cursor.execute(begin)
+            turn.has_begun()
             yield cursor
             cursor.execute("COMMIT")
         # Also SystemExit, by which a server stops its workers, wherever it comes.

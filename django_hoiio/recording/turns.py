@@ -15,10 +15,10 @@ from pathlib import Path
 from django.core.files import locks
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# All in seconds. What takes longer than this had to wait: SQLite sleeps for no less.
+# All in seconds. Whose transaction takes longer than this to begin had to wait: SQLite sleeps for no less.
 SLEEP = 0.001
-# How long turns are taken after that. Who is alone waits now and then, too, and would take them for nothing.
-CROWDED = 0.1
+# How long turns are taken after that.
+CROWDED = 1.0
 # Between two looks at the lock, and how long it is looked for: who has it may wait for a transaction of the project's.
 PAUSE = 0.0002
 PATIENCE = 0.1
@@ -37,19 +37,23 @@ class Turn:
         self._folder = _folder_of(connection.settings_dict["NAME"]) if has_turns else None
         self._lock: int | None = None
 
-    def __enter__(self) -> None:
-        if self._folder is None:
-            return
-        if time.monotonic() < _crowded_until.get(self._folder, 0):
-            self._lock = _locked(self._folder)
+    def __enter__(self) -> Turn:
         self._began = time.monotonic()
+        if self._folder is not None and self._began < _crowded_until.get(self._folder, 0):
+            self._lock = _locked(self._folder)
+            self._began = time.monotonic()
+        return self
+
+    def has_begun(self) -> None:
+        """To be called first thing after the transaction has begun: whether it had to wait."""
+        now = time.monotonic()
+        if self._folder is not None and now - self._began > SLEEP:
+            _crowded_until[self._folder] = now + CROWDED
 
     def __exit__(self, *error: object) -> None:
         # Opened for each turn, so that each thread and each fork has its own.
         if self._lock is not None:
             os.close(self._lock)
-        if self._folder is not None and (now := time.monotonic()) - self._began > SLEEP:
-            _crowded_until[self._folder] = now + CROWDED
 
 
 @cache
@@ -73,4 +77,7 @@ def _locked(folder: str) -> int | None:
     # A file system may know no such locks.
     except OSError:
         pass
+    except BaseException:
+        os.close(lock)
+        raise
     return lock
