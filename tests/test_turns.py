@@ -180,10 +180,10 @@ def test_who_is_ended_while_it_looks_leaves_nothing_open(
     monkeypatch.setattr(turns.time, "sleep", sleep)
     with another(tmp_path) as takes_it:
         assert takes_it()
-        opened = os.listdir("/proc/self/fd")
+        opened = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(SystemExit), Turn(sqlite):
             pass
-        assert os.listdir("/proc/self/fd") == opened
+        assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 @pytest.mark.usefixtures("crowd")
