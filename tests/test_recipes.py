@@ -128,7 +128,7 @@ def test_commands_that_cron_runs_are_there() -> None:
     named = [re.findall(r"manage\.py (\w+)", line) for line in cron_lines()]
     own = {path.stem for path in map(Path, blocks()) if path.parent.name == "commands"}
 
-    assert named == [["hoiio_recover"], ["hoiio_reconcile"], ["keep_copies"]]
+    assert named == [["hoiio_recover"], ["hoiio_reconcile"], ["hoiio_prune"], ["keep_copies"]]
     assert {name for (name,) in named} - own <= set(get_commands())
 
 

@@ -61,7 +61,7 @@ def _useless_spool() -> list[CheckMessage]:
     return [
         Warning(
             f"Notifications are lost while the database is away: {str(nearest)!r} cannot be written to.",
-            hint=f"mkdir -p {folder} && chown www-data {folder}, with the user that the server runs as.",
+            hint=f"As root, with the user that the server runs as: install -d -o www-data -m 700 {folder}",
             id="django_hoiio.W004",
         )
     ]
