@@ -313,7 +313,7 @@ def test_last_notification_is_told_with_its_exact_time(root: Client, ago: timede
 
     moment = Notification.objects.get(origin=Origin.POST).received_at
     assert (figure.value, figure.note, figure.moment) == (value, "", moment)
-    assert f"{moment:%Y-%m-%d %H:%M:%S}</time>" in look(root).content.decode()
+    assert f"{moment:%-d %b %Y, %H:%M:%S}</time>" in look(root).content.decode()
 
 
 def test_last_notification_says_where_hoiio_did_not_post_it(root: Client) -> None:

@@ -224,7 +224,7 @@ def test_page_says_how_far_it_has_looked(viewer: Client, settings: Any) -> None:
     notifications(30)
     page = viewer.get(url(Notification, kind__exact="fax_status")).content.decode()
     assert "Nothing like it so far." in page
-    assert "Looked back to 2 March 2026, 04:00. Nothing is left out up to there." in " ".join(_text(page).split())
+    assert "Looked back to 2 Mar 2026, 04:00. Nothing is left out up to there." in " ".join(_text(page).split())
     assert '<a class="button" href="?further=1&amp;kind__exact=fax_status">Look further back</a>' in page
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=0)).content.decode()
     # From the oldest, whatever its key is.
@@ -243,7 +243,7 @@ def test_page_looks_ahead_from_a_key(viewer: Client) -> None:
     made = notifications(40)
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=made[5].pk))
     text = " ".join(_text(page.content.decode()).split())
-    assert "Looked ahead to 1 March 2026, 15:00. Nothing is left out up to there. Look further ahead" in text
+    assert "Looked ahead to 1 Mar 2026, 15:00. Nothing is left out up to there. Look further ahead" in text
     address = _flat(parse_qs(page.context["cl"].further[1:]))  # type: ignore[attr-defined]
     assert address == {"kind__exact": "fax_status", "newer_than": str(made[5].pk), "further": "1"}
 

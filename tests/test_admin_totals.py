@@ -75,7 +75,7 @@ def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch
 
     page = staff().get(list_of(DailyTotal), {"kind__exact": "faxes_sent"})
 
-    assert "Looked back to 21 March 2026, 00:00. Nothing is left out up to there." in text(page.content.decode())
+    assert "Looked back to 21 Mar 2026, 00:00. Nothing is left out up to there." in text(page.content.decode())
     further = dict(parse_qsl(page.context["cl"].further[1:]))
     assert listed(further) == ["2026-03-01"]
 

@@ -240,8 +240,8 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
         yield _ORIGINS[Origin(notification.origin)]
     if step.passed is not None:
         yield _PASSED[step.passed]
-    elif step.state and not step.changes and not step.refusals:
-        yield _("It says nothing new.")
+    elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
+        yield _("It changes nothing here.")
     if notification.dispatched_at is None:
         yield _("Its receivers have not all been called yet.")
     elif notification.dispatched_at - notification.received_at > LATE:
