@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 
 from django_hoiio.kinds import CallState, CallStatus, SmsStatus
+
+from .wording import moment
 
 # The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
 _TONES: dict[str, str] = {
@@ -32,6 +32,6 @@ def label(raw: str, word: str) -> str:
     return format_html('<span class="hoiio-label hoiio-{}">{}</span>', tone, word)
 
 
-def minute(moment: datetime | None) -> str:
-    """Say when something came in the time zone of the user, `3 Mar 2026, 10:15`; nothing where it did not."""
-    return "" if moment is None else date_format(localtime(moment), "j M Y, H:i")
+def minute(value: datetime | None) -> str:
+    """Say when something came; nothing where it did not."""
+    return "" if value is None else moment(value)

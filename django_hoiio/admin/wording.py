@@ -29,8 +29,8 @@ def amount(value: Decimal | None, currency: str) -> str:
 
 
 def moment(value: datetime) -> str:
-    """Say when, in the time zone and the language of the project."""
-    return date_format(timezone.localtime(value), "DATETIME_FORMAT")
+    """Say when, in the time zone of the user: `3 Mar 2026, 10:15`, which nobody takes for another day."""
+    return date_format(timezone.localtime(value), "j M Y, H:i")
 
 
 def shown(value: Any) -> str:
@@ -84,9 +84,7 @@ _ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 def _went(row: Transaction) -> str:
     with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
     words = {"number": row.other_number, "moment": moment(row.date or row.created_at)}
-    said = "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)])
-    # A time of day may end in one already: 11:15 a.m.
-    return said if said.endswith(".") else f"{said}."
+    return "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)]) + "."
 
 
 def size(row: Transaction) -> Iterator[str]:
