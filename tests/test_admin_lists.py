@@ -527,6 +527,15 @@ def test_notifications_are_found_by_the_session_of_their_call(
     assert [row.pk for row in listed(viewer, Notification, q="menu").result_list] == [about.pk]
 
 
+def test_row_without_a_reference_says_so_where_it_is_opened(viewer: Client) -> None:
+    (row,) = transactions(Sms, 1, txn_ref=None)
+    address = reverse("admin:django_hoiio_sms_change", args=[row.pk])
+    assert (
+        f'<a href="{address}">without a reference</a>'
+        in viewer.get(reverse("admin:django_hoiio_sms_changelist")).content.decode()
+    )
+
+
 def test_notification_without_a_reference_is_found_by_its_arrival(viewer: Client) -> None:
     (about, _other) = notifications(2, txn_ref=None)
     transactions(Sms, 1, txn_ref=None, arrival=about.arrival)

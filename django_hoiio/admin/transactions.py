@@ -60,7 +60,7 @@ _HELP = {
 class TransactionAdmin(ConversationPage):
     """What the lists and pages of calls, SMS and faxes have in common."""
 
-    list_display = ("txn_ref", "came", "direction", "other_number_link", "status_words", "cost", "tag")
+    list_display = ("reference", "came", "direction", "other_number_link", "status_words", "cost", "tag")
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
     search_help_text = _(
@@ -114,6 +114,11 @@ class TransactionAdmin(ConversationPage):
             yield rows.filter(is_final__in=(is_final,), created_at__gte=moment).order_by("created_at")
 
     # Columns and fields.
+
+    @admin.display(description=_("transaction reference"))
+    def reference(self, row: Transaction) -> str:
+        # It is the link to the row.
+        return row.txn_ref or str(_("without a reference"))
 
     @admin.display(description=_("came"))
     def came(self, row: Transaction) -> str:

@@ -102,7 +102,7 @@ def rows(page: Page) -> Locator:
 
 
 def references(page: Page) -> list[str]:
-    return page.locator("#result_list .field-txn_ref").all_inner_texts()
+    return page.locator("#result_list .field-reference").all_inner_texts()
 
 
 def of_mei() -> list[str]:
