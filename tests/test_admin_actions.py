@@ -43,7 +43,7 @@ FAX = "txn_ref=AA-C-9&fax_status=ongoing&dest=%2B6591231111"
 OFFERED = {
     "run_receivers": ([Notification, ReceiverFailure], "Run failed receivers again"),
     "dispatch": ([Notification], "Tell receivers what they were never told"),
-    "reconcile": ([Call, Sms, Fax], "Ask Hoiio how they stand"),
+    "reconcile": ([Call, Sms, Fax], "Ask Hoiio how things stand"),
     "export_as_csv": ([Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal], "Export as CSV"),
 }
 PERMISSIONS = {name: name.removesuffix("_as_csv") for name in OFFERED}

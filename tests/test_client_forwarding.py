@@ -82,6 +82,19 @@ def test_configure_sets_what_was_shown(hoiio: Hoiio) -> None:
     assert lines[-1] == "Set 2 URLs."
 
 
+@pytest.mark.parametrize("arguments", [(), ("--configure",)])
+def test_what_is_set_already_is_not_set_again(hoiio: Hoiio, arguments: tuple[str, ...]) -> None:
+    hoiio.says(NUMBERS)
+    lines = run("--number", "+6531234567")
+    set_already = {**VOICE, "forward_to": lines[3].split()[1], "forward_sms_to": lines[6].split()[1]}
+    hoiio.requests.clear()
+    hoiio.says({**NUMBERS, "entries": [set_already]})
+
+    assert run("--number", "+6531234567", *arguments)[-1] == "They are set already."
+
+    assert [request.path for request in hoiio.requests] == ["/open/number/get_active"]
+
+
 @pytest.mark.parametrize(
     ("number", "expected"),
     [

@@ -75,7 +75,7 @@ def dispatch(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[An
     model_admin.message_user(request, said, messages.WARNING if done.claimed else _level(done))
 
 
-@admin.action(description=gettext_lazy("Ask Hoiio how they stand"), permissions=["reconcile"])
+@admin.action(description=gettext_lazy("Ask Hoiio how things stand"), permissions=["reconcile"])
 def reconcile(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Ask Hoiio after the calls, SMS or faxes, take in what is news, and say what that was."""
     rows = _where_written(rows)

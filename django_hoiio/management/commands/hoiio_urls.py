@@ -59,6 +59,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {name}\n    now  {getattr(number, name) or 'nothing'}\n    new  {url}")
             if not urls:
                 raise LookupError("Nothing can be set: the number takes neither calls, faxes nor SMS in its mode.")
+            if all(getattr(number, name) == url for name, url in urls.items()):
+                self.stdout.write("They are set already.")
+                return
             if configure:
                 forwarding.configure(client.number, number, urls)
         self.stdout.write(f"Set {len(urls)} URLs." if configure else f"Would set {len(urls)} URLs; add --configure.")
