@@ -2,7 +2,7 @@
 
 `raw` is the row of the notification, `states` says which row it brings up to date and what it says about it, `merging`
 is the statement that does that, `tables` knows how values get into a statement and out of it, `committing` commits,
-`turns` keeps SQLite's writers out of each other's way, and `patience` tries again what passes by itself.
+`queueing` keeps SQLite's writers out of each other's way, and `patience` tries again what passes by itself.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
 from .patience import is_passing, patiently
+from .queueing import Queued
 from .raw import CLAIM, insert_of, pk_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
 from .tables import Row, instance_of
-from .turns import Turn
 
 __all__ = ["CLAIM", "Recorded", "mark_as_told", "record"]
 
@@ -99,7 +99,7 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
     notification.receivers = [list(each) for each in receivers]
     using = str(notification._state.db)
     connection = connections[using]
-    with Turn(connection), connection.cursor() as cursor:
+    with Queued(connection), connection.cursor() as cursor:
         cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, receivers, using))
 
 
@@ -113,7 +113,7 @@ def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseW
         return Recorded(using=using, raw={"id": pk, **raw}, state=state)
     refuse_what_nobody_commits(connection)
     # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
-    with Turn(connection), transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
+    with Queued(connection), transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert)
         pk = pk_of(cursor)
         state = None if change is None else apply(change, parsed.kind, cursor)

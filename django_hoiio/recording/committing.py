@@ -10,7 +10,7 @@ from django.db import Error, NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from .turns import Turn
+from .queueing import Queued
 
 # How a transaction of several statements begins. SQLite's takes the lock at once: one that began without could not wait
 # for it. PostgreSQL can say it all in one statement, which is a transaction by itself.
@@ -64,13 +64,13 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             yield cursor
         return
     begin = _BEGIN.get(connection.vendor)
-    with Turn(connection) as turn, connection.cursor() as cursor:
+    with Queued(connection) as queued, connection.cursor() as cursor:
         if begin is None:
             yield cursor
             return
         try:
             cursor.execute(begin)
-            turn.has_begun()
+            queued.has_begun()
             yield cursor
             cursor.execute("COMMIT")
         # Also SystemExit, by which a server stops its workers, wherever it comes.
