@@ -153,7 +153,7 @@ def test_blanked_notification_is_shown_as_blanked() -> None:
     Sms.objects.update(blanked_at=MORNING)
     page = look(staff(*EVERYTHING), url(sms()))
     assert events(page) == ["SMS status Blanked: what it said was removed."]
-    assert "Its numbers and texts were removed on 6 Jun 2012, 03:15" in text(page)
+    assert "Its numbers and texts were removed on 6 Jun 2012, 03:15." in text(page)
 
 
 def test_results_of_blocks_are_events() -> None:

@@ -26,11 +26,15 @@ from .conftest import Post
 
 
 @pytest.fixture(autouse=True)
-def nobody_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def nobody_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(queueing, "_crowded_until", {})
     monkeypatch.setattr(queueing, "_rests_until", {})
     # A machine may be slow.
     monkeypatch.setattr(queueing, "SLEEP", 3600)
+    # What a relative name was found to be is of the working folder of one test.
+    queueing._folder_of.cache_clear()
+    yield
+    queueing._folder_of.cache_clear()
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ def connection_to(name: Any) -> BaseDatabaseWrapper:
 
 @contextmanager
 def another(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Another process's turn; what is yielded takes it, if it is free, and tells whether it has it."""
+    """Another process; what is yielded takes the lock, if it is free, and tells whether it has it."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         yield lambda: locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB)
@@ -67,7 +71,7 @@ def descriptors() -> int:
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
-def test_who_did_not_have_to_wait_takes_no_turn(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_who_did_not_have_to_wait_does_not_queue(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with Queued(sqlite) as queued:
         queued.has_begun()
 
@@ -76,7 +80,7 @@ def test_who_did_not_have_to_wait_takes_no_turn(sqlite: BaseDatabaseWrapper, tmp
 
 
 @pytest.mark.usefixtures("crowd")
-def test_who_had_to_wait_takes_turns_from_then_on(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_who_had_to_wait_queues_from_then_on(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with another(tmp_path) as takes_it:
         for _ in range(2):
             with Queued(sqlite):
@@ -86,7 +90,7 @@ def test_who_had_to_wait_takes_turns_from_then_on(sqlite: BaseDatabaseWrapper, t
 
 
 @pytest.mark.usefixtures("crowd")
-def test_the_turn_ends_with_the_block_whatever_ends_it(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_the_lock_is_given_back_with_the_block_whatever_ends_it(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with pytest.raises(SystemExit), Queued(sqlite):
         raise SystemExit
 
@@ -130,7 +134,7 @@ def test_goes_on_without_when_the_other_takes_too_long(
 
 
 @pytest.mark.usefixtures("crowd")
-def test_a_killed_process_leaves_its_turn_to_the_next(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_a_killed_process_leaves_the_lock_to_the_next(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     holds = (
         "import os, sys; from django.core.files import locks; lock = os.open(sys.argv[1], os.O_RDONLY);"
         "print(locks.lock(lock, locks.LOCK_EX), flush=True); sys.stdin.read()"
@@ -153,7 +157,7 @@ def test_a_killed_process_leaves_its_turn_to_the_next(sqlite: BaseDatabaseWrappe
 
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("name", [":memory:", "file:shared?mode=memory&cache=shared", "/nowhere/at/all/db.sqlite3"])
-def test_a_database_without_a_folder_has_no_turns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_without_a_folder_is_not_queued_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(locks, "lock", lambda *arguments: asked.append(arguments))
 
@@ -197,7 +201,7 @@ def test_who_is_ended_while_it_looks_leaves_nothing_open(
 
 
 @pytest.mark.usefixtures("crowd")
-def test_takes_no_turn_in_a_transaction_which_holds_the_lock_already(
+def test_does_not_queue_in_a_transaction_which_holds_the_lock_already(
     sqlite: BaseDatabaseWrapper, tmp_path: Path
 ) -> None:
     sqlite.in_atomic_block = True
@@ -280,10 +284,8 @@ def test_other_databases_are_not_queued_for(
 @pytest.mark.parametrize("name", ["db.sqlite3", Path("db.sqlite3"), b"db.sqlite3"])
 def test_a_relative_name_is_in_the_working_folder(name: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    queueing._folder_of.cache_clear()
     with another(tmp_path) as takes_it, Queued(connection_to(name)):
         assert not takes_it()
-    queueing._folder_of.cache_clear()
 
 
 @pytest.mark.usefixtures("crowd")
@@ -297,11 +299,9 @@ def test_a_working_folder_that_is_gone_keeps_nobody_from_writing(monkeypatch: py
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "getcwd", getcwd)
-    queueing._folder_of.cache_clear()
     written = []
     with Queued(connection_to("db.sqlite3")):
         written.append("a notification")
-    queueing._folder_of.cache_clear()
 
     assert written == ["a notification"]
 
@@ -341,7 +341,7 @@ class Seen(Queued):
 
 
 @pytest.mark.parametrize(
-    ("query", "is_heard", "turns_taken"),
+    ("query", "is_heard", "times_queued"),
     [
         ("txn_ref=AA-S-1&sms_status=delivered", False, 1),
         # Once more to mark it as told.
@@ -350,8 +350,8 @@ class Seen(Queued):
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_notification_is_kept_and_marked_in_turns(
-    query: str, is_heard: bool, turns_taken: int, post: Post, request: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_notification_is_kept_and_marked_in_the_queue(
+    query: str, is_heard: bool, times_queued: int, post: Post, request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_heard:
         request.getfixturevalue("heard")
@@ -368,4 +368,4 @@ def test_a_notification_is_kept_and_marked_in_turns(
     with connection.execute_wrapper(watch):
         post(f"any?{query}")
 
-    assert (Seen.entered, set(writes)) == (turns_taken, {True})
+    assert (Seen.entered, set(writes)) == (times_queued, {True})

@@ -97,10 +97,9 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
     notification.dispatched_at = datetime.now(timezone.utc)
     notification.claimed_until = None
     notification.receivers = [list(each) for each in receivers]
-    using = str(notification._state.db)
-    connection = connections[using]
+    connection = connections[str(notification._state.db)]
     with Queued(connection), connection.cursor() as cursor:
-        cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, receivers, using))
+        cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, receivers, connection.alias))
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:

@@ -44,9 +44,7 @@ class Queued:
 
     def __enter__(self) -> Queued:
         self._began = time.monotonic()
-        if self._folder is not None and _rests_until.get(self._folder, 0) < self._began < _crowded_until.get(
-            self._folder, 0
-        ):
+        if self._folder is not None and _is_crowded(self._folder, self._began):
             self._lock = _locked(self._folder)
         return self
 
@@ -73,6 +71,10 @@ def _folder_of(name: Any) -> str | None:
         return None if text == ":memory:" or text.startswith("file:") else str(Path(text).absolute().parent)
     except (OSError, TypeError, ValueError):
         return None
+
+
+def _is_crowded(folder: str, now: float) -> bool:
+    return _rests_until.get(folder, 0) < now < _crowded_until.get(folder, 0)
 
 
 def _locked(folder: str) -> int | None:

@@ -54,12 +54,13 @@ class Command(BaseCommand):
         with import_module("django_hoiio.client").HoiioClient(account) as client:
             number = forwarding.find(client.number.get_active(), wanted)
             urls = forwarding.urls_for(number, account=account, pass_on=pass_on)
+            now = {name: getattr(number, name) for name in urls}
             self.stdout.write(f"{number.number} {number.mode}".rstrip())
             for name, url in urls.items():
-                self.stdout.write(f"  {name}\n    now  {getattr(number, name) or 'nothing'}\n    new  {url}")
+                self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
             if not urls:
                 raise LookupError("Nothing can be set: the number takes neither calls, faxes nor SMS in its mode.")
-            if all(getattr(number, name) == url for name, url in urls.items()):
+            if now == urls:
                 self.stdout.write("They are set already.")
                 return
             if configure:
