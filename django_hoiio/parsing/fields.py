@@ -33,20 +33,15 @@ def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
 
 def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
     # In Latin-1 each byte is a character.
-    for pair in filter(None, raw.decode("latin-1").split("&")):
+    text = raw.decode("latin-1").replace("+", " ")
+    is_plain = text.isascii() and "\0" not in text
+    for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
-        yield (name, value) if _is_plain(pair) else (_unquoted(name), _unquoted(value))
-
-
-def _is_plain(quoted: str) -> bool:
-    """True for what stands for itself, as most does."""
-    return quoted.isascii() and "%" not in quoted and "+" not in quoted and "\0" not in quoted
+        yield (name, value) if is_plain and "%" not in pair else (_unquoted(name), _unquoted(value))
 
 
 def _unquoted(quoted: str) -> str:
-    if _is_plain(quoted):
-        return quoted
-    return _text(unquote_to_bytes(quoted.replace("+", " ").encode("latin-1")))
+    return _text(unquote_to_bytes(quoted.encode("latin-1")))
 
 
 _BOUNDARY = re.compile(r'^multipart/form-data\b.*?;\s*boundary=(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s;]+))', re.I)
