@@ -36,16 +36,16 @@ class NotificationSignal(Signal):
 
     def has_listeners(self, sender: object = None) -> bool:
         """True where somebody listens to `sender`; quick where nobody listens at all."""
-        return bool(self.receivers) and super().has_listeners(sender)
+        return bool(self.receivers) and any(self.listeners(sender))
 
     def listeners(self, sender: object) -> Iterator[Listener]:
         """Yield the receivers that are alive and listen to `sender`, in the order in which they were connected."""
-        with self.lock:
-            connected = list(self.receivers)
-        # Django 5.2 keeps (key, receiver, is_async), 6.0 and later (key, receiver, sender, is_async).
-        for (uid, listens_to), reference, *_, is_async in connected:
+        wanted = (NONE_ID, _make_id(sender))
+        # A copy, because a receiver may connect another. Django 5.2 keeps (key, receiver, is_async), 6.0 and later
+        # (key, receiver, sender, is_async).
+        for (uid, listens_to), reference, *_, is_async in list(self.receivers):
             receiver = reference() if isinstance(reference, weakref.ReferenceType) else reference
-            if receiver is not None and listens_to in (NONE_ID, _make_id(sender)):
+            if receiver is not None and listens_to in wanted:
                 named = uid != _make_id(receiver)
                 yield Listener(str(uid) if named else _label(receiver), receiver, is_async)
 
