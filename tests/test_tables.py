@@ -175,6 +175,21 @@ def test_moments_are_kept_in_the_time_zone_of_the_database(in_singapore: None) -
             assert cursor.fetchone() == ("2026-01-01 16:00:00.123456",)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere a moment is no text")
+@pytest.mark.parametrize(
+    "written",
+    ["2026-01-01 08:00:00", "2026-01-01T08:00:00.000000", "2026-01-01 16:00:00+08:00", "2026-01-01 08:00:00+00:00"],
+)
+def test_moments_that_others_wrote_are_what_the_orm_reads(written: str) -> None:
+    table, said = table_of(Sms, "default"), {**FULL[Sms], "date": EVENING}
+    statement = table.statement(f"{table.insert(said)} RETURNING {table.whole_row}", said)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.words, {**statement.params(said.values()), "sms_date": written})
+        row = table.instance(cursor.fetchone())
+
+    assert row.date == Sms.objects.get().date == datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+
+
 def test_model_that_was_put_together_can_be_saved_and_refreshed_as_any_other() -> None:
     table = table_of(Sms, "default")
     row = table.instance(_given_back(Sms, table.said(FULL[Sms])))

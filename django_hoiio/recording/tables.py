@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cache, lru_cache, partial
+from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import (
+    BinaryField,
     BooleanField,
     CharField,
     DateTimeField,
@@ -23,12 +25,16 @@ from django.db.models import (
     JSONField,
     Model,
     TextField,
+    UUIDField,
 )
 from django.db.models.base import ModelState
 from django.db.models.expressions import Col
 from django.db.models.signals import post_init, pre_init
 
 Kept = TypeVar("Kept", bound=Model)
+
+# As `json.loads`, which would look for space around it.
+_decode = json.JSONDecoder().raw_decode
 
 # What every driver takes and gives as it is; other fields say what they need.
 _PLAIN = (CharField, TextField, IntegerField)
@@ -115,7 +121,7 @@ class Table(Generic[Kept]):
 
     def instance(self, fetched: Sequence[Any]) -> Kept:
         """The model of a row that a statement gave back whole."""
-        columns = json.loads(fetched[0]) if self.vendor == "sqlite" else fetched
+        columns = _decode(fetched[0])[0] if self.vendor == "sqlite" else fetched
         values = dict(zip(self._names, columns, strict=True))
         for name, read in self._readers.items():
             if values[name] is not None:
@@ -172,8 +178,10 @@ def _empty(field: Field[Any, Any]) -> str | None:
 
 
 def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
-    if isinstance(field, (*_PLAIN, BooleanField)):
+    if isinstance(field, (*_PLAIN, BooleanField, BinaryField)):
         return None
+    if isinstance(field, UUIDField):
+        return None if connection.features.has_native_uuid_field else attrgetter("hex")
     if isinstance(field, DateTimeField):
         return _moment_writer(connection)
     if isinstance(field, JSONField):
@@ -216,12 +224,14 @@ def _moment_writer(connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
     # Django would do the same, after three looks at the settings.
     @lru_cache(maxsize=16)
     def write(moment: datetime) -> Any:
-        return adapt(moment.astimezone(zone).replace(tzinfo=None))
+        return str(moment.astimezone(zone).replace(tzinfo=None))
 
     return write
 
 
 def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any] | None:
+    if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
+        return lru_cache(maxsize=256)(partial(_moment_of, zone=connection.timezone))
     column = Col(field.model._meta.db_table, field)
     converters = [*connection.ops.get_db_converters(column), *column.get_db_converters(connection)]
     if isinstance(field, _PLAIN) or not converters:
@@ -234,3 +244,9 @@ def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
 
     # The SMS of a burst share their dates and prices.
     return lru_cache(maxsize=256)(read) if isinstance(field, _SHARED) else read
+
+
+def _moment_of(text: str, zone: tzinfo | None) -> datetime:
+    """A moment that SQLite has as text; Django reads it in the same way, after two looks at the settings."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
