@@ -21,7 +21,7 @@ from .models import RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
 from .recording import CLAIM, mark_as_told
 from .recording.committing import has_hidden_transaction
-from .signals import BY_NAME, Listener, signals_of
+from .signals import BY_NAME, Listener, listeners_of
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,10 @@ def tell(notification: Notification, row: Transaction | None) -> None:
     """Call each receiver of the notification's signals, and mark it as told. Never raises."""
     noted = True
     called = []
-    for name, signal in signals_of(notification.facts):
-        for listener in signal.listeners(Notification):
-            failure = _call(listener, name, notification, row, attempt=1)
-            noted &= failure is None or _note(notification, name, listener.label, failure)
-            called.append((name, _ledger_name(listener.label)))
+    for name, listener in listeners_of(notification.facts, Notification):
+        failure = _call(listener, name, notification, row, attempt=1)
+        noted &= failure is None or _note(notification, name, listener.label, failure)
+        called.append((name, _ledger_name(listener.label)))
     # What could not be noted stays untold, so that it is told again rather than forgotten.
     if noted:
         _mark_as_told(notification, called)
@@ -189,8 +188,7 @@ def hand_to_ledger(notification: Notification) -> bool:
                     attempts=1,
                     traceback=UNFINISHED,
                 )
-                for name, signal in signals_of(notification.facts)
-                for listener in signal.listeners(Notification)
+                for name, listener in listeners_of(notification.facts, Notification)
             ],
             ignore_conflicts=True,
         )

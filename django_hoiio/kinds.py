@@ -63,7 +63,7 @@ class Kind(TextChoices):
     @property
     def is_ivr(self) -> bool:
         """True where a caller may be waiting for what comes next."""
-        return self.value.startswith("ivr_")
+        return self.startswith("ivr_")
 
 
 # What Hoiio calls a finished block in `ivr_block`.

@@ -34,10 +34,6 @@ class Listener(NamedTuple):
 class NotificationSignal(Signal):
     """A Django signal that can name its receivers."""
 
-    def has_listeners(self, sender: object = None) -> bool:
-        """True where somebody listens to `sender`; quick where nobody listens at all."""
-        return bool(self.receivers) and any(self.listeners(sender))
-
     def listeners(self, sender: object) -> Iterator[Listener]:
         """Yield the receivers that are alive and listen to `sender`, in the order in which they were connected."""
         wanted = (NONE_ID, _make_id(sender))
@@ -146,6 +142,8 @@ BY_NAME: dict[str, NotificationSignal] = {
 }
 
 
-def signals_of(facts: Iterable[Kind]) -> list[tuple[str, NotificationSignal]]:
-    """The signals to send for what a notification reports, each with its name, in the order of sending."""
-    return [(name, BY_NAME[name]) for name in (*(fact.value for fact in facts), "notification_received")]
+def listeners_of(facts: Iterable[Kind], sender: object) -> Iterator[tuple[str, Listener]]:
+    """Who is to be told what a notification reports, in the order of telling, each with the name of the signal."""
+    for name in (*(fact.value for fact in facts), "notification_received"):
+        for listener in BY_NAME[name].listeners(sender):
+            yield name, listener

@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core import signing
 
@@ -20,16 +19,15 @@ SEPARATOR = "~"
 SALT = "django_hoiio.notify_url"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a request could prove."""
 
     proof: Proof = Proof.NONE
     account: str = "default"
     # What the project gave away with the signed URL.
-    pass_on: Mapping[str, Any] = field(default_factory=dict)
+    pass_on: Mapping[str, Any] = {}
     # What is wrong with a proof, by its name: `proof` for the token, `signature` for the header.
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = {}
 
 
 def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:

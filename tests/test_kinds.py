@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from django_hoiio import signals
 from django_hoiio.kinds import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
-from django_hoiio.signals import SIGNALS, NotificationSignal, signals_of
+from django_hoiio.signals import SIGNALS, NotificationSignal, listeners_of
 
 PROMISED = [
     "call_ended",
@@ -36,11 +38,17 @@ def test_kinds_and_signals_have_the_same_names() -> None:
 
 
 def test_signals_are_sent_in_order_and_the_one_for_all_is_last() -> None:
-    assert signals_of((Kind.IVR_RECORD, Kind.IVR_ENDED)) == [
-        ("ivr_record", signals.ivr_record),
-        ("ivr_ended", signals.ivr_ended),
-        ("notification_received", signals.notification_received),
-    ]
+    def listen(**arguments: Any) -> None:
+        """Is told of everything."""
+
+    every = (*SIGNALS.values(), signals.notification_received)
+    for signal in every:
+        signal.connect(listen)
+    told = [(name, listener.receiver) for name, listener in listeners_of((Kind.IVR_RECORD, Kind.IVR_ENDED), object)]
+    for signal in every:
+        signal.disconnect(listen)
+
+    assert told == [("ivr_record", listen), ("ivr_ended", listen), ("notification_received", listen)]
 
 
 def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:

@@ -16,7 +16,7 @@ from ..kinds import Origin, Proof, Route
 from ..models import Notification
 from ..parsing import Arrival, Parsed
 from ..parsing.parameters import PARAMETERS
-from ..signals import signals_of
+from ..signals import listeners_of
 from .tables import Statement, table_of
 
 # How long the process that keeps a notification alone may tell its receivers.
@@ -29,7 +29,7 @@ OF_THE_DOOR = ("proof", "signature")
 def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dict[str, Any]:
     """The row by field, in the order of the model. Where nobody listens, it is told already."""
     now = datetime.now(timezone.utc)
-    has_listeners = any(signal.has_listeners(Notification) for _, signal in signals_of(parsed.facts))
+    has_listeners = any(listeners_of(parsed.facts, Notification))
     return {
         "arrival": arrival.uuid,
         "received_at": arrival.received_at,
