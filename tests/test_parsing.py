@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hoiio.kinds import Direction, Kind, Rank, Route
-from django_hoiio.parsing import parse
+from django_hoiio.parsing import parameters, parse
 from django_hoiio.parsing.parameters import HOIIO_TIME, PARAMETERS
 
 from .conftest import arrival
@@ -184,6 +184,21 @@ def test_money_is_decimal_and_never_guessed(name: str, text: str, amount: Decima
     assert getattr(read, name) == amount
     assert str(getattr(read, name)) == (text.strip() if amount is not None else "None")
     assert read.problems.get(name) == (None if amount is not None else "is not an amount")
+
+
+def test_what_comes_again_is_read_once_and_what_is_long_is_not_remembered() -> None:
+    read = []
+
+    def read_text(text: str) -> str:
+        read.append(text)
+        return text.strip()
+
+    remembering = parameters._remembering(read_text)
+    long = "0.032".rjust(33)
+
+    for text in ("0.032", "0.032", "0.0320", long, long):
+        assert remembering(text) == text.strip()
+    assert read == ["0.032", "0.0320", long, long]
 
 
 @pytest.mark.parametrize("name", ["duration", "split_count", "fax_pages"])

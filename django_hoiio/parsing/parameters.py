@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 from ..kinds import WORDS
 
@@ -19,7 +20,19 @@ NUMBER_LENGTH = 64
 WORD_LENGTH = 64
 REFERENCE_LENGTH = 64
 
+# How many texts of a parameter are remembered with what was read from them, and up to how many characters.
+_MOST_REMEMBERED = 256
+_LONGEST_REMEMBERED = 32
+
+Read = TypeVar("Read")
+
 # A reader raises ValueError with what is wrong, and never quotes the value.
+
+
+def _remembering(read: Callable[[str], Read]) -> Callable[[str], Read]:
+    """The reader of what many notifications say alike: the SMS of a burst share their prices and seconds."""
+    read_once = lru_cache(maxsize=_MOST_REMEMBERED)(read)
+    return lambda text: read_once(text) if len(text) <= _LONGEST_REMEMBERED else read(text)
 
 
 def _short(limit: int) -> Callable[[str], str]:
@@ -53,6 +66,7 @@ def _whole(text: str) -> int:
 _AMOUNT = re.compile(r"\s*(-?[0-9]{1,9}(?:\.[0-9]{1,6})?)\s*")
 
 
+@_remembering
 def _amount(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
@@ -63,6 +77,7 @@ def _amount(text: str) -> Decimal:
 _DATE = re.compile(r"\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d*))?\s*", re.ASCII)
 
 
+@_remembering
 def _date(text: str) -> datetime:
     """Read `2012-06-06 11:15:20` and, as Hoiio really sends it, `2012-06-06 11:15:20.0`."""
     found = _DATE.fullmatch(text)
