@@ -14,7 +14,8 @@ Receivers run after the commit and outside any transaction. One that fails is no
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.dispatch import Signal
@@ -142,8 +143,13 @@ BY_NAME: dict[str, NotificationSignal] = {
 }
 
 
-def listeners_of(facts: Iterable[Kind], sender: object) -> Iterator[tuple[str, Listener]]:
+def listeners_of(facts: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Listener]]:
     """Who is to be told what a notification reports, in the order of telling, each with the name of the signal."""
-    for name in (*(fact.value for fact in facts), "notification_received"):
-        for listener in BY_NAME[name].listeners(sender):
+    for name, signal in _signals_of(facts):
+        for listener in signal.listeners(sender):
             yield name, listener
+
+
+@cache
+def _signals_of(facts: tuple[Kind, ...]) -> list[tuple[str, NotificationSignal]]:
+    return [(name, BY_NAME[name]) for name in (*(fact.value for fact in facts), "notification_received")]

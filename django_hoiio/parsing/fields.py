@@ -37,7 +37,9 @@ def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
     is_plain = text.isascii() and "\0" not in text
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
-        yield (name, value) if is_plain and "%" not in pair else (_unquoted(name), _unquoted(value))
+        if not is_plain or "%" in pair:
+            name, value = _unquoted(name), _unquoted(value)
+        yield name, value
 
 
 def _unquoted(quoted: str) -> str:
