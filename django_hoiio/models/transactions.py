@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 TAIL_LENGTH = 8
 
 
+_NO_DIGIT = re.compile(r"\D", re.ASCII)
+
+
 def tail_of(number: str) -> str:
     """The last 8 digits of a phone number; empty where it has fewer, as a sender's name has."""
-    digits = re.sub(r"\D", "", number, flags=re.ASCII)
+    digits = _NO_DIGIT.sub("", number)
     return digits[-TAIL_LENGTH:] if len(digits) >= TAIL_LENGTH else ""
 
 
