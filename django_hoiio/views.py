@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -13,7 +14,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -73,7 +73,7 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
     return _keep(
         Arrival(
             uuid=uuid.uuid4(),
-            received_at=timezone.now(),
+            received_at=datetime.now(timezone.utc),
             route=route,
             query=quote_from_bytes(_query(request), safe=_PRINTABLE),
             body=body,
