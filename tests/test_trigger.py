@@ -232,6 +232,7 @@ def test_project_without_a_public_url_is_sought_where_runserver_is(
 
 # What fails.
 
+NO_PROOF = "403: it had no proof that the server takes; has the server the same HOIIO['URL_KEYS'], or else SECRET_KEY?"
 NOTHING_OR_TOO_MUCH = "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
 
 
@@ -244,10 +245,20 @@ def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
     )
 
 
-def test_answer_that_is_not_200_is_a_failure(desk: Desk) -> None:
-    desk.status = 403
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, " 400: is that host in the server's ALLOWED_HOSTS?"),
+        (403, f" {NO_PROOF}"),
+        (404, " 404: does the server include django_hoiio.urls under the same path?"),
+        (500, ""),
+        (503, " 503: neither the database nor the spool could keep it; the server's log says more."),
+    ],
+)
+def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:
+    desk.status = status
 
-    assert refused("--script", "sms_delivered") == "2 of 2 notifications were not answered with 200."
+    assert refused("--script", "sms_delivered") == f"2 of 2 notifications were not answered with 200.{cause}"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +350,6 @@ def test_what_proves_nothing_is_refused_by_the_project(live_server: Any, setting
     }
 
     assert refused("sms_received", "--unsigned", "--wrong-signature") == (
-        "1 of 1 notifications were not answered with 200."
+        f"1 of 1 notifications were not answered with 200. {NO_PROOF}"
     )
     assert Notification.objects.count() == 0

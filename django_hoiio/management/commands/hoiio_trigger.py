@@ -18,6 +18,18 @@ from django_hoiio.sandbox.trigger import Order, Sent, send
 
 HERE = "http://127.0.0.1:8000"
 
+# What an answer other than 200 mostly comes from.
+CAUSES = {
+    HTTPStatus.BAD_REQUEST: "400: is that host in the server's ALLOWED_HOSTS?",
+    HTTPStatus.FORBIDDEN: (
+        "403: it had no proof that the server takes; has the server the same HOIIO['URL_KEYS'], or else SECRET_KEY?"
+    ),
+    HTTPStatus.NOT_FOUND: "404: does the server include django_hoiio.urls under the same path?",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "503: neither the database nor the spool could keep it; the server's log says more."
+    ),
+}
+
 
 class Command(BaseCommand):
     help = "Posts a realistic notification, or a script of them, to a running server as Hoiio would."
@@ -72,7 +84,11 @@ class Command(BaseCommand):
                 f" {server}? Start one with `manage.py runserver`, or say with --url where it is."
             )
         if failed:
-            raise CommandError(f"{len(failed)} of {len(posted)} notifications were not answered with 200{lost}.")
+            answers = {each.status for each in failed}
+            causes = "".join(f" {cause}" for status, cause in CAUSES.items() if status in answers)
+            raise CommandError(
+                f"{len(failed)} of {len(posted)} notifications were not answered with 200{lost}.{causes}"
+            )
         sent_now = "1 notification" if len(posted) == 1 else f"{len(posted)} notifications"
         self.stdout.write(f"{sent_now} sent and answered with 200{lost}.")
 
