@@ -205,6 +205,27 @@ def test_receiver_with_a_dispatch_uid_is_called_once_under_that_name() -> None:
     assert ledger() == [("sms_status", "once", 1, "ValueError: x")]
 
 
+def test_receiver_that_disconnects_itself_and_connects_another_changes_who_is_told_from_the_next_one_on() -> None:
+    def only_once(**kwargs: Any) -> None:
+        called.append("only once")
+        sms_status.disconnect(only_once)
+        sms_status.connect(later)
+
+    def always(**kwargs: Any) -> None:
+        called.append("always")
+
+    def later(**kwargs: Any) -> None:
+        called.append("later")
+
+    sms_status.connect(only_once)
+    sms_status.connect(always)
+
+    receive()
+    assert called == ["only once", "always"]
+    receive()
+    assert called == ["only once", "always", "always", "later"]
+
+
 def test_receiver_that_breaks_the_transaction_of_a_test_harms_nobody_else() -> None:
     def break_it(notification: Notification, **kwargs: Any) -> None:
         with pytest.raises(IntegrityError):
