@@ -121,6 +121,20 @@ def test_head_and_options_are_answered() -> None:
     assert {client.options(API + path).status_code for path in every_path()} == {200}
 
 
+@pytest.mark.usefixtures("filled")
+def test_pages_are_called_what_the_admin_calls_them() -> None:
+    client = staff()
+    pages = [
+        page
+        for name, model in ROWS.items()
+        for page in (f"{name}/", f"{name}/{model._default_manager.latest('pk').pk}/")
+    ]
+
+    assert [client.options(API + page).json()["name"] for page in (*pages, "totals/")] == [
+        *("Notifications", "Notification", "Calls", "Call", "SMS", "SMS", "Faxes", "Fax", "Daily totals"),
+    ]
+
+
 def test_root_names_the_lists() -> None:
     assert read(staff(), "") == {name: f"http://testserver{API}{name}/" for name in LISTS}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import RetrieveModelMixin
@@ -30,7 +31,15 @@ from .serializers import (
 )
 
 
-class ReadingViewSet(RetrieveModelMixin, GenericViewSet[Any]):
+class NamedViewSet(GenericViewSet[Any]):
+    """What the browsable API calls a page is what the admin calls it."""
+
+    def get_view_name(self) -> str:
+        names = self.get_queryset().model._meta
+        return capfirst(str(names.verbose_name if self.detail else names.verbose_name_plural))
+
+
+class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
     """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
 
     permission_classes: Any = STAFF_THAT_MAY_VIEW
@@ -101,7 +110,7 @@ class FaxViewSet(ReadingViewSet):
     serializer_class = FaxSerializer
 
 
-class TotalViewSet(GenericViewSet[DailyTotal]):
+class TotalViewSet(NamedViewSet):
     """What each day came to."""
 
     queryset = DailyTotal._default_manager.all()
