@@ -49,6 +49,15 @@ def test_axe_finds_nothing_serious_in_the_lists(open_list: Open, viewport: dict[
     assert found == {path: [] for path in PAGES}
 
 
+def test_search_field_fills_its_row_on_a_phone(open_list: Open) -> None:
+    page = open_list("sms/", viewport=PHONE)
+    row, field = (page.locator(which).bounding_box() for which in ("#toolbar .hoiio-fields", "#searchbar"))
+
+    assert row
+    assert field
+    assert (field["x"], field["width"]) == (row["x"], row["width"])
+
+
 def test_keyboard_leads_from_page_to_page(open_list: Open) -> None:
     page = open_list("notification/")
     first = page.locator("#result_list tbody tr")
