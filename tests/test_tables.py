@@ -178,7 +178,7 @@ def test_moments_are_kept_in_the_time_zone_of_the_database(in_singapore: None) -
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere a moment is no text")
 @pytest.mark.parametrize(
     "written",
-    ["2026-01-01 08:00:00", "2026-01-01T08:00:00.000000", "2026-01-01 16:00:00+08:00", "2026-01-01 08:00:00+00:00"],
+    ["2026-01-01 08:00:00", "2026-01-01T08:00:00.0", "2026-01-01 16:00:00+08:00", "2026-01-01 08:00Z"],
 )
 def test_moments_that_others_wrote_are_what_the_orm_reads(written: str) -> None:
     table, said = table_of(Sms, "default"), {**FULL[Sms], "date": EVENING}

@@ -34,8 +34,11 @@ from .serializers import (
 class NamedViewSet(GenericViewSet[Any]):
     """What the browsable API calls a page is what the admin calls it."""
 
+    queryset: QuerySet[Any]
+
     def get_view_name(self) -> str:
-        names = self.get_queryset().model._meta
+        # Also where somebody is refused, for whom a project may have no rows to get.
+        names = self.queryset.model._meta
         return capfirst(str(names.verbose_name if self.detail else names.verbose_name_plural))
 
 

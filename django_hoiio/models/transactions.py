@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # A number is searched by its last digits too, because people leave out the country code.
 TAIL_LENGTH = 8
-
-
 _NO_DIGIT = re.compile(r"\D", re.ASCII)
 
 

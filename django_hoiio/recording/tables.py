@@ -30,6 +30,7 @@ from django.db.models import (
 from django.db.models.base import ModelState
 from django.db.models.expressions import Col
 from django.db.models.signals import post_init, pre_init
+from django.utils.dateparse import parse_datetime
 
 Kept = TypeVar("Kept", bound=Model)
 
@@ -246,7 +247,7 @@ def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
     return lru_cache(maxsize=256)(read) if isinstance(field, _SHARED) else read
 
 
-def _moment_of(text: str, zone: tzinfo | None) -> datetime:
+def _moment_of(text: str, zone: tzinfo | None) -> datetime | None:
     """A moment that SQLite has as text; Django reads it in the same way, after two looks at the settings."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    moment = parse_datetime(text)
+    return moment.replace(tzinfo=zone) if moment and moment.tzinfo is None else moment
