@@ -13,9 +13,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.test import APIRequestFactory
 
 from django_hoiio import admin as hoiio_admin
 from django_hoiio.api import serializers
+from django_hoiio.api.views import SmsViewSet
 from django_hoiio.models import Call, Fax, Notification, Sms
 
 from .conftest import Post
@@ -133,6 +136,19 @@ def test_pages_are_called_what_the_admin_calls_them() -> None:
     assert [client.options(API + page).json()["name"] for page in (*pages, "totals/")] == [
         *("Notifications", "Notification", "Calls", "Call", "SMS", "SMS", "Faxes", "Fax", "Daily totals"),
     ]
+
+
+def test_page_that_refuses_a_stranger_is_named_without_a_look_at_the_rows() -> None:
+    class OfTheCustomer(SmsViewSet):
+        renderer_classes = (BrowsableAPIRenderer,)
+
+        def get_queryset(self) -> Any:
+            return Sms.objects.filter(account=self.request.user.customer)
+
+    answer = OfTheCustomer.as_view({"get": "list"})(APIRequestFactory().get("/")).render()
+
+    assert answer.status_code == 403
+    assert "<h1>SMS</h1>" in answer.content.decode()
 
 
 def test_root_names_the_lists() -> None:
