@@ -55,6 +55,8 @@ def test_text_is_replied_to(person: Person, telephone: Page) -> None:
     person.text("Is it ready?")
     expect(telephone.locator("#bubbles > li")).to_have_count(2)
     expect(telephone.locator("#msg")).to_have_value("")
+    # The reply is there before the server has answered the notification that it replies to.
+    expect(telephone.locator("#posts > li .outcome").last).to_have_text("answered 200")
 
     assert words(telephone) == [f"SMS to {NUMBER}: Is it ready?", "SMS from the application: You wrote: Is it ready?"]
     assert posts(telephone)[0] == ("sms_received", "answered 200")
