@@ -21,7 +21,7 @@ _NOTIFICATION: dict[str, Any] = {
     "kind": "sms_status",
     "route": "sms",
     "account": "default",
-    "session": "",
+    "session": None,
     "pass_on": '{"username": "bob"}',
     "problems": "{}",
     "unproved": "[]",

@@ -101,7 +101,7 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
 @receiver(signals.ivr_answer)
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
     tell("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
-    offer_menu(notification.session, "Welcome to the workshop.")
+    offer_menu(call.session, "Welcome to the workshop.")
 
 
 @receiver(signals.ivr_gather)
@@ -109,23 +109,23 @@ def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) 
     # Keys are an event and no state: they are in the notification, and empty where none was pressed in time.
     digits = notification.params.get("digits", "")
     tell("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
-    if not is_over(notification):
-        CHOICES.get(digits, ask_again)(notification.session)
+    if session := waiting(notification):
+        CHOICES.get(digits, ask_again)(session)
 
 
 @receiver(signals.ivr_record)
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The recording is at `notification.params["record_url"]`, a secret as the link to a fax is.
     tell("ivr_record", party(call), "left a message", notification)
-    if not is_over(notification):
-        say_goodbye(notification.session)
+    if session := waiting(notification):
+        say_goodbye(session)
 
 
 @receiver(signals.ivr_dial)
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
     tell("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
-    if not is_over(notification):
-        say_goodbye(notification.session)
+    if session := waiting(notification):
+        say_goodbye(session)
 
 
 @receiver(signals.ivr_transfer)
@@ -144,10 +144,9 @@ def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -
     tell("ivr_ended", party(call), cost(call) if call else "", notification)
 
 
-def is_over(notification: Notification) -> bool:
-    """Whether the caller hung up in the middle of the block, so that nobody is there for another."""
-    state: str = notification.params.get("call_state", "")
-    return state == "ended"
+def waiting(notification: Notification) -> str | None:
+    """The session of a caller who waits for the next block; none where the call ended in the middle of this one."""
+    return None if notification.params.get("call_state") == "ended" else notification.session
 
 
 def offer_menu(session: str, greeting: str) -> None:

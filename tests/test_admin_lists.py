@@ -523,7 +523,7 @@ def test_notifications_are_found_by_the_session_of_their_call(
     (about,) = notifications(1, txn_ref=None, session="S1")
     notifications(1, txn_ref=None, session="S2")
     # That both name no session makes them no pair.
-    notifications(1, txn_ref=None, session="")
+    notifications(1, txn_ref=None, session=None)
     assert [row.pk for row in listed(viewer, Notification, q="menu").result_list] == [about.pk]
 
 

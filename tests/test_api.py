@@ -227,7 +227,7 @@ def test_notification_in_full() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-85",
-        "session": "",
+        "session": None,
         "proof": "none",
         "origin": "post",
         "remote_addr": "127.0.0.1",

@@ -99,24 +99,29 @@ def test_the_lock_is_given_back_with_the_block_whatever_ends_it(sqlite: BaseData
 
 
 @pytest.mark.usefixtures("crowd")
+@pytest.mark.parametrize(
+    ("eagerness", "between"), [(3600, "lets others run"), (0, f"sleeps for {queueing.PAUSE} seconds")]
+)
 def test_looks_again_until_the_other_is_done(
-    sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eagerness: float, between: str
 ) -> None:
-    looks = []
+    rests = []
     monkeypatch.setattr(queueing, "PATIENCE", 3600)
+    monkeypatch.setattr(queueing, "EAGERNESS", eagerness)
     other = os.open(tmp_path, os.O_RDONLY)
     assert locks.lock(other, locks.LOCK_EX | locks.LOCK_NB)
 
-    def sleep(seconds: float) -> None:
-        looks.append(seconds)
-        if len(looks) == 3:
+    def rest(how: str) -> None:
+        rests.append(how)
+        if len(rests) == 3:
             os.close(other)
 
-    monkeypatch.setattr(queueing.time, "sleep", sleep)
+    monkeypatch.setattr(queueing, "_let_others_run", lambda: rest("lets others run"))
+    monkeypatch.setattr(queueing.time, "sleep", lambda seconds: rest(f"sleeps for {seconds} seconds"))
     with another(tmp_path) as takes_it, Queued(sqlite):
         assert not takes_it()
 
-    assert looks == [queueing.PAUSE] * 3
+    assert rests == [between] * 3
 
 
 @pytest.mark.usefixtures("crowd")
@@ -188,10 +193,11 @@ def test_goes_on_where_the_file_system_knows_no_locks(
 def test_who_is_ended_while_it_looks_leaves_nothing_open(
     sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sleep(seconds: float) -> None:
+    def let_others_run() -> None:
         raise SystemExit
 
-    monkeypatch.setattr(queueing.time, "sleep", sleep)
+    monkeypatch.setattr(queueing, "EAGERNESS", 3600)
+    monkeypatch.setattr(queueing, "_let_others_run", let_others_run)
     with another(tmp_path) as takes_it:
         assert takes_it()
         opened = descriptors()

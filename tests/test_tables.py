@@ -212,7 +212,7 @@ def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
 
 
 def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
-    row = {**FULL[Notification], "problems": {}, "unproved": [], "query": "", "session": "", "txn_ref": None}
+    row = {**FULL[Notification], "problems": {}, "unproved": [], "query": "", "session": None, "txn_ref": None}
 
     sql, params = insert_of(row, "default")
 

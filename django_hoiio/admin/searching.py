@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import NullIf
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from django_hoiio.models import Call, Fax, Sms, Transaction
@@ -60,7 +59,6 @@ def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator
     """The transaction of each notification, by each name, where it answers to the term."""
     condition = found_by(request, _FIELDS, term) or Q(pk__in=())
     for name in _NAMES[model]:
-        bears = NullIf(OuterRef(name), Value("")) if name == "session" else OuterRef(name)
-        same = model._default_manager.filter(**{"account": OuterRef("account"), name: bears})
+        same = model._default_manager.filter(**{"account": OuterRef("account"), name: OuterRef(name)})
         # The account is said in the case, too: else PostgreSQL reads the whole table into a hash, to look up few.
         yield one_by_one(same, condition & Q(account=OuterRef("account")))

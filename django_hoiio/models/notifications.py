@@ -56,7 +56,11 @@ class Notification(models.Model):
         help_text=_("Hoiio's name of the call, SMS or fax; none where the notification names no transaction."),
     )
     session = models.CharField(
-        _("session"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("Hoiio's name of an interactive call.")
+        _("session"),
+        max_length=REFERENCE_LENGTH,
+        null=True,
+        blank=True,
+        help_text=_("Hoiio's name of an interactive call; none where the notification names none."),
     )
     params = models.JSONField(_("parameters"), default=dict, help_text=_("Hoiio's own parameters, decoded once."))
     pass_on = models.JSONField(
@@ -128,8 +132,12 @@ class Notification(models.Model):
         indexes = [
             # The notifications of a transaction.
             models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
-            # The notifications of an interactive call that leave out its txn_ref.
-            models.Index(fields=["session", "account"], name="hoiio_notification_session"),
+            # The notifications of an interactive call that leave out its txn_ref. Most are of something else.
+            models.Index(
+                fields=["session", "account"],
+                condition=Q(session__isnull=False),
+                name="hoiio_notification_session",
+            ),
             # A span of time.
             models.Index(fields=["received_at"], name="hoiio_notification_received"),
             # What is still to be told: it alone is claimed.
@@ -145,7 +153,7 @@ class Notification(models.Model):
 
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
-        # MariaDB makes the index of what is claimed a whole one, which does as well there.
+        # MariaDB makes the indexes with a condition whole ones, which do as well there.
         return [message for message in super().check(**kwargs) if message.id != "models.W037"]
 
     @property

@@ -37,7 +37,7 @@ def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dic
         "route": arrival.route.value,
         "account": arrival.account,
         "txn_ref": parsed.txn_ref,
-        "session": parsed.session or "",
+        "session": parsed.session,
         "params": parsed.params,
         "pass_on": parsed.pass_on,
         "problems": problems,

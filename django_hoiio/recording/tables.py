@@ -138,7 +138,7 @@ def instance_of(model: type[Kept], values: Mapping[str, Any], using: str) -> Kep
     if pre_init.receivers or post_init.receivers:
         return model.from_db(using, list(values), list(values.values()))
     instance = model.__new__(model)
-    instance.__dict__.update(values)
+    instance.__dict__ = dict(values)
     instance._state = ModelState()
     instance._state.adding, instance._state.db = False, using
     return instance

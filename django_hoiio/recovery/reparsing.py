@@ -78,7 +78,7 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
     says = {
         "kind": parsed.kind.value,
         "txn_ref": parsed.txn_ref,
-        "session": parsed.session or "",
+        "session": parsed.session,
         "params": dict(parsed.params),
         "pass_on": dict(parsed.pass_on),
         "unproved": list(parsed.unproved),
