@@ -37,8 +37,10 @@ def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
     is_plain = text.isascii() and "\0" not in text
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
-        if not is_plain or "%" in pair:
-            name, value = _unquoted(name), _unquoted(value)
+        if not is_plain or "%" in name:
+            name = _unquoted(name)
+        if not is_plain or "%" in value:
+            value = _unquoted(value)
         yield name, value
 
 
