@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,13 +28,16 @@ from .conftest import Post
 
 @pytest.fixture(autouse=True)
 def nobody_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(queueing, "_crowded_until", {})
-    monkeypatch.setattr(queueing, "_rests_until", {})
     # A machine may be slow.
     monkeypatch.setattr(queueing, "SLEEP", 3600)
-    # What a relative name was found to be is of the working folder of one test.
-    queueing._folder_of.cache_clear()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
+    """What is known of queues, and where a relative name was found to be."""
+    queueing._queue_at.cache_clear()
     queueing._folder_of.cache_clear()
 
 
@@ -219,12 +223,12 @@ def test_does_not_queue_in_a_transaction_which_holds_the_lock_already(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the others have locks that can be waited for")
 def test_whoever_commits_says_when_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    crowded: dict[str, float] = {}
-    monkeypatch.setattr(queueing, "_crowded_until", crowded)
     monkeypatch.setattr(queueing, "SLEEP", -1)
+    queue = queueing._queue_at(str(Path(connection.settings_dict["NAME"]).parent))
 
+    assert queue.crowded_until == 0
     with committing.committed(connection):
-        assert list(crowded) == [str(Path(connection.settings_dict["NAME"]).parent)]
+        assert queue.crowded_until > 0
 
 
 @pytest.mark.usefixtures("crowd")
@@ -239,18 +243,40 @@ def test_queues_no_more_when_nobody_had_to_wait_for_a_while(
         assert takes_it()
 
 
-@pytest.mark.usefixtures("crowd")
-def test_does_not_queue_for_what_somebody_keeps(
-    sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Clock:
+    """In place of the module `time`, for what looks once and does not sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_rests_longer_each_time_that_it_looked_in_vain_until_it_has_the_lock_again(
+    sqlite: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
     looks: list[float] = []
-    monkeypatch.setattr(queueing, "PATIENCE", 0)
-    monkeypatch.setattr(queueing.locks, "lock", lambda *arguments: looks.append(0))
-    for _ in range(3):
+
+    def lock(*arguments: Any) -> bool:
+        looks.append(clock.now)
+        # Free once.
+        return len(looks) == 11
+
+    monkeypatch.setattr(queueing, "time", clock)
+    monkeypatch.setattr(queueing, "PATIENCE", -1)
+    monkeypatch.setattr(queueing, "SLEEP", -1)
+    monkeypatch.setattr(queueing.locks, "lock", lock)
+    monkeypatch.setattr(queueing.locks, "unlock", lambda *arguments: None)
+    while len(looks) < 14:
         with Queued(sqlite) as queued:
             queued.has_begun()
+        clock.now += 0.005
 
-    assert len(looks) == 1
+    rests = [after - before for before, after in pairwise(looks)]
+    longer = [0.01, 0.04, 0.16, 0.64, 2.56, 10.24, 40.96, 60, 60, 60]
+    assert rests == pytest.approx([*longer, 0.005, 0.01, 0.04], abs=0.011)
 
 
 @pytest.mark.usefixtures("crowd")
@@ -327,7 +353,7 @@ def test_waiting_for_the_lock_of_sqlite_is_noticed(monkeypatch: pytest.MonkeyPat
 
     ends.join()
     holder.close()
-    assert list(queueing._crowded_until) == [str(Path(connection.settings_dict["NAME"]).parent)]
+    assert queueing._queue_at(str(Path(connection.settings_dict["NAME"]).parent)).crowded_until > 0
 
 
 class Seen(Queued):

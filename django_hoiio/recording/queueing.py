@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,42 +24,42 @@ SLEEP = 0.001
 # How long a process queues after that.
 CROWDED = 1.0
 # How long the lock is looked for all the time, which is enough where another process keeps a notification; the interval
-# of the looks after that; and how long in all: who has it may wait for a transaction of the project's.
+# of the looks after that; and how long in all. Who has it for longer folds SQLite's log of writes back, waits for a
+# transaction of the project's, or keeps it.
 EAGERNESS = 0.0003
 PAUSE = 0.0001
-PATIENCE = 0.1
-# How long nobody queues after that was in vain: the lock may be somebody's who keeps it.
-REST = 60.0
+PATIENCE = 0.005
+# How long nobody queues after that was in vain: longer each time, until the lock is had again.
+FIRST_REST = 0.01
+REST_GROWS_BY = 4
+LONGEST_REST = 60.0
 
 # Linux knows a way that costs less than sleeping for no time at all.
 _let_others_run: Callable[[], None] = getattr(os, "sched_yield", partial(time.sleep, 0))
-
-# Folder → until when it is queued there, and until when it is not, by `time.monotonic`.
-_crowded_until: dict[str, float] = {}
-_rests_until: dict[str, float] = {}
 
 
 class Queued:
     """A context to write in; it does nothing on other databases, in memory, or in a transaction of the caller's."""
 
-    __slots__ = ("_began", "_folder", "_lock")
+    __slots__ = ("_began", "_lock", "_queue")
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         queues = connection.vendor == "sqlite" and not connection.in_atomic_block
-        self._folder = _folder_of(connection.settings_dict["NAME"]) if queues else None
+        folder = _folder_of(connection.settings_dict["NAME"]) if queues else None
+        self._queue = None if folder is None else _queue_at(folder)
         self._lock: int | None = None
 
     def __enter__(self) -> Queued:
         self._began = time.monotonic()
-        if self._folder is not None and _is_crowded(self._folder, self._began):
-            self._lock = _locked(self._folder)
+        if self._queue is not None and self._queue.rests_until < self._began < self._queue.crowded_until:
+            self._lock = self._queue.lock()
         return self
 
     def has_begun(self) -> None:
         """To be called first thing after the transaction has begun: whether it had to wait."""
         now = time.monotonic()
-        if self._folder is not None and now - self._began > SLEEP:
-            _crowded_until[self._folder] = now + CROWDED
+        if self._queue is not None and now - self._began > SLEEP:
+            self._queue.crowded_until = now + CROWDED
 
     def __exit__(self, *error: object) -> None:
         if self._lock is not None:
@@ -67,6 +68,46 @@ class Queued:
                 locks.unlock(self._lock)
             with suppress(OSError):
                 os.close(self._lock)
+
+
+@dataclass
+class _Queue:
+    """What this process knows of the queue at a folder. The moments are of `time.monotonic`."""
+
+    folder: str
+    crowded_until: float = 0
+    rests_until: float = 0
+    next_rest: float = FIRST_REST
+
+    def lock(self) -> int | None:
+        """The folder, opened and locked; `None` where it cannot be."""
+        try:
+            lock = os.open(self.folder, os.O_RDONLY)
+        except OSError:
+            return None
+        has_it = False
+        try:
+            has_it = _is_had(lock)
+        # A file system may know no such locks.
+        except OSError:
+            pass
+        finally:
+            if not has_it:
+                os.close(lock)
+        self._learn(has_it)
+        return lock if has_it else None
+
+    def _learn(self, has_it: bool) -> None:
+        if has_it:
+            self.next_rest = FIRST_REST
+        else:
+            self.rests_until = time.monotonic() + self.next_rest
+            self.next_rest = min(LONGEST_REST, self.next_rest * REST_GROWS_BY)
+
+
+@cache
+def _queue_at(folder: str) -> _Queue:
+    return _Queue(folder)
 
 
 @cache
@@ -79,29 +120,12 @@ def _folder_of(name: Any) -> str | None:
         return None
 
 
-def _is_crowded(folder: str, now: float) -> bool:
-    return _rests_until.get(folder, 0) < now < _crowded_until.get(folder, 0)
-
-
-def _locked(folder: str) -> int | None:
-    """The folder, opened and locked; `None` where it cannot be."""
-    try:
-        lock = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-    has_it = False
+def _is_had(lock: int) -> bool:
+    """Lock what is open, if that can be had in time. Raises OSError."""
     began = time.monotonic()
-    try:
-        while not (has_it := locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB)):
-            waited = time.monotonic() - began
-            if waited > PATIENCE:
-                break
-            _let_others_run() if waited < EAGERNESS else time.sleep(PAUSE)
-    # A file system may know no such locks.
-    except OSError:
-        pass
-    finally:
-        if not has_it:
-            _rests_until[folder] = time.monotonic() + REST
-            os.close(lock)
-    return lock if has_it else None
+    while not locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB):
+        waited = time.monotonic() - began
+        if waited > PATIENCE:
+            return False
+        _let_others_run() if waited < EAGERNESS else time.sleep(PAUSE)
+    return True
