@@ -45,8 +45,7 @@ class Queued:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         queues = connection.vendor == "sqlite" and not connection.in_atomic_block
-        folder = _folder_of(connection.settings_dict["NAME"]) if queues else None
-        self._queue = None if folder is None else _queue_at(folder)
+        self._queue = _queue_of(connection.settings_dict["NAME"]) if queues else None
         self._lock: int | None = None
 
     def __enter__(self) -> Queued:
@@ -87,7 +86,7 @@ class _Queue:
             return None
         has_it = False
         try:
-            has_it = _is_had(lock)
+            has_it = _lock_in_time(lock)
         # A file system may know no such locks.
         except OSError:
             pass
@@ -106,11 +105,17 @@ class _Queue:
 
 
 @cache
+def _queue_of(name: Any) -> _Queue | None:
+    """The queue for a database, which it has in common with others in its folder; `None` where it has no folder."""
+    folder = _folder_of(name)
+    return None if folder is None else _queue_at(folder)
+
+
+@cache
 def _queue_at(folder: str) -> _Queue:
     return _Queue(folder)
 
 
-@cache
 def _folder_of(name: Any) -> str | None:
     """The folder of a database; `None` where it is in memory, named by a URI, or cannot be told."""
     try:
@@ -120,12 +125,15 @@ def _folder_of(name: Any) -> str | None:
         return None
 
 
-def _is_had(lock: int) -> bool:
-    """Lock what is open, if that can be had in time. Raises OSError."""
+def _lock_in_time(lock: int) -> bool:
+    """Lock what is open; False where somebody else has the lock for too long. Raises OSError."""
     began = time.monotonic()
     while not locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB):
         waited = time.monotonic() - began
         if waited > PATIENCE:
             return False
-        _let_others_run() if waited < EAGERNESS else time.sleep(PAUSE)
+        if waited < EAGERNESS:
+            _let_others_run()
+        else:
+            time.sleep(PAUSE)
     return True
