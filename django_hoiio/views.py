@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from . import inbox, spool
 from .conf import conf
+from .deadline import slow_failures
 from .kinds import Proof, Route
 from .parsing import Arrival
 from .parsing.fields import storable
@@ -88,6 +89,9 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
 
 
 def _keep(arrival: Arrival) -> HttpResponse:
+    if slow_failures.are_recent() and conf.SPOOL_DIR is not None:
+        logger.warning("Notification %s goes to the spool: the database did not answer lately.", arrival.uuid)
+        return _keep_in_spool(arrival)
     try:
         inbox.receive(arrival)
     # Mostly the database; but whatever it is, it must not take the only copy with it.

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from django.db import Error, IntegrityError, connections, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import cached_property
 
+from ..database_errors import Failure, classify
 from ..kinds import Origin
 from ..models import Notification, Transaction
 from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
-from .patience import is_passing, patiently
+from .patience import Crossed, patiently
 from .queueing import Queued
 from .raw import CLAIM, insert_of, pk_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
@@ -75,7 +76,7 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
         return patiently(lambda: _keep_with_state(arrival, parsed, connection), connection)
     # Whatever goes wrong with the state must not take the only copy with it.
     except Exception as error:
-        if isinstance(error, Error) and (is_passing(error) or connection.connection is None):
+        if isinstance(error, Crossed) or classify(error, connection) is not Failure.DATA:
             raise
         failure = type(error).__name__
     try:
@@ -98,8 +99,13 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
     notification.claimed_until = None
     notification.receivers = [list(each) for each in receivers]
     connection = connections[str(notification._state.db)]
-    with Queued(connection), connection.cursor() as cursor:
-        cursor.execute(*update_as_told(notification.pk, notification.dispatched_at, receivers, connection.alias))
+    statement = update_as_told(notification.pk, notification.dispatched_at, receivers, connection.alias)
+
+    def mark() -> None:
+        with Queued(connection), connection.cursor() as cursor:
+            cursor.execute(*statement)
+
+    patiently(mark, connection)
 
 
 def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:

@@ -1,4 +1,4 @@
-"""Trying again what passes by itself: a deadlock, a lock time-out, a connection that the server had closed."""
+"""Retry what passes by itself: a deadlock, a lock or statement time-out, a connection that broke."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TypeVar
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# How often, and for how many seconds, a deadlock, a serialization failure or a lock time-out is tried again.
+from ..database_errors import Failure, classify
+from ..deadline import LIMIT, DeadlineExceeded, deadline, slow_failures
+
+# How many attempts are made. None begins after `LIMIT` seconds.
 TRIES = 20
-PATIENCE = 10.0
 
 Kept = TypeVar("Kept")
 
@@ -22,45 +24,43 @@ class Crossed(Exception):
 
 
 def patiently(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept:
-    """Call `keep`, and again while what keeps it from succeeding passes; raises its last error."""
-    give_up = time.monotonic() + PATIENCE
+    """Call `keep`, and again while its failure passes by itself; raise its last error."""
+    begun = time.monotonic()
+    try:
+        with deadline(connection):
+            return _retried(keep, connection, begun + LIMIT)
+    except Error as error:
+        if classify(error, connection) in (Failure.AWAY, Failure.DISCONNECTED):
+            slow_failures.add(time.monotonic() - begun)
+        raise
+
+
+def _retried(keep: Callable[[], Kept], connection: BaseDatabaseWrapper, give_up: float) -> Kept:
     for attempt in range(1, TRIES + 1):
-        # What the driver calls a connection; Django's stays when that is replaced.
-        before = None
+        # A database that cannot be reached is not asked again: the spool takes what it would have got.
+        connection.ensure_connection()
+        # The driver's connection; Django's stays if that is replaced.
+        before = connection.connection
         try:
-            connection.ensure_connection()
-            before = connection.connection
             return keep()
         except (Crossed, Error) as error:
-            passes = is_passing(error) or _is_cut_off(connection, before)
-            if attempt == TRIES or time.monotonic() > give_up or not passes:
+            failure = Failure.TRANSIENT if isinstance(error, Crossed) else _failure(error, connection, before)
+            if attempt == TRIES or not failure.is_retried:
+                raise
+            if time.monotonic() > give_up:
+                if failure is Failure.DISCONNECTED:
+                    raise DeadlineExceeded from error
                 raise
         time.sleep(random.uniform(0, 0.005 * attempt))
     raise AssertionError  # pragma: no cover
 
 
-_PASSING_SQLSTATES = {"40001", "40P01", "55P03"}
-_PASSING_MYSQL_ERRORS = {1020, 1205, 1213}
-
-
-def is_passing(error: Exception) -> bool:
-    """True for a deadlock, a serialization failure and a lock time-out, as PostgreSQL, MariaDB and SQLite put it."""
-    if not isinstance(error, Error):
-        return isinstance(error, Crossed)
-    cause = error.__cause__
-    return (
-        # psycopg 3 and 2.
-        getattr(cause, "sqlstate", getattr(cause, "pgcode", None)) in _PASSING_SQLSTATES
-        or (error.args[:1] != () and error.args[0] in _PASSING_MYSQL_ERRORS)
-        or "is locked" in str(error)
-    )
-
-
-def _is_cut_off(connection: BaseDatabaseWrapper, before: object) -> bool:
-    """True where the server has closed the connection, which is open again by now or with the next statement."""
-    if before is None or connection.in_atomic_block:
-        return False
-    if connection.connection is before and connection.is_usable():
-        return False
-    connection.close()
-    return True
+def _failure(error: Error, connection: BaseDatabaseWrapper, before: object) -> Failure:
+    """Classify an error by what it says and by what it left; a connection that broke is closed, to be replaced."""
+    failure = classify(error, connection)
+    if failure is Failure.TRANSIENT or connection.in_atomic_block:
+        return failure
+    if failure is Failure.DISCONNECTED or connection.connection is not before or not connection.is_usable():
+        connection.close()
+        return Failure.DISCONNECTED
+    return failure

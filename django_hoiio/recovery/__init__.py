@@ -7,16 +7,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from uuid import uuid4
 
-from django.db import InterfaceError, OperationalError
+from django.db import Error, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import spool
 from ..conf import conf
+from ..database_errors import Failure, classify
+from ..deadline import deadline
 from ..dispatch import Outcome, hand_to_ledger, run_again
 from ..inbox import receive
-from ..kinds import Kind
+from ..kinds import Kind, Route
 from ..models import Notification, ReceiverFailure
 from ..progress import Progress, silently
+from ..recording.patience import patiently
 from .reparsing import Reparsed, reparse
 
 __all__ = ["Progress", "Reparsed", "Report", "recover", "reparse"]
@@ -33,9 +38,11 @@ class Report:
     stored: int = 0
     # Files whose notification was a row already.
     known: int = 0
+    # Files that lie in quarantine, from this recovery or an earlier one.
     set_aside: int = 0
-    # Files that wait on, because the database is away.
+    # Files that wait on: the database is away, or this file could not be stored now.
     waiting: int = 0
+    is_away: bool = False
     told: int = 0
     receivers: Counter[Outcome] = field(default_factory=Counter)
 
@@ -44,6 +51,7 @@ class Report:
         return bool(
             self.set_aside
             or self.waiting
+            or self.is_away
             or self.receivers[Outcome.FAILED]
             or self.receivers[Outcome.RESTING]
             or self.receivers[Outcome.DISCONNECTED]
@@ -66,41 +74,84 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> Report:
     process.
     """
     report = Report()
-    if conf.SPOOL_DIR is not None:
-        _drain(conf.SPOOL_DIR, report, ivr, progress)
-    if not report.waiting:
+    connection = connections[router.db_for_write(Notification)]
+    try:
+        if conf.SPOOL_DIR is not None:
+            _drain(conf.SPOOL_DIR, connection, report, ivr, progress)
         _take_up_untold(report, ivr, progress)
         _run_failed_again(report, ivr, progress)
+    except Error as error:
+        if classify(error, connection) is Failure.DATA:
+            raise
+        logger.error("The database is away: %s.", type(error).__name__)
+        report.is_away = True
+    if conf.SPOOL_DIR is not None:
+        report.set_aside = sum(1 for _ in spool.refused(conf.SPOOL_DIR))
     return report
 
 
-def _drain(folder: Path, report: Report, ivr: bool, progress: Progress) -> None:
+def _drain(folder: Path, connection: BaseDatabaseWrapper, report: Report, ivr: bool, progress: Progress) -> None:
+    """Store what waits, file by file. Raises `django.db.Error` if the database takes nothing at all."""
     files = list(spool.waiting(folder))
     for done, path in enumerate(progress(files, "spool")):
         try:
-            _bring_in(path, report, ivr)
+            _bring_in(path, connection, report, ivr)
         except FileNotFoundError:
-            # Another process was quicker.
-            continue
-        except (OperationalError, InterfaceError) as error:
-            logger.error("The database is away, the spool waits: %s.", type(error).__name__)
-            report.waiting = len(files) - done
-            return
+            # Another process was quicker, unless it is a link to nowhere.
+            report.waiting += path.is_symlink()
+        except OSError as error:
+            logger.error("The spool file %s cannot be read or deleted: %s.", path.name, error.strerror)
+            report.waiting += 1
+        except Error as error:
+            if not _takes_another(connection):
+                report.waiting += len(files) - done
+                raise
+            _put_off(path, error, connection, report)
         # Whatever is wrong with one file must not keep the others from coming in.
         except Exception as error:
-            logger.error("The spool file %s is set aside: %s.", path.name, type(error).__name__)
-            spool.set_aside(path)
-            report.set_aside += 1
+            _quarantine(path, error)
 
 
-def _bring_in(path: Path, report: Report, ivr: bool) -> None:
+def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: Report, ivr: bool) -> None:
     arrival = spool.load(path)
-    if Notification.objects.where_written().filter(arrival=arrival.uuid).exists():
+    stored = Notification.objects.using(connection.alias).filter(arrival=arrival.uuid)
+    if patiently(stored.exists, connection):
         report.known += 1
     else:
         receive(arrival, ivr=ivr)
         report.stored += 1
     spool.drop(path)
+
+
+def _takes_another(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether the database can store a notification at all, by storing an empty one and rolling it back."""
+    now = datetime.now(timezone.utc)
+    try:
+        with deadline(connection), transaction.atomic(using=connection.alias):
+            Notification.objects.using(connection.alias).create(
+                arrival=uuid4(), received_at=now, kind=Kind.UNKNOWN, route=Route.ANY, dispatched_at=now
+            )
+            transaction.set_rollback(True, using=connection.alias)
+    except Error:
+        return False
+    return True
+
+
+def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: Report) -> None:
+    """Quarantine a file whose own content is at fault; leave one that was locked out, or lacks a table, for later.
+
+    A server may also hang up because a statement is too large for it.
+    """
+    if classify(error, connection) in (Failure.DATA, Failure.DISCONNECTED):
+        _quarantine(path, error)
+        return
+    logger.error("The spool file %s cannot be stored for now: %s.", path.name, type(error).__name__)
+    report.waiting += 1
+
+
+def _quarantine(path: Path, error: Exception) -> None:
+    logger.error("The spool file %s is quarantined: %s.", path.name, type(error).__name__)
+    spool.set_aside(path)
 
 
 def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:

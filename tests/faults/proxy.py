@@ -1,4 +1,4 @@
-"""A proxy between the app and its database that can lose the answer to a COMMIT, or the connections altogether."""
+"""A proxy between the app and its database that can lose the answer to a COMMIT, lose connections, or hang."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Proxy:
         self._is_away = False
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._runs = threading.Event()
+        self._runs.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -44,6 +46,13 @@ class Proxy:
         with self._lock:
             self._is_away = False
 
+    def freeze(self) -> None:
+        """Stop reading, and take no new connection: as seen from outside, like a process that was sent SIGSTOP."""
+        self._runs.clear()
+
+    def thaw(self) -> None:
+        self._runs.set()
+
     def close(self) -> None:
         self.go_away()
         _hang_up(self._listener)
@@ -55,6 +64,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._runs.wait()
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -75,6 +85,7 @@ class Proxy:
         while True:
             for source in select.select([client, server], [], [])[0]:
                 data = source.recv(65536)
+                self._runs.wait()
                 if not data:
                     return
                 other[source].sendall(data)

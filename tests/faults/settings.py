@@ -15,7 +15,8 @@ OPTIONS: dict[str, dict[str, object]] = {
     "postgres": {"sslmode": "disable", "gssencmode": "disable"},
     "mariadb": {"ssl_mode": "DISABLED"},
 }
-DATABASES["default"]["OPTIONS"] = OPTIONS[DATABASE]
+DATABASES["default"]["OPTIONS"] = OPTIONS[DATABASE] | json.loads(os.environ.get("HOIIO_FAULTS_OPTIONS", "{}"))
+DATABASES["default"]["CONN_MAX_AGE"] = json.loads(os.environ.get("HOIIO_FAULTS_CONN_MAX_AGE", "0"))
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.listening.Listening"]
 HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"], **json.loads(os.environ.get("HOIIO_FAULTS_HOIIO", "{}"))}
 LOGGING = {

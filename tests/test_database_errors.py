@@ -1,0 +1,398 @@
+"""Each way in which a database refuses a notification is provoked for real, and the notification is kept all the same."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from django.test import Client
+
+from django_hoiio import deadline, recovery, spool
+from django_hoiio.database_errors import Failure
+from django_hoiio.models import Notification, Sms
+from django_hoiio.recording import patience
+from django_hoiio.recovery import recover
+
+from .conftest import FORM
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STATUS = b"txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111"
+NOBODY = "hoiio_nobody"
+
+Fault = Callable[[], AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def folder(settings: Any, tmp_path: Path) -> Path:
+    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "spool"}
+    return tmp_path / "spool"
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline.slow_failures, "_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _connection_as_found() -> Iterator[None]:
+    """What a fault has set on the connection goes with it."""
+    before = dict(connection.settings_dict)
+    yield
+    connection.close()
+    connection.settings_dict.update(before)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> set[Failure]:
+    """What the errors were classified as."""
+    failures: set[Failure] = set()
+    original = patience.classify
+
+    def classify(*args: Any) -> Failure:
+        failure = original(*args)
+        failures.add(failure)
+        return failure
+
+    monkeypatch.setattr(patience, "classify", classify)
+    monkeypatch.setattr(recovery, "classify", classify)
+    return failures
+
+
+def post(body: bytes = STATUS) -> int:
+    return Client().generic("POST", "/hoiio/sms/", body, content_type=FORM).status_code
+
+
+def kept(folder: Path) -> tuple[int, list[str]]:
+    """How many rows there are, and the endings of the files."""
+    return Notification.objects.count(), sorted(path.suffix for path in folder.glob("*"))
+
+
+def run(*statements: str, using: str = "default") -> None:
+    with connections[using].cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@contextmanager
+def another_connection() -> Iterator[Any]:
+    """A connection to the same database that stands beside Django's."""
+    other = connection.copy()
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+def become(user: str) -> None:
+    connection.close()
+    connection.settings_dict["USER"] = user
+
+
+# The database takes nothing for now.
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """As a standby is."""
+    switch = {
+        "postgresql": ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
+        "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+    }[connection.vendor]
+    run(switch[0])
+    yield
+    run(switch[1])
+
+
+@contextmanager
+def no_table() -> Iterator[None]:
+    """As before `migrate`."""
+    run("ALTER TABLE django_hoiio_notification RENAME TO put_away")
+    yield
+    run("ALTER TABLE put_away RENAME TO django_hoiio_notification")
+
+
+@contextmanager
+def no_column() -> Iterator[None]:
+    """As after a deploy, before `migrate`."""
+    run("ALTER TABLE django_hoiio_sms RENAME COLUMN sms_status TO put_away")
+    yield
+    run("ALTER TABLE django_hoiio_sms RENAME COLUMN put_away TO sms_status")
+
+
+@contextmanager
+def no_permission() -> Iterator[None]:
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        connection.connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_INSERT else sqlite3.SQLITE_OK
+        )
+        yield
+        connection.close()
+        return
+    with somebody("GRANT SELECT ON {tables} TO {user}"):
+        yield
+
+
+@contextmanager
+def too_many_connections() -> Iterator[None]:
+    limit = "CONNECTION LIMIT 0" if connection.vendor == "postgresql" else "WITH MAX_USER_CONNECTIONS 1"
+    with somebody("GRANT ALL ON {tables} TO {user}", limit=limit):
+        if connection.vendor == "postgresql":
+            yield
+            return
+        with another_connection() as other:
+            other.ensure_connection()
+            yield
+
+
+@contextmanager
+def somebody(grant: str, limit: str = "") -> Iterator[None]:
+    """Connect as a user of this test's own."""
+    is_postgres = connection.vendor == "postgresql"
+    # A role of the whole server, which suites beside this one have as well.
+    user = f"{NOBODY}_{connection.settings_dict['NAME']}"[:60]
+    owner, name = connection.settings_dict["USER"], user if is_postgres else f"`{user}`@`%`"
+    tables = "ALL TABLES IN SCHEMA public" if is_postgres else f"`{connection.settings_dict['NAME']}`.*"
+    run(f"CREATE {'ROLE' if is_postgres else 'USER'} {name} {'LOGIN' if is_postgres else ''} {limit}")
+    run(grant.format(tables=tables, user=name))
+    become(user)
+    try:
+        yield
+    finally:
+        become(owner)
+        if is_postgres:
+            run(f"DROP OWNED BY {name}")
+        run(f"DROP {'ROLE' if is_postgres else 'USER'} {name}")
+
+
+@contextmanager
+def full() -> Iterator[None]:
+    """SQLite may not grow; for the servers see tests/faults."""
+    run("VACUUM")
+    with connection.cursor() as cursor:
+        (pages,) = cursor.execute("PRAGMA page_count").fetchone()
+        cursor.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    run("PRAGMA max_page_count = 1073741823")
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    connection.close()
+    key, nowhere = ("NAME", "/nonexistent/hoiio.sqlite3") if connection.vendor == "sqlite" else ("PORT", "1")
+    before, connection.settings_dict[key] = connection.settings_dict[key], nowhere
+    yield
+    connection.close()
+    connection.settings_dict[key] = before
+
+
+not_on_sqlite = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no such thing")
+on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="done with a server of its own in tests/faults")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        read_only,
+        no_table,
+        no_column,
+        no_permission,
+        pytest.param(too_many_connections, marks=not_on_sqlite),
+        pytest.param(full, marks=on_sqlite),
+        refused,
+    ],
+)
+def test_database_that_takes_nothing_leaves_everything_in_the_spool_until_it_does(
+    folder: Path, seen: set[Failure], fault: Fault
+) -> None:
+    # More than SQLite has pages left.
+    body = STATUS + b"&x=" + b"y" * 500_000
+    with fault():
+        assert (post(body), post(b"x=1" + b"y" * 500_000)) == (200, 200)
+        report = recover()
+        left = sorted(path.suffix for path in folder.iterdir())
+
+    assert (left, report.set_aside, report.something_is_left) == ([".json"] * report.waiting, 0, True)
+    assert seen == {Failure.AWAY}
+    assert (recover().something_is_left, kept(folder)) == (False, (2, []))
+    assert Sms.objects.get().sms_status == "delivered"
+
+
+# Somebody else is in the way.
+
+
+@contextmanager
+def locked_row() -> Iterator[Any]:
+    """Another connection has the row of AA-S-1 and does not let go of it until the block ends."""
+    assert post() == 200
+    with another_connection() as other:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("UPDATE django_hoiio_sms SET rate = 1 WHERE txn_ref = 'AA-S-1'")
+        yield
+        other.rollback()
+
+
+@contextmanager
+def statement_timeout() -> Iterator[None]:
+    run("SET statement_timeout = 100" if connection.vendor == "postgresql" else "SET max_statement_time = 0.1")
+    with locked_row():
+        yield
+
+
+@contextmanager
+def lock_timeout() -> Iterator[None]:
+    run(
+        {
+            "postgresql": "SET lock_timeout = 100",
+            "mysql": "SET innodb_lock_wait_timeout = 1",
+            "sqlite": "PRAGMA busy_timeout = 50",
+        }[connection.vendor]
+    )
+    with locked_row():
+        yield
+
+
+@pytest.mark.parametrize("fault", [lock_timeout, pytest.param(statement_timeout, marks=not_on_sqlite)])
+def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
+    folder: Path, seen: set[Failure], monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    monkeypatch.setattr(patience, "TRIES", 3)
+    with fault():
+        rows = Notification.objects.count()
+        assert post() == 200
+        report = recover()
+        left = [path.suffix for path in folder.iterdir()]
+
+    assert (left, report.set_aside, report.waiting) == ([".json"], 0, 1)
+    assert seen == {Failure.TRANSIENT}
+    assert (recover().something_is_left, kept(folder)) == (False, (rows + 1, []))
+
+
+@not_on_sqlite
+@pytest.mark.parametrize("has_timeout", [True, False])
+def test_file_of_a_locked_row_does_not_keep_others_in_the_spool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, has_timeout: bool
+) -> None:
+    for module in (deadline, patience):
+        monkeypatch.setattr(module, "LIMIT", 1.0)
+    with refused():
+        assert post() == 200
+        assert post(b"txn_ref=AA-S-2&sms_status=delivered") == 200
+    if not has_timeout and connection.vendor == "mysql":
+        connection.settings_dict["OPTIONS"] = {"read_timeout": 1}
+    with lock_timeout() if has_timeout else locked_row():
+        report = recover()
+
+    assert (report.stored, report.waiting, report.set_aside) == (1, 1, 0)
+    assert recover().something_is_left is False
+
+
+@not_on_sqlite
+def test_connection_that_the_server_terminates_is_replaced(folder: Path, seen: set[Failure]) -> None:
+    assert post() == 200
+    with another_connection() as other, connection.cursor() as cursor, other.cursor() as killer:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_backend_pid()")
+            killer.execute("SELECT pg_terminate_backend(%s)", cursor.fetchone())
+        else:
+            cursor.execute("SELECT CONNECTION_ID()")
+            killer.execute("KILL %s", cursor.fetchone())
+
+    assert post() == 200
+
+    assert seen == {Failure.DISCONNECTED}
+    assert kept(folder) == (2, [])
+
+
+# One notification is at fault, and the others are not.
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 sets limits since Python 3.11")
+@on_sqlite
+def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_other(folder: Path) -> None:
+    with refused():
+        assert (post(b"x=" + b"y" * 200_000), post()) == (200, 200)
+    connection.ensure_connection()
+    connection.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+
+    report = recover()
+
+    assert (report.stored, report.waiting, report.set_aside) == (1, 0, 1)
+    assert (Notification.objects.get().txn_ref, kept(folder)) == ("AA-S-1", (1, [".refused"]))
+
+
+def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> None:
+    with refused():
+        assert post() == 200
+    (path,) = spool.waiting(folder)
+    path.write_text("{")
+
+    for _ in range(2):
+        printed = StringIO()
+        with pytest.raises(SystemExit) as exited:
+            call_command("hoiio_recover", stdout=printed)
+        assert exited.value.code == 1
+        assert "Stored 0 from the spool (0 were known, 0 wait, 1 set aside)" in printed.getvalue()
+
+
+def test_receivers_are_run_again_while_a_file_cannot_be_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that waits does not keep the rest of the recovery from its work."""
+    monkeypatch.setattr(patience, "TRIES", 2)
+    assert post() == 200
+    Notification.objects.update(dispatched_at=None, claimed_until="2020-01-01T00:00Z")
+    with lock_timeout() if connection.vendor != "sqlite" else nullcontext():
+        report = recover()
+
+    assert report.told == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_file_that_cannot_be_read_waits_and_stops_no_other(folder: Path) -> None:
+    with refused():
+        assert post() == 200
+    (folder / "20000101T000000.000000Z-link.json").symlink_to(folder / "nowhere")
+    (folder / "20000101T000000.000000Z-folder.json").mkdir()
+
+    report = recover()
+
+    assert (report.stored, report.waiting, report.something_is_left) == (1, 2, True)
+
+
+# While the database is slow to fail.
+
+
+def test_database_that_took_long_to_fail_is_passed_by(folder: Path) -> None:
+    deadline.slow_failures.add(deadline.SLOW)
+
+    assert post() == 200
+
+    assert kept(folder) == (0, [".json"])
+    assert (recover().stored, kept(folder)) == (1, (1, []))
+
+
+def test_database_that_failed_at_once_is_asked_again(folder: Path) -> None:
+    with refused():
+        assert post() == 200
+    assert post() == 200
+
+    assert kept(folder) == (1, [".json"])
+
+
+def test_database_is_asked_although_it_took_long_to_fail_if_there_is_no_spool(settings: Any) -> None:
+    settings.HOIIO = {"REQUIRE_PROOF": False}
+    deadline.slow_failures.add(deadline.SLOW)
+
+    assert post() == 200
+
+    assert Notification.objects.count() == 1
