@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ class HoiioSettings:
 
     @property
     def URL_KEYS(self) -> list[str]:
-        """What notify URLs are signed with: the first signs, any proves."""
-        return list(self.given.get("URL_KEYS") or [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+        """What notify URLs are signed with: the first signs, any proves. A blank one would let anybody sign."""
+        keys = _not_blank(self.given.get("URL_KEYS") or [])
+        return keys or _not_blank([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
 
     @property
     def REQUIRE_PROOF(self) -> bool:
@@ -105,9 +106,16 @@ class HoiioSettings:
         return app_id
 
     def access_tokens(self, account: str) -> list[str]:
-        """What an account's requests and notifications are proved with: one token, or a new and an old one."""
+        """What an account's requests and notifications are proved with: one token, or a new and an old one.
+
+        A blank one, as of an environment variable that is not set, is left out: anybody could sign with it.
+        """
         tokens = self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or []
-        return [tokens] if isinstance(tokens, str) else list(tokens)
+        return _not_blank([tokens] if isinstance(tokens, str) else tokens)
+
+
+def _not_blank(secrets: Iterable[Any]) -> list[Any]:
+    return [secret for secret in secrets if secret and not (isinstance(secret, str) and secret.isspace())]
 
 
 conf = HoiioSettings()

@@ -7,9 +7,11 @@ already is recognised.
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -40,11 +42,17 @@ def write(arrival: Arrival, path: Path) -> None:
     """Write the arrival into this file for good, also in place of what is there. Raises OSError where that fails."""
     beside = path.with_suffix(UNFINISHED)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_dump(arrival))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(_dump(arrival))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        # On a full disk, half a file would take the room of a whole smaller one.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
 
 
@@ -117,10 +125,18 @@ def _dump(arrival: Arrival) -> str:
     )
 
 
+# What opening or syncing a folder fails with where the system has no such thing: Windows, and some file systems.
+_NO_FOLDER_SYNC = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
+
+
 def _sync(folder: Path) -> None:
-    """Bring the new name to the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Bring the new name to the disk too, if the system can. The file itself is there already."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise

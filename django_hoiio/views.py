@@ -133,11 +133,13 @@ class _Unreadable(Exception):
 def _read_body(request: HttpRequest) -> bytes:
     """Read the body whole, and never more than `BODY_LIMIT` bytes and one of it."""
     length = _announced_length(request)
-    if length > BODY_LIMIT:
+    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if is_chunked and length is not None:
+        # Servers do not agree on which of the two counts, so that the body may be cut short.
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "it has both a Content-Length and a Transfer-Encoding")
+    if length is not None and length > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
-    stream: Any = request
-    if length == 0 and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-        stream = _chunked_stream(request)
+    stream: Any = _chunked_stream(request) if is_chunked else request
     body = b""
     try:
         while len(body) <= BODY_LIMIT and (chunk := stream.read(BODY_LIMIT + 1 - len(body))):
@@ -147,17 +149,20 @@ def _read_body(request: HttpRequest) -> bytes:
         raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body broke off ({type(error).__name__})") from error
     if len(body) > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
-    if len(body) < length:
+    if len(body) < (length or 0):
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body broke off, or a middleware had read it before")
     return body
 
 
-def _announced_length(request: HttpRequest) -> int:
-    """The Content-Length; 0 where there is none or, as Django takes it, where it is no number."""
-    try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return 0
+def _announced_length(request: HttpRequest) -> int | None:
+    """The Content-Length; `None` if there is none."""
+    text = str(request.META.get("CONTENT_LENGTH") or "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Content-Length is no number")
+    # What is longer than this is refused, however long it is.
+    return int(text[:18])
 
 
 def _chunked_stream(request: HttpRequest) -> Any:

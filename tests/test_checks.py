@@ -161,6 +161,22 @@ def test_odd_account_is_an_error_that_does_not_show_it(settings: Any, account: o
     ]
 
 
+@pytest.mark.parametrize("blank", ["", " ", "token\n", ["real", ""], ("new ", "old")])
+def test_blank_secret_is_an_error_that_does_not_show_it(settings: Any, blank: object) -> None:
+    hint = "Remove it, or set the environment variable that it is read from; write os.environ['…'].strip()."
+
+    def error(where: str) -> tuple[str, str, str]:
+        return "django_hoiio.E016", f"{where} holds an empty text, or one with white space around it.", hint
+
+    assert errors(settings, {"ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": blank}}}) == [
+        error("HOIIO['ACCOUNTS']['default']['ACCESS_TOKEN']")
+    ]
+    if isinstance(blank, list):
+        assert errors(settings, {"URL_KEYS": blank}) == [error("HOIIO['URL_KEYS']")]
+    if isinstance(blank, str):
+        assert errors(settings, {"ACCOUNTS": {"b": {"APP_ID": blank}}}) == [error("HOIIO['ACCOUNTS']['b']['APP_ID']")]
+
+
 def test_odd_dispatch_is_an_error(settings: Any) -> None:
     assert errors(settings, {"DISPATCH": "celery"}) == [
         (
@@ -280,6 +296,57 @@ def test_careless_collation_of_mariadb_is_a_warning_whose_cure_works() -> None:
     )
     assert f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;" in (found.hint or "")
     assert checks.check_databases(None, databases=["default"]) == []
+
+
+NARROW = "the character set utf8mb3, which cannot hold every text: an SMS with an emoji gets no row."
+
+
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.django_db(transaction=True)
+def test_table_that_cannot_hold_an_emoji_is_a_warning_whose_cure_works() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_hoiio_sms CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_bin")
+    (found,) = checks.check_databases(None, databases=["default"])
+    with connection.cursor() as cursor:
+        cursor.execute((found.hint or "").rstrip(";"))
+
+    assert (found.id, found.msg) == (
+        "django_hoiio.W010",
+        f"The table django_hoiio_sms has columns of {NARROW}",
+    )
+    assert checks.check_databases(None, databases=["default"]) == []
+
+
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.django_db(transaction=True)
+def test_database_that_cannot_hold_an_emoji_is_a_warning_before_the_first_migrate() -> None:
+    database = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database}_narrow CHARACTER SET utf8mb3 COLLATE utf8mb3_bin")
+        cursor.execute(f"USE {database}_narrow")
+    try:
+        (found,) = checks.check_databases(None, databases=["default"])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {database}_narrow")
+            cursor.execute(f"USE {database}")
+
+    assert (found.id, found.msg) == (
+        "django_hoiio.W010",
+        f"The database 'default' has {NARROW}",
+    )
+    assert (found.hint or "").startswith("Before the first migrate: ALTER DATABASE")
+
+
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.django_db(transaction=True)
+def test_connection_that_cannot_carry_an_emoji_is_a_warning() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET NAMES utf8mb3")
+    (found,) = checks.check_databases(None, databases=["default"])
+    connection.close()
+
+    assert (found.id, found.hint) == ("django_hoiio.W010", "Remove 'charset' from OPTIONS.")
 
 
 @pytest.mark.django_db

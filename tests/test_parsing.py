@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import json
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -53,6 +54,26 @@ def test_names_of_hoiio_are_params_and_all_others_are_pass_on() -> None:
 )
 def test_urlencoded_body_is_read_whatever_its_content_type(content_type: str) -> None:
     assert said(body="tag=a+b&dest=%2B6511", content_type=content_type) == {"tag": "a b", "dest": "+6511"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_json_with_a_byte_order_mark_is_read(encoding: str) -> None:
+    body = json.dumps({"txn_ref": "AA-SI-1", "msg": "café"}, ensure_ascii=False).encode(encoding)
+
+    assert parse(arrival("any", "", body)).params == {"txn_ref": "AA-SI-1", "msg": "café"}
+
+
+def test_json_in_big_endian_with_a_byte_order_mark_is_read() -> None:
+    for encoding, mark in (("utf-16-be", codecs.BOM_UTF16_BE), ("utf-32-be", codecs.BOM_UTF32_BE)):
+        assert parse(arrival("any", "", mark + '{"txn_ref": "AA-S-1"}'.encode(encoding))).txn_ref == "AA-S-1"
+
+
+def test_form_with_a_byte_order_mark_is_read() -> None:
+    assert parse(arrival("any", "", codecs.BOM_UTF8 + b"txn_ref=AA-S-1")).txn_ref == "AA-S-1"
+
+
+def test_form_that_only_begins_like_a_byte_order_mark_is_a_form() -> None:
+    assert parse(arrival("any", "", b"\xff\xfe=1&txn_ref=AA-S-1")).txn_ref == "AA-S-1"
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/x-www-form-urlencoded"])

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+import subprocess
+import sys
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -74,7 +78,65 @@ def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="No space left"):
         spool.keep(arrival(), tmp_path)
 
-    assert list(spool.waiting(tmp_path)) == []
+    # Half a file would take the room of a smaller one.
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_file_that_is_broken_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def interrupt(descriptor: int) -> None:
+        raise error
+
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(error):
+        spool.keep(arrival(), tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="a small disk needs root on Linux")
+def test_full_disk_still_takes_what_is_small(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path], check=True)
+    try:
+        kept = []
+        for size in [30_000] * 12 + [100] * 4:
+            with suppress(OSError):
+                kept.append(spool.keep(arrival(body=b"x" * size), tmp_path))
+
+        assert sorted(tmp_path.iterdir()) == sorted(kept)
+        assert [len(spool.load(path).body) for path in kept[-4:]] == [100] * 4
+        assert 4 < len(kept) < 16
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_kept"),
+    [(errno.EACCES, True), (errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False), (errno.ENOSPC, False)],
+)
+@pytest.mark.parametrize("what", ["open", "fsync"])
+def test_folder_that_the_system_cannot_sync_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, code: int, is_kept: bool
+) -> None:
+    """As on Windows, which opens no folder, and on file systems that sync none."""
+    original = getattr(os, what)
+
+    def refuse(where: Any, *arguments: Any, **keywords: Any) -> Any:
+        is_folder = stat.S_ISDIR(os.fstat(where).st_mode) if isinstance(where, int) else Path(where).is_dir()
+        if is_folder:
+            raise OSError(code, os.strerror(code))
+        return original(where, *arguments, **keywords)
+
+    monkeypatch.setattr(os, what, refuse)
+    came = arrival()
+
+    with nullcontext() if is_kept else pytest.raises(OSError, match=os.strerror(code)):
+        spool.keep(came, tmp_path)
+
+    (path,) = spool.waiting(tmp_path)
+    assert spool.load(path).uuid == came.uuid
 
 
 def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(

@@ -140,3 +140,83 @@ def test_signature_that_no_access_token_can_check_is_passed_over(settings: Any) 
 
 def test_nothing_proves_nothing() -> None:
     assert verify(Route.SMS, None, BODY, None) == Verdict()
+
+
+# Secrets that are none.
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n"])
+def test_blank_token_proves_nothing(settings: Any, blank: str) -> None:
+    for tokens in (["real", blank], blank, [blank], (blank, "real")):
+        settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": tokens}}}
+
+        assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, blank)).proof == Proof.NONE
+
+
+def test_token_beside_a_blank_one_still_proves(settings: Any) -> None:
+    settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": ["", "real", None]}}}
+
+    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "real")).proof == Proof.SIGNATURE
+
+
+def forged_with(key: str) -> str:
+    """A token signed with a blank key; Django's signer takes the secret key instead of an empty one."""
+    payload = signing.b64_encode(b'["sms","default",{}]').decode()
+    return f"{payload}~{signing.base64_hmac(f'{SALT}signer', payload, key, algorithm='sha256')}"
+
+
+@pytest.mark.parametrize("keys", [[""], [" ", "\n"], [None]])
+def test_blank_key_signs_and_proves_nothing(settings: Any, keys: list[Any]) -> None:
+    settings.HOIIO = {"URL_KEYS": keys}
+
+    assert verify(Route.SMS, forged_with(keys[0] or ""), b"", None) == NOT_VALID
+    # As if there were none: the secret key signs.
+    token = sign(Route.SMS, "default", {})
+    settings.HOIIO = {}
+    assert verify(Route.SMS, token, b"", None).proof == Proof.URL
+
+
+def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
+    settings.SECRET_KEY_FALLBACKS = ["", " "]
+
+    for blank in ("", " "):
+        assert verify(Route.SMS, forged_with(blank), b"", None) == NOT_VALID
+    assert verify(Route.SMS, forged_with("secret"), b"", None).proof == Proof.URL
+
+
+# Tokens that the right key has signed, and `sign` has not made.
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        {"a": 1},
+        ["sms", "default"],
+        ["sms", "default", {}, 1],
+        ["sms", None, {}],
+        [1, "default", {}],
+        ["sms", "default", []],
+        "sms",
+        1,
+        None,
+    ],
+)
+def test_signed_token_of_another_shape_proves_nothing(signed: Any) -> None:
+    token = signing.Signer(key="secret", sep="~", salt=SALT).sign_object(signed)
+
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+
+
+@pytest.mark.parametrize("payload", [".", ".eJyL", "!", "/w", "W10", "a", "é", "WyJ", "W1tbW1tbW1tbW1tbW1tbW1t"])
+def test_signed_payload_that_cannot_be_read_proves_nothing(payload: str) -> None:
+    token = signing.Signer(key="secret", sep="~", salt=SALT).sign(payload)
+
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID
+
+
+def test_compressed_token_proves_nothing() -> None:
+    signer = signing.Signer(key="secret", sep="~", salt=SALT)
+    token = signer.sign_object(["sms", "default", {"x": "y" * 500}], compress=True)
+
+    assert token.startswith(".")
+    assert verify(Route.SMS, token, b"", None) == NOT_VALID

@@ -380,10 +380,22 @@ def test_limits_of_django_for_uploads_do_not_apply(post: Post, settings: Any) ->
     assert post("sms?x=1&y=2", STATUS).params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
 
 
-@pytest.mark.parametrize("length", ["", "x", "-1", "0"])
-def test_odd_content_length_is_taken_for_none(length: str) -> None:
+@pytest.mark.parametrize("length", ["", "0"])
+def test_body_without_a_length_is_empty(length: str) -> None:
     assert send("sms?txn_ref=AA-S-1&sms_status=queued", CONTENT_LENGTH=length).status_code == 200
     assert Notification.objects.get().body == b""
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "+4", "4_0", "4, 9", "4 9", "0x4", "\uff14", "4.0"])
+def test_content_length_that_is_no_number_is_refused(length: str) -> None:
+    assert send("sms?txn_ref=AA-S-1&sms_status=queued", CONTENT_LENGTH=length).status_code == 400
+    assert Notification.objects.count() == 0
+
+
+def test_content_length_beside_a_transfer_encoding_is_refused() -> None:
+    """Servers read as much as the one or the other says; the smaller would cut the notification short."""
+    assert send(CONTENT_LENGTH="4", HTTP_TRANSFER_ENCODING="chunked").status_code == 400
+    assert Notification.objects.count() == 0
 
 
 class ReadsFirst:

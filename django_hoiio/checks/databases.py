@@ -30,7 +30,7 @@ def check_databases(
         return [E012]
     if connections[using].vendor not in VENDORS or not connections[using].features.can_return_columns_from_insert:
         return [_unsupported(using)]
-    return list(_careless_collation(using))
+    return [*_careless_collation(using), *_narrow_character_set(using)]
 
 
 def _unsupported(using: str) -> CheckMessage:
@@ -64,3 +64,44 @@ def _careless_collation(using: str) -> Iterator[CheckMessage]:
             ),
             id="django_hoiio.W002",
         )
+
+
+def _narrow_character_set(using: str) -> Iterator[CheckMessage]:
+    """Find columns of MariaDB, or a connection to it, that cannot hold an emoji: its utf8 has three bytes at most."""
+    connection = connections[using]
+    if connection.vendor != "mysql":
+        return
+    tables = [model._meta.db_table for model in apps.get_app_config("django_hoiio").get_models()]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database, @@character_set_connection")
+        of_database, of_connection = cursor.fetchone()
+        cursor.execute(
+            "SELECT table_name, MIN(character_set_name) FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " AND table_name IN %s AND character_set_name <> 'utf8mb4' GROUP BY table_name ORDER BY table_name",
+            [tables],
+        )
+        narrow = dict(cursor.fetchall())
+        cursor.execute(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name IN %s",
+            [tables],
+        )
+        (made,) = cursor.fetchone()
+    if of_connection != "utf8mb4":
+        yield _cannot_hold(
+            f"The connection to the database {using!r} has", of_connection, "Remove 'charset' from OPTIONS."
+        )
+    if not made and of_database != "utf8mb4":
+        name = connection.settings_dict["NAME"]
+        hint = f"Before the first migrate: ALTER DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"
+        yield _cannot_hold(f"The database {using!r} has", of_database, hint)
+    for table, character_set in narrow.items():
+        hint = f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;"
+        yield _cannot_hold(f"The table {table} has columns of", character_set, hint)
+
+
+def _cannot_hold(where: str, character_set: str, hint: str) -> CheckMessage:
+    return Warning(
+        f"{where} the character set {character_set}, which cannot hold every text: an SMS with an emoji gets no row.",
+        hint=hint,
+        id="django_hoiio.W010",
+    )

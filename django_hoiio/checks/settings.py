@@ -46,6 +46,9 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield _no_scheme(url)
     if isinstance(given.get("ACCOUNTS"), dict):
         yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
+        yield from _blank_secrets_of_accounts(given["ACCOUNTS"])
+    if _has_blank(given.get("URL_KEYS")):
+        yield _blank_secret("HOIIO['URL_KEYS']")
     if isinstance(given.get("RETENTION_DAYS"), dict):
         yield from unusable_retention(given["RETENTION_DAYS"])
     if given.get("DISPATCH", "inline") not in ("inline", "task"):
@@ -103,6 +106,27 @@ def _odd_account(account: tuple[str, Any]) -> CheckMessage:
         f"HOIIO['ACCOUNTS'][{account[0]!r}] is not an account.",
         hint=f"Write {account[0]!r}: {{'APP_ID': '…', 'ACCESS_TOKEN': '…'}}; the token may be a list, newest first.",
         id="django_hoiio.E007",
+    )
+
+
+def _blank_secrets_of_accounts(accounts: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    for name, held in accounts.items():
+        for key in ("APP_ID", "ACCESS_TOKEN"):
+            if isinstance(held, dict) and key in held and _has_blank(held[key]):
+                yield _blank_secret(f"HOIIO['ACCOUNTS'][{name!r}][{key!r}]")
+
+
+def _has_blank(secrets: object) -> bool:
+    """True if one of the texts is empty, or has white space around it, as the line of a file has."""
+    texts = secrets if isinstance(secrets, list | tuple) else [secrets]
+    return any(isinstance(text, str) and (not text or text != text.strip()) for text in texts)
+
+
+def _blank_secret(where: str) -> CheckMessage:
+    return Error(
+        f"{where} holds an empty text, or one with white space around it.",
+        hint="Remove it, or set the environment variable that it is read from; write os.environ['…'].strip().",
+        id="django_hoiio.E016",
     )
 
 

@@ -6,6 +6,7 @@ fields, and read neither JSON nor a body whose content type is wrong.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ def fields_of_query(query: str) -> Iterator[tuple[str, str]]:
 
 def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
     """Read the body by what it looks like: Hoiio's content type is not documented and may be wrong."""
+    body = _without_byte_order_mark(body)
     if body.lstrip()[:1] == b"{":
         from_json = _json(body)
         if from_json is not None:
@@ -29,6 +31,24 @@ def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
         if delimiter in body:
             return _multipart(body, delimiter)
     return _urlencoded(body)
+
+
+# UTF-32 before UTF-16, because the one's mark begins with the other's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+def _without_byte_order_mark(body: bytes) -> bytes:
+    """Remove the mark that some programs put before JSON; what is JSON in UTF-16 or UTF-32 becomes UTF-8."""
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            text = body[len(mark) :].decode(encoding, "replace")
+            return text.encode() if text.lstrip().startswith("{") else body
+    return body.removeprefix(codecs.BOM_UTF8)
 
 
 def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
