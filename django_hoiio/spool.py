@@ -86,7 +86,7 @@ def load(path: Path) -> Arrival:
                 "origin": Origin.SPOOL,
             }
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path.name} is not a file of the spool.") from error
 
 

@@ -140,13 +140,15 @@ def _read_body(request: HttpRequest) -> bytes:
     if length is not None and length > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     stream: Any = _chunked_stream(request) if is_chunked else request
-    body = b""
+    chunks, left = [], BODY_LIMIT + 1
     try:
-        while len(body) <= BODY_LIMIT and (chunk := stream.read(BODY_LIMIT + 1 - len(body))):
-            body += chunk
+        while left and (chunk := stream.read(left)):
+            chunks.append(chunk)
+            left -= len(chunk)
     # Each server has exceptions of its own for a body that breaks off.
     except Exception as error:
         raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body broke off ({type(error).__name__})") from error
+    body = b"".join(chunks)
     if len(body) > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     if len(body) < (length or 0):

@@ -390,6 +390,32 @@ def test_file_that_was_set_aside_is_searched_too(folder: Path) -> None:
     assert spool.load(left).body == b"txn_ref=AA-SI-1&msg=&from=&to="
 
 
+def test_entry_of_the_spool_that_is_no_readable_file_is_named_and_the_rest_is_done(folder: Path) -> None:
+    _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
+    (folder / "a.json").mkdir()
+    (folder / "b.json").write_text('{"uuid": ' + "[" * 200_000 + "6561234567")
+    (folder / "c.json").symlink_to(folder / "nowhere")
+    (folder / "d.refused").mkdir()
+    (folder / "e.json").write_bytes(b"\xff\xfe from +65 6123 4567")
+
+    report = forgotten()
+
+    assert (report.files, sorted(report.unreadable)) == (1, ["a.json", "b.json", "c.json", "d.refused", "e.json"])
+    assert BOB not in str(spool.load(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["+65 - (6123) 4567", "+65    6123    4567", "+65\n\n\n\n6123\t\t\t\t4567", "65 . . . . 6123 ---- 4567"]
+)
+def test_number_with_many_separators_is_found(text: str) -> None:
+    kept = text_from(EVE, f"call {text} now", "AA-SI-1")
+
+    forgotten()
+
+    kept.refresh_from_db()
+    assert kept.params["msg"] == "call removed now"
+
+
 def test_file_that_cannot_be_read_is_named(folder: Path) -> None:
     folder.mkdir()
     (folder / "a.refused").write_text("from +65 6123 4567")

@@ -50,7 +50,44 @@ TOKEN = sign(Route.SMS, "default", {"username": "bob"})
         ('{"msg": "secret \\"text\\"", "tag": "x"}', '{"msg": "••••", "tag": "x"}'),
         ("{'msg': 'secret text', 'dest2': '1'}", "{'msg': '••••', 'dest2': '••••'}"),
         ("record_url=http://e.com/r.mp3?Signature=X", "record_url=••••"),
+        # The separator of a token, percent-encoded once or twice.
+        (f"/hoiio/sms/{TOKEN.replace('~', '%7E')}/", "/hoiio/sms/••••/"),
+        (f"/hoiio/sms/{TOKEN.replace('~', '%7e')}/", "/hoiio/sms/••••/"),
+        (f"next=%2Fhoiio%2Fsms%2F{TOKEN.replace('~', '%257E')}", "next=%2Fhoiio%2Fsms%••••"),
+        # How Python writes what it holds.
+        ("<QueryDict: {'msg': ['SECRET text']}>", "<QueryDict: {'msg': [••••]}>"),
+        ("{'to': ['+651'], 'msg': ['a', \"it's\"], 'x': ['1']}", "{'to': [••••], 'msg': [••••], 'x': ['1']}"),
+        ("""{'msg': "it's SECRET"}""", """{'msg': "••••"}"""),
+        (r"{'msg': 'it\'s \"SECRET\"'}", "{'msg': '••••'}"),
+        ("{b'msg': b'SECRET', 'digits': 1234}", "{b'msg': b'••••', 'digits': ••••}"),
+        ("[('msg', 'SECRET'), ('x', '1')]", "[('msg', '••••'), ('x', '1')]"),
+        ("Parsed(kind='sms', msg='SECRET text', n=1)", "Parsed(kind='sms', msg='••••', n=1)"),
+        ("Sms(from_number='91234567', other_number=\"91234567\")", "Sms(from_number='••••', other_number=\"••••\")"),
+        ("b'txn_ref=AA-S-1&msg=SECRET&to=%2B65'", "b'txn_ref=AA-S-1&msg=••••&to=••••'"),
+        (r"'POST /\r\n\r\nmsg=SECRET'", r"'POST /\r\n\r\nmsg=••••'"),
+        ("{'msg': 'two\nlines'}", "{'msg': '••••'}"),
+        ("{'msg': None, 'to': '', 'from': []}", "{'msg': None, 'to': '', 'from': [••••]}"),
+        # JSON, also in a text, and cut off.
+        ('{"msg": ["SECRET", "more"], "x": 1}', '{"msg": [••••], "x": 1}'),
+        (r'"{\"msg\": \"SECRET \\\"q\\\" x\", \"a\": 1}"', r'"{\"msg\": \"••••\", \"a\": 1}"'),
+        ('{"msg": null, "to": ""}',) * 2,
+        ('{"msg": "SECRET cut o', '{"msg": "••••'),
+        # Forms.
+        ("?msg=it's+SECRET&x=1", "?msg=••••&x=1"),
+        (
+            "next=%2Fhoiio%3Fmsg%3DSECRET%2Btext%26to%3D%252B65%26x%3D1",
+            "next=%2Fhoiio%3Fmsg%3D••••%26to%3D••••%26x%3D1",
+        ),
+        # Numbers as people write them.
+        ("call +65 9123 4567 now", "call +•••• now"),
+        ("+65-9123-4567, +65 (9123) 4567, +65.9123.4567", "+••••, +••••, +••••"),
+        ("+65\u00a09123\u00a04567 and %2B65%209123%204567", "+•••• and +••••"),
+        (r"\u002b6591234567 and %252B6591234567", "+•••• and +••••"),
+        # What is nobody's.
         ("Notification 12 of AA-S-471804 at 2026-01-01 08:00:00 took 1200345 ms.",) * 2,
+        ("2026-11-29T05:00:00+08:00 [29/Nov/2026:05:00:00 +0800] 12345 200",) * 2,
+        ("05:00:00 +1000 200 POST 10.20.30.40:8000 +5 C++ 1+1",) * 2,
+        ("6f1c1a2e-1111-4222-8333-123456789012 from the spool to the database: 2 msgs",) * 2,
     ],
 )
 def test_line_shows_no_token_number_text_or_link(line: str, shown: str) -> None:

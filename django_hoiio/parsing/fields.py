@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 
 def fields_of_query(query: str) -> Iterator[tuple[str, str]]:
@@ -64,12 +63,17 @@ def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
+_PERCENT_ENCODED = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
+
+
 def _unquoted(quoted: str) -> str:
-    return _text(unquote_to_bytes(quoted.encode("latin-1")))
+    """As `urllib.parse.unquote_to_bytes`, and as quick with percent signs alone."""
+    raw = quoted.encode("latin-1")
+    return _text(_PERCENT_ENCODED.sub(lambda found: bytes.fromhex(found[0].replace(b"%", b"").decode()), raw))
 
 
 _BOUNDARY = re.compile(r'^multipart/form-data\b.*?;\s*boundary=(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s;]+))', re.I)
-_PART_NAME = re.compile(rb'content-disposition:.*?;\s*name=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s;]+))', re.I)
+_PART_NAME = re.compile(rb'^content-disposition:.*?;\s*name=(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s;]+))', re.I | re.M)
 
 
 # Longer part headers are not searched for a name, so that a crafted body cannot keep the worker busy.
@@ -89,9 +93,9 @@ def _json(raw: bytes) -> dict[str, str] | None:
     """Read a JSON object, numbers as they are written; `None` where it is not one."""
     try:
         read = json.loads(_text(raw), parse_int=str, parse_float=str, parse_constant=str)
+        return {storable(name): storable(_json_value(value)) for name, value in read.items()}
     except (ValueError, RecursionError):
         return None
-    return {storable(name): storable(_json_value(value)) for name, value in read.items()}
 
 
 def _json_value(value: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
@@ -26,12 +25,12 @@ class Spooled:
 
     # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
     arrivals: set[UUID] = field(default_factory=set)
-    # The names of those that mention it and cannot be read.
+    # The names of those that mention it, or may mention it, and cannot be read or written.
     unreadable: list[str] = field(default_factory=list)
 
 
 def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> Spooled:
-    """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
+    """Take the numbers out of each file of the spool, in its place."""
     done = Spooled()
     for path in spool.unfinished(folder):
         _drop_what_a_crash_left(path)
@@ -43,9 +42,12 @@ def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> S
 
 def _forget_in(paths: Iterable[Path], spellings: Spellings, done: Spooled) -> None:
     for path in paths:
-        # What is gone is in the database by now, where it is found later.
-        with suppress(FileNotFoundError):
+        try:
             _forget_in_file(path, spellings, done)
+        except OSError as error:
+            # What is gone is in the database by now, where it is found later.
+            if not isinstance(error, FileNotFoundError) or path.is_symlink():
+                done.unreadable.append(path.name)
 
 
 def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
