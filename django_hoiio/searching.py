@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
 from .models import TAIL_LENGTH, tail_of
-from .veils import NUMBER
+from .veils import FIELDS
 
 # Nothing that is searched is longer, and a database may refuse what is.
 LONGEST = 256
@@ -49,14 +49,23 @@ def one_by_one(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
 def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[str, Q]:
     if not term or len(term) > LONGEST or "\0" in term:
         return {}
-    return {field: _SEARCHES[field.rpartition("__")[2]](request, field, term) for field in fields}
+    return {
+        field: _SEARCHES[name](field, term)
+        for field in fields
+        if may_search(request, name := field.rpartition("__")[2])
+    }
+
+
+def may_search(request: HttpRequest, field: str) -> bool:
+    """Whether the user sees the whole of a field; what is masked could else be found out by asking often enough."""
+    return field not in FIELDS or FIELDS[field].is_lifted(request)
 
 
 def _order(field: str) -> tuple[str, ...]:
     return ("other_tail", "other_number") if field == "other_number" else (field,)
 
 
-def _whole(request: HttpRequest, field: str, term: str) -> Q:
+def _whole(field: str, term: str) -> Q:
     return Q(**{field: term})
 
 
@@ -65,20 +74,20 @@ def _whole(request: HttpRequest, field: str, term: str) -> Q:
 _LAST = ("\U0010ffff", "\U0002fa1d")
 
 
-def _beginning(request: HttpRequest, field: str, term: str) -> Q:
+def _beginning(field: str, term: str) -> Q:
     # The span is for the index: with LIKE alone, few databases use one. In a language that sorts two letters as one,
     # a term that ends between them finds less: in Danish, `A` finds no `AA-C-1`.
     end = Greatest(*(Value(term + last, output_field=CharField()) for last in _LAST))
     return Q(**{f"{field}__gte": term, f"{field}__lt": end, f"{field}__startswith": term})
 
 
-def _number(request: HttpRequest, field: str, term: str) -> Q:
-    """Find a number by the whole of it; who may see numbers finds it by 8 or more of its last digits too."""
+def _number(field: str, term: str) -> Q:
+    """Find a number by the whole of it, or by 8 or more of its last digits."""
     if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
         return _numbered(field, [term])
     # Leading zeros stand for the plus, or for one's own country.
     digits = re.sub(r"\D", "", term).lstrip("0")
-    if len(digits) < TAIL_LENGTH or not NUMBER.is_lifted(request):
+    if len(digits) < TAIL_LENGTH:
         return _numbered(field, [term, digits, f"+{digits}"])
     return Q(other_tail=tail_of(digits), **{f"{field}__endswith": digits})
 
@@ -88,7 +97,7 @@ def _numbered(field: str, spellings: list[str]) -> Q:
     return Q(other_tail=tail_of(spellings[0]), **{f"{field}__in": spellings})
 
 
-_SEARCHES: dict[str, Callable[[HttpRequest, str, str], Q]] = {
+_SEARCHES: dict[str, Callable[[str, str], Q]] = {
     "txn_ref": _beginning,
     "bulk_txn_ref": _beginning,
     "session": _beginning,

@@ -376,14 +376,15 @@ def test_page_of_a_failure_shows_the_traceback_escaped(admin_client: Client) -> 
         (Notification, "script", []),
     ],
 )
-def test_search(viewer: Client, model: type[Model], term: str, names: list[str]) -> None:
-    assert found(viewer, model, term) == names
+def test_search(as_staff: As, model: type[Model], term: str, names: list[str]) -> None:
+    assert found(as_staff("see_numbers"), model, term) == names
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["+6591231111", "6591231111", "+65 9123 1111", "+65-9123-1111", "0065 9123 1111"])
-def test_whole_number_is_found_by_everybody(viewer: Client, term: str) -> None:
-    assert found(viewer, Sms, term) == ["AA-S-471804", "AA-SI-85"]
+def test_whole_number_is_found_by_those_alone_who_may_see_it(as_staff: As, term: str) -> None:
+    assert found(as_staff("see_numbers"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
+    assert found(as_staff(), Sms, term) == []
 
 
 @pytest.mark.usefixtures("filled")

@@ -39,8 +39,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = ("kind", Untold, Failing)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
-        "A reference or a session, or its beginning; or a whole tag or a whole number of its call, SMS or fax. "
-        "Those who may see numbers find them by the last 8 digits too."
+        "A reference or a session, or its beginning; or a whole tag of its call, SMS or fax. Users with the permission"
+        " “Can see phone numbers and message texts” also find its number, or 8 or more of its last digits."
     )
     moment = "received_at"
     unlisted = HEAVY

@@ -64,8 +64,8 @@ class TransactionAdmin(ConversationPage):
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
     search_help_text = _(
-        "A reference or its beginning, a whole tag, or a whole number. "
-        "Those who may see numbers find them by the last 8 digits too."
+        "A reference or its beginning, or a whole tag. Users with the permission “Can see phone numbers and message"
+        " texts” also find a number, or 8 or more of its last digits."
     )
     unlisted = ("stamps",)
     actions = (reconcile, export_as_csv)

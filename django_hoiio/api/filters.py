@@ -14,10 +14,12 @@ from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import PermissionDenied
 
 from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
 from ..retention.totals import day_of
-from ..searching import LONGEST, found_by
+from ..searching import LONGEST, found_by, may_search
+from ..veils import SEE_NUMBERS
 from .asking import DAYS, Asked, AskedDays, days_before
 from .moments import read_day, read_moment
 
@@ -76,6 +78,8 @@ class Number(Term):
     """The number of the other party, as the admin finds it."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
+        if not may_search(request, "other_number"):
+            raise PermissionDenied(_("To find a number takes the permission %s.") % SEE_NUMBERS)
         return found_by(request, ("other_number",), value.strip()) or _NONE
 
 
@@ -178,8 +182,8 @@ class TransactionFilters(Filters):
 
     number = Number(
         _(
-            "The number of the other party; the whole of it, with or without its plus. Those who may see numbers find"
-            " it by 8 or more of its last digits, too."
+            "The number of the other party: the whole of it, with or without its plus, or 8 or more of its last digits."
+            " It takes the permission to see numbers."
         ),
         "+6591231111",
     )
