@@ -36,10 +36,13 @@ setup(
             "docutils>=0.21",
             "drf-spectacular>=0.28",
             "gunicorn>=23.0",
+            "hypercorn>=0.17",
             "hypothesis>=6.122",
             "pytest>=8.3",
             "pytest-django>=4.10",
             "pytest-randomly>=3.16",
+            # uWSGI, built.
+            "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",
             "setuptools>=77",
             "uvicorn>=0.30",

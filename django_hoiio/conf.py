@@ -33,9 +33,19 @@ class HoiioSettings:
 
     @property
     def URL_KEYS(self) -> list[str]:
-        """What notify URLs are signed with: the first signs, any proves. A blank one would let anybody sign."""
-        keys = _not_blank(self.given.get("URL_KEYS") or [])
-        return keys or _not_blank([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+        """What notify URLs are signed with: the first signs, any proves.
+
+        A blank key is left out, because anybody could sign with it; if all are blank, there is none.
+        """
+        keys = self.given.get("URL_KEYS")
+        if keys in (None, [], ()):
+            keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+        return _not_blank(keys)
+
+    @property
+    def has_blank_fallback(self) -> bool:
+        """Whether `SECRET_KEY_FALLBACKS` holds a key with which anybody could sign."""
+        return len(_not_blank(settings.SECRET_KEY_FALLBACKS)) < len(settings.SECRET_KEY_FALLBACKS)
 
     @property
     def REQUIRE_PROOF(self) -> bool:
@@ -102,20 +112,20 @@ class HoiioSettings:
 
     def app_id(self, account: str) -> str:
         """Which of Hoiio's applications an account is; empty where it is not said."""
-        app_id: str = self.ACCOUNTS.get(account, {}).get("APP_ID") or ""
-        return app_id
+        return next(iter(_not_blank(self.ACCOUNTS.get(account, {}).get("APP_ID") or "")), "")
 
     def access_tokens(self, account: str) -> list[str]:
         """What an account's requests and notifications are proved with: one token, or a new and an old one.
 
         A blank one, as of an environment variable that is not set, is left out: anybody could sign with it.
         """
-        tokens = self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or []
-        return _not_blank([tokens] if isinstance(tokens, str) else tokens)
+        return _not_blank(self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or [])
 
 
-def _not_blank(secrets: Iterable[Any]) -> list[Any]:
-    return [secret for secret in secrets if secret and not (isinstance(secret, str) and secret.isspace())]
+def _not_blank(secrets: str | bytes | Iterable[Any]) -> list[Any]:
+    """The secrets that are more than white space; a text is one secret, not a list of characters."""
+    listed = [secrets] if isinstance(secrets, str | bytes) else secrets
+    return [secret for secret in listed if isinstance(secret, str | bytes) and secret.strip()]
 
 
 conf = HoiioSettings()

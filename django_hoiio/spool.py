@@ -126,7 +126,16 @@ def _dump(arrival: Arrival) -> str:
 
 
 # What opening or syncing a folder fails with where the system has no such thing: Windows, and some file systems.
-_NO_FOLDER_SYNC = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS}
+_NO_FOLDER_SYNC = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.EINVAL,
+    errno.EBADF,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+}
 
 
 def _sync(folder: Path) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core import signing
+from django.core.exceptions import ImproperlyConfigured
 
 from .conf import conf
 from .kinds import Proof, Route
@@ -31,8 +32,17 @@ class Verdict(NamedTuple):
 
 
 def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
-    """The token of a notify URL; it binds the route, the account and the pass-on values."""
-    return _signer(conf.URL_KEYS[0]).sign_object([route.value, account, pass_on])
+    """The token of a notify URL; it binds the route, the account and the pass-on values.
+
+    Raises `ImproperlyConfigured` if there is no key to sign with.
+    """
+    keys = conf.URL_KEYS
+    if not keys:
+        raise ImproperlyConfigured(
+            "HOIIO['URL_KEYS'] has no key that is not blank; write a long random text, or remove URL_KEYS to sign with"
+            " SECRET_KEY."
+        )
+    return _signer(keys[0]).sign_object([route.value, account, pass_on])
 
 
 def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> Verdict:

@@ -133,13 +133,15 @@ class _Unreadable(Exception):
 def _read_body(request: HttpRequest) -> bytes:
     """Read the body whole, and never more than `BODY_LIMIT` bytes and one of it."""
     length = _announced_length(request)
-    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if is_chunked and length is not None:
+    encodings = request.headers.get("Transfer-Encoding", "").strip().lower()
+    if encodings and length is not None:
         # Servers do not agree on which of the two counts, so that the body may be cut short.
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "it has both a Content-Length and a Transfer-Encoding")
+    if encodings and encodings.rpartition(",")[2].strip() != "chunked":
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Transfer-Encoding does not say where its body ends")
     if length is not None and length > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
-    stream: Any = _chunked_stream(request) if is_chunked else request
+    stream: Any = _chunked_stream(request) if encodings else request
     chunks, left = [], BODY_LIMIT + 1
     try:
         while left and (chunk := stream.read(left)):
@@ -163,8 +165,8 @@ def _announced_length(request: HttpRequest) -> int | None:
         return None
     if not (text.isascii() and text.isdigit()):
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Content-Length is no number")
-    # What is longer than this is refused, however long it is.
-    return int(text[:18])
+    # Python reads no number of thousands of digits; these are enough to tell that the body is too long.
+    return int(text.lstrip("0")[:18] or 0)
 
 
 def _chunked_stream(request: HttpRequest) -> Any:

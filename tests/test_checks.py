@@ -166,7 +166,11 @@ def test_blank_secret_is_an_error_that_does_not_show_it(settings: Any, blank: ob
     hint = "Remove it, or set the environment variable that it is read from; write os.environ['…'].strip()."
 
     def error(where: str) -> tuple[str, str, str]:
-        return "django_hoiio.E016", f"{where} holds an empty text, or one with white space around it.", hint
+        return (
+            "django_hoiio.E016",
+            (f"{where} holds an empty text, or one with white space around it."),
+            hint,
+        )
 
     assert errors(settings, {"ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": blank}}}) == [
         error("HOIIO['ACCOUNTS']['default']['ACCESS_TOKEN']")
@@ -175,6 +179,32 @@ def test_blank_secret_is_an_error_that_does_not_show_it(settings: Any, blank: ob
         assert errors(settings, {"URL_KEYS": blank}) == [error("HOIIO['URL_KEYS']")]
     if isinstance(blank, str):
         assert errors(settings, {"ACCOUNTS": {"b": {"APP_ID": blank}}}) == [error("HOIIO['ACCOUNTS']['b']['APP_ID']")]
+
+
+@pytest.mark.parametrize("keys", [["new", None], ("new", 7)])
+def test_key_that_is_no_text_is_an_error_that_does_not_show_it(settings: Any, keys: object) -> None:
+    assert errors(settings, {"URL_KEYS": keys}) == [
+        (
+            "django_hoiio.E003",
+            "HOIIO['URL_KEYS'] holds something that is no text.",
+            "Write 'URL_KEYS': ['…'], with texts alone.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_blank_fallback_of_the_secret_key_is_an_error(settings: Any, blank: str) -> None:
+    settings.SECRET_KEY_FALLBACKS = ["older", blank]
+
+    assert errors(settings, {}) == [
+        (
+            "django_hoiio.E017",
+            "SECRET_KEY_FALLBACKS holds a blank key, with which anybody could sign.",
+            "Write SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key.strip()] below it.",
+        )
+    ]
+    settings.SECRET_KEY_FALLBACKS = ["older"]
+    assert errors(settings, {}) == []
 
 
 def test_odd_dispatch_is_an_error(settings: Any) -> None:

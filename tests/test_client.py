@@ -390,7 +390,13 @@ def test_account_has_its_own_credentials_and_notify_urls(hoiio: Hoiio) -> None:
 
 @pytest.mark.parametrize(
     ("account", "missing"),
-    [({}, "APP_ID"), ({"APP_ID": "", "ACCESS_TOKEN": "t"}, "APP_ID"), ({"APP_ID": "a"}, "ACCESS_TOKEN")],
+    [
+        ({}, "APP_ID"),
+        ({"APP_ID": "", "ACCESS_TOKEN": "t"}, "APP_ID"),
+        ({"APP_ID": "a"}, "ACCESS_TOKEN"),
+        ({"APP_ID": " \n", "ACCESS_TOKEN": "t"}, "APP_ID"),
+        ({"APP_ID": "a", "ACCESS_TOKEN": ["", "\n", None]}, "ACCESS_TOKEN"),
+    ],
 )
 def test_account_without_credentials_is_a_clear_error(settings: Any, account: dict[str, str], missing: str) -> None:
     settings.HOIIO = {"ACCOUNTS": {"default": account}}

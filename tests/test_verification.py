@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import signing
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -165,15 +166,29 @@ def forged_with(key: str) -> str:
     return f"{payload}~{signing.base64_hmac(f'{SALT}signer', payload, key, algorithm='sha256')}"
 
 
-@pytest.mark.parametrize("keys", [[""], [" ", "\n"], [None]])
-def test_blank_key_signs_and_proves_nothing(settings: Any, keys: list[Any]) -> None:
+@pytest.mark.parametrize("keys", [[""], [" ", "\n"], [None], "", " "])
+def test_blank_keys_sign_and_verify_nothing(settings: Any, keys: Any) -> None:
+    by_secret_key = sign(Route.SMS, "default", {})
     settings.HOIIO = {"URL_KEYS": keys}
 
-    assert verify(Route.SMS, forged_with(keys[0] or ""), b"", None) == NOT_VALID
-    # As if there were none: the secret key signs.
-    token = sign(Route.SMS, "default", {})
-    settings.HOIIO = {}
-    assert verify(Route.SMS, token, b"", None).proof == Proof.URL
+    for token in (by_secret_key, forged_with(""), forged_with(" "), forged_with("\n")):
+        assert verify(Route.SMS, token, b"", None) == NOT_VALID
+    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['URL_KEYS'\] has no key that is not blank; write"):
+        sign(Route.SMS, "default", {})
+
+
+def test_key_beside_a_blank_one_still_signs_and_verifies(settings: Any) -> None:
+    settings.HOIIO = {"URL_KEYS": ["", "mine"]}
+
+    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None) == Verdict(proof=Proof.URL)
+
+
+def test_text_in_place_of_the_list_of_keys_is_one_key(settings: Any) -> None:
+    """As a list of characters, each single one could sign."""
+    settings.HOIIO = {"URL_KEYS": "mine"}
+
+    assert verify(Route.SMS, forged_with("m"), b"", None) == NOT_VALID
+    assert verify(Route.SMS, forged_with("mine"), b"", None) == Verdict(proof=Proof.URL)
 
 
 def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.signing import Signer
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -22,6 +23,7 @@ from django_hoiio.kinds import Kind, Proof, Route
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url
+from django_hoiio.verification import SALT, sign
 
 from .conftest import FORM, Post
 
@@ -392,10 +394,56 @@ def test_content_length_that_is_no_number_is_refused(length: str) -> None:
     assert Notification.objects.count() == 0
 
 
-def test_content_length_beside_a_transfer_encoding_is_refused() -> None:
+@pytest.mark.parametrize("encoding", ["chunked", "Chunked", "gzip, chunked", "gzip", "identity"])
+@pytest.mark.parametrize("length", ["0", "4", str(LIMIT + 1)])
+def test_content_length_beside_a_transfer_encoding_is_refused(length: str, encoding: str) -> None:
     """Servers read as much as the one or the other says; the smaller would cut the notification short."""
-    assert send(CONTENT_LENGTH="4", HTTP_TRANSFER_ENCODING="chunked").status_code == 400
+    assert send(CONTENT_LENGTH=length, HTTP_TRANSFER_ENCODING=encoding).status_code == 400
     assert Notification.objects.count() == 0
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity", "xchunked", "chunked, gzip"])
+def test_transfer_encoding_that_does_not_end_the_body_is_refused(encoding: str) -> None:
+    request = _request(
+        Untouched(STATUS), CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING=encoding, **{"wsgi.input_terminated": True}
+    )
+
+    assert views.receive(request, route=Route.SMS).status_code == 400
+    assert Notification.objects.count() == 0
+
+
+def test_empty_transfer_encoding_is_none() -> None:
+    """Proxies that hand over each header by name hand over an empty one."""
+    assert send(HTTP_TRANSFER_ENCODING="").status_code == 200
+    assert Notification.objects.get().body == STATUS
+
+
+def test_content_length_with_thousands_of_zeros_is_a_number() -> None:
+    body = io.BytesIO(STATUS)
+
+    assert views.receive(_request(body, CONTENT_LENGTH="0" * 5000 + "100"), route=Route.SMS).status_code == 400
+
+
+# Tokens that the right key has signed, and that `sign` has not made.
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, ["sms", "default"], ["sms", None, {}], ["sms", "default", []], "sms", None]
+)
+@pytest.mark.parametrize("compress", [True, False])
+def test_signed_token_of_another_shape_is_refused(strict: None, value: Any, compress: bool) -> None:
+    token = Signer(sep="~", salt=SALT).sign_object([value, "x" * 500] if compress else value, compress=compress)
+
+    assert send(f"sms/{token}/").status_code == 403
+    assert Notification.objects.count() == 0
+
+
+def test_signed_url_of_an_account_that_is_gone_still_lets_in(strict: None) -> None:
+    path = f"sms/{sign(Route.SMS, 'gone', {})}/"
+
+    assert send(path).status_code == 200
+    assert send(path, **signature()).status_code == 200
+    assert [(row.account, row.proof) for row in Notification.objects.all()] == [("gone", Proof.URL)] * 2
 
 
 class ReadsFirst:

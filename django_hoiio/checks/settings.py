@@ -27,9 +27,18 @@ E005 = Error(
 )
 
 
+E017 = Error(
+    "SECRET_KEY_FALLBACKS holds a blank key, with which anybody could sign.",
+    hint="Write SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key.strip()] below it.",
+    id="django_hoiio.E017",
+)
+
+
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
     messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
+    if conf.has_blank_fallback:
+        messages.append(E017)
     if not isinstance(conf.given, Mapping):
         return [E001, *messages]
     return [*_unusable_keys(conf.given), *messages]
@@ -47,8 +56,11 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     if isinstance(given.get("ACCOUNTS"), dict):
         yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
         yield from _blank_secrets_of_accounts(given["ACCOUNTS"])
-    if _has_blank(given.get("URL_KEYS")):
+    keys = given.get("URL_KEYS")
+    if _has_blank(keys):
         yield _blank_secret("HOIIO['URL_KEYS']")
+    if isinstance(keys, list | tuple) and not all(isinstance(key, str | bytes) for key in keys):
+        yield _key_of_wrong_type()
     if isinstance(given.get("RETENTION_DAYS"), dict):
         yield from unusable_retention(given["RETENTION_DAYS"])
     if given.get("DISPATCH", "inline") not in ("inline", "task"):
@@ -73,6 +85,14 @@ def _wrong_type(key: str, value: object) -> CheckMessage:
     return Error(
         f"HOIIO[{key!r}] is of type {type(value).__name__}; it needs {expected[0].__name__}.",
         hint=f"Write {key!r}: {example!r}.",
+        id="django_hoiio.E003",
+    )
+
+
+def _key_of_wrong_type() -> CheckMessage:
+    return Error(
+        "HOIIO['URL_KEYS'] holds something that is no text.",
+        hint="Write 'URL_KEYS': ['…'], with texts alone.",
         id="django_hoiio.E003",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,25 @@ def _as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(user)
+
+
+def test_spool_that_can_be_written_but_not_read_is_200(settings: Any) -> None:
+    """Its folder cannot be opened, so the new names cannot be synced; the files are complete all the same."""
+    # Not pytest's folder, which is for its user alone.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o300)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, -1)
+        settings.HOIIO = {"SPOOL_DIR": folder}
+
+        with _as_nobody():
+            answers = _answers(3)
+
+        folder.chmod(0o700)
+        assert answers == [200] * 3
+        assert len(list(spool.waiting(folder))) == 3
+        assert list(spool.unfinished(folder)) == []
 
 
 @pytest.mark.parametrize("obstacle", ["not ours", "a file", "no such file system", "unset"])
