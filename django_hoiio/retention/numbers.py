@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import unquote
 
 # What stands in the place of a number; no longer than one, so that it fits into the column.
 FORGOTTEN = "removed"
@@ -19,28 +18,41 @@ FORGOTTEN = "removed"
 # With fewer, it would be found in what is no number at all.
 FEWEST_DIGITS = 7
 
-_WRITTEN = re.compile(r"\s*\+?[\d\s().\-/]+", re.ASCII)
+_WRITTEN = re.compile(r"\+?[\d\s().\-/]+", re.ASCII)
 
-# What may stand between two digits, decoded and not.
-_BETWEEN = " \t\r\n\u00a0\u3000-.()/+\u00ad\u2212\u2060\ufeff" + "".join(map(chr, range(0x2000, 0x2030)))
-_SQUEEZE = dict.fromkeys(map(ord, _BETWEEN))
-_PERCENT = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9ADad]|[Cc]2%(?:25)?[Aa]0)"
-_JSON = r"\\u(?:00(?:20|[Aa]0|2[89BDEFbdef])|20[0-2][0-9A-Fa-f])"
-_GAP = rf"(?:[{re.escape(_BETWEEN)}]|{_PERCENT}|{_JSON}){{0,3}}"
-_PLUS = r"(?:\+|%(?:25)?2[Bb]|\\u002[Bb]|00)"
-# A digit before makes it another number, unless it ends an escape, as in `%206511111111`.
+# What may stand between two digits, in any number: blanks, ends of lines, hyphens, dots, slashes, brackets, and
+# characters that nobody sees. Decoded, percent-encoded, and as JSON and Python escape it.
+_BETWEEN = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u180e\u205f\u3000"
+    "-._()[]/+\u00ad\u00b7\u200b\u2212\u2215\ufe58\ufe63\ufeff"
+    + "".join(map(chr, range(0x2000, 0x2030)))
+    + "".join(map(chr, range(0x2060, 0x2070)))
+)
+_SQUEEZED = re.compile(f"[{re.escape(_BETWEEN)}]+")
+_PERCENT = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9A-Da-d]|5[BDFbdf]|[Cc]2%(?:25)?[Aa]0)"
+_ESCAPE = r"\\+(?:[nrtfv/]|u(?:00(?:20|[Aa]0|2[89BDEFbdef])|20[0-2][0-9A-Fa-f]))"
+# Each character is read in one way alone, so that a run of them takes linear time.
+_GAP = rf"[{re.escape(_BETWEEN)}]*(?:(?:{_PERCENT}|{_ESCAPE})[{re.escape(_BETWEEN)}]*)*"
+# The gap after a plus is bounded, because each sign of a run of pluses begins one.
+_PLUS = rf"(?:\+|%(?:25)?2[Bb]|(?<!\\)\\+u002[Bb]|00)(?:[{re.escape(_BETWEEN)}]|{_PERCENT}){{0,3}}"
+# A digit before makes it another number, unless it ends an escape, as in `%206511111111`. So does another country code.
+# It is asked for after the first digit: the search then looks at digits alone, which is several times faster.
 _BEGIN = r"(?:(?<![0-9])|(?<=%[0-24-9A-Fa-f][0-9])|(?<=%25[0-24-9A-Fa-f][0-9])|(?<=\\u00[0-24-9A-Fa-f][0-9]))"
-# As JSON and Python write a character, in a text in such a text, too.
-_ESCAPED = re.compile(r"\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_COUNTRY = r"(?<!\+[1-9][ .-][0-9])(?<!\+[1-9][0-9][ .-][0-9])(?<!\+[1-9][0-9][0-9][ .-][0-9])"
+_BEGINS = rf"(?:(?<={_BEGIN}[0-9])|(?<={_BEGIN}00[0-9])){_COUNTRY}"
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+# As JSON and Python write a character, in a text in such a text, too. It begins where its backslashes begin.
+_ESCAPED = re.compile(r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrtfv/]))")
 # As they are typed in East Asia.
 _FULL_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+-.()/")}
+_IS_FULL_WIDTH = re.compile(f"[{''.join(map(chr, _FULL_WIDTH))}]")
 
 
 def digits_of(number: str) -> str:
     """The digits of a number as somebody writes it. Raises ValueError where it is none, and never quotes it."""
     digits = re.sub(r"\D", "", number, flags=re.ASCII)
     digits = digits.removeprefix("00")
-    if not _WRITTEN.fullmatch(number) or len(digits) < FEWEST_DIGITS:
+    if not _WRITTEN.fullmatch(number.strip()) or len(digits) < FEWEST_DIGITS:
         raise ValueError(f"is no phone number with {FEWEST_DIGITS} digits or more")
     return digits
 
@@ -50,21 +62,27 @@ class Spellings:
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self.digits = sorted({digits_of(number) for number in numbers})
-        numbers_spelled = "|".join(_GAP.join(digits) for digits in self.digits)
-        self._spelled = re.compile(rf"{_BEGIN}(?:{_PLUS}{_GAP})?(?:{numbers_spelled})(?![0-9])")
+        spelled = "|".join(digits[0] + _BEGINS + _GAP + _GAP.join(digits[1:]) + "(?![0-9])" for digits in self.digits)
+        self._spelled = re.compile(spelled)
+        self._spelled_with_plus = re.compile(rf"(?:{_PLUS})?(?:{spelled})")
 
     def may_be_in(self, text: str) -> bool:
         """Whether it is worth looking closer: quick, and never wrong where it says no."""
-        squeezed = _decoded(text).translate(_SQUEEZE)
+        squeezed = _SQUEEZED.sub("", _decoded(text))
         return any(digits in squeezed for digits in self.digits)
 
     def are_in(self, text: str) -> bool:
         """Whether a text holds one of the numbers, encoded or not."""
-        return bool(self._spelled.search(text) or self._spelled.search(_decoded(text)))
+        if self._spelled.search(text):
+            return True
+        decoded = _decoded(text)
+        return decoded != text and self._spelled.search(decoded) is not None
 
     def removed_from(self, text: str) -> str:
         """The text without the numbers; nothing of it where one is encoded in a way that hides where it stands."""
-        rest = self._spelled.sub(FORGOTTEN, text)
+        if not self.are_in(text):
+            return text
+        rest = self._spelled_with_plus.sub(FORGOTTEN, text)
         return "" if self.are_in(rest) else rest
 
     def removed_from_bytes(self, raw: bytes) -> bytes:
@@ -98,8 +116,17 @@ def _encoding_of(raw: bytes) -> str:
 
 
 def _decoded(text: str) -> str:
-    if "%" in text:
-        text = unquote(unquote(text))
-    if "\\" in text:
-        text = _ESCAPED.sub(lambda escape: chr(int(escape[1] or escape[2], 16)), text)
-    return text if text.isascii() else text.translate(_FULL_WIDTH)
+    for _ in range(2):
+        text = _ENCODED.sub(_unquoted, text)
+    text = _ESCAPED.sub(_unescaped, text)
+    return text.translate(_FULL_WIDTH) if _IS_FULL_WIDTH.search(text) else text
+
+
+def _unquoted(run: re.Match[str]) -> str:
+    # Many times as fast as `unquote` where there are many short runs.
+    return bytes.fromhex(run[0].replace("%", "")).decode(errors="replace")
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    # `\n`, `\t` and their like all stand between digits: which of them it is does not matter.
+    return " " if escape[3] else chr(int(escape[1] or escape[2], 16))
