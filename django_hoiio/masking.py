@@ -78,13 +78,15 @@ _NEXT_PARAMETER = re.compile(r"&[\w.%-]+=")
 _APART = r"\s().\-/\u00ad\u2010-\u2015\u2060\u200b-\u200f\u202a-\u202e\u2212\ufeff"
 _APART_ENCODED = r"%(?:25)*(?:20|2[89DEF]|C2%(?:25)*A0)|\\+(?:u00(?:a0|20|2d)|u20[0-2][0-9a-f]|xa0|[tnr])"
 _NUMBER = re.compile(
-    rf"(?P<plus>\+|\uff0b|(?<!\\)\\+u002b|&\#43;)(?:\d{{8,}}|(?:[\d{_APART}]+|{_APART_ENCODED})*)"
-    rf"|(?P<encoded_plus>%(?:25)*2B)(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})*)",
+    rf"(?P<plus>\+|\uff0b|(?<!\\)\\+u002b|&\#43;)(?:\d{{8,}}|(?:[\d{_APART}]+|{_APART_ENCODED})+)"
+    rf"|(?P<encoded_plus>%(?:25)*2B)(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})+)",
     re.I,
 )
 _LOCAL_NUMBER = re.compile(rf"(?:\+|%(?:25)*2B)?(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})*)", re.I)
 _ENCODINGS = re.compile(_APART_ENCODED, re.I)
 _UP_TO_LAST_DIGITS = re.compile(r".*\d\d", re.S)
+# With fewer digits, in a row or apart, it is no phone number.
+_FEWEST_DIGITS, _FEWEST_APART = 5, 7
 _DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
 _FIRST_DIGITS = re.compile(r"[\s(]*(?P<digits>\d+)")
 _OFFSET = re.compile(r"1[0-4][0-5]\d(?!\d)")
@@ -186,12 +188,18 @@ class _Line:
 
 def _hide_number(found: re.Match[str]) -> str:
     run, plus = found[0], found["plus"] or found["encoded_plus"]
+    if len(run) - len(plus) < _FEWEST_DIGITS:
+        return run
     length = _length_of_number(run)
     digits = _ENCODINGS.sub(" ", run[len(plus) : length])
     first, count = _FIRST_DIGITS.match(digits), sum(map(str.isdigit, digits))
     in_a_row = len(first["digits"]) if first else 0
     is_sum = digits[:1] == " " and in_a_row == count
-    if is_sum or count < 5 or (in_a_row < 5 and (count < 7 or _is_offset(digits, found))):
+    if (
+        is_sum
+        or count < _FEWEST_DIGITS
+        or (in_a_row < _FEWEST_DIGITS and (count < _FEWEST_APART or _is_offset(digits, found)))
+    ):
         return run
     return f"+{HIDDEN}{run[length:]}"
 

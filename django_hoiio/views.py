@@ -134,7 +134,7 @@ def _read_body(request: HttpRequest) -> bytes:
     stream: Any = request
     if length == 0 and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         stream = _chunked_stream(request)
-    body = b""
+    body = bytearray()
     try:
         while len(body) <= BODY_LIMIT and (chunk := stream.read(BODY_LIMIT + 1 - len(body))):
             body += chunk
@@ -145,7 +145,7 @@ def _read_body(request: HttpRequest) -> bytes:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     if len(body) < length:
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body broke off, or a middleware had read it before")
-    return body
+    return bytes(body)
 
 
 def _announced_length(request: HttpRequest) -> int:

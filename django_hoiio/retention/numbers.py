@@ -42,7 +42,8 @@ _COUNTRY = r"(?<!\+[1-9][ .-][0-9])(?<!\+[1-9][0-9][ .-][0-9])(?<!\+[1-9][0-9][0
 _BEGINS = rf"(?:(?<={_BEGIN}[0-9])|(?<={_BEGIN}00[0-9])){_COUNTRY}"
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 # As JSON and Python write a character, in a text in such a text, too. It begins where its backslashes begin.
-_ESCAPED = re.compile(r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrtfv/]))")
+_ESCAPED = re.compile(r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_ESCAPED_GAP = re.compile(r"(?<!\\)\\+[nrtfv/]")
 # As they are typed in East Asia.
 _FULL_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+-.()/")}
 _IS_FULL_WIDTH = re.compile(f"[{''.join(map(chr, _FULL_WIDTH))}]")
@@ -80,8 +81,6 @@ class Spellings:
 
     def removed_from(self, text: str) -> str:
         """The text without the numbers; nothing of it where one is encoded in a way that hides where it stands."""
-        if not self.are_in(text):
-            return text
         rest = self._spelled_with_plus.sub(FORGOTTEN, text)
         return "" if self.are_in(rest) else rest
 
@@ -118,7 +117,7 @@ def _encoding_of(raw: bytes) -> str:
 def _decoded(text: str) -> str:
     for _ in range(2):
         text = _ENCODED.sub(_unquoted, text)
-    text = _ESCAPED.sub(_unescaped, text)
+    text = _ESCAPED_GAP.sub(" ", _ESCAPED.sub(_unescaped, text))
     return text.translate(_FULL_WIDTH) if _IS_FULL_WIDTH.search(text) else text
 
 
@@ -128,5 +127,4 @@ def _unquoted(run: re.Match[str]) -> str:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    # `\n`, `\t` and their like all stand between digits: which of them it is does not matter.
-    return " " if escape[3] else chr(int(escape[1] or escape[2], 16))
+    return chr(int(escape[1] or escape[2], 16))
