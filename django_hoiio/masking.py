@@ -61,6 +61,7 @@ _NEXT_IN_GROUP = {
     opening: re.compile(rf"(?P<opening>\{opening})|(?P<closing>\{closing})|(?P<quote>[\"'])|(?P<next>&)")
     for opening, closing in ("()", "[]", "{}", "<>")
 }
+_PLAIN_IN_GROUP = re.compile(r"(?:'[^'\\]*'(?!\w)|\"[^\"\\]*\"(?!\w)|[^\\'\"()\[\]{}<>&]+)*")
 
 # A value without quotes: behind a key, in a form that is encoded once more, and in any other form.
 _BARE = re.compile(r"[^\s,;&\"'\\)\]}]*")
@@ -72,7 +73,7 @@ _PART_END = re.compile(r"(?:\r?\n|\\+r\\+n|\\+n)--")
 _TEXT_END = re.compile(
     r"(?P<end>&|\sHTTP/\d)|(?P<soft>[\r\n]|\s(?=[A-Za-z_][\w.]*=))|(?<!\\)(?P<backslashes>\\*)(?P<quote>[\"'])"
 )
-_NEXT_PARAMETER = re.compile(r"&[\w.%-]+=")
+_LAST_PARAMETER = re.compile(r".*(?=&[\w.%-]+=)", re.S)
 
 # A phone number anywhere else; its plus, and what stands between its digits, may be encoded.
 _APART = r"\s().\-/\u00ad\u2010-\u2015\u2060\u200b-\u200f\u202a-\u202e\u2212\ufeff"
@@ -105,7 +106,7 @@ class _Line:
         self.text = text
         self.first_quotes = {quote: text.find(quote) for quote in "\"'"}
         # Before it, a text without quotes goes on up to the next parameter, whatever it holds.
-        self.last_parameter = max((found.start() for found in _NEXT_PARAMETER.finditer(text)), default=0)
+        self.last_parameter = self._end_of(_LAST_PARAMETER, 0)
 
     def without_named_values(self) -> str:
         shown, end = [], 0
@@ -118,6 +119,8 @@ class _Line:
     def _value(self, named: re.Match[str]) -> tuple[int, int]:
         """Where the value begins and ends, without its quotes or brackets."""
         start = named.end()
+        if named["assigned"] and self.text.startswith("&", start):
+            return start, start
         if named["part"]:
             return start, self._start_of(_PART_END.search(self.text, start))
         if named["encoded"]:
@@ -157,7 +160,7 @@ class _Line:
     def _end_of_group(self, group: re.Match[str], *, is_form: bool) -> int:
         pattern = _NEXT_IN_GROUP[group["opening"] or group["angle"]]
         depth, position = 1, group.end()
-        while found := pattern.search(self.text, position):
+        while found := pattern.search(self.text, self._end_of(_PLAIN_IN_GROUP, position)):
             position = found.end()
             if found["quote"]:
                 literal = _LITERAL.match(self.text, found.start())
