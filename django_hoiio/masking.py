@@ -25,85 +25,203 @@ def text(text: str) -> str:
     return HIDDEN if text else ""
 
 
-# The token of a signed notify URL, also with its separator percent-encoded.
-_TOKEN = re.compile(r"(?<![\w.-])[\w.-]{8,}(?:~|%(?:25){0,3}7[Ee])[\w-]{20,}", re.ASCII)
+# Every pattern takes linear time: a run of characters can begin a match at its first character alone, and what is
+# passed over is not looked at again.
 
-# A number anywhere, its plus percent-encoded or escaped as in JSON, and not an offset of a time zone such as +1000.
-_GAP = r"(?:[ \t\u00a0().\-/]|%(?:25){0,2}20)"
-_OFFSET = r"(?:1[0-4]00|1[01]30|1245)(?![0-9])"
+# The token of a signed notify URL. Its separator, `~`, may be percent-encoded or escaped; so may the rest of it.
+_TOKEN = re.compile(r"(?<![\w.%-])[\w.%-]{8,}(?:~|%(?:25)*7E|\\+(?:x|u00)7E)[\w%-]{20,}", re.I | re.ASCII)
+
+# What must not reach a log line: parameters, fields of the models, and arguments of the client.
+_NAMES = (
+    "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|other|remote)_number|other_tail|remote_suffix"
+    "|record_url|monitor_url|fax_url|access_token"
+)
+_QUOTE = r"(?:[\"']|&quot;|&\#0*3[49];|&\#x0*2[27];|%(?:25)*2[27])"
+_BACKSLASHES = r"(?:\\|%(?:25)*5C)*"
+_BLANKS = r"(?:\s|%(?:25)*20|\+)*"
+_NAMED = re.compile(
+    rf"""(?:(?<!\w)|(?<=%[0-9A-F]{{2}})|(?<=\\[nrt]))(?P<name>{_NAMES})(?:
+        # A key of JSON or of a dict, and the first of a pair, but not the first of some names.
+        (?P<key>{_BACKSLASHES}{_QUOTE}{_BLANKS}(?::|%(?:25)*3A|,(?!\s*\\*["'](?:{_NAMES})\\*["'])){_BLANKS})
+        # A part of a form.
+        | (?P<part>\\*["'](?:\r?\n|\\+r\\+n|\\+n){{2}})
+        # A parameter of a form that is percent-encoded, as a parameter of another URL is.
+        | (?P<encoded>%(?:25)*3D)
+        # A parameter of a form or a URL, and a field in a repr.
+        | (?P<assigned>=(?!=)|\s+=\s+(?=[bru]{{0,2}}\\*["']))
+    )""",
+    re.I | re.X,
+)
+_LITERAL = re.compile(rf"[bruf]{{0,2}}(?P<backslashes>{_BACKSLASHES})(?P<quote>{_QUOTE})", re.I)
+_NEXT_QUOTE = re.compile(rf"(?<!\\)(?<!%5C)(?P<backslashes>{_BACKSLASHES})(?P<quote>{_QUOTE})", re.I)
+
+# Brackets around a whole value; `(91) 23-45-67` begins with some and is a number.
+_GROUP = re.compile(r"[\w.]*(?P<opening>\((?!\d+\)[\d\s.\-])|[\[{])|(?P<angle><)")
+_NEXT_IN_GROUP = {
+    opening: re.compile(rf"(?P<opening>\{opening})|(?P<closing>\{closing})|(?P<quote>[\"'])|(?P<next>&)")
+    for opening, closing in ("()", "[]", "{}", "<>")
+}
+_PLAIN_IN_GROUP = re.compile(r"(?:'[^'\\]*'(?!\w)|\"[^\"\\]*\"(?!\w)|[^\\'\"()\[\]{}<>&]+)*")
+
+# A value without quotes: behind a key, in a form that is encoded once more, and in any other form.
+_BARE = re.compile(r"[^\s,;&\"'\\)\]}]*")
+_ENCODED = re.compile(r"(?:(?!%(?:25)*26)[^\s&\"'\\<>])*")
+_WORD = re.compile(r"(?:[^\s&\"'\\<>]|\\*[\"'](?=\w)|\\+(?![\"'\\nrt]))*")
+_PART_END = re.compile(r"(?:\r?\n|\\+r\\+n|\\+n)--")
+
+# What may end a text that has no quotes around it: the next parameter, or what follows the URL in an access log.
+_TEXT_END = re.compile(
+    r"(?P<end>&|\sHTTP/\d)|(?P<soft>[\r\n]|\s(?=[A-Za-z_][\w.]*=))|(?<!\\)(?P<backslashes>\\*)(?P<quote>[\"'])"
+)
+_LAST_PARAMETER = re.compile(r".*(?=&[\w.%-]+=)", re.S)
+
+# A phone number anywhere else; its plus, and what stands between its digits, may be encoded.
+_APART = r"\s().\-/\u00ad\u2010-\u2015\u2060\u200b-\u200f\u202a-\u202e\u2212\ufeff"
+_APART_ENCODED = r"%(?:25)*(?:20|2[89DEF]|C2%(?:25)*A0)|\\+(?:u00(?:a0|20|2d)|u20[0-2][0-9a-f]|xa0|[tnr])"
 _NUMBER = re.compile(
-    rf"(?:\+|%(?:25){{0,2}}2[Bb]|\\u002[Bb]){_GAP}{{0,3}}(?!{_OFFSET})[1-9](?:{_GAP}{{0,3}}[0-9]){{4,14}}"
+    rf"(?P<plus>\+|\uff0b|(?<!\\)\\+u002b|&\#43;)(?:\d{{8,}}|(?:[\d{_APART}]+|{_APART_ENCODED})+)"
+    rf"|(?P<encoded_plus>%(?:25)*2B)(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})+)",
+    re.I,
 )
-
-# The parameters and fields whose values no log line may show.
-_PRIVATE_NAMES = (
-    "msg|from|to|dest[12]?|number|digits|record_url|monitor_url|fax_url|access_token|recipients"
-    "|(?:from|to|other|remote)_number|other_tail|remote_suffix|caller_id"
-)
-# As a key of JSON or of a Python dict, whose quotes a text around it may have escaped; as the first of a pair.
-_KEY = rf"""["'](?:{_PRIVATE_NAMES})\\*["']\s*:|\(\s*["'](?:{_PRIVATE_NAMES})["']\s*,"""
-# As a parameter of a form or a URL, percent-encoded or not, and as a keyword in the repr of an object.
-_PARAMETER = rf"(?:\b|(?<=26)|(?<=3[Ff])|(?<=\\[nrt]))(?:{_PRIVATE_NAMES})(?:=|(?P<encoded>%(?:25)*3[Dd]))"
-_PRIVATE = re.compile(rf"(?P<key>(?:{_KEY})\s*)|{_PARAMETER}")
-
-_OPENING = re.compile(r"""[bu]?(\\*)(["'])|[\[(]""")
-# A quote within a value of a form is followed by more of it.
-_END_OF_VALUE = re.compile(r"""[&\s]|["'](?![\w+%])""")
-_END_OF_ENCODED_VALUE = re.compile(r"""[&\s"']|%(?:25)*26""")
-_END_OF_SCALAR = re.compile(r"[\s,;)\]}>]")
-# Up to its closing bracket; a text that is cut off goes to the end.
-_LIST = re.compile(r"""(?:[^"'\])]+|"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))*""", re.S)
+_LOCAL_NUMBER = re.compile(rf"(?:\+|%(?:25)*2B)?(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})*)", re.I)
+_ENCODINGS = re.compile(_APART_ENCODED, re.I)
+_UP_TO_LAST_DIGITS = re.compile(r".*\d\d", re.S)
+# With fewer digits, in a row or apart, it is no phone number.
+_FEWEST_DIGITS, _FEWEST_APART = 5, 7
+_DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
+_FIRST_DIGITS = re.compile(r"[\s(]*(?P<digits>\d+)")
+_OFFSET = re.compile(r"1[0-4][0-5]\d(?!\d)")
+_TIME_BEFORE = re.compile(r":\d\d(?:[.,]\d{1,9})?\s?$")
 
 
 def line(text: str) -> str:
-    """A log line without tokens, phone numbers, message texts and links to recordings and faxes. Takes linear time."""
-    return _NUMBER.sub(f"+{HIDDEN}", _without_private_values(_TOKEN.sub(HIDDEN, text)))
+    """A log line without tokens, phone numbers, message texts and links to recordings and faxes."""
+    return _NUMBER.sub(_hide_number, _Line(_TOKEN.sub(HIDDEN, text)).without_named_values())
 
 
-def _without_private_values(text: str) -> str:
-    parts, done = [], 0
-    while found := _PRIVATE.search(text, done):
-        parts.append(text[done : found.end()])
-        shown, done = _masked_value(text, found)
-        parts.append(shown)
-    return "".join([*parts, text[done:]])
+class _Line:
+    """A text in which parameters are named, in any of the ways that forms, JSON and reprs are written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.first_quotes = {quote: text.find(quote) for quote in "\"'"}
+        # Before it, a text without quotes goes on up to the next parameter, whatever it holds.
+        self.last_parameter = self._end_of(_LAST_PARAMETER, 0)
+
+    def without_named_values(self) -> str:
+        shown, end = [], 0
+        while named := _NAMED.search(self.text, end):
+            start, value_end = self._value(named)
+            shown += [self.text[end:start], HIDDEN]
+            end = value_end
+        return "".join([*shown, self.text[end:]])
+
+    def _value(self, named: re.Match[str]) -> tuple[int, int]:
+        """Where the value begins and ends, without its quotes or brackets."""
+        start = named.end()
+        if named["assigned"] and self.text.startswith("&", start):
+            return start, start
+        if named["part"]:
+            return start, self._start_of(_PART_END.search(self.text, start))
+        if named["encoded"]:
+            return start, self._end_of(_ENCODED, start)
+        if literal := _LITERAL.match(self.text, start):
+            return literal.end(), self._start_of(self._closing_quote(literal))
+        if group := _GROUP.match(self.text, start):
+            end = self._end_of_group(group, is_form=bool(named["assigned"]))
+            is_over = named["key"] or named["name"].lower() != "msg"
+            return group.end(), end if is_over else self._end_of_text(end)
+        if named["key"]:
+            return start, self._end_of(_BARE, start)
+        if named["name"].lower() == "msg":
+            return start, self._end_of_text(start)
+        number = _LOCAL_NUMBER.match(self.text, start)
+        return start, self._end_of(_WORD, start + _length_of_number(number[0] if number else ""))
+
+    def _start_of(self, found: re.Match[str] | None) -> int:
+        return found.start() if found else len(self.text)
+
+    def _end_of(self, pattern: re.Pattern[str], start: int) -> int:
+        found = pattern.match(self.text, start)
+        return found.end() if found else start
+
+    def _closing_quote(self, literal: re.Match[str]) -> re.Match[str] | None:
+        """The same quote with no more backslashes before it, and no letter after it, as in `'it's'`."""
+        for found in _NEXT_QUOTE.finditer(self.text, literal.end()):
+            is_same = found["quote"].lower() == literal["quote"].lower()
+            is_escaped = len(found["backslashes"]) > len(literal["backslashes"])
+            if is_same and not is_escaped and not self._goes_on_at(found.end()):
+                return found
+        return None
+
+    def _goes_on_at(self, position: int) -> bool:
+        return self.text[position : position + 1].isalnum()
+
+    def _end_of_group(self, group: re.Match[str], *, is_form: bool) -> int:
+        pattern = _NEXT_IN_GROUP[group["opening"] or group["angle"]]
+        depth, position = 1, group.end()
+        while found := pattern.search(self.text, self._end_of(_PLAIN_IN_GROUP, position)):
+            position = found.end()
+            if found["quote"]:
+                literal = _LITERAL.match(self.text, found.start())
+                closing = self._closing_quote(literal) if literal else None
+                position = closing.end() if closing else len(self.text)
+            elif found["next"]:
+                if is_form:
+                    return found.start()
+            else:
+                depth += 1 if found["opening"] else -1
+                if not depth:
+                    return found.start()
+        return len(self.text)
+
+    def _end_of_text(self, start: int) -> int:
+        for found in _TEXT_END.finditer(self.text, start):
+            is_soft = found["soft"] and found.start() >= self.last_parameter
+            if found["end"] or is_soft or (found["quote"] and self._is_around(found, start)):
+                return found.start()
+        return len(self.text)
+
+    def _is_around(self, quote: re.Match[str], start: int) -> bool:
+        """Whether a quote closes one that was opened before a text, and does not belong to the text."""
+        follows = self.text[quote.end() : quote.end() + 1]
+        is_escaped_in_text = quote["backslashes"] and follows.isspace()
+        return self.first_quotes[quote["quote"]] < start and not follows.isalnum() and not is_escaped_in_text
 
 
-def _masked_value(text: str, name: re.Match[str]) -> tuple[str, int]:
-    """What is shown for the value that follows a private name, and where the value ends."""
-    opening = _OPENING.match(text, name.end())
-    if opening is None or name["encoded"]:
-        end_of_value = _END_OF_ENCODED_VALUE if name["encoded"] else _END_OF_SCALAR if name["key"] else _END_OF_VALUE
-        end = _position(end_of_value, text, name.end())
-        value = text[name.end() : end]
-        return (value if value in ("", "None", "null") else HIDDEN), end
-    if opening[2]:
-        end = _end_of_string(text, opening)
-        # What is cut off has no closing quote.
-        closing = opening[1] + opening[2] if text.endswith(opening[2], opening.end(), end) else ""
-        return f"{opening[0]}{HIDDEN if end > opening.end() + len(closing) else ''}{closing}", end
-    found = _LIST.match(text, opening.end())
-    return f"{opening[0]}{HIDDEN}", len(text) if found is None else found.end()
+def _hide_number(found: re.Match[str]) -> str:
+    run, plus = found[0], found["plus"] or found["encoded_plus"]
+    if len(run) - len(plus) < _FEWEST_DIGITS:
+        return run
+    length = _length_of_number(run)
+    digits = _ENCODINGS.sub(" ", run[len(plus) : length])
+    first, count = _FIRST_DIGITS.match(digits), sum(map(str.isdigit, digits))
+    in_a_row = len(first["digits"]) if first else 0
+    is_sum = digits[:1] == " " and in_a_row == count
+    if (
+        is_sum
+        or count < _FEWEST_DIGITS
+        or (in_a_row < _FEWEST_DIGITS and (count < _FEWEST_APART or _is_offset(digits, found)))
+    ):
+        return run
+    return f"+{HIDDEN}{run[length:]}"
 
 
-def _end_of_string(text: str, opening: re.Match[str]) -> int:
-    """Where a quoted text ends, its closing quote included. Those within it have more backslashes before them."""
-    escapes = len(opening[1])
-    position = opening.end()
-    while (position := text.find(opening[2], position)) >= 0:
-        before = position
-        while text[before - 1] == "\\" and before > opening.end():
-            before -= 1
-        backslashes = position - before
-        position += 1
-        if backslashes <= escapes if escapes else backslashes % 2 == 0:
-            return position
-    return len(text)
+def _is_offset(digits: str, found: re.Match[str]) -> bool:
+    """Whether a plus begins the offset of a time, such as `+0800`, and not a country code."""
+    if digits[0] == "0":
+        return not digits.startswith("00")
+    before = found.string[max(0, found.start() - 16) : found.start()]
+    return _OFFSET.match(digits) is not None and _TIME_BEFORE.search(before) is not None
 
 
-def _position(end: re.Pattern[str], text: str, start: int) -> int:
-    found = end.search(text, start)
-    return len(text) if found is None else found.start()
+def _length_of_number(run: str) -> int:
+    """How much of digits and what stands between them is a number: up to the last two in a row, or to a date."""
+    date = _DATE.search(run)
+    if date and "+" not in run[date.end() :]:
+        run = run[: date.start()]
+    last = _UP_TO_LAST_DIGITS.match(run)
+    return last.end() if last else 0
 
 
 class MaskingFilter(logging.Filter):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from .kinds import Origin, Proof, Route
@@ -27,6 +28,13 @@ SET_ASIDE = ".refused"
 
 # What a file is called while it is written; a crash may leave it, and then nobody was told that it is kept.
 UNFINISHED = ".part"
+
+
+# What a file holds of an arrival, as JSON reads it.
+_TYPES = {
+    **dict.fromkeys(("uuid", "received_at", "route", "query", "body", "remote_addr", "account", "proof"), str),
+    **dict.fromkeys(("headers", "pass_on", "problems"), dict),
+}
 
 
 def keep(arrival: Arrival, folder: Path) -> Path:
@@ -72,12 +80,15 @@ def unfinished(folder: Path) -> Iterator[Path]:
 
 
 def load(path: Path) -> Arrival:
-    """Read an arrival back. Raises ValueError where the file is not one of the spool's."""
+    """Read an arrival back. Raises ValueError if the file is not one of the spool's, OSError if it cannot be opened."""
+    if path.exists() and not path.is_file():
+        # A pipe would wait for a writer for ever.
+        raise ValueError(f"{path.name} is not a file.")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
         return Arrival(
             **{
-                **held,
+                **_checked(held),
                 "uuid": UUID(held["uuid"]),
                 "received_at": datetime.fromisoformat(held["received_at"]),
                 "route": Route(held["route"]),
@@ -88,6 +99,12 @@ def load(path: Path) -> Arrival:
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path.name} is not a file of the spool.") from error
+
+
+def _checked(held: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(held[name], kind) for name, kind in _TYPES.items()):
+        raise TypeError("A value is of another type than it was written as.")
+    return held
 
 
 def drop(path: Path) -> None:

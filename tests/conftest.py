@@ -35,6 +35,7 @@ if DATABASE != "sqlite":
         "test_floors.py",
         "test_imports.py",
         "test_kinds.py",
+        "test_linear_time.py",
         "test_masking.py",
         "test_packaging.py",
         "test_page.py",

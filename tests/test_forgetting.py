@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -422,6 +424,109 @@ def test_file_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "b.refused").write_text("from nobody")
 
     assert forgotten().unreadable == ["a.refused"]
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _nested(path: Path) -> None:
+    path.write_text('{"a":' + "[" * 200_000)
+
+
+def _nested_and_whole(path: Path) -> None:
+    path.write_text('{"a":' + "[" * 200_000 + "]" * 200_000 + "}")
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere"))
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _not_utf_8(path: Path) -> None:
+    path.write_bytes(b'{"query": "\xff"}')
+
+
+def _damaged(path: Path) -> None:
+    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    path.write_text(spool._dump(one)[:-2])
+
+
+def _of_other_types(path: Path) -> None:
+    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    path.write_text(json.dumps({**json.loads(spool._dump(one)), "query": 7}))
+
+
+def _half_a_character(path: Path) -> None:
+    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    path.write_text(json.dumps({**json.loads(spool._dump(one)), "query": "\ud800"}))
+
+
+def _huge_number(path: Path) -> None:
+    path.write_text('{"query": ' + "1" * 1_000_000 + "}")
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("ending", [".json", ".refused"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        _folder,
+        _nested,
+        _nested_and_whole,
+        _dangling,
+        _link_to_itself,
+        _not_utf_8,
+        _damaged,
+        _of_other_types,
+        _half_a_character,
+        _huge_number,
+        _pipe,
+    ],
+)
+def test_what_cannot_be_read_in_the_spool_is_named_and_the_rest_is_done(
+    make: Callable[[Path], None], ending: str, folder: Path
+) -> None:
+    folder.mkdir()
+    make(folder / f"00{ending}")
+    _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
+
+    report = forgotten()
+
+    assert (report.files, report.unreadable) == (1, [f"00{ending}"])
+    assert spool.load(path).body == b"txn_ref=AA-SI-1&msg=&from=&to="
+
+
+def test_file_that_cannot_be_opened_is_named_and_the_rest_is_done(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, locked = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
+    spooled(folder, txn_ref="AA-SI-2", msg="hello", from_=BOB, to=OURS)
+    read_text = Path.read_text
+
+    def read(path: Path, *arguments: Any, **options: Any) -> str:
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_text(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", read)
+
+    report = forgotten()
+
+    assert (report.files, report.unreadable) == (1, [locked.name])
+
+
+def test_folder_named_as_what_a_crash_left_is_named(folder: Path) -> None:
+    (folder / "old.part").mkdir(parents=True)
+    os.utime(folder / "old.part", (0, 0))
+
+    assert forgotten().unreadable == ["old.part"]
 
 
 def test_file_that_a_crash_has_left_half_written_goes(folder: Path) -> None:

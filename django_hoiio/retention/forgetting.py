@@ -37,7 +37,7 @@ class Forgotten:
     transactions: int = 0
     # Rows out of which the number alone was taken.
     mentions: int = 0
-    # Files of the spool, and the names of those that mention the number and cannot be read.
+    # Files of the spool, and the names of those that cannot be read and may mention the number.
     files: int = 0
     unreadable: list[str] = field(default_factory=list)
 

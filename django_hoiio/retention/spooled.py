@@ -25,15 +25,15 @@ class Spooled:
 
     # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
     arrivals: set[UUID] = field(default_factory=set)
-    # The names of those that mention it, or may mention it, and cannot be read or written.
+    # The names of those that cannot be read, and may mention it.
     unreadable: list[str] = field(default_factory=list)
 
 
 def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> Spooled:
-    """Take the numbers out of each file of the spool, in its place."""
+    """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
     done = Spooled()
     for path in spool.unfinished(folder):
-        _drop_what_a_crash_left(path)
+        _drop_what_a_crash_left(path, done)
     _forget_in(progress(list(spool.waiting(folder)), "spool"), spellings, done)
     # After the others: what is set aside meanwhile is found here.
     _forget_in(spool.refused(folder), spellings, done)
@@ -42,26 +42,37 @@ def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> S
 
 def _forget_in(paths: Iterable[Path], spellings: Spellings, done: Spooled) -> None:
     for path in paths:
-        try:
-            _forget_in_file(path, spellings, done)
-        except OSError as error:
-            # What is gone is in the database by now, where it is found later.
-            if not isinstance(error, FileNotFoundError) or path.is_symlink():
-                done.unreadable.append(path.name)
+        _forget_in_file(path, spellings, done)
 
 
 def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
     try:
         arrival = spool.load(path)
-    except ValueError:
-        if spellings.are_in(path.read_text(encoding="utf-8", errors="replace")):
+        rest = without(arrival, spellings)
+    except FileNotFoundError:
+        # What is gone is in the database by now, where it is found later; a broken link is not gone.
+        if path.is_symlink():
             done.unreadable.append(path.name)
-        return
-    rest = without(arrival, spellings)
-    if rest != arrival:
-        # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
-        spool.write(rest, path)
-        done.arrivals.add(arrival.uuid)
+    except (OSError, ValueError, RecursionError):
+        if _may_be_mentioned_in(path, spellings):
+            done.unreadable.append(path.name)
+    else:
+        if rest != arrival:
+            # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
+            spool.write(rest, path)
+            done.arrivals.add(arrival.uuid)
+
+
+def _may_be_mentioned_in(path: Path, spellings: Spellings) -> bool:
+    """Whether a file that is no arrival may mention one of the numbers: only in plain text can they be looked for."""
+    if not path.is_file():
+        return True
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return True
+    # A body is kept in Base64, which hides what it says if the rest of the file is damaged.
+    return text.lstrip()[:1] in ("{", "[") or spellings.are_in(text)
 
 
 def without(arrival: Arrival, spellings: Spellings) -> Arrival:
@@ -86,10 +97,11 @@ def without(arrival: Arrival, spellings: Spellings) -> Arrival:
     )
 
 
-def _drop_what_a_crash_left(path: Path) -> None:
+def _drop_what_a_crash_left(path: Path, done: Spooled) -> None:
     try:
-        is_left = path.stat().st_mtime < time.time() - LEFT_AFTER
+        if path.lstat().st_mtime < time.time() - LEFT_AFTER:
+            spool.drop(path)
     except FileNotFoundError:
         return
-    if is_left:
-        spool.drop(path)
+    except OSError:
+        done.unreadable.append(path.name)

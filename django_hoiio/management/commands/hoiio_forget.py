@@ -65,6 +65,6 @@ class Command(BaseCommand):
             f" numbers out of {report.mentions} more rows and {report.files} files of the spool."
         )
         for name in report.unreadable:
-            self.stderr.write(f"{name} in the spool mentions a number and cannot be read; look at it, and delete it.")
+            self.stderr.write(f"{name} in the spool cannot be read and may mention a number; look at it and delete it.")
         if report.unreadable:
             sys.exit(1)
