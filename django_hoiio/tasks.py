@@ -121,12 +121,12 @@ class _NetworkQueue:
         return False
 
     def _failure(self, function: Callable[[], None]) -> BaseException | None:
-        until = time.monotonic() + conf.TASK_TIMEOUT
         try:
+            until = time.monotonic() + conf.TASK_TIMEOUT
             if not self._is_free.acquire(timeout=_rest_of(until)):
                 return TimeoutError()
             return self._start(function).result(timeout=_rest_of(until))
-        # Python 3.10 has two kinds of TimeoutError; a server may also refuse another thread.
+        # Too late, no thread to be had, or a TASK_TIMEOUT that is no number.
         except Exception as error:
             return error
 
