@@ -35,6 +35,7 @@ setup(
             "djangorestframework>=3.16",
             "docutils>=0.21",
             "drf-spectacular>=0.28",
+            "gevent>=24.10",
             "gunicorn>=23.0",
             "hypothesis>=6.122",
             "pytest>=8.3",

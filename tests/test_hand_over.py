@@ -371,8 +371,6 @@ print(queue.call(lambda: None, 1), queue.call(lambda: time.sleep(30), 2), len(ti
 
 
 def test_gevent_goes_on_with_other_requests_while_a_caller_waits() -> None:
-    pytest.importorskip("gevent")
-
     run = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT],
         cwd=Path(__file__).parent.parent,
