@@ -35,6 +35,7 @@ setup(
             "djangorestframework>=3.16",
             "docutils>=0.21",
             "drf-spectacular>=0.28",
+            "gevent>=24.10",
             "gunicorn>=23.0",
             "hypercorn>=0.17",
             "hypothesis>=6.122",
@@ -54,9 +55,10 @@ setup(
         # The read API, and its OpenAPI schema.
         "api": ["django-filter>=25.1", "djangorestframework>=3.16"],
         "openapi": ["django-filter>=25.1", "djangorestframework>=3.16", "drf-spectacular>=0.28"],
-        # Workers for receivers: with a queue in the database, and with one in Redis.
+        # Workers for receivers: with a queue in the database, with one in Redis, and with Celery's.
         "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
         "rq": ["django-tasks-rq>=0.12"],
+        "celery": ["celery[redis]>=5.4", "django-tasks>=0.12", "django-tasks-fennel>=0.1"],
         # Drives the telephone in an installed chromium; Playwright's own browsers are not needed.
         "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
         # Asks the read API for whatever its schema allows. Pinned, because each release finds something new.

@@ -66,6 +66,12 @@ class HoiioSettings:
         return attempts
 
     @property
+    def TASK_TIMEOUT(self) -> float:
+        """How many seconds the hand-over of a notification to a task queue over the network may take."""
+        seconds: float = self.given.get("TASK_TIMEOUT", 1.0)
+        return seconds
+
+    @property
     def SPOOL_DIR(self) -> Path | None:
         """Where notifications wait while the database is away."""
         folder = self.given.get("SPOOL_DIR")
@@ -138,6 +144,7 @@ KEYS: dict[str, tuple[tuple[type, ...], object]] = {
     "REQUIRE_PROOF": ((bool,), True),
     "DISPATCH": ((str,), "inline"),
     "MAX_ATTEMPTS": ((int,), 5),
+    "TASK_TIMEOUT": ((float, int), 1.0),
     "SPOOL_DIR": ((str, Path, type(None)), "/var/spool/hoiio"),
     "RETENTION_DAYS": ((dict,), {"sms_received": (30, 365)}),
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),

@@ -13,13 +13,10 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils.module_loading import import_string
 
-from .conf import conf
-from .kinds import Kind
-from .models import RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
+from .models import CLAIM, CLOCK_TOLERANCE, RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
-from .recording import CLAIM, mark_as_told
+from .recording import mark_as_told
 from .recording.committing import has_hidden_transaction
 from .signals import BY_NAME, Listener, listeners_of
 
@@ -36,31 +33,6 @@ UNFINISHED = "The process that was to call this receiver ended before it was don
 
 # Stands before the traceback while a receiver is run again, and stays there where its process ends.
 RUNNING = "The receiver was called again and has not come back: it still runs, or its process ended. Before that:\n\n"
-
-
-def dispatch(notification: Notification, row: Transaction | None, *, ivr: bool = True) -> None:
-    """Have each receiver of the notification's signals called once. Never raises.
-
-    With `ivr=False`, those of an interactive call are left alone: nobody waits for the next step any more.
-    """
-    is_ivr = Kind(notification.kind).is_ivr
-    if notification.dispatched_at is not None or (is_ivr and not ivr):
-        return
-    if conf.DISPATCH == "task" and not is_ivr:
-        _enqueue(notification)
-    else:
-        tell(notification, row)
-
-
-def _enqueue(notification: Notification) -> None:
-    """Hand the notification to a worker together with its claim, which only one of them can take over."""
-    try:
-        import_string("django_hoiio.tasks.tell").enqueue(notification.pk, str(notification.claimed_until))
-    # Whatever the queue raises; the notification stays untold, and the recovery finds it.
-    except Exception as error:
-        logger.error(
-            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
-        )
 
 
 def tell(notification: Notification, row: Transaction | None) -> None:
@@ -82,6 +54,20 @@ def claim(notification: Notification) -> bool:
     untold = rows.filter(pk=notification.pk, dispatched_at=None, blanked_at=None)
     claimed_until = datetime.now(timezone.utc) + CLAIM
     return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
+
+
+def release(notification: Notification) -> None:
+    """Let the claim run out now, so that the next `hoiio_recover` dispatches the notification. Never raises.
+
+    If another process has taken over the claim, it stays with that process.
+    """
+    rows = Notification.objects.using(notification._state.db)
+    claimed = rows.filter(pk=notification.pk, dispatched_at=None, claimed_until=notification.claimed_until)
+    try:
+        claimed.update(claimed_until=datetime.now(timezone.utc))
+    # Without the release the claim runs out by itself.
+    except Error as error:
+        logger.error("The claim of notification %s could not be released: %s.", notification.pk, type(error).__name__)
 
 
 def _call(
@@ -176,8 +162,7 @@ def hand_to_ledger(notification: Notification) -> bool:
     using = notification._state.db
     with transaction.atomic(using=using):
         rows = Notification.objects.using(using).filter(pk=notification.pk, blanked_at=None)
-        untold = rows.filter(dispatched_at=None, claimed_until__lt=now)
-        if not untold.update(dispatched_at=now, claimed_until=None):
+        if not rows.undispatched().unclaimed(now).update(dispatched_at=now, claimed_until=None):
             return False
         ReceiverFailure.objects.using(using).bulk_create(
             [
@@ -244,10 +229,13 @@ def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
 
 
 def _is_running(failure: ReceiverFailure, now: datetime) -> bool:
-    begun = failure.failed_at if failure.traceback.startswith(RUNNING) else None
-    return begun is not None and begun + CLAIM > now
+    return failure.traceback.startswith(RUNNING) and _is_within(CLAIM, failure.failed_at, now)
 
 
 def _is_resting(failure: ReceiverFailure, now: datetime) -> bool:
-    rest = FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1)
-    return failure.failed_at is not None and failure.failed_at + rest > now
+    return _is_within(FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1), failure.failed_at, now)
+
+
+def _is_within(span: timedelta, begun: datetime | None, now: datetime) -> bool:
+    """Whether the span is not over yet; one that begins in the future was written by a wrong clock, and is over."""
+    return begun is not None and now - span < begun <= now + CLOCK_TOLERANCE

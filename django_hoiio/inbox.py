@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from .dispatch import dispatch
+import logging
+
+from .conf import conf
+from .dispatch import release, tell
+from .kinds import Kind
+from .models import Notification
 from .parsing import Arrival, parse
 from .recording import Recorded, record
+
+logger = logging.getLogger(__name__)
 
 
 def receive(arrival: Arrival, *, ivr: bool = True) -> Recorded:
@@ -14,5 +21,29 @@ def receive(arrival: Arrival, *, ivr: bool = True) -> Recorded:
     """
     recorded = record(arrival, parse(arrival))
     if recorded.is_untold:
-        dispatch(recorded.notification, recorded.transaction, ivr=ivr)
+        _dispatch(recorded, ivr=ivr)
     return recorded
+
+
+def _dispatch(recorded: Recorded, *, ivr: bool) -> None:
+    """Have the receivers run, here or in a worker. Those of an interactive call never wait for a queue."""
+    if Kind(recorded.notification.kind).is_ivr:
+        if ivr:
+            tell(recorded.notification, recorded.transaction)
+    elif conf.DISPATCH == "task":
+        _hand_over(recorded.notification)
+    else:
+        tell(recorded.notification, recorded.transaction)
+
+
+def _hand_over(notification: Notification) -> None:
+    try:
+        # Django 5.2 has no tasks without django-tasks.
+        from .tasks import hand_over
+    except ImportError as error:
+        logger.error(
+            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
+        )
+        release(notification)
+    else:
+        hand_over(notification)

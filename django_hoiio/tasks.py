@@ -1,6 +1,21 @@
-"""Tells receivers from a worker of Django's Tasks. Loaded by name, and only where `DISPATCH` asks for it."""
+"""The task that runs receivers in a worker, and the bounded hand-over of notifications to the queue of its backend.
+
+A broker may accept connections and never answer. A hand-over over the network therefore runs in a thread, and the
+caller waits `TASK_TIMEOUT` for it at most.
+"""
 
 from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeAlias
+
+from django.db import connections
 
 try:
     from django.tasks import task
@@ -8,9 +23,28 @@ except ImportError:
     # Django 5.2 has the same as a package of its own.
     from django_tasks import task  # type: ignore[import-not-found, no-redef, unused-ignore]
 
-from .dispatch import claim
+from .conf import conf
+from .dispatch import claim, release
 from .dispatch import tell as tell_receivers
 from .models import Notification
+
+logger = logging.getLogger(__name__)
+
+# How many seconds a process skips the queue after a hand-over that failed or took too long.
+PAUSE = 30.0
+
+# Modules of the backends that need no network: they write to the database, run the task at once, or do nothing.
+IN_PLACE = (
+    "django_tasks_db",
+    "django_tasks.backends.database",
+    "django_tasks.backends.dummy",
+    "django_tasks.backends.immediate",
+    "django.tasks.backends.dummy",
+    "django.tasks.backends.immediate",
+)
+
+# The exception that a call raised, if any.
+_Result: TypeAlias = "Future[BaseException | None]"
 
 
 @task()
@@ -20,3 +54,119 @@ def tell(notification_pk: int, claimed_until: str) -> None:
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
     if notification is not None and claim(notification):
         tell_receivers(notification, notification.transaction)
+
+
+def hand_over(notification: Notification) -> None:
+    """Put the notification into the queue together with its claim, which one worker alone can take over. Never raises.
+
+    If the queue does not take it in time, the claim is released: `hoiio_recover` dispatches the notification, and a
+    task that reaches the queue later does nothing.
+    """
+
+    def enqueue() -> None:
+        tell.enqueue(notification.pk, str(notification.claimed_until))
+
+    try:
+        if is_in_place(tell.get_backend()):
+            enqueue()
+            return
+    # A backend may raise anything, and so may the look for it.
+    except Exception as error:
+        logger.error(
+            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
+        )
+    else:
+        if _network_queue().call(enqueue, notification.pk):
+            return
+    release(notification)
+
+
+def is_in_place(backend: object) -> bool:
+    """Whether the backend is called on the thread and the database connection of the caller."""
+    modules = [base.__module__ for base in type(backend).__mro__]
+    return any(module == name or module.startswith(f"{name}.") for module in modules for name in IN_PLACE)
+
+
+class _NetworkQueue:
+    """Calls a queue over the network from one daemon thread, one call at a time; skips it for a while after a failure.
+
+    Locks and threads are made when they are needed, because gevent may replace their classes after the import.
+    """
+
+    def __init__(self) -> None:
+        # Held from before a call is given to the thread until the thread is done with it.
+        self._is_free = threading.Lock()
+        self._has_call = threading.Semaphore(0)
+        self._calls: deque[tuple[Callable[[], None], _Result]] = deque()
+        self._thread: threading.Thread | None = None
+        self._skipped_until = 0.0
+
+    def call(self, function: Callable[[], None], notification_pk: int) -> bool:
+        """Call the function within `TASK_TIMEOUT`; False if it failed, took longer, or was skipped."""
+        if time.monotonic() < self._skipped_until:
+            return False
+        failure = self._failure(function)
+        if failure is None:
+            return True
+        # One line for each pause, even if several callers waited.
+        if time.monotonic() >= self._skipped_until:
+            self._skipped_until = time.monotonic() + PAUSE
+            logger.error(
+                "Notification %s could not be handed to the task queue: %s. The queue is skipped for %d seconds;"
+                " hoiio_recover dispatches what arrives meanwhile.",
+                notification_pk,
+                type(failure).__name__,
+                PAUSE,
+            )
+        return False
+
+    def _failure(self, function: Callable[[], None]) -> BaseException | None:
+        try:
+            until = time.monotonic() + conf.TASK_TIMEOUT
+            if not self._is_free.acquire(timeout=_rest_of(until)):
+                return TimeoutError()
+            return self._start(function).result(timeout=_rest_of(until))
+        # Too late, no thread to be had, or a TASK_TIMEOUT that is no number.
+        except Exception as error:
+            return error
+
+    def _start(self, function: Callable[[], None]) -> _Result:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="django_hoiio.tasks", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None
+                self._is_free.release()
+                raise
+        result: _Result = Future()
+        self._calls.append((function, result))
+        self._has_call.release()
+        return result
+
+    def _run(self) -> None:
+        while self._has_call.acquire():
+            function, result = self._calls.popleft()
+            failure: BaseException | None = None
+            try:
+                function()
+            # Also SystemExit: it must end neither this thread nor the server.
+            except BaseException as error:
+                failure = error
+            # A backend may have asked the database, on a connection of this thread.
+            connections.close_all()
+            self._is_free.release()
+            result.set_result(failure)
+
+
+def _rest_of(until: float) -> float:
+    """The seconds that are left, never negative: a lock takes that for no limit at all."""
+    return max(0.0, until - time.monotonic())
+
+
+# By process: a thread does not survive a fork.
+_network_queues: dict[int, _NetworkQueue] = {}
+
+
+def _network_queue() -> _NetworkQueue:
+    return _network_queues.setdefault(os.getpid(), _NetworkQueue())

@@ -1,6 +1,7 @@
 """Settings of the processes that tests/test_tasks.py starts, on the database that the tests have made.
 
-`HOIIO_TEST_QUEUE` chooses the queue: db (django-tasks-db), rq (django-tasks-rq), immediate or dummy.
+`HOIIO_TEST_QUEUE` chooses the queue: db (django-tasks-db), rq (django-tasks-rq), celery (django-tasks-fennel), immediate
+or dummy. `HOIIO_TEST_BROKER` is the URL of the broker of the second and third.
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ _TASKS = "django.tasks" if django.VERSION >= (6,) else "django_tasks"
 _BACKENDS = {
     "db": "django_tasks_db.DatabaseBackend",
     "rq": "django_tasks_rq.RQBackend",
+    "celery": "django_tasks_fennel.CeleryBackend",
     "immediate": f"{_TASKS}.backends.immediate.ImmediateBackend",
     "dummy": f"{_TASKS}.backends.dummy.DummyBackend",
 }
-_APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"]}
+_APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"], "celery": ["django_tasks_fennel"]}
 
 # Without the sandbox, which a project whose tasks are run by workers has no use for.
 ROOT_URLCONF = "django_hoiio.urls"
-HOIIO = {"REQUIRE_PROOF": False, "DISPATCH": "task"}
+HOIIO = {
+    "REQUIRE_PROOF": False,
+    "DISPATCH": "task",
+    "TASK_TIMEOUT": float(os.environ.get("HOIIO_TEST_TIMEOUT", "1")),
+}
 TASKS = {"default": {"BACKEND": _BACKENDS[_QUEUE], "QUEUES": [os.environ.get("HOIIO_TEST_QUEUE_NAME", "default")]}}
-RQ_QUEUES = {"default": {"URL": os.environ.get("HOIIO_TEST_REDIS", "")}}
+RQ_QUEUES = {"default": {"URL": os.environ.get("HOIIO_TEST_BROKER", "")}}
+CELERY_BROKER_URL = os.environ.get("HOIIO_TEST_BROKER", "")
 
 INSTALLED_APPS = [*INSTALLED_APPS, *_APPS.get(_QUEUE, []), "tests.tasks_app.ListeningConfig"]
 if _TASKS == "django_tasks":

@@ -513,6 +513,15 @@ def test_attempt_is_committed_before_it_is_made_also_where_requests_are_atomic()
 # Tell what was never told.
 
 
+def test_claim_that_a_wrong_clock_set_far_ahead_is_not_left_to_its_process(heard: list[Any]) -> None:
+    (kept,) = left_untold(f"{STATUS}1")
+    Notification.objects.update(claimed_until=now() + timedelta(days=400))
+    heard.clear()
+
+    assert said(act(staff("dispatch"), "dispatch", [kept])) == ["1 notification was told. Receivers: 2 mended."]
+    assert [arguments["notification"] for _, arguments in heard] == [kept, kept]
+
+
 def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: list[Any]) -> None:
     free, claimed, told = left_untold(*[f"{STATUS}{number}" for number in range(3)])
     Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + recording.CLAIM)

@@ -27,7 +27,7 @@ from django_hoiio.admin.standing import Figure
 from django_hoiio.admin.transactions import SmsAdmin
 from django_hoiio.conf import conf
 from django_hoiio.kinds import Kind, Origin, Traffic
-from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.models import CLAIM, Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
 
 from .conftest import arrival
@@ -248,6 +248,15 @@ def test_nothing_has_come_yet(root: Client) -> None:
     assert "<svg" not in page.content.decode().partition("hoiio-dashboard")[2].partition('id="content-main"')[0]
 
 
+def test_claim_far_ahead_counts_as_never_told(root: Client) -> None:
+    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered")
+    Notification.objects.update(received_at=NOW + 400 * DAY, dispatched_at=None, claimed_until=NOW + 400 * DAY)
+
+    shown = figures(root)["Never told"]
+
+    assert (shown.value, shown.command, shown.is_alarming) == ("1", "hoiio_recover", True)
+
+
 def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> None:
     came("txn_ref=AA-C-1&from=%2B6591231111&call_state=ringing", route="ivr", ago=DAY)
     came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=queued", ago=DAY)
@@ -256,7 +265,7 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
     came("txn_ref=AA-F-1&dest=%2B6591231111&fax_status=ongoing", ago=DAY)
     told, untold, claimed, *_rest = Notification.objects.order_by("pk")
     Notification.objects.filter(pk=untold.pk).update(dispatched_at=None, claimed_until=NOW - DAY)
-    Notification.objects.filter(pk=claimed.pk).update(dispatched_at=None, claimed_until=NOW + DAY)
+    Notification.objects.filter(pk=claimed.pk).update(dispatched_at=None, claimed_until=NOW + CLAIM)
     ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.ring", failed_at=NOW)
     ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.bill", mended_at=NOW)
 
@@ -535,7 +544,7 @@ def test_what_waits_is_found_through_indexes() -> None:
 
     asked = {
         "hoiio_sms_final": Sms.objects.overdue(),
-        "hoiio_notification_claimed": Notification.objects.undispatched().filter(claimed_until__lt=NOW),
+        "hoiio_notification_claimed": Notification.objects.undispatched().unclaimed(NOW),
     }
 
     assert [name for name, rows in asked.items() if name not in rows.order_by()[:1001].explain()] == []

@@ -40,6 +40,7 @@ def test_good_settings_pass(settings: Any) -> None:
         "REQUIRE_PROOF": True,
         "DISPATCH": "task",
         "MAX_ATTEMPTS": 7,
+        "TASK_TIMEOUT": 0.5,
         "SPOOL_DIR": Path("/var/spool/hoiio"),
         "RETENTION_DAYS": {
             "sms_received": (30, 365),
@@ -215,6 +216,29 @@ def test_odd_dispatch_is_an_error(settings: Any) -> None:
             "Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
         )
     ]
+
+
+@pytest.mark.parametrize("timeout", [0, 0.0, -1, -0.5, 61, float("inf"), float("nan")])
+def test_time_out_of_the_hand_over_that_makes_no_sense_is_an_error(settings: Any, timeout: float) -> None:
+    assert errors(settings, {"TASK_TIMEOUT": timeout}) == [
+        (
+            "django_hoiio.E018",
+            f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it is a number of seconds above 0, and 60 at most.",
+            "Write 'TASK_TIMEOUT': 1.0.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("key", ["TASK_TIMEOUT", "MAX_ATTEMPTS", "CALLS_PER_MINUTE"])
+def test_true_is_not_taken_for_a_number(settings: Any, key: str) -> None:
+    (found,) = errors(settings, {key: True})
+
+    assert (found[0], f"HOIIO[{key!r}] is of type bool; it needs " in found[1]) == ("django_hoiio.E003", True)
+
+
+@pytest.mark.parametrize("timeout", [1, 0.05, 60])
+def test_time_out_of_the_hand_over_may_be_whole_or_not(settings: Any, timeout: float) -> None:
+    assert errors(settings, {"TASK_TIMEOUT": timeout}) == []
 
 
 def test_missing_spool_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:

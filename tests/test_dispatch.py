@@ -11,7 +11,8 @@ import pytest
 from django.db import DatabaseError, Error, IntegrityError, connection, transaction
 from django.dispatch import Signal
 
-from django_hoiio import dispatch, inbox
+from django_hoiio import inbox
+from django_hoiio.kinds import Origin
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
 
@@ -358,12 +359,13 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
     assert Notification.objects.get(pk=kept.pk).dispatched_at is not None
 
 
-def test_dispatch_of_what_was_told_tells_nobody_again() -> None:
+def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> None:
     sms_status.connect(witness)
-    kept = receive()
+    delivery = arrival("any", "", STATUS, origin=Origin.SPOOL)
+    inbox.receive(delivery)
     called.clear()
 
-    dispatch.dispatch(kept, None)
+    inbox.receive(delivery)
 
     assert called == []
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, OperationalError
 
 from django_hoiio import inbox, recording, recovery, spool
-from django_hoiio.dispatch import Outcome, claim, hand_to_ledger, run_again
+from django_hoiio.dispatch import RUNNING, Outcome, claim, hand_to_ledger, run_again
 from django_hoiio.kinds import Origin
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import Arrival
@@ -204,6 +204,58 @@ def test_notification_whose_claim_still_runs_is_not_taken() -> None:
     Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
 
     assert hand_to_ledger(kept) is False
+
+
+FAR = timedelta(days=400)
+
+
+def test_claim_that_a_wrong_clock_set_far_ahead_has_run_out(heard: list[Any]) -> None:
+    kept = left_untold()
+    Notification.objects.update(received_at=now() + FAR, claimed_until=now() + FAR)
+    heard.clear()
+
+    report = recover()
+
+    assert [(name, arguments["attempt"]) for name, arguments in heard] == [
+        ("sms_status", 2),
+        ("notification_received", 2),
+    ]
+    assert report.told == 1
+    kept.refresh_from_db()
+    assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_taken"),
+    [
+        (timedelta(seconds=-1), True),
+        (timedelta(seconds=5), False),
+        (recording.CLAIM, False),
+        (recording.CLAIM + timedelta(seconds=30), False),
+        (recording.CLAIM + timedelta(minutes=5), True),
+        (FAR, True),
+    ],
+)
+def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool) -> None:
+    kept = left_untold()
+    Notification.objects.update(claimed_until=now() + ahead)
+
+    assert hand_to_ledger(kept) is is_taken
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), FAR])
+@pytest.mark.parametrize("traceback", ["", RUNNING])
+def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
+    heard: list[Any], ahead: timedelta, traceback: str
+) -> None:
+    left_untold()
+    recover()
+    heard.clear()
+    ReceiverFailure.objects.update(mended_at=None, failed_at=now() + ahead, traceback=f"{traceback}before")
+
+    report = recover()
+
+    assert (report.receivers, len(heard)) == ({Outcome.MENDED: 2}, 2)
 
 
 def test_claim_is_given_once_for_the_state_that_was_seen() -> None:

@@ -1,6 +1,8 @@
 """Receivers that run in the real worker of a real queue, each in a process of its own.
 
 `HOIIO_TEST_RQ=1` also runs them with RQ, on a Redis that the tests start: `-e ".[test,rq]"` and `redis-server`.
+`HOIIO_TEST_CELERY=1` runs them with Celery, on that Redis and on a RabbitMQ that the tests start: `-e ".[test,celery]"`,
+`redis-server` and `rabbitmq-server`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,9 +30,11 @@ from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 
 from .conftest import FORM, arrival
+from .faults.processes import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+needs_celery = pytest.mark.skipif(not os.environ.get("HOIIO_TEST_CELERY"), reason="HOIIO_TEST_CELERY is not set")
 needs_rq = pytest.mark.skipif(not os.environ.get("HOIIO_TEST_RQ"), reason="HOIIO_TEST_RQ is not set")
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +42,8 @@ STATUS = "txn_ref=AA-S-1&sms_status=delivered"
 GATHER = "txn_ref=AA-C-1&session=S1&digits=1"
 
 DB_WORKER = ("db_worker", "--no-startup-delay")
+# As one process, so that the receivers run in the worker itself.
+CELERY_WORKER = ("-m", "celery", "-A", "django_tasks_fennel.app", "worker", "--pool=solo", "--queues=default")
 RQ_WORKER = ("rqworker", "default", "--job-class", "django_tasks_rq.Job", "--burst")
 
 POST = f"""
@@ -65,6 +72,8 @@ class Project:
             "HOIIO_TEST_NAME": str(connection.settings_dict["NAME"]),
             "HOIIO_TEST_QUEUE": queue,
             "HOIIO_TEST_HEARD": str(self._heard),
+            # The first hand-over of a process also imports the client of the broker.
+            "HOIIO_TEST_TIMEOUT": "20",
             "PYTHONPATH": str(ROOT),
             **environment,
         }
@@ -172,6 +181,43 @@ def redis() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="module")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A RabbitMQ of one's own: its URL and its process."""
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    port, distribution = free_port(), free_port()
+    (folder / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n", encoding="utf-8")
+    (folder / "plugins").write_text("[].", encoding="utf-8")
+    environ = {
+        **os.environ,
+        "HOME": str(folder),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_MNESIA_BASE": str(folder),
+        "RABBITMQ_NODENAME": f"hoiio_{port}@localhost",
+    }
+    server = subprocess.Popen(
+        ["/usr/lib/rabbitmq/bin/rabbitmq-server"], env=environ, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        wait_until(lambda: is_listening(port))
+        yield f"amqp://guest:guest@127.0.0.1:{port}//", server
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=60)
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def wait_until(holds: Callable[[], object]) -> None:
     for _ in range(300):
         if holds():
@@ -183,6 +229,13 @@ def wait_until(holds: Callable[[], object]) -> None:
 def is_told(notification: Notification) -> bool:
     notification.refresh_from_db()
     return notification.dispatched_at is not None and notification.claimed_until is None
+
+
+def not_handed_over(notification: Notification, error: str) -> str:
+    return (
+        f"Notification {notification.pk} could not be handed to the task queue: {error}. The queue is skipped for 30"
+        " seconds; hoiio_recover dispatches what arrives meanwhile.\n"
+    )
 
 
 # With django-tasks-db.
@@ -317,8 +370,7 @@ def test_notification_that_the_queue_did_not_take_waits_for_the_recovery(project
 
     assert logged == f"Notification {kept.pk} could not be handed to the task queue: ImproperlyConfigured.\n"
     assert (is_told(kept), here.heard, here.tasks()) == (False, [], [])
-    assert "took up 0 that were never told" in here.manage("hoiio_recover")[0]
-    assert "took up 1 that were never told; receivers: 2 mended," in here.recover_later()
+    assert "took up 1 that were never told; receivers: 2 mended," in here.manage("hoiio_recover")[0]
     assert (is_told(kept), here.attempts) == (True, [2])
 
 
@@ -402,10 +454,14 @@ def test_backend_without_a_worker_is_a_warning(project: MakeProject, queue: str,
     assert "identified 1 issue " in logged
 
 
-def test_queue_with_a_worker_is_fine(project: MakeProject) -> None:
-    printed, logged = project().manage("check", "--fail-level=WARNING")
+def test_queue_in_the_database_is_reported_as_in_place(project: MakeProject) -> None:
+    _, logged = project().manage("check", "--fail-level=WARNING")
 
-    assert (printed, logged) == ("System check identified no issues (0 silenced).\n", "")
+    assert (
+        "?: (django_hoiio.I002) Notifications are handed over to django_tasks_db.backend.DatabaseBackend in place,"
+        " through the database.\n"
+    ) in logged
+    assert "identified 1 issue " in logged
 
 
 def test_queues_that_lack_ours_are_an_error(project: MakeProject) -> None:
@@ -422,7 +478,7 @@ def test_queues_that_lack_ours_are_an_error(project: MakeProject) -> None:
 
 @needs_rq
 def test_rq_worker_tells_what_was_posted(project: MakeProject, redis: tuple[str, Any]) -> None:
-    here = project("rq", HOIIO_TEST_REDIS=redis[0])
+    here = project("rq", HOIIO_TEST_BROKER=redis[0])
     kept, _ = here.post()
 
     assert (is_told(kept), here.heard) == (False, [])
@@ -437,7 +493,7 @@ def test_rq_worker_tells_what_was_posted(project: MakeProject, redis: tuple[str,
 
 @needs_rq
 def test_two_rq_workers_with_the_same_notification_tell_it_once(project: MakeProject, redis: tuple[str, Any]) -> None:
-    here = project("rq", HOIIO_TEST_REDIS=redis[0], HOIIO_TEST_SECONDS="3")
+    here = project("rq", HOIIO_TEST_BROKER=redis[0], HOIIO_TEST_SECONDS="3")
     kept, _ = here.post()
     here.enqueue(kept)
 
@@ -453,20 +509,72 @@ def test_notification_that_came_while_redis_was_away_waits_for_the_recovery(
     project: MakeProject, redis: tuple[str, subprocess.Popen[bytes]]
 ) -> None:
     url, server = redis
-    here = project("rq", HOIIO_TEST_REDIS=url)
+    here = project("rq", HOIIO_TEST_BROKER=url)
     server.kill()
     server.wait()
 
     kept, logged = here.post()
 
-    assert logged == f"Notification {kept.pk} could not be handed to the task queue: ConnectionError.\n"
+    assert logged == not_handed_over(kept, "ConnectionError")
     assert not is_told(kept)
-    assert "took up 1 that were never told; receivers: 2 mended," in here.recover_later()
+    assert "took up 1 that were never told; receivers: 2 mended," in here.manage("hoiio_recover")[0]
     assert (is_told(kept), here.attempts) == (True, [2])
 
 
 @needs_rq
-def test_rq_is_a_queue_with_a_worker(project: MakeProject, redis: tuple[str, Any]) -> None:
-    printed, logged = project("rq", HOIIO_TEST_REDIS=redis[0]).manage("check", "--fail-level=WARNING")
+def test_rq_is_reported_as_a_queue_over_the_network(project: MakeProject, redis: tuple[str, Any]) -> None:
+    _, logged = project("rq", HOIIO_TEST_BROKER=redis[0]).manage("check", "--fail-level=WARNING")
 
-    assert (printed, logged) == ("System check identified no issues (0 silenced).\n", "")
+    assert (
+        "?: (django_hoiio.I001) Notifications are handed over to django_tasks_rq.backend.RQBackend over the network,"
+        " each within 20 s.\n"
+    ) in logged
+    assert "identified 1 issue " in logged
+
+
+# With Celery.
+
+
+def worked_by_celery(here: Project, notification: Notification) -> None:
+    """Run a Celery worker until it has dispatched the notification, and end it."""
+    worker = here.start(*CELERY_WORKER)
+    wait_until(lambda: is_told(notification))
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=60)
+
+
+@needs_celery
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_celery_worker_dispatches_what_was_posted(
+    project: MakeProject, request: pytest.FixtureRequest, broker: str
+) -> None:
+    url = request.getfixturevalue(broker)[0]
+    # Celery's name for a socket of Redis.
+    here = project("celery", HOIIO_TEST_BROKER=url.replace("unix://", "redis+socket://"))
+    kept, logged = here.post()
+
+    assert (is_told(kept), here.heard, logged) == (False, [], "")
+    worked_by_celery(here, kept)
+
+    assert [(each["sms_status"], each["attempt"]) for each in here.heard] == [("delivered", 1)]
+
+
+@needs_celery
+def test_task_that_celery_delivers_twice_runs_the_receivers_once(project: MakeProject, redis: tuple[str, Any]) -> None:
+    here = project("celery", HOIIO_TEST_BROKER=redis[0].replace("unix://", "redis+socket://"))
+    kept, _ = here.post()
+    here.enqueue(kept)
+
+    worked_by_celery(here, kept)
+
+    assert here.attempts == [1]
+
+
+@needs_celery
+def test_celery_is_reported_as_a_queue_over_the_network(project: MakeProject) -> None:
+    here = project("celery", HOIIO_TEST_BROKER="amqp://127.0.0.1:1//")
+
+    assert (
+        "?: (django_hoiio.I001) Notifications are handed over to django_tasks_fennel.backend.CeleryBackend over the"
+        " network, each within 20 s.\n"
+    ) in here.manage("check")[1]

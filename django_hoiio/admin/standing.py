@@ -60,7 +60,7 @@ def _ago(moment: datetime, now: datetime) -> str:
 
 
 def _untold(url: str, now: datetime) -> Figure:
-    rows = Notification.objects.undispatched().filter(claimed_until__lt=now)
+    rows = Notification.objects.undispatched().unclaimed(now)
     return _alarm(_("Never told"), _count(rows), f"{url}?untold=yes", command="hoiio_recover")
 
 

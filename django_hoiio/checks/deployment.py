@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Warning
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..conf import conf
 from ..notify_urls import is_loopback
@@ -33,9 +34,18 @@ W007 = Warning(
 
 W008 = Warning(
     "Each notification opens a connection to the database of its own: CONN_MAX_AGE is 0.",
-    hint="Write 'CONN_MAX_AGE': None for that database, or 'OPTIONS': {'pool': True} for PostgreSQL under ASGI.",
+    hint="Write 'CONN_MAX_AGE': None for that database, or 'OPTIONS': {'pool': {'timeout': 5}} for PostgreSQL under ASGI.",
     id="django_hoiio.W008",
 )
+
+
+# What each database needs in its OPTIONS, so that one that does not answer does not keep the server waiting.
+_TIMEOUTS = {
+    "postgresql": {"connect_timeout": 5},
+    "mysql": {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5},
+}
+# Seconds. Servers end a request, or their worker, after 30.
+_LONGEST_WAIT = 10
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -47,6 +57,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         *_useless_spool(),
         *([W007] if is_loopback(conf.API_URL) else []),
         *([] if _keeps_its_connection() else [W008]),
+        *_missing_timeouts(),
     ]
 
 
@@ -67,6 +78,33 @@ def _useless_spool() -> list[CheckMessage]:
     ]
 
 
+def _missing_timeouts() -> list[CheckMessage]:
+    """A database that hangs is given up in time."""
+    connection = _database()
+    options = connection.settings_dict["OPTIONS"]
+    missing = {
+        name: seconds
+        for name, seconds in _TIMEOUTS.get(connection.vendor, {}).items()
+        if not 0 < float(options.get(name) or 0) <= _LONGEST_WAIT
+    }
+    pool = options.get("pool")
+    if pool and float(pool.get("timeout", 30) if isinstance(pool, Mapping) else 30) > _LONGEST_WAIT:
+        missing["pool"] = {**(pool if isinstance(pool, Mapping) else {}), "timeout": 5}
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"Notifications may be lost while the database {connection.alias!r} hangs: it is waited for too long.",
+            hint=f"Add to its OPTIONS: {', '.join(f'{name!r}: {value!r}' for name, value in missing.items())}",
+            id="django_hoiio.W011",
+        )
+    ]
+
+
+def _database() -> BaseDatabaseWrapper:
+    return connections[router.db_for_write(apps.get_model("django_hoiio", "Notification"))]
+
+
 def _keeps_its_connection() -> bool:
-    database = connections[router.db_for_write(apps.get_model("django_hoiio", "Notification"))].settings_dict
+    database = _database().settings_dict
     return database["CONN_MAX_AGE"] != 0 or "pool" in database["OPTIONS"]

@@ -48,7 +48,7 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     for key, value in given.items():
         if key not in KEYS:
             yield _unknown_key(key)
-        elif not isinstance(value, KEYS[key][0]):
+        elif not _is_of_type(value, KEYS[key][0]):
             yield _wrong_type(key, value)
     url = given.get("PUBLIC_URL")
     if isinstance(url, str) and not _is_absolute(url):
@@ -65,6 +65,9 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         yield from unusable_retention(given["RETENTION_DAYS"])
     if given.get("DISPATCH", "inline") not in ("inline", "task"):
         yield _odd_dispatch(given["DISPATCH"])
+    timeout = given.get("TASK_TIMEOUT", 1)
+    if _is_of_type(timeout, KEYS["TASK_TIMEOUT"][0]) and not 0 < timeout <= LONGEST_TIMEOUT:
+        yield _odd_timeout(timeout)
     for key, least in _LEAST.items():
         if isinstance(given.get(key), type(least)) and given[key] < least:
             yield _too_little(key, given[key])
@@ -72,6 +75,15 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 # A reconciliation with less would ask for ever, or never.
 _LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "CALLS_PER_MINUTE": 1}
+
+
+# Seconds. A caller who waits longer is not bounded in practice: Hoiio and the web server give up earlier.
+LONGEST_TIMEOUT = 60
+
+
+def _is_of_type(value: object, types: tuple[type, ...]) -> bool:
+    """Whether the value is of one of the types; `True` is no number here."""
+    return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
 
 
 def _unknown_key(key: str) -> CheckMessage:
@@ -163,4 +175,12 @@ def _too_little(key: str, value: object) -> CheckMessage:
         f"HOIIO[{key!r}] is {value!r}; it is {_LEAST[key]!r} at least.",
         hint=f"Write {key!r}: {KEYS[key][1]!r}.",
         id="django_hoiio.E011",
+    )
+
+
+def _odd_timeout(timeout: float) -> CheckMessage:
+    return Error(
+        f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it is a number of seconds above 0, and {LONGEST_TIMEOUT} at most.",
+        hint=f"Write 'TASK_TIMEOUT': {KEYS['TASK_TIMEOUT'][1]!r}.",
+        id="django_hoiio.E018",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -15,11 +15,29 @@ from ..parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 from .querysets import KeptQuerySet
 from .transactions import MODELS, Call, Sms, Transaction
 
+# How long one process alone may call the receivers of a notification.
+CLAIM = timedelta(minutes=5)
+
+# How far the clocks of the servers may differ.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
 
 class NotificationQuerySet(KeptQuerySet["Notification"]):
     def undispatched(self) -> NotificationQuerySet:
         """Those whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)
+
+    def unclaimed(self, now: datetime) -> NotificationQuerySet:
+        """Those whose claim has run out.
+
+        A claim that ends later than a new one would was written by a clock that was wrong, and has run out too.
+        """
+        latest = now + CLAIM + CLOCK_TOLERANCE
+        return self.filter(Q(claimed_until__lt=now) | Q(claimed_until__gt=latest))
+
+    def claimed(self, now: datetime) -> NotificationQuerySet:
+        """Those that a process may be working on."""
+        return self.filter(claimed_until__range=(now, now + CLAIM + CLOCK_TOLERANCE))
 
     def older_than(self, moment: datetime) -> NotificationQuerySet:
         return self.filter(received_at__lt=moment)

@@ -19,13 +19,13 @@ from django.utils.functional import cached_property
 
 from ..database_errors import Failure, classify
 from ..kinds import Origin
-from ..models import Notification, Transaction
+from ..models import CLAIM, Notification, Transaction
 from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
 from .patience import Crossed, patiently
 from .queueing import Queued
-from .raw import CLAIM, insert_of, pk_of, row_of, update_as_told
+from .raw import insert_of, pk_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
 from .tables import Row, instance_of
 

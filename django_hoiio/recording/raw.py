@@ -6,21 +6,18 @@ And the way back, from the row to the arrival that it was made from.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
 from ..kinds import Origin, Proof, Route
-from ..models import Notification
+from ..models import CLAIM, Notification
 from ..parsing import Arrival, Parsed
 from ..parsing.parameters import PARAMETERS
 from ..signals import listeners_of
 from .tables import Statement, table_of
-
-# How long the process that keeps a notification alone may tell its receivers.
-CLAIM = timedelta(minutes=5)
 
 # The problems that were found at the door and cannot be found again in what is kept.
 OF_THE_DOOR = ("proof", "signature")

@@ -156,7 +156,7 @@ def _quarantine(path: Path, error: Exception) -> None:
 
 def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
     now = datetime.now(timezone.utc)
-    untold = Notification.objects.where_written().undispatched().filter(claimed_until__lt=now, blanked_at=None)
+    untold = Notification.objects.where_written().undispatched().unclaimed(now).filter(blanked_at=None)
     if not ivr:
         untold = untold.exclude(kind__in=IVR_KINDS)
     for notification in progress(untold.order_by("received_at", "pk"), "untold"):

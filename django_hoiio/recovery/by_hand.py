@@ -53,8 +53,8 @@ def tell_untold(notifications: NotificationQuerySet) -> Done:
     """
     done, turn, now = Done(), Turn(SECONDS), datetime.now(timezone.utc)
     untold = notifications.undispatched()
-    done.claimed = untold.filter(claimed_until__gte=now).count()
-    for notification in turn.rows(untold.filter(claimed_until__lt=now)):
+    done.claimed = untold.claimed(now).count()
+    for notification in turn.rows(untold.unclaimed(now)):
         if not hand_to_ledger(notification):
             done.claimed += 1
             continue

@@ -1,0 +1,382 @@
+"""The hand-over of notifications to a queue over the network: bounded, one at a time, and skipped after a failure."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from django_hoiio import inbox, tasks
+from django_hoiio.checks import check_tasks
+from django_hoiio.models import Notification
+from django_hoiio.recovery import recover
+from django_hoiio.signals import ivr_gather, sms_status
+
+from . import queues
+from .conftest import arrival
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STATUS = "txn_ref=AA-S-1&sms_status=delivered"
+GATHER = "txn_ref=AA-C-1&session=S1&digits=1"
+TIMEOUT = 0.2
+
+called: list[tuple[str, int]] = []
+
+
+def note(notification: Notification, attempt: int, **kwargs: Any) -> None:
+    called.append((notification.kind, attempt))
+
+
+@pytest.fixture(autouse=True)
+def _queue(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A queue over the network that works, a receiver, and a process that has handed over nothing yet."""
+    settings.TASKS = {"default": {"BACKEND": "tests.queues.NetworkBackend"}}
+    settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": TIMEOUT}
+    monkeypatch.setattr(tasks, "_network_queues", {})
+    for signal in (sms_status, ivr_gather):
+        signal.connect(note, dispatch_uid="tests.hand_over")
+    queues.behaviour[0] = queues.accept
+    for noted in (called, queues.enqueued, queues.threads):
+        noted.clear()
+    yield
+    for signal in (sms_status, ivr_gather):
+        signal.disconnect(dispatch_uid="tests.hand_over")
+
+
+@pytest.fixture
+def hanging() -> Iterator[threading.Event]:
+    """A queue that does not answer until the event is set."""
+    answers = threading.Event()
+
+    def hang() -> None:
+        answers.wait(30)
+
+    queues.behaviour[0] = hang
+    yield answers
+    answers.set()
+
+
+def receive(said: str = STATUS) -> Notification:
+    return inbox.receive(arrival("any", "", said)).notification
+
+
+def not_handed_over(notification: Notification, error: str) -> str:
+    return (
+        f"Notification {notification.pk} could not be handed to the task queue: {error}. The queue is skipped for 30"
+        " seconds; hoiio_recover dispatches what arrives meanwhile."
+    )
+
+
+def fail() -> None:
+    raise ConnectionRefusedError("amqp://guest:secret@broker")
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let the clock of the hand-over be ahead."""
+    monotonic = time.monotonic
+    monkeypatch.setattr(tasks.time, "monotonic", lambda: monotonic() + seconds)
+
+
+def wait_until_enqueued(number: int) -> None:
+    until = time.monotonic() + 30
+    while len(queues.enqueued) < number:
+        assert time.monotonic() < until, "nothing was enqueued"
+        time.sleep(0.01)
+
+
+def test_queue_that_works_gets_the_notification_and_its_claim() -> None:
+    kept = receive()
+
+    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+    assert called == []
+    kept.refresh_from_db()
+    assert kept.dispatched_at is None
+
+
+def test_one_daemon_thread_hands_over_all_notifications() -> None:
+    for _ in range(3):
+        receive()
+
+    (thread,) = set(queues.threads)
+    assert (thread.daemon, thread is threading.current_thread()) == (True, False)
+
+
+def test_thread_that_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive()
+    dead = threading.Thread()
+    monkeypatch.setattr(tasks._network_queue(), "_thread", dead)
+
+    receive()
+
+    assert len(queues.enqueued) == 2
+
+
+def test_thread_that_cannot_start_is_a_failure_and_not_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        receive()
+    later(monkeypatch, 31)
+    kept = receive()
+
+    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+
+
+@pytest.mark.parametrize(("behaviour", "error"), [(fail, "ConnectionRefusedError"), (leave, "SystemExit")])
+def test_queue_that_fails_is_skipped_and_logged_once_without_secrets(
+    caplog: pytest.LogCaptureFixture, behaviour: Any, error: str
+) -> None:
+    queues.behaviour[0] = behaviour
+
+    first, *_ = [receive(f"txn_ref=AA-S-{number}&sms_status=delivered") for number in range(3)]
+
+    assert len(queues.threads) == 1
+    assert [record.getMessage() for record in caplog.records] == [not_handed_over(first, error)]
+    assert "secret" not in caplog.text
+
+
+def test_what_the_queue_did_not_take_is_dispatched_by_the_next_recovery() -> None:
+    queues.behaviour[0] = fail
+    for number in range(3):
+        receive(f"txn_ref=AA-S-{number}&sms_status=delivered")
+
+    report = recover()
+
+    assert (report.told, called) == (3, [("sms_status", 2)] * 3)
+
+
+def test_queue_is_tried_again_after_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    queues.behaviour[0] = fail
+    receive()
+    queues.behaviour[0] = queues.accept
+    with monkeypatch.context() as patched:
+        later(patched, 29)
+        receive()
+        assert queues.enqueued == []
+    later(monkeypatch, 31)
+
+    kept = receive()
+
+    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+
+
+def test_queue_that_hangs_is_logged_once_and_its_notification_is_left_to_the_recovery(
+    hanging: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = receive()
+    receive()
+
+    assert [record.getMessage() for record in caplog.records] == [not_handed_over(first, "TimeoutError")]
+    assert len(queues.threads) == 1
+    assert recover().told == 2
+
+
+def test_callers_who_wait_for_the_same_thread_are_bounded_together(hanging: threading.Event) -> None:
+    def hand_over(number: int) -> None:
+        tasks.hand_over(Notification(pk=number, kind="sms_status"))
+        connection.close()
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hand_over, range(8)))
+
+    # One after the other, they would take eight time-outs.
+    assert time.monotonic() - begun < 5 * TIMEOUT + 1
+    assert len(queues.threads) == 1
+
+
+def test_queue_that_still_hangs_after_the_pause_is_given_no_second_call(
+    hanging: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receive()
+    later(monkeypatch, 31)
+
+    receive()
+
+    assert len(queues.threads) == 1
+    assert len(caplog.records) == 2
+
+
+def test_task_that_reaches_the_queue_after_the_time_out_runs_no_receiver(hanging: threading.Event) -> None:
+    receive()
+    recover()
+    hanging.set()
+    wait_until_enqueued(1)
+
+    tasks.tell.func(*queues.enqueued[0])
+
+    assert called == [("sms_status", 2)]
+
+
+def test_task_that_a_worker_began_in_time_keeps_its_claim_after_a_time_out(
+    hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Notification] = []
+    released = tasks.release
+
+    def release_late(notification: Notification) -> None:
+        # The worker was quicker than the caller who gave up.
+        tasks.tell.func(notification.pk, str(notification.claimed_until))
+        released(notification)
+        kept.append(notification)
+
+    monkeypatch.setattr(tasks, "release", release_late)
+    receive()
+
+    assert recover().told == 0
+    assert called == [("sms_status", 1)]
+    kept[0].refresh_from_db()
+    assert (kept[0].dispatched_at is None, kept[0].claimed_until) == (False, None)
+
+
+def test_caller_on_the_telephone_never_waits_for_the_queue(hanging: threading.Event) -> None:
+    receive(GATHER)
+
+    assert (called, queues.threads) == ([("ivr_gather", 1)], [])
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "soon", None])
+def test_nonsense_as_time_out_neither_raises_nor_waits_for_ever(
+    hanging: threading.Event, settings: Any, timeout: object
+) -> None:
+    settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": timeout}
+
+    receive()
+
+    assert recover().told == 1
+
+
+def test_connections_of_the_thread_are_closed_also_after_the_time_out(hanging: threading.Event) -> None:
+    seen: list[Any] = []
+
+    def hang_and_ask() -> None:
+        hanging.wait(30)
+        queues.ask_the_database()
+        seen.append(connection.connection)
+
+    queues.behaviour[0] = hang_and_ask
+    receive()
+    hanging.set()
+    wait_until_enqueued(1)
+    # Free again, so the thread has tidied up.
+    assert tasks._network_queue()._is_free.acquire(timeout=30)
+
+    (opened,) = seen
+    with pytest.raises(Exception, match=r"closed|2006"):
+        opened.cursor().execute("SELECT 1")
+
+
+def test_signal_handler_of_a_server_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stop(BaseException):
+        pass
+
+    def stop(*args: object, **kwargs: object) -> None:
+        raise Stop
+
+    monkeypatch.setattr(tasks.Future, "result", stop)
+
+    with pytest.raises(Stop):
+        receive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_process_has_a_thread_of_its_own(hanging: threading.Event) -> None:
+    tasks.hand_over(Notification(pk=1, kind="sms_status"))
+    reading, writing = os.pipe()
+
+    child = os.fork()
+    if child == 0:
+        queues.behaviour[0] = queues.accept
+        taken = tasks._network_queue().call(queues.accept, 1)
+        os.write(writing, b"taken" if taken else b"not taken")
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reading, 100) == b"taken"
+    os.close(reading)
+    os.close(writing)
+
+
+# Which backends are called in place.
+
+
+@pytest.mark.parametrize(
+    ("module", "in_place"),
+    [
+        ("django_tasks_db.backend", True),
+        ("django_tasks.backends.database.backend", True),
+        ("django_tasks.backends.immediate", True),
+        ("django.tasks.backends.dummy", True),
+        ("django_tasks_rq.backend", False),
+        ("django_tasks_fennel.backend", False),
+        ("django_tasks_dbx.backend", False),
+        ("shop.queue", False),
+    ],
+)
+def test_backend_is_called_in_place_if_it_or_its_base_needs_no_network(module: str, in_place: bool) -> None:
+    base = type("Backend", (), {"__module__": module})
+    derived = type("OwnBackend", (base,), {"__module__": "shop.queue"})
+
+    assert (tasks.is_in_place(base()), tasks.is_in_place(derived())) == (in_place, in_place)
+
+
+def test_check_says_that_an_unknown_backend_is_bounded() -> None:
+    (found,) = check_tasks(None)
+
+    assert (found.id, found.msg, found.is_serious()) == (
+        "django_hoiio.I001",
+        "Notifications are handed over to tests.queues.NetworkBackend over the network, each within 0.2 s.",
+        False,
+    )
+
+
+# Under gevent.
+
+UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import threading, time
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django_hoiio"], HOIIO={"TASK_TIMEOUT": 0.2}, USE_TZ=True)
+django.setup()
+import gevent
+from django_hoiio import tasks
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        time.sleep(0.01)
+gevent.spawn(tick)
+queue = tasks._network_queue()
+print(queue.call(lambda: None, 1), queue.call(lambda: time.sleep(30), 2), len(ticks) > 5)
+"""
+
+
+def test_gevent_goes_on_with_other_requests_while_a_caller_waits() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert run.stdout == "True False True\n", run.stderr
