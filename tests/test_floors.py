@@ -14,8 +14,8 @@ APP = Path(django_hoiio.__file__).parent
 # From the ground up; what stands in one tuple may not import one another either, but for what stands before it.
 FLOORS = (
     ("kinds", "conf", "signals", "exceptions", "progress"),
-    ("parsing", "verification", "notify_urls", "masking"),
-    ("models", "paging", "veils", "searching", "recording", "spool", "retention"),
+    ("parsing", "verification", "notify_urls", "masking", "logs"),
+    ("models", "receivers", "paging", "veils", "searching", "recording", "spool", "retention"),
     ("dispatch", "tasks", "inbox", "recovery", "client", "reconciliation", "ivr"),
     ("checks", "views", "admin", "api", "sandbox", "testing", "management", "templatetags"),
     ("urls", "apps"),
