@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -10,20 +9,27 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .models import CLAIM, CLOCK_TOLERANCE, RECEIVER_LENGTH, Notification, ReceiverFailure, Transaction
+from .logs import get_logger, masked_exception
+from .models import CLAIM, CLOCK_TOLERANCE, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
+from .receivers import Receiver, connected, receivers_of
 from .recording import mark_as_told
 from .recording.committing import has_hidden_transaction
-from .signals import BY_NAME, Listener, listeners_of
+from .signals import BY_NAME, receiver_failed
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # The names under which receivers get the row that was brought up to date.
 ROWS = ("call", "sms", "fax")
+
+# The parameters of which no word reaches the log, not even as part of the message of an exception.
+PRIVATE = ("msg", "from", "to", "dest", "dest1", "dest2", "number", "digits", "record_url", "monitor_url", "fax_url")
+
+# The last characters of a traceback that are stored: what was raised stands at its end.
+MAX_TRACEBACK = 100_000
 
 # How long a failed receiver rests before it is run again: this long after its first failure, then each time longer.
 FIRST_REST = timedelta(minutes=1)
@@ -39,10 +45,11 @@ def tell(notification: Notification, row: Transaction | None) -> None:
     """Call each receiver of the notification's signals, and mark it as told. Never raises."""
     noted = True
     called = []
-    for name, listener in listeners_of(notification.facts, Notification):
-        failure = _call(listener, name, notification, row, attempt=1)
-        noted &= failure is None or _note(notification, name, listener.label, failure)
-        called.append((name, _ledger_name(listener.label)))
+    for signal_name, receiver in receivers_of(notification.facts, Notification):
+        name = receiver.name
+        error = _call(receiver, name, signal_name, notification, row, attempt=1)
+        noted &= error is None or _record(notification, signal_name, name, error)
+        called.append((signal_name, name))
     # What could not be noted stays untold, so that it is told again rather than forgotten.
     if noted:
         _mark_as_told(notification, called)
@@ -71,28 +78,39 @@ def release(notification: Notification) -> None:
 
 
 def _call(
-    listener: Listener, signal_name: str, notification: Notification, row: Transaction | None, *, attempt: int
-) -> str | None:
-    """Call one receiver; its traceback where it failed."""
+    receiver: Receiver,
+    name: str,
+    signal_name: str,
+    notification: Notification,
+    row: Transaction | None,
+    *,
+    attempt: int,
+) -> BaseException | None:
+    """Run one receiver; return what it raised."""
     rows: dict[str, Transaction | None] = dict.fromkeys(ROWS)
     if row is not None:
         rows[row._meta.model_name or ""] = row
-    receiver = async_to_sync(listener.receiver) if listener.is_async else listener.receiver
     signal = BY_NAME[signal_name]
     try:
         with _on_its_own(str(notification._state.db)):
-            receiver(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
+            receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server, nor keep the others from being called.
     except BaseException as error:
-        logger.error(
-            "Receiver %s of %s failed for notification %s: %s.",
-            listener.label,
-            signal_name,
-            notification.pk,
-            type(error).__name__,
-        )
-        return storable(traceback.format_exc())
+        _log_failure(error, name, signal_name, notification)
+        return error
     return None
+
+
+def _log_failure(error: BaseException, name: str, signal_name: str, notification: Notification) -> None:
+    logger.error(
+        "Receiver %s of %s failed for notification %s: %s.",
+        name,
+        signal_name,
+        notification.pk,
+        type(error).__name__,
+        exc_info=masked_exception(error, [str(notification.params.get(parameter, "")) for parameter in PRIVATE]),
+        extra={"receiver": name, "signal": signal_name},
+    )
 
 
 def _on_its_own(using: str) -> AbstractContextManager[Any]:
@@ -132,25 +150,41 @@ def _mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str
 # The ledger.
 
 
-def _note(notification: Notification, signal_name: str, label: str, failure: str) -> bool:
-    """Enter a failed receiver in the ledger; False where the database does not take it."""
+def _record(notification: Notification, signal_name: str, name: str, error: BaseException) -> bool:
+    """Store and report that a receiver failed; return false if the database does not take it."""
     try:
-        ReceiverFailure.objects.using(notification._state.db).update_or_create(
+        failure, _ = ReceiverFailure.objects.using(notification._state.db).update_or_create(
             notification=notification,
             signal=signal_name,
-            receiver=_ledger_name(label),
-            defaults={"attempts": 1, "traceback": failure, "failed_at": datetime.now(timezone.utc)},
+            receiver=name,
+            defaults={"attempts": 1, "traceback": _traceback(error), "failed_at": datetime.now(timezone.utc)},
         )
-    except Error as error:
+    except Error as refusal:
         logger.error(
-            "A failed receiver of notification %s could not be noted: %s.", notification.pk, type(error).__name__
+            "A failed receiver of notification %s could not be noted: %s.", notification.pk, type(refusal).__name__
         )
         return False
+    _report(failure, error)
     return True
 
 
-def _ledger_name(label: str) -> str:
-    return label[:RECEIVER_LENGTH]
+def _traceback(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    # An exception may refuse to be printed.
+    except Exception:
+        text = type(error).__name__
+    return storable(text[-MAX_TRACEBACK:])
+
+
+def _report(failure: ReceiverFailure, error: BaseException) -> None:
+    """Send `receiver_failed`. A receiver of it that fails is logged, and changes nothing else."""
+    for receiver in connected(receiver_failed, Notification):
+        try:
+            with _on_its_own(str(failure._state.db)):
+                receiver.run(signal=receiver_failed, sender=Notification, failure=failure, exception=error)
+        except BaseException as another:
+            _log_failure(another, receiver.name, "receiver_failed", failure.notification)
 
 
 def hand_to_ledger(notification: Notification) -> bool:
@@ -169,22 +203,22 @@ def hand_to_ledger(notification: Notification) -> bool:
                 ReceiverFailure(
                     notification=notification,
                     signal=name,
-                    receiver=_ledger_name(listener.label),
+                    receiver=receiver.name,
                     attempts=1,
                     traceback=UNFINISHED,
                 )
-                for name, listener in listeners_of(notification.facts, Notification)
+                for name, receiver in receivers_of(notification.facts, Notification)
             ],
             ignore_conflicts=True,
         )
     return True
 
 
-def _listener(failure: ReceiverFailure) -> Listener | None:
-    """The receiver that failed; `None` where it, or its signal, is there no more."""
+def _receiver(failure: ReceiverFailure) -> Receiver | None:
+    """Find the receiver that failed; `None` if it, or its signal, is no longer there."""
     signal = BY_NAME.get(failure.signal)
-    listeners = signal.listeners(Notification) if signal else ()
-    return next((each for each in listeners if _ledger_name(each.label) == failure.receiver), None)
+    receivers = connected(signal, Notification) if signal else ()
+    return next((receiver for receiver in receivers if receiver.name == failure.receiver), None)
 
 
 class Outcome(Enum):
@@ -211,8 +245,8 @@ def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
         return Outcome.TAKEN
     if rests and _is_resting(failure, now):
         return Outcome.RESTING
-    listener = _listener(failure)
-    if listener is None:
+    receiver = _receiver(failure)
+    if receiver is None:
         return Outcome.DISCONNECTED
     ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
     attempt, before = failure.attempts + 1, failure.traceback.removeprefix(RUNNING)
@@ -220,11 +254,14 @@ def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
     if not ledger.filter(attempts=failure.attempts, mended_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
-    error = _call(listener, failure.signal, notification, notification.transaction, attempt=attempt)
+    row = notification.transaction
+    error = _call(receiver, failure.receiver, failure.signal, notification, row, attempt=attempt)
     if error is None:
         ledger.update(mended_at=datetime.now(timezone.utc), traceback=before)
         return Outcome.MENDED
-    ledger.filter(attempts=attempt).update(traceback=error, failed_at=datetime.now(timezone.utc))
+    failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), datetime.now(timezone.utc)
+    ledger.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
+    _report(failure, error)
     return Outcome.FAILED
 
 

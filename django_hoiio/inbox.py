@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 from .conf import conf
 from .dispatch import release, tell
 from .kinds import Kind
+from .logs import get_logger
 from .models import Notification
 from .parsing import Arrival, parse
 from .recording import Recorded, record
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def receive(arrival: Arrival, *, ivr: bool = True) -> Recorded:

@@ -8,52 +8,96 @@ Every receiver gets
 * `call`, `sms`, `fax`: the row of that model which the notification brought up to date, the other two `None`;
   all three are `None` where the notification names no transaction.
 
-Receivers run after the commit and outside any transaction. One that fails is noted in the ledger and stops no other.
+Receivers run after the commit and outside any transaction. One that fails is recorded as a `ReceiverFailure`, reported
+by `receiver_failed`, and stops no other.
 """
 
 from __future__ import annotations
 
+import functools
 import weakref
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from django.dispatch import Signal
-from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]  # the stubs lack it
 
 from .kinds import Kind
 
+# A partial may contain itself.
+MAX_PARTIALS = 100
 
-class Listener(NamedTuple):
-    """A receiver under the name by which the ledger knows it."""
 
-    label: str
-    receiver: Callable[..., Any]
-    is_async: bool
+class Identity(NamedTuple):
+    """Identify a receiver that has no `dispatch_uid`."""
+
+    owner: int
+    function: int
+
+
+class StandIn:
+    """Stand in the list of a signal for a receiver whose attributes Django must not read.
+
+    Django asks each receiver whether it is a method or a coroutine function, and a mock or a proxy may answer anything.
+    """
+
+    def __init__(self, receiver: Any, *, weak: bool) -> None:
+        self._receiver = receiver
+        self._is_weak = weak
+        if weak:
+            is_method = type(receiver) is MethodType
+            self._receiver = weakref.WeakMethod(receiver) if is_method else weakref.ref(receiver)
+            # Lives as long as the receiver, so that Django's own weak reference to this object ends with it.
+            weakref.finalize(receiver.__self__ if is_method else receiver, _let_go, self).atexit = False
+
+    @property
+    def receiver(self) -> Any:
+        """The receiver; `None` if nothing else holds it any more."""
+        return self._receiver() if self._is_weak else self._receiver
+
+    def __call__(self, **arguments: Any) -> Any:
+        return self.receiver(**arguments)
 
 
 class NotificationSignal(Signal):
-    """A Django signal that can name its receivers."""
+    """A Django signal to which any object can be connected."""
 
-    def listeners(self, sender: object) -> Iterator[Listener]:
-        """Yield the receivers that are alive and listen to `sender`, in the order in which they were connected."""
-        wanted = (NONE_ID, _make_id(sender))
-        # A copy, because a receiver may connect another. Django 5.2 keeps (key, receiver, is_async), 6.0 and later
-        # (key, receiver, sender, is_async).
-        for (uid, listens_to), reference, *_, is_async in list(self.receivers):
-            receiver = reference() if isinstance(reference, weakref.ReferenceType) else reference
-            if receiver is not None and listens_to in wanted:
-                named = uid != _make_id(receiver)
-                yield Listener(str(uid) if named else _label(receiver), receiver, is_async)
+    def connect(
+        self, receiver: Callable[..., Any], sender: object = None, weak: bool = True, dispatch_uid: Any = None
+    ) -> None:
+        uid = dispatch_uid or _identity(receiver)
+        if _is_plain(receiver):
+            super().connect(receiver, sender, weak, uid)
+        else:
+            super().connect(StandIn(receiver, weak=weak), sender, weak, uid)
+
+    def disconnect(
+        self, receiver: Callable[..., Any] | None = None, sender: object = None, dispatch_uid: Any = None
+    ) -> bool:
+        return super().disconnect(None, sender, dispatch_uid or _identity(receiver))
 
 
-def _label(receiver: Any) -> str:
-    """Name a receiver by module and qualified name, also a partial or a callable object."""
-    while hasattr(receiver, "func"):
-        receiver = receiver.func
-    if not hasattr(receiver, "__qualname__"):
-        receiver = type(receiver)
-    return f"{receiver.__module__}.{receiver.__qualname__}"
+def _identity(receiver: object) -> Identity:
+    # A bound method is a new object each time.
+    if type(receiver) is MethodType:
+        return Identity(id(receiver.__self__), id(receiver.__func__))
+    return Identity(id(receiver), 0)
+
+
+def _is_plain(receiver: object) -> bool:
+    """Tell whether reading the attributes of a receiver runs no foreign code."""
+    for _ in range(MAX_PARTIALS):
+        if type(receiver) is MethodType:
+            receiver = receiver.__func__
+        elif type(receiver) is functools.partial:
+            receiver = receiver.func
+        else:
+            break
+    return type(receiver) in (FunctionType, BuiltinFunctionType)
+
+
+def _let_go(stand_in: StandIn) -> None:
+    """Do nothing: that the receiver is gone is enough."""
 
 
 # Any notification at all, after the signal of its kind.
@@ -114,6 +158,10 @@ ivr_ended = NotificationSignal()
 # Nothing in the notification says what it is. Look at it in the admin.
 unknown = NotificationSignal()
 
+# A receiver of one of these signals raised, the first time or when it was retried. Its receivers get `sender` (the
+# class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception` (what was raised).
+receiver_failed = NotificationSignal()
+
 SIGNALS = {
     Kind.CALL_ENDED: call_ended,
     Kind.SMS_RECEIVED: sms_received,
@@ -136,20 +184,8 @@ SIGNALS = {
 }
 
 
-# Every signal by its name, as the ledger knows it.
+# Every signal by its name, as the failure log stores it.
 BY_NAME: dict[str, NotificationSignal] = {
     **{kind.value: signal for kind, signal in SIGNALS.items()},
     "notification_received": notification_received,
 }
-
-
-def listeners_of(facts: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Listener]]:
-    """Who is to be told what a notification reports, in the order of telling, each with the name of the signal."""
-    for name, signal in _signals_of(facts):
-        for listener in signal.listeners(sender):
-            yield name, listener
-
-
-@cache
-def _signals_of(facts: tuple[Kind, ...]) -> list[tuple[str, NotificationSignal]]:
-    return [(name, BY_NAME[name]) for name in (*(fact.value for fact in facts), "notification_received")]

@@ -6,7 +6,6 @@ caller waits `TASK_TIMEOUT` for it at most.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -26,9 +25,10 @@ except ImportError:
 from .conf import conf
 from .dispatch import claim, release
 from .dispatch import tell as tell_receivers
+from .logs import get_logger
 from .models import Notification
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # How many seconds a process skips the queue after a hand-over that failed or took too long.
 PAUSE = 30.0

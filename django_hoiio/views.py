@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -21,11 +20,12 @@ from . import inbox, spool
 from .conf import conf
 from .deadline import slow_failures
 from .kinds import Proof, Route
+from .logs import get_logger
 from .parsing import Arrival
 from .parsing.fields import storable
 from .verification import verify
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # Bytes. A notification is a few hundred; Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.
 BODY_LIMIT = 1024 * 1024

@@ -14,8 +14,19 @@ APP = Path(django_hoiio.__file__).parent
 # From the ground up; what stands in one tuple may not import one another either, but for what stands before it.
 FLOORS = (
     ("kinds", "conf", "signals", "exceptions", "progress"),
-    ("parsing", "verification", "notify_urls", "masking"),
-    ("models", "paging", "veils", "searching", "recording", "spool", "retention"),
+    ("parsing", "verification", "notify_urls", "masking", "logs"),
+    (
+        "models",
+        "deadline",
+        "database_errors",
+        "receivers",
+        "paging",
+        "veils",
+        "searching",
+        "recording",
+        "spool",
+        "retention",
+    ),
     ("dispatch", "tasks", "inbox", "recovery", "client", "reconciliation", "ivr"),
     ("checks", "views", "admin", "api", "sandbox", "testing", "management", "templatetags"),
     ("urls", "apps"),
@@ -64,6 +75,10 @@ def test_file_imports_only_from_below(path: Path) -> None:
     assert climbing == []
 
 
+# Django 5.2 has no tasks without django-tasks, so that `tasks` cannot always be imported.
+MAY_IMPORT_LATE = {"inbox.py", "checks/tasks.py"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(APP)))
 def test_file_imports_at_its_top(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -74,7 +89,7 @@ def test_file_imports_at_its_top(path: Path) -> None:
         for inner in ast.walk(node)
         if isinstance(inner, ast.Import | ast.ImportFrom)
     ]
-    assert hidden == []
+    assert hidden == [] or path.relative_to(APP).as_posix() in MAY_IMPORT_LATE
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:

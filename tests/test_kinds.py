@@ -6,7 +6,8 @@ import pytest
 
 from django_hoiio import signals
 from django_hoiio.kinds import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
-from django_hoiio.signals import SIGNALS, NotificationSignal, listeners_of
+from django_hoiio.receivers import receivers_of
+from django_hoiio.signals import SIGNALS, NotificationSignal
 
 PROMISED = [
     "call_ended",
@@ -44,7 +45,7 @@ def test_signals_are_sent_in_order_and_the_one_for_all_is_last() -> None:
     every = (*SIGNALS.values(), signals.notification_received)
     for signal in every:
         signal.connect(listen)
-    told = [(name, listener.receiver) for name, listener in listeners_of((Kind.IVR_RECORD, Kind.IVR_ENDED), object)]
+    told = [(name, receiver.function) for name, receiver in receivers_of((Kind.IVR_RECORD, Kind.IVR_ENDED), object)]
     for signal in every:
         signal.disconnect(listen)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hoiio.dispatch import Outcome
+from django_hoiio.logs import get_logger
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.recovery.by_hand import Done, run_failed, tell_untold
 from django_hoiio.recovery.turns import AT_ONCE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .reading import ReadOnlyAdmin
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # So many of Hoiio's refusals are told one by one.
 FAILURES = 5

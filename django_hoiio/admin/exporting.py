@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.timezone import get_current_timezone, localtime
 from django.utils.translation import gettext_lazy
 
+from django_hoiio.logs import get_logger
 from django_hoiio.veils import FIELDS
 
 from .cells import cell_of
@@ -24,7 +24,7 @@ from .cells import cell_of
 if TYPE_CHECKING:
     from .reading import ReadOnlyAdmin
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 # So many rows are in memory at a time.
 CHUNK = 1_000

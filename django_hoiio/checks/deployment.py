@@ -34,7 +34,7 @@ W007 = Warning(
 
 W008 = Warning(
     "Each notification opens a connection to the database of its own: CONN_MAX_AGE is 0.",
-    hint="Write 'CONN_MAX_AGE': None for that database, or 'OPTIONS': {'pool': {'timeout': 5}} for PostgreSQL under ASGI.",
+    hint="Write 'CONN_MAX_AGE': None for it, or 'OPTIONS': {'pool': {'timeout': 5}} for PostgreSQL under ASGI.",
     id="django_hoiio.W008",
 )
 
@@ -82,7 +82,7 @@ def _missing_timeouts() -> list[CheckMessage]:
     """A database that hangs is given up in time."""
     connection = _database()
     options = connection.settings_dict["OPTIONS"]
-    missing = {
+    missing: dict[str, object] = {
         name: seconds
         for name, seconds in _TIMEOUTS.get(connection.vendor, {}).items()
         if not 0 < float(options.get(name) or 0) <= _LONGEST_WAIT

@@ -7,7 +7,6 @@ is the statement that does that, `tables` knows how values get into a statement 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,6 +18,7 @@ from django.utils.functional import cached_property
 
 from ..database_errors import Failure, classify
 from ..kinds import Origin
+from ..logs import get_logger
 from ..models import CLAIM, Notification, Transaction
 from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_what_nobody_commits
@@ -31,7 +31,7 @@ from .tables import Row, instance_of
 
 __all__ = ["CLAIM", "Recorded", "mark_as_told", "record"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

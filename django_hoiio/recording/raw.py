@@ -16,7 +16,7 @@ from ..kinds import Origin, Proof, Route
 from ..models import CLAIM, Notification
 from ..parsing import Arrival, Parsed
 from ..parsing.parameters import PARAMETERS
-from ..signals import listeners_of
+from ..receivers import receivers_of
 from .tables import Statement, table_of
 
 # The problems that were found at the door and cannot be found again in what is kept.
@@ -26,7 +26,7 @@ OF_THE_DOOR = ("proof", "signature")
 def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dict[str, Any]:
     """The row by field, in the order of the model. Where nobody listens, it is told already."""
     now = datetime.now(timezone.utc)
-    has_listeners = any(listeners_of(parsed.facts, Notification))
+    has_receivers = any(receivers_of(parsed.facts, Notification))
     return {
         "arrival": arrival.uuid,
         "received_at": arrival.received_at,
@@ -45,8 +45,8 @@ def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dic
         "remote_addr": arrival.remote_addr,
         "proof": arrival.proof.value,
         "origin": arrival.origin.value,
-        "dispatched_at": None if has_listeners else now,
-        "claimed_until": now + CLAIM if has_listeners else None,
+        "dispatched_at": None if has_receivers else now,
+        "claimed_until": now + CLAIM if has_receivers else None,
         "receivers": [],
         "blanked_at": None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from uuid import uuid4
@@ -10,6 +9,7 @@ from uuid import uuid4
 from django.db import connections, router, transaction
 
 from ..kinds import Direction, Kind, Rank, Route
+from ..logs import get_logger
 from ..models import MODELS, Transaction
 from ..parsing import Arrival, Parsed
 from ..parsing.fields import storable
@@ -17,7 +17,7 @@ from ..parsing.parameters import PARAMETERS, read
 from .patience import patiently
 from .states import bring_up_to_date
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Transaction | None:

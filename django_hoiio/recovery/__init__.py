@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,6 +18,7 @@ from ..deadline import deadline
 from ..dispatch import Outcome, hand_to_ledger, run_again
 from ..inbox import receive
 from ..kinds import Kind, Route
+from ..logs import get_logger
 from ..models import Notification, ReceiverFailure
 from ..progress import Progress, silently
 from ..recording.patience import patiently
@@ -26,7 +26,7 @@ from .reparsing import Reparsed, reparse
 
 __all__ = ["Progress", "Reparsed", "Report", "recover", "reparse"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 IVR_KINDS = [kind for kind in Kind if kind.is_ivr]
 

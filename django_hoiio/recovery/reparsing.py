@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,13 +10,14 @@ from django.db import transaction
 from django.forms.models import model_to_dict
 
 from ..dispatch import tell as tell_receivers
+from ..logs import get_logger
 from ..models import Notification, NotificationQuerySet, Transaction
 from ..parsing import parse
 from ..progress import Progress, silently
 from ..recording.raw import arrival_of
 from ..recording.states import bring_up_to_date
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(kw_only=True)

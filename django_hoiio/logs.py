@@ -1,0 +1,141 @@
+"""Log failures without numbers, texts and tokens, whatever LOGGING says."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType, TracebackType
+from typing import Any
+
+from .masking import HIDDEN, MaskingFilter, line
+
+# An exception may have a long chain of others, or be its own cause.
+MAX_EXCEPTIONS = 50
+
+_WORD = re.compile(r"\w+")
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the logger of a module of this package.
+
+    A filter on a parent does not see the records of its children, and a project may replace all handlers. So each
+    logger masks its own records.
+    """
+    logger = logging.getLogger(name)
+    logger.addFilter(_FILTER)
+    return logger
+
+
+class _PackageFilter(MaskingFilter):
+    """Mask the message of a record, its traceback, and the exception itself, which some handlers send elsewhere."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            error = masked_exception(record.exc_info[1])
+            record.exc_info = (type(error), error, error.__traceback__)
+            record.exc_text = None
+        return super().filter(record)
+
+
+_FILTER = _PackageFilter()
+
+
+def masked_exception(error: BaseException, private: Iterable[str] = ()) -> BaseException:
+    """Copy an exception and its chain, with masked messages and without the local variables of its frames.
+
+    Words of the `private` texts are masked too, because an exception often quotes the part that it could not use.
+    Never raises.
+    """
+    words = {word.casefold() for text in private for word in _WORD.findall(text)}
+
+    def mask(text: str) -> str:
+        masked = line(text)
+        return _WORD.sub(lambda word: HIDDEN if word[0].casefold() in words else word[0], masked) if words else masked
+
+    try:
+        return _copy(error, mask, {}) or _of_same_name(error, "")
+    # A class of exceptions may run any code when it is copied.
+    except Exception:
+        return _of_same_name(error, "")
+
+
+def _copy(
+    error: BaseException | None, mask: Callable[[str], str], copies: dict[int, BaseException | None]
+) -> BaseException | None:
+    """Copy an exception; `None` if there is none, if it is being copied, or if there are too many."""
+    if error is None or id(error) in copies or len(copies) == MAX_EXCEPTIONS:
+        return copies.get(id(error))
+    copies[id(error)] = None
+    members = [copy for each in _members(error) if (copy := _copy(each, mask, copies))]
+    copy = copies[id(error)] = _of_same_class(error, mask, members)
+    copy.__cause__ = _copy(error.__cause__, mask, copies)
+    copy.__context__ = _copy(error.__context__, mask, copies)
+    copy.__suppress_context__ = error.__suppress_context__
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        copy.__notes__ = [mask(_str(note)) for note in notes]
+    return copy.with_traceback(_without_locals(error.__traceback__))
+
+
+def _members(error: BaseException) -> Iterable[BaseException]:
+    """The exceptions of a group; none for another exception."""
+    # Groups are new in Python 3.11.
+    members = getattr(error, "exceptions", ())
+    return members if isinstance(members, tuple) and all(isinstance(each, BaseException) for each in members) else ()
+
+
+def _of_same_class(error: BaseException, mask: Callable[[str], str], members: list[BaseException]) -> BaseException:
+    """Make an exception of the same class from masked arguments, if that gives a message."""
+    args: tuple[object, ...] = tuple(mask(_str(argument)) for argument in error.args)
+    if members:
+        args = (*args[:1], members)
+    builtin: Any = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
+    try:
+        # Its own `__init__` might read what the original was made of.
+        copy: BaseException = builtin.__new__(type(error), *args)
+        if bool(str(copy)) == bool(_str(error)):
+            return copy
+    except Exception:  # noqa: S110  # the class has a message of its own making
+        pass
+    return _of_same_name(error, mask(_str(error)))
+
+
+def _of_same_name(error: BaseException, text: str) -> BaseException:
+    kind = type(error)
+    named = {"__module__": str(kind.__module__), "__qualname__": str(kind.__qualname__)}
+    copy: BaseException = type(str(kind.__name__), (Exception,), named)(*([text] if text else []))
+    return copy
+
+
+def _str(value: object) -> str:
+    try:
+        return str.__str__(str(value))
+    except Exception as error:
+        return f"<{type(error).__name__} in str()>"
+
+
+_FRAME = compile("frame()", "", "eval")
+
+
+def _without_locals(traceback: TracebackType | None) -> TracebackType | None:
+    """Copy a traceback with frames that know where they were, and nothing else."""
+    entries = []
+    while traceback is not None:
+        entries.append(traceback)
+        traceback = traceback.tb_next
+    copy = None
+    for entry in reversed(entries):
+        copy = TracebackType(copy, _bare_frame(entry.tb_frame), -1, entry.tb_lineno)
+    return copy
+
+
+def _bare_frame(frame: FrameType) -> FrameType:
+    code = _FRAME.replace(co_filename=frame.f_code.co_filename, co_name=frame.f_code.co_name)
+    if sys.version_info >= (3, 11):
+        code = code.replace(co_qualname=frame.f_code.co_qualname)
+    # What finds the source of the file.
+    known: dict[str, Any] = {name: frame.f_globals.get(name) for name in ("__name__", "__file__", "__loader__")}
+    bare: FrameType = eval(code, {**known, "frame": sys._getframe}, {})  # noqa: S307  # the code is ours
+    return bare

@@ -1,0 +1,134 @@
+"""The connected receivers: which there are, what each is called, and how one is run.
+
+A receiver may be any object. Finding it and naming it never raises.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]  # the stubs lack it
+
+from .kinds import Kind
+from .models import RECEIVER_LENGTH
+from .parsing.fields import storable
+from .signals import BY_NAME, MAX_PARTIALS, Identity, NotificationSignal, StandIn
+
+UNDER_GEVENT = (
+    "An async receiver cannot run in a gevent worker, because all greenlets would see its event loop. `manage.py"
+    " hoiio_recover` runs it. To run it at once, use another worker class or HOIIO['DISPATCH'] = 'task'."
+)
+IS_GENERATOR = "The receiver returned a generator, so its body did not run. A receiver must not contain `yield`."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """A connected receiver."""
+
+    uid: Any
+    function: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """Its `dispatch_uid`, else its module and qualified name: what the failure log stores."""
+        if type(self.uid) is Identity:
+            name = name_of(self.function)
+        else:
+            name = _text(lambda: str(self.uid)) or _name_of_type(self.uid)
+        return storable(name[:RECEIVER_LENGTH])
+
+    def run(self, **arguments: Any) -> None:
+        """Call the receiver, and wait for what it returns if that can be awaited."""
+        result = self.function(**arguments)
+        # Only the value tells: a plain function may return a coroutine. `await` itself looks at the type, too.
+        if getattr(type(result), "__await__", None) is not None:
+            _wait_for(result)
+        elif type(result) in (GeneratorType, AsyncGeneratorType):
+            raise TypeError(IS_GENERATOR)
+
+
+def receivers_of(facts: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Receiver]]:
+    """Yield the receivers of what a notification reports, in the order of the calls, each with its signal's name."""
+    for name in (*(fact.value for fact in facts), "notification_received"):
+        for receiver in connected(BY_NAME[name], sender):
+            yield name, receiver
+
+
+def connected(signal: NotificationSignal, sender: object) -> Iterator[Receiver]:
+    """Yield the living receivers of a signal from `sender`, in the order in which they were connected."""
+    senders = (NONE_ID, _make_id(sender))
+    # A copy, because a receiver may connect another. Django 5.2 keeps (key, receiver, is_async), 6.0 and later
+    # (key, receiver, sender, is_async).
+    for (uid, listens_to), reference, *_ in list(signal.receivers):
+        if listens_to not in senders:
+            continue
+        receiver = reference() if isinstance(reference, weakref.ReferenceType) else reference
+        if type(receiver) is StandIn:
+            receiver = receiver.receiver
+        if receiver is not None:
+            yield Receiver(uid=uid, function=receiver)
+
+
+def name_of(receiver: object) -> str:
+    """Name a receiver by module and qualified name, the same in every process; a partial by its function.
+
+    An object without a name of its own, such as a mock, has that of its class.
+    """
+    for _ in range(MAX_PARTIALS):
+        if not issubclass(type(receiver), functools.partial):
+            break
+        # Not `receiver.func`, which a subclass may replace.
+        receiver = functools.partial.func.__get__(receiver)
+    qualname = _text(lambda: receiver.__qualname__)  # type: ignore[attr-defined]
+    if qualname is None:
+        return _name_of_type(receiver)
+    module = _text(lambda: receiver.__module__)
+    return f"{_module_of_type(receiver) if module is None else module}.{qualname}"
+
+
+def _name_of_type(receiver: object) -> str:
+    # Not through the class, whose metaclass may answer something else.
+    return f"{_module_of_type(receiver)}.{type.__dict__['__qualname__'].__get__(type(receiver))}"
+
+
+def _module_of_type(receiver: object) -> str:
+    return _text(lambda: type.__dict__["__module__"].__get__(type(receiver))) or "unknown"
+
+
+def _text(look: Callable[[], object]) -> str | None:
+    """Return the text that foreign code gives; `None` if it raises, or gives anything else."""
+    try:
+        found = look()
+    # Attributes of a foreign object run foreign code, which may even call sys.exit().
+    except BaseException:
+        return None
+    return str.__str__(found) or None if issubclass(type(found), str) else None
+
+
+def _wait_for(awaitable: Awaitable[Any]) -> None:
+    try:
+        if _is_gevent():
+            raise RuntimeError(UNDER_GEVENT)
+        async_to_sync(_await)(awaitable)
+    finally:
+        # One that was not begun would warn that it was never awaited.
+        if type(awaitable) is CoroutineType and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
+            awaitable.close()
+
+
+async def _await(awaitable: Awaitable[Any]) -> None:
+    await awaitable
+
+
+def _is_gevent() -> bool:
+    """Tell whether threads are gevent's greenlets, which share the event loop of their real thread."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
