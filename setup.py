@@ -45,6 +45,7 @@ setup(
             # uWSGI, built.
             "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",
+            "sentry-sdk>=2.20",
             "setuptools>=77",
             "uvicorn>=0.30",
         ],

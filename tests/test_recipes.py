@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +41,7 @@ from .hoiio import Hoiio
 
 PAGE = (Path(__file__).parent.parent / "docs/recipes.rst").read_text(encoding="utf-8")
 PATIENCE = 30
+ROOT = Path(__file__).parent.parent
 
 
 def blocks() -> dict[str, str]:
@@ -684,3 +687,74 @@ def test_one_that_cannot_be_copied_stops_no_other(
 
     assert (ended.value.code, list(kept().values())) == (1, [b"ID3"])
     assert capsys.readouterr().out == "Copied 1; 1 could not be copied.\n"
+
+
+# Sentry, in a process of its own, because it changes Django and the loggers for good.
+
+SENTRY = """
+import json, sys
+import django
+from django.conf import settings
+
+settings.DATABASES["default"]["NAME"] = ":memory:"
+settings.HOIIO = {"PUBLIC_URL": "https://my.example.com"}
+django.setup()
+
+import sentry_sdk
+from django.core.management import call_command
+from django.test import Client
+from django_hoiio.notify_urls import notify_url
+from django_hoiio.signals import sms_received
+from monitoring import start
+
+events = []
+
+
+class Local(sentry_sdk.transport.Transport):
+    def capture_envelope(self, envelope):
+        events.append(envelope.get_event())
+
+
+def bill(sms, **kwargs):
+    number, text = sms.from_number, sms.msg
+    {}[f"no customer has {number}, who wrote {text}"]
+
+
+def answer(sms, **kwargs):
+    {}[sms.msg]
+
+
+def fail_otherwise(sms, **kwargs):
+    raise ValueError(sms.msg)
+
+
+for receiver in (bill, answer, fail_otherwise):
+    sms_received.connect(receiver)
+call_command("migrate", verbosity=0)
+start("http://key@127.0.0.1:1/1", transport=Local)
+url = notify_url("sms").removeprefix("https://my.example.com")
+for _ in range(2):
+    body = "txn_ref=AA-SI-1&msg=secret+words&from=%2B6591231111&to=%2B6500000000"
+    assert Client().generic("POST", url, body, content_type="application/x-www-form-urlencoded").status_code == 200
+json.dump({"events": events, "token": url.split("/")[3]}, sys.stdout, default=str)
+"""
+
+
+def test_sentry_gets_each_failed_receiver_as_an_issue_of_its_own_and_nothing_private(tmp_path: Path) -> None:
+    (tmp_path / "monitoring.py").write_text(blocks()["switchboard/monitoring.py"])
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    environ.pop("HOIIO_TEST_DATABASE", None)
+
+    run = subprocess.run([sys.executable, "-c", SENTRY], env=environ, capture_output=True, text=True, timeout=120)
+
+    assert run.returncode == 0, run.stderr
+    sent = json.loads(run.stdout)
+    fingerprints = [tuple(event["fingerprint"]) for event in sent["events"]]
+    issues = [("__main__.bill", "KeyError"), ("__main__.answer", "KeyError"), ("__main__.fail_otherwise", "ValueError")]
+    assert fingerprints == issues * 2
+    for event, (receiver, exception) in zip(sent["events"], issues * 2, strict=True):
+        (raised,) = event["exception"]["values"]
+        functions = [frame["function"] for frame in raised["stacktrace"]["frames"]]
+        assert (raised["type"], functions[-1]) == (exception, receiver.removeprefix("__main__."))
+    assert not any(private in run.stdout for private in ("91231111", "secret", "words", "5912311"))
+    assert run.stdout.count(sent["token"]) == 1
