@@ -32,13 +32,16 @@ class Listening(AppConfig):
             notification_received.connect(RECEIVERS[name], dispatch_uid=name)
 
 
+def _write(line: str) -> None:
+    # One write, so that lines of several processes do not mix.
+    descriptor = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+
+
 def _tells(harm: Callable[[], None], name: str) -> Callable[..., None]:
     def receiver(notification: Any, attempt: int, **kwargs: Any) -> None:
-        line = f"{name} {notification.arrival} {attempt}\n"
-        # One write, so that lines of several processes do not mix.
-        descriptor = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(descriptor, line.encode())
-        os.close(descriptor)
+        _write(f"{name} {notification.arrival} {attempt}\n")
         if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
             harm()
         # As a project's receiver does; where the connection was left broken, this fails.
@@ -80,6 +83,10 @@ def _leaves_a_transaction_open() -> None:
     raise ValueError("provoked")
 
 
+async def _is_asynchronous(notification: Any, attempt: int, **kwargs: Any) -> None:
+    _write(f"asynchronous {notification.arrival} {attempt}\n")
+
+
 HARMS = {
     "raises": _raises,
     "exits": _exits,
@@ -88,4 +95,7 @@ HARMS = {
     "breaks_the_transaction": _breaks_the_transaction,
     "leaves_a_transaction_open": _leaves_a_transaction_open,
 }
-RECEIVERS = {name: _tells(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()}
+RECEIVERS: dict[str, Callable[..., Any]] = {
+    name: _tells(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
+}
+RECEIVERS["asynchronous"] = _is_asynchronous

@@ -71,13 +71,14 @@ def run_command(environ: Environment, *arguments: str) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1) -> Iterator[Server]:
+def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1, worker_class: str = "") -> Iterator[Server]:
     """A gunicorn that is ready, and that is stopped at the end."""
     port = free_port()
     options = [f"--bind=127.0.0.1:{port}", f"--workers={workers}", f"--threads={threads}", "--log-level=critical"]
+    # Loaded before the workers are forked, so that a new one is there at once; but gevent has to change Python first.
+    options.append(f"--worker-class={worker_class}" if worker_class else "--preload")
     process = subprocess.Popen(
-        # Loaded before the workers are forked, so that a new one is there at once.
-        [sys.executable, "-m", "gunicorn", *options, "--preload", "tests.faults.serving:wsgi"],
+        [sys.executable, "-m", "gunicorn", *options, "tests.faults.serving:wsgi"],
         cwd=ROOT,
         env=dict(environ),
     )

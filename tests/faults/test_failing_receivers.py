@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,6 +75,28 @@ def _summary(mended: int = 0, failed: int = 0, resting: int = 0) -> str:
     """What `hoiio_recover` prints, and nothing beside it."""
     outcomes = {Outcome.MENDED: mended, Outcome.FAILED: failed, Outcome.RESTING: resting}
     return f"{Report(receivers=Counter(outcomes))}\n"
+
+
+def test_async_receiver_under_gevent_is_left_to_the_recovery_and_hits_no_other(
+    environ: Environment, tmp_path: Path, figures: Figures
+) -> None:
+    """All greenlets of a thread would see the event loop of the first, and could not use the database meanwhile."""
+    environ = {**environ, CONNECTED: "first asynchronous last"}
+    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+    number = 60
+
+    with gunicorn(environ, workers=1, worker_class="gevent") as server, ThreadPoolExecutor(12) as clients:
+        markers = [uuid.uuid4().hex for _ in range(number)]
+        answers = Counter(clients.map(lambda marker: post(server.port, path, notification(marker)), markers))
+
+    assert answers == {200: number}
+    assert _called(tmp_path) == {("first", "1"): number, ("last", "1"): number}
+    assert _ledger() == {("asynchronous", 1, False): number}
+    assert "gevent" in ReceiverFailure.objects.all()[0].traceback
+    _rest()
+    assert run_command(environ, "hoiio_recover") == (0, _summary(mended=number))
+    assert _called(tmp_path)["asynchronous", "2"] == number
+    figures(requests=number, answered_200=number, left_to_the_recovery=number)
 
 
 def _called(folder: Path) -> Counter[tuple[str, str]]:
