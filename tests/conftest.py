@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError, connection
 from django.db.models import Model
 from django.test import Client
 
@@ -79,6 +80,22 @@ def arrival(route: str = "any", query: str = "", body: bytes | str = b"", **fiel
     """An arrival as the view makes it."""
     fields = {"uuid": uuid4(), "received_at": datetime.now(timezone.utc), **fields}
     return Arrival(route=Route(route), query=query, body=body.encode() if isinstance(body, str) else body, **fields)
+
+
+def deadlock() -> OperationalError:
+    """What Django raises for a deadlock on this database, or for what comes closest."""
+    if connection.vendor == "mysql":
+        return OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+    error = OperationalError("database is locked" if connection.vendor == "sqlite" else "deadlock detected")
+    if connection.vendor == "postgresql":
+        error.__cause__ = psycopg_error("40P01")
+    return error
+
+
+def psycopg_error(sqlstate: str) -> Exception:
+    from psycopg import errors
+
+    return errors.lookup(sqlstate)()
 
 
 Post = Callable[..., Notification]

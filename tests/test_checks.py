@@ -282,7 +282,7 @@ def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, wa
         ({"CONN_MAX_AGE": 0}, [checks.deployment.W008]),
         ({"CONN_MAX_AGE": None}, []),
         ({"CONN_MAX_AGE": 60}, []),
-        ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
+        ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"timeout": 5}}}, []),
     ],
 )
 def test_connection_for_each_notification_is_a_warning(

@@ -117,6 +117,7 @@ def test_page_has_the_files_that_are_tried_here() -> None:
         "mysite/settings.py",
         "switchboard/copies.py",
         "switchboard/management/commands/keep_copies.py",
+        "switchboard/monitoring.py",
     ]
 
 

@@ -22,7 +22,7 @@ from django_hoiio.recording import merging, patience
 from django_hoiio.recording.tables import Statement
 from django_hoiio.signals import notification_received, sms_status
 
-from .conftest import arrival, values
+from .conftest import arrival, deadlock, values
 
 pytestmark = pytest.mark.django_db
 
@@ -311,22 +311,6 @@ def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
 
     assert (Notification.objects.count(), Sms.objects.count()) == (1, 0)
     assert list(kept.problems) == ["state"]
-
-
-def deadlock() -> OperationalError:
-    """What Django raises for a deadlock on this database, or for what comes closest."""
-    if connection.vendor == "mysql":
-        return OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
-    error = OperationalError("database is locked" if connection.vendor == "sqlite" else "deadlock detected")
-    if connection.vendor == "postgresql":
-        error.__cause__ = psycopg_error("40P01")
-    return error
-
-
-def psycopg_error(sqlstate: str) -> Exception:
-    from psycopg import errors
-
-    return errors.lookup(sqlstate)()
 
 
 def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from django_hoiio.retention.pruning import prune
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
 
-from .conftest import arrival, values
+from .conftest import arrival, deadlock, values
 
 pytestmark = pytest.mark.django_db
 
@@ -470,7 +470,7 @@ def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
-    whole, fails = pruning.end, [OperationalError(1213, "Deadlock"), OperationalError("database is locked")]
+    whole, fails = pruning.end, [deadlock(), deadlock()]
 
     def end(*arguments: Any) -> Any:
         if fails:
