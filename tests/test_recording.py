@@ -329,6 +329,17 @@ def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
     assert (len(attempts), kept.problems, sms().sms_status) == (3, {}, "delivered")
 
 
+def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "change_of", _failing_state(patience.Crossed()))
+    monkeypatch.setattr(patience, "TRIES", 3)
+
+    kept = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
+
+    assert kept.problems == {"state": "could not be written: Crossed"}
+
+
 def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "change_of", _failing_state(deadlock()))
     monkeypatch.setattr(patience, "TRIES", 3)

@@ -23,7 +23,7 @@ from ..models import CLAIM, Notification, Transaction
 from ..parsing import Arrival, Parsed
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
-from .patience import Crossed, patiently
+from .patience import patiently
 from .queueing import Queued
 from .raw import insert_of, pk_of, row_of, update_as_told
 from .states import apply, change_of, needs_a_look
@@ -76,7 +76,7 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
         return patiently(lambda: _keep_with_state(arrival, parsed, connection), connection)
     # Whatever goes wrong with the state must not take the only copy with it.
     except Exception as error:
-        if isinstance(error, Crossed) or classify(error, connection) is not Failure.DATA:
+        if classify(error, connection) is not Failure.DATA:
             raise
         failure = type(error).__name__
     try:
