@@ -59,7 +59,7 @@ setup(
         # Workers for receivers: with a queue in the database, with one in Redis, and with Celery's.
         "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
         "rq": ["django-tasks-rq>=0.12"],
-        "celery": ["celery[redis]>=5.4", "django-tasks>=0.12", "django-tasks-fennel>=0.1"],
+        "celery": ["celery[redis]>=5.5", "django-tasks>=0.12", "django-tasks-fennel>=0.1"],
         # Drives the telephone in an installed chromium; Playwright's own browsers are not needed.
         "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
         # Asks the read API for whatever its schema allows. Pinned, because each release finds something new.

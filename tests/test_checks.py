@@ -17,10 +17,14 @@ from django_hoiio.conf import KEYS, conf
 from django_hoiio.kinds import Kind
 from django_hoiio.recording import merging
 
+# So that a database that hangs is given up in time, whichever it is.
+TIMEOUTS = {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5}
+
 
 @pytest.fixture(autouse=True)
 def _keeps_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", TIMEOUTS)
 
 
 def errors(settings: Any, hoiio: object) -> list[tuple[str | None, str, str | None]]:
@@ -282,7 +286,7 @@ def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, wa
         ({"CONN_MAX_AGE": 0}, [checks.deployment.W008]),
         ({"CONN_MAX_AGE": None}, []),
         ({"CONN_MAX_AGE": 60}, []),
-        ({"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"timeout": 5}}}, []),
+        ({"CONN_MAX_AGE": 0, "OPTIONS": {**TIMEOUTS, "pool": {"timeout": 5}}}, []),
     ],
 )
 def test_connection_for_each_notification_is_a_warning(
@@ -401,6 +405,32 @@ def test_connection_that_cannot_carry_an_emoji_is_a_warning() -> None:
     connection.close()
 
     assert (found.id, found.hint) == ("django_hoiio.W010", "Remove 'charset' from OPTIONS.")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options", "hint"),
+    [
+        ("postgresql", {}, "'connect_timeout': 5"),
+        ("postgresql", {"connect_timeout": 60}, "'connect_timeout': 5"),
+        ("postgresql", {"connect_timeout": "5"}, None),
+        ("postgresql", {"connect_timeout": 5, "pool": True}, "'pool': {'timeout': 5}"),
+        ("postgresql", {"connect_timeout": 5, "pool": {"max_size": 8}}, "'pool': {'max_size': 8, 'timeout': 5}"),
+        ("postgresql", {"connect_timeout": 5, "pool": {"timeout": 3}}, None),
+        ("mysql", {"connect_timeout": 5}, "'read_timeout': 5, 'write_timeout': 5"),
+        ("mysql", TIMEOUTS, None),
+        ("sqlite", {}, None),
+    ],
+)
+def test_database_that_may_hang_for_long_is_a_warning(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, vendor: str, options: dict[str, Any], hint: str | None
+) -> None:
+    settings.HOIIO = {"SPOOL_DIR": "/tmp"}
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+
+    found = [(each.id, each.hint) for each in checks.check_deployment(None)]
+
+    assert found == ([] if hint is None else [("django_hoiio.W011", f"Add to its OPTIONS: {hint}")])
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError
 
 from django_hoiio import inbox, recording, recovery, spool
 from django_hoiio.dispatch import RUNNING, Outcome, claim, hand_to_ledger, run_again
@@ -131,20 +131,6 @@ def test_poison_file_is_set_aside_and_stops_no_other(
     assert Notification.objects.get().txn_ref == "AA-S-1"
     assert sorted(path.suffix for path in folder.iterdir()) == [".refused", ".refused"]
     assert "6511111111" not in caplog.text
-
-
-def test_database_that_is_still_away_leaves_the_spool_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for minutes in range(3):
-        wait_in_spool(folder, STATUS, minutes)
-
-    def refuse(*args: Any) -> None:
-        raise OperationalError("away")
-
-    monkeypatch.setattr(inbox, "record", refuse)
-    report = recover()
-
-    assert (report.stored, report.waiting, report.something_is_left) == (0, 3, True)
-    assert len(list(spool.waiting(folder))) == 3
 
 
 def test_receivers_of_a_call_that_waited_in_the_spool_are_left_alone_unless_asked(
