@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
 from .processes import Environment, environment
+from .proxy import Proxy
 
 _FIGURES = pytest.StashKey[list[str]]()
 
@@ -47,3 +48,18 @@ def spool_dir(tmp_path: Path) -> Path:
 def environ(transactional_db: None, spool_dir: Path, tmp_path: Path) -> Environment:
     """For processes on the database of the tests, with a spool of their own."""
     return environment(str(connection.settings_dict["NAME"]), spool_dir, HOIIO_FAULTS_LOG=str(tmp_path / "told"))
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy before the server of the suite's database."""
+    settings = connection.settings_dict
+    proxy = Proxy(settings["HOST"], int(settings["PORT"]))
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def behind_the_proxy(environ: Environment, proxy: Proxy) -> Environment:
+    port = str(proxy.port)
+    return {**environ, "PGHOST": "127.0.0.1", "PGPORT": port, "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": port}

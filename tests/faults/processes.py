@@ -136,6 +136,11 @@ def notification(marker: str) -> bytes:
     return f"txn_ref=AA-S-{marker[:8]}&sms_status=delivered&dest=%2B6511111111&marker={marker}".encode()
 
 
+def signed_path() -> str:
+    """Where Hoiio posts what becomes of an SMS, with a signature that lets it in."""
+    return f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+
+
 def post(port: int, path: str, body: bytes, *, timeout: float = 60, **headers: str) -> int:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
@@ -162,7 +167,7 @@ class Load:
     answers: dict[str, int | None] = field(default_factory=dict)
 
     def __enter__(self) -> Load:
-        self._path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+        self._path = signed_path()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._post_on) for _ in range(self.clients)]
         for thread in self._threads:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
-from django_hoiio.kinds import Route
 from django_hoiio.models import Notification
-from django_hoiio.verification import sign
 
 from .conftest import Figures
-from .processes import Environment, gunicorn, notification, post, run_command, spooled
+from .processes import Environment, gunicorn, notification, post, run_command, signed_path, spooled
 from .proxy import Proxy
 
 pytestmark = [
@@ -53,18 +50,9 @@ CLIENTS = 6
 PROMISED = 20
 
 
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    settings = connection.settings_dict
-    proxy = Proxy(settings["HOST"], int(settings["PORT"]))
-    yield proxy
-    proxy.close()
-
-
 def _post(port: int, marker: str) -> int | None:
-    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
     try:
-        return post(port, path, notification(marker), timeout=PROMISED)
+        return post(port, signed_path(), notification(marker), timeout=PROMISED)
     except OSError:
         return None
 
@@ -72,23 +60,24 @@ def _post(port: int, marker: str) -> int | None:
 @pytest.mark.parametrize("is_pooled", [False, True], ids=["kept connections", "pool"])
 @pytest.mark.parametrize("threads", [1, 3], ids=["sync", "gthread"])
 def test_notification_is_stored_or_spooled_in_time_while_the_database_hangs(
-    environ: Environment, proxy: Proxy, spool_dir: Path, figures: Figures, threads: int, is_pooled: bool
+    environ: Environment,
+    behind_the_proxy: Environment,
+    proxy: Proxy,
+    spool_dir: Path,
+    figures: Figures,
+    threads: int,
+    is_pooled: bool,
 ) -> None:
     if is_pooled and connection.vendor != "postgresql":
         pytest.skip("Django has a pool for PostgreSQL alone")
-    port = str(proxy.port)
-    behind_the_proxy = {
-        **environ,
-        "PGHOST": "127.0.0.1",
-        "PGPORT": port,
-        "MYSQL_HOST": "127.0.0.1",
-        "MYSQL_PORT": port,
+    environ_of_the_server = {
+        **behind_the_proxy,
         "HOIIO_FAULTS_OPTIONS": json.dumps({**OPTIONS[connection.vendor], **(POOL if is_pooled else {})}),
         "HOIIO_FAULTS_CONN_MAX_AGE": "0" if is_pooled else "null",
     }
     before, meanwhile = ([uuid.uuid4().hex for _ in range(number)] for number in (2 * CLIENTS, 4 * CLIENTS))
 
-    with gunicorn(behind_the_proxy, workers=2, threads=threads) as server, ThreadPoolExecutor(CLIENTS) as clients:
+    with gunicorn(environ_of_the_server, workers=2, threads=threads) as server, ThreadPoolExecutor(CLIENTS) as clients:
         workers = server.workers()
         assert list(clients.map(lambda marker: _post(server.port, marker), before)) == [200] * len(before)
         proxy.freeze()

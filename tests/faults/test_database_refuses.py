@@ -18,12 +18,19 @@ from pathlib import Path
 import pytest
 from django.db import connection  # noqa: F401  # the conditions below name it
 
-from django_hoiio.kinds import Route
-from django_hoiio.verification import sign
-
 from .cluster import Cluster, own_cluster
 from .mariadb import DATABASE, own_mariadb
-from .processes import Environment, environment, free_port, gunicorn, notification, post, run_command, spooled
+from .processes import (
+    Environment,
+    environment,
+    free_port,
+    gunicorn,
+    notification,
+    post,
+    run_command,
+    signed_path,
+    spooled,
+)
 
 on_postgres = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="runs with HOIIO_TEST_DATABASE=postgres")
 on_mariadb = pytest.mark.skipif("connection.vendor != 'mysql'", reason="runs with HOIIO_TEST_DATABASE=mariadb")
@@ -31,13 +38,9 @@ on_mariadb = pytest.mark.skipif("connection.vendor != 'mysql'", reason="runs wit
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def _path() -> str:
-    return f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
-
-
 def _post(environ: Environment, *bodies: bytes) -> list[int]:
     with gunicorn(environ, workers=1) as server:
-        return [post(server.port, _path(), body) for body in bodies]
+        return [post(server.port, signed_path(), body) for body in bodies]
 
 
 def _notification(size: int = 0) -> bytes:
@@ -127,7 +130,7 @@ def test_pool_before_a_closed_port_spools_within_seconds(environ: Environment, s
     closed = {**environ, "PGPORT": str(free_port()), "HOIIO_FAULTS_OPTIONS": options}
 
     with gunicorn(closed, workers=1) as server:
-        answers = [post(server.port, _path(), _notification(), timeout=20) for _ in range(4)]
+        answers = [post(server.port, signed_path(), _notification(), timeout=20) for _ in range(4)]
 
     assert (answers, len(spooled(spool_dir))) == ([200] * 4, 4)
 

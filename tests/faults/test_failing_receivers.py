@@ -12,14 +12,12 @@ import pytest
 from django.db.models import F
 
 from django_hoiio.dispatch import Outcome
-from django_hoiio.kinds import Route
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.recovery import Report
-from django_hoiio.verification import sign
 
 from .conftest import Figures
 from .listening import CONNECTED, HARMS, MISCHIEF
-from .processes import Environment, gunicorn, notification, post, run_command
+from .processes import Environment, gunicorn, notification, post, run_command, signed_path
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +32,7 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
     # Each of the good ones comes after a bad one, but for the first.
     everybody = ["first", *HARMS, "last"]
     environ = {**environ, CONNECTED: " ".join(everybody), MISCHIEF: str(mischief)}
-    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+    path = signed_path()
     failures = REQUESTS * len(HARMS)
 
     with gunicorn(environ, workers=1) as server:
@@ -82,7 +80,7 @@ def test_async_receiver_under_gevent_is_left_to_the_recovery_and_hits_no_other(
 ) -> None:
     """All greenlets of a thread would see the event loop of the first, and could not use the database meanwhile."""
     environ = {**environ, CONNECTED: "first asynchronous last"}
-    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+    path = signed_path()
     number = 60
 
     with gunicorn(environ, workers=1, worker_class="gevent") as server, ThreadPoolExecutor(12) as clients:

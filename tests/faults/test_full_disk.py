@@ -14,12 +14,10 @@ from django.db import OperationalError
 from django.test import Client
 
 from django_hoiio import inbox, spool
-from django_hoiio.kinds import Route
 from django_hoiio.models import Notification
-from django_hoiio.verification import sign
 
 from .conftest import Figures
-from .processes import FORM, notification
+from .processes import FORM, notification, signed_path
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +34,7 @@ def _database_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _answers(times: int = REQUESTS) -> list[int]:
-    path = f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
+    path = signed_path()
     return [
         Client().generic("POST", path, notification(f"{number:08}"), content_type=FORM).status_code
         for number in range(times)

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections  # noqa: F401  # the conditions below name one
 from django.test import Client
 
-from django_hoiio.kinds import Route
 from django_hoiio.models import Notification, Sms
-from django_hoiio.verification import sign
 
 from .conftest import Figures
-from .processes import FORM, Environment, gunicorn, notification, post, run_command, spooled
+from .processes import FORM, Environment, gunicorn, notification, post, run_command, signed_path, spooled
 from .proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,24 +28,6 @@ COMMITS = 30
 
 with_a_proxy = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no connection to cut")
 without_a_proxy = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="done for real, with a proxy")
-
-
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    settings = connection.settings_dict
-    proxy = Proxy(settings["HOST"], int(settings["PORT"]))
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def behind_the_proxy(environ: Environment, proxy: Proxy) -> Environment:
-    port = str(proxy.port)
-    return {**environ, "PGHOST": "127.0.0.1", "PGPORT": port, "MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": port}
-
-
-def _path() -> str:
-    return f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
 
 
 def _rows() -> Counter[str]:
@@ -64,7 +43,7 @@ def test_lost_answer_to_a_commit_is_one_row(
     with gunicorn(behind_the_proxy, workers=1) as server:
         for marker in markers:
             proxy.lose_commits(1)
-            assert post(server.port, _path(), notification(marker)) == 200
+            assert post(server.port, signed_path(), notification(marker)) == 200
 
     assert proxy.lost == COMMITS
     assert _rows() == Counter(markers)
@@ -82,7 +61,7 @@ def test_lost_answer_to_a_commit_of_a_database_that_goes_away_is_one_row(
     with gunicorn(behind_the_proxy, workers=1) as server:
         for marker in markers:
             proxy.lose_commits(1, then_go_away=True)
-            assert post(server.port, _path(), notification(marker)) == 200
+            assert post(server.port, signed_path(), notification(marker)) == 200
             proxy.come_back()
 
     # They are in both places.
@@ -126,7 +105,7 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
     for marker in markers:
         sent += 1
         with wrapper.execute_wrapper(lose_the_answer):
-            assert Client().generic("POST", _path(), notification(marker), content_type=FORM).status_code == 200
+            assert Client().generic("POST", signed_path(), notification(marker), content_type=FORM).status_code == 200
         monkeypatch.setattr(wrapper, "connect", connect)
 
     assert (lost, _rows()) == (COMMITS, Counter(markers))
