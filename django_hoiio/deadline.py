@@ -41,6 +41,8 @@ class _Watchdog:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
+        # A test of a project may replace `time.sleep`.
+        self._never = threading.Event()
         self._due: dict[BaseDatabaseWrapper, float] = {}
         self._overdue: set[BaseDatabaseWrapper] = set()
         threading.Thread(target=self._watch, name="django_hoiio deadline", daemon=True).start()
@@ -59,7 +61,7 @@ class _Watchdog:
 
     def _watch(self) -> None:
         while True:
-            time.sleep(_INTERVAL)
+            self._never.wait(_INTERVAL)
             now = time.monotonic()
             with self._lock:
                 for connection, due in self._due.items():

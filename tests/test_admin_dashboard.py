@@ -265,7 +265,9 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
     came("txn_ref=AA-F-1&dest=%2B6591231111&fax_status=ongoing", ago=DAY)
     told, untold, claimed, *_rest = Notification.objects.order_by("pk")
     Notification.objects.filter(pk=untold.pk).update(dispatched_at=None, claimed_until=NOW - DAY)
-    Notification.objects.filter(pk=claimed.pk).update(dispatched_at=None, claimed_until=NOW + CLAIM)
+    Notification.objects.filter(pk=claimed.pk).update(
+        dispatched_at=None, claimed_until=datetime.now(timezone.utc) + CLAIM
+    )
     ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.ring", failed_at=NOW)
     ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.bill", mended_at=NOW)
 

@@ -16,7 +16,7 @@ from django_hoiio.kinds import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.recording import patience, sending
 
-from .conftest import arrival, values
+from .conftest import arrival, deadlock, values
 from .hoiio import SUCCESS, Hoiio
 
 pytestmark = pytest.mark.django_db
@@ -299,7 +299,7 @@ def test_what_passes_is_tried_again_unless_a_transaction_is_open(
     def locked_twice(*args: Any) -> Transaction | None:
         tried.append(1)
         if len(tried) < 3:
-            raise OperationalError("database is locked")
+            raise deadlock()
         return original(*args)
 
     monkeypatch.setattr(sending, "bring_up_to_date", locked_twice)
