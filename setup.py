@@ -49,7 +49,7 @@ setup(
             "setuptools>=77",
             "uvicorn>=0.30",
         ],
-        "postgres": ["psycopg[binary]>=3.2.2"],
+        "postgres": ["psycopg[binary,pool]>=3.2.2"],
         "mariadb": ["mysqlclient>=2.2.5"],
         # Asking Hoiio's REST API; what only receives does without.
         "client": ["requests>=2.31"],

@@ -21,7 +21,7 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, t
 from django_hoiio.signals import notification_received
 
 from .conftest import arrival
-from .staff import staff
+from .staff import staff, url
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,8 @@ RECEIVED = (
     "txn_ref=AA-C-2&session=S1&call_state=ringing&from=%2B6591235432&to=%2B6500000000",
     "txn_ref=AA-C-3&fax_status=answered&from=%2B6591235432&to=%2B6500000000&fax_url=https://x/secret.pdf?k=1111-key",
     "status=error_dest_not_supported&dest=%2B6591235432&bulk_txn_ref=AA-B-1",
+    # With the second content, it is of the same number as the others.
+    "txn_ref=AA-S-2&sms_status=failed&dest=%2B6588885432",
 )
 
 
@@ -137,6 +139,10 @@ def requests_for_pages() -> Iterator[tuple[str, dict[str, str]]]:
     for name, model in zip(LISTS, MODELS, strict=False):
         for row in model._default_manager.all():
             yield f"{API}{name}/{row.pk}/", {}
+    for model in (Call, Sms, Fax):
+        for row in model._default_manager.all():
+            for name in ("other_number", "from_number", "dest", "dest1", "dest2"):
+                yield url(row, "conversation"), {"number": name}
 
 
 def _list(model: type[Model]) -> str:

@@ -20,7 +20,7 @@ from django_hoiio.kinds import Direction
 from django_hoiio.models import Transaction
 from django_hoiio.veils import NUMBER, veil
 
-from .conversations import MODELS, Place, page_of, read_place
+from .conversations import MODELS, Page, Place, page_of, read_place
 from .labels import label
 from .reading import ReadOnlyAdmin
 from .sections import open_button
@@ -101,13 +101,10 @@ class ConversationPage(ReadOnlyAdmin):
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         number = self._number_of(row, request.GET.get("number", "other_number"))
-        page = page_of(
-            number,
-            self._visible(request),
-            before=read_place(request.GET.get("before", "")),
-            after=read_place(request.GET.get("after", "")),
-        )
-        shown = number if NUMBER.is_lifted(request) else NUMBER.mask(number)
+        shows_numbers = NUMBER.is_lifted(request)
+        # Which rows have the same number would tell apart two numbers that look alike when masked.
+        page = self._page(request, number) if shows_numbers else Page(rows=[row])
+        shown = number if shows_numbers else NUMBER.mask(number)
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Conversation with %s") % shown,
@@ -117,10 +114,19 @@ class ConversationPage(ReadOnlyAdmin):
             "has_view_permission": True,
             "links": [self.link_to(request, row, f"{self.opts.verbose_name} {row}")],
             "messages_shown": [self._message(request, each, row) for each in page.rows],
+            "shows_numbers": shows_numbers,
             "older": self._turn(request, "before", page.older),
             "newer": self._turn(request, "after", page.newer),
         }
         return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
+
+    def _page(self, request: HttpRequest, number: str) -> Page:
+        return page_of(
+            number,
+            self._visible(request),
+            before=read_place(request.GET.get("before", "")),
+            after=read_place(request.GET.get("after", "")),
+        )
 
     def _number_of(self, row: Any, name: str) -> str:
         number = getattr(row, name, "") if row is not None and name in PARTIES else ""

@@ -80,6 +80,7 @@ def test_notification_is_stored_or_spooled_in_time_while_the_database_hangs(
     with gunicorn(environ_of_the_server, workers=2, threads=threads) as server, ThreadPoolExecutor(CLIENTS) as clients:
         workers = server.workers()
         assert list(clients.map(lambda marker: _post(server.port, marker), before)) == [200] * len(before)
+        assert spooled(spool_dir) == []
         proxy.freeze()
         answers = list(clients.map(lambda marker: _post(server.port, marker), meanwhile))
         has_lost_no_worker = server.workers() == workers
