@@ -48,7 +48,7 @@ def _options(arrival: Arrival, notification: Notification) -> Iterator[str]:
     content_type = arrival.headers.get("Content-Type", "")
     if content_type != FORM:
         yield f"--content-type={content_type}"
-    yield from _pass_on(_given_back(arrival, notification))
+    yield from _pass_on_option(_given_back(arrival, notification))
 
 
 def _typed(query: str) -> str:
@@ -73,7 +73,7 @@ def _given_back(arrival: Arrival, notification: Notification) -> dict[str, Any]:
     }
 
 
-def _pass_on(values: dict[str, Any]) -> Iterator[str]:
+def _pass_on_option(values: dict[str, Any]) -> Iterator[str]:
     pairs = [f"{name}={value}" for name, value in values.items()]
     are_texts = all(isinstance(value, str) and name and "=" not in name for name, value in values.items())
     if are_texts and all(pair.isprintable() for pair in pairs):

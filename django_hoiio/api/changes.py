@@ -18,11 +18,22 @@ from ..kinds import Origin
 from ..models import MODELS, Notification
 from .asking import Asked
 from .cursors import Cursor, Way
+from .pagination import KeyPagination, Walk
 from .walks import Astray, Page, Rows, by_key, by_moment
 
 # How long it may take from the moment that a notification bears, or that of what is sent, to its commit, and by how
 # much clocks may differ. What changed so long before is given, too.
 OVERLAP = timedelta(minutes=5)
+
+
+class ChangeFeedPagination(KeyPagination):
+    """Pages of rows; with `changed_since` or `received_since`, pages of what changed since."""
+
+    def walk_of(self, rows: Rows, asked: Asked) -> Walk:
+        if asked.since is None:
+            return super().walk_of(rows, asked)
+        return kept_since if rows.model is Notification else changed_since
+
 
 
 def changed_since(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:

@@ -14,10 +14,8 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from ..models import Notification
 from ..retention.totals import Total, totals
 from .asking import DAYS, Asked, AskedDays, days_after, days_before
-from .changes import changed_since, kept_since
 from .cursors import PATTERN, Cursor, read
 from .moments import read_day
 from .walks import Astray, Page, Rows, by_key, by_moment, by_term
@@ -63,11 +61,19 @@ class KeyPagination(LinkedPagination):
         """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""
         self.request, self.base_url = request, request.build_absolute_uri()
         try:
-            page = _walk_of(rows, asked)(rows, asked, self._cursor(request), self._size(request))
+            page = self.walk_of(rows, asked)(rows, asked, self._cursor(request), self._size(request))
         except Astray as error:
             raise NotFound(self.invalid_cursor_message) from error
         self.ahead, self.back = page.next, page.previous
         return list(page.rows)
+
+    def walk_of(self, rows: Rows, asked: Asked) -> Walk:
+        """The index query that finds the rows fastest."""
+        if asked.terms:
+            return by_term
+        if asked.has_span or asked.is_final is not None:
+            return by_moment
+        return by_key
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
@@ -114,17 +120,6 @@ class DayPagination(LinkedPagination):
         if text and day is None:
             raise self._no_such_cursor()
         return day
-
-
-def _walk_of(rows: Rows, asked: Asked) -> Walk:
-    """How the database finds best what is asked for."""
-    if asked.since is not None:
-        return kept_since if rows.model is Notification else changed_since
-    if asked.terms:
-        return by_term
-    if asked.has_span or asked.is_final is not None:
-        return by_moment
-    return by_key
 
 
 def _parameter(name: str, description: object, schema: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from rest_framework.viewsets import GenericViewSet
 from ..models import Call, DailyTotal, Fax, Notification, Sms
 from ..veils import veil
 from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, ParametersBackend, SmsFilters, TotalFilters
-from .pagination import DayPagination, KeyPagination
+from .changes import ChangeFeedPagination
+from .pagination import DayPagination
 from .permissions import STAFF_THAT_MAY_VIEW
 from .serializers import (
     HEAVY,
@@ -49,7 +50,7 @@ class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
     # What is no key is answered here, too, and not by a page of Django's.
     lookup_value_regex = "[^/]+"
     filter_backends: Any = (ParametersBackend,)
-    pagination_class: Any = KeyPagination
+    pagination_class: Any = ChangeFeedPagination
     filterset_class: ClassVar[type[Filters]]
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -14,7 +14,6 @@ from ..kinds import CallStatus
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .transactions import Call, Transaction
 
 Kept = TypeVar("Kept", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")

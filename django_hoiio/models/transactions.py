@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
 from django.db import models
@@ -16,8 +16,6 @@ from .querysets import CallQuerySet, TransactionQuerySet
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
-
-    from .notifications import NotificationQuerySet
 
 # A number is searched by its last digits too, because people leave out the country code.
 TAIL_LENGTH = 8
@@ -147,9 +145,9 @@ class Transaction(models.Model):
         return Q(account=self.account, txn_ref=self.txn_ref)
 
     @property
-    def notifications(self) -> NotificationQuerySet:
+    def notifications(self) -> models.QuerySet[Any]:
         """All that came about it, in order of arrival."""
-        notifications: NotificationQuerySet = apps.get_model("django_hoiio", "Notification")._default_manager.all()
+        notifications: Any = apps.get_model("django_hoiio", "Notification")._default_manager.all()
         return notifications.using(self._state.db).of(self)
 
 
