@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .conf import conf
 from .dispatch import release, tell
-from .kinds import Kind
+from .enums import Kind
 from .logs import get_logger
 from .models import Notification
 from .parsing import Arrival, parse

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from .conf import conf
-from .kinds import Route
+from .enums import Route
 from .verification import sign
 
 # Characters. Hoiio's limit for a whole notify URL.

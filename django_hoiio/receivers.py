@@ -17,7 +17,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-defined]  # the stubs lack it
 
-from .kinds import Kind
+from .enums import Kind
 from .models import RECEIVER_LENGTH
 from .parsing.fields import storable
 from .signals import BY_NAME, MAX_PARTIALS, Identity, NotificationSignal, StandIn

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from django.dispatch import Signal
 
-from .kinds import Kind
+from .enums import Kind
 
 # A partial may contain itself.
 MAX_PARTIALS = 100

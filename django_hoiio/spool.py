@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from .kinds import Origin, Proof, Route
+from .enums import Origin, Proof, Route
 from .parsing import Arrival
 
 SUFFIX = ".json"

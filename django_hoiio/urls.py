@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from .kinds import Route
+from .enums import Route
 from .views import receive
 
 app_name = "django_hoiio"

@@ -13,7 +13,7 @@ from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 
 from .conf import conf
-from .kinds import Proof, Route
+from .enums import Proof, Route
 
 # Parts the token from its signature. Like all of the token it is unreserved in URLs, so nobody on the way rewrites it.
 SEPARATOR = "~"

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from . import inbox, spool
 from .conf import conf
 from .deadline import slow_failures
-from .kinds import Proof, Route
+from .enums import Proof, Route
 from .logs import get_logger
 from .parsing import Arrival
 from .parsing.fields import storable

@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.test import Client
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import Arrival
 from django_hoiio.signals import SIGNALS, notification_received

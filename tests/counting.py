@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Traffic
+from django_hoiio.enums import Traffic
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 
 from .conftest import arrival

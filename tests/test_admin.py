@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.functional import Promise
 
-from django_hoiio.admin.reading import ReadOnlyAdmin
+from django_hoiio.admin.read_only import ReadOnlyAdmin
 from django_hoiio.admin.sections import open_button, readable
 from django_hoiio.admin.transactions import amount
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction

@@ -21,11 +21,11 @@ from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import dispatch, inbox, recording
 from django_hoiio.admin import actions as admin_actions
-from django_hoiio.kinds import Channel
+from django_hoiio.enums import Channel
 from django_hoiio.models import Call, DailyTotal, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
-from django_hoiio.reconciliation import budget
-from django_hoiio.reconciliation import by_hand as asking_by_hand
-from django_hoiio.recovery import by_hand, recover, turns
+from django_hoiio.reconciliation import manual as asking_by_hand
+from django_hoiio.reconciliation import reader
+from django_hoiio.recovery import batches, manual, recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
 
 from .conftest import arrival
@@ -69,7 +69,7 @@ class Flaky:
 
 @pytest.fixture(autouse=True)
 def _clean() -> Iterator[None]:
-    budget._OF_THIS_PROCESS.clear()
+    reader._OF_THIS_PROCESS.clear()
     yield
     for signal in (*SIGNALS.values(), notification_received):
         signal.receivers.clear()
@@ -371,7 +371,7 @@ def test_all_that_is_found_is_not_read_at_once(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, action: str, model: type[Model]
 ) -> None:
     (left_untold if action == "dispatch" else receive)(*[f"{STATUS}&x={number}" for number in range(4)])
-    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
     client = staff(*PERMISSIONS.values())
 
     with CaptureQueriesContext(connection) as captured:
@@ -388,7 +388,7 @@ def test_one_request_does_so_much_and_says_that_there_is_more(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
 ) -> None:
     rows = receive(*[f"{STATUS}{number}" for number in range(3)])
-    monkeypatch.setattr(turns if name == "AT_ONCE" else by_hand, name, value)
+    monkeypatch.setattr(batches if name == "AT_ONCE" else manual, name, value)
     done = int(value) or 1
 
     response = act(staff("run_receivers"), "run_receivers", rows)
@@ -793,7 +793,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     answers: Callable[..., None], hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
-    monkeypatch.setattr(turns, "AT_ONCE", 1)
+    monkeypatch.setattr(batches, "AT_ONCE", 1)
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
@@ -870,6 +870,6 @@ def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
 
 
 def test_turn_that_takes_all_is_not_cut() -> None:
-    turn = turns.Turn(60)
+    turn = batches.Turn(60)
 
     assert (list(turn.take("abc")), turn.is_cut) == (["a", "b", "c"], False)

@@ -10,8 +10,8 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 
-from django_hoiio.admin import conversations
-from django_hoiio.admin.conversations import Place, page_of, read_place, spellings
+from django_hoiio.admin import conversation
+from django_hoiio.admin.conversation import Place, page_of, read_place, spellings
 from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
 
 from .staff import EVERYTHING, look, queries, staff, text, url
@@ -34,7 +34,7 @@ def shown(page: str) -> list[str]:
     return re.findall(r'<a href="/admin/django_hoiio/\w+/\d+/change/">([^<]*)</a></p>\s*</li>', page)
 
 
-def conversation(row: Transaction) -> str:
+def address_of(row: Transaction) -> str:
     return url(row, "conversation")
 
 
@@ -54,7 +54,7 @@ def test_calls_sms_and_faxes_of_the_number_stand_in_order() -> None:
     # The same last digits in another country.
     keep(Sms, "AA-S-8", 2, number="+6091231111")
 
-    page = look(staff(*EVERYTHING), conversation(row))
+    page = look(staff(*EVERYTHING), address_of(row))
     assert shown(page) == ["AA-F-1", "AA-S-2", "AA-C-3"]
     assert "Conversation with +6591231111" in text(page)
     assert re.findall(r'<li class="hoiio-message hoiio-([\w -]*)">', page) == [
@@ -68,7 +68,7 @@ def test_message_says_what_it_was() -> None:
     row = keep(
         Sms, "AA-S-1", 0, msg="<script>\nhello", debit="0.032", currency="SGD", split_count=2, sms_status="bounced"
     )
-    page = look(staff(*EVERYTHING), conversation(row))
+    page = look(staff(*EVERYTHING), address_of(row))
     assert "SMS incoming 08:00:00 <script> hello bounced in 2 parts 0.032 SGD AA-S-1" in text(page)
     assert "&lt;script&gt;\nhello" in page
 
@@ -76,15 +76,15 @@ def test_message_says_what_it_was() -> None:
 def test_document_of_a_fax_is_a_button() -> None:
     row = keep(Fax, "AA-F-1", 0, fax_url="https://example.com/fax-1.pdf")
     assert 'href="https://example.com/fax-1.pdf" target="_blank" rel="noreferrer noopener"' in look(
-        staff(*EVERYTHING), conversation(row)
+        staff(*EVERYTHING), address_of(row)
     )
-    assert "fax-1" not in look(staff("see_numbers"), conversation(row))
+    assert "fax-1" not in look(staff("see_numbers"), address_of(row))
 
 
 @pytest.mark.parametrize("number", ["+6591231111", "6591231111"])
 def test_number_with_and_without_its_plus_is_one(number: str) -> None:
     rows = [keep(Sms, "AA-S-1", 1, "+6591231111"), keep(Call, "AA-C-1", 0, "6591231111")]
-    assert [shown(look(staff("see_numbers"), conversation(row))) for row in rows] == [["AA-C-1", "AA-S-1"]] * 2
+    assert [shown(look(staff("see_numbers"), address_of(row))) for row in rows] == [["AA-C-1", "AA-S-1"]] * 2
     assert spellings(number) == ["+6591231111", "6591231111"]
 
 
@@ -92,7 +92,7 @@ def test_number_with_and_without_its_plus_is_one(number: str) -> None:
 def test_short_number_and_name_have_a_conversation_too(number: str) -> None:
     row = keep(Sms, "AA-S-1", 1, number)
     keep(Sms, "AA-S-2", 1, "OTHER")
-    page = look(staff("see_numbers"), conversation(row))
+    page = look(staff("see_numbers"), address_of(row))
     assert shown(page) == ["AA-S-1"]
     assert f"Conversation with {number}" in text(page)
 
@@ -101,20 +101,20 @@ def test_other_numbers_of_a_row_have_one_as_well() -> None:
     call = keep(Call, "AA-C-1", 0, dest1="+6581231111", dest2=NUMBER, direction="outgoing")
     keep(Sms, "AA-S-1", 0, number="+6581231111")
     viewer = staff("see_numbers")
-    assert shown(look(viewer, conversation(call), number="dest1")) == ["AA-S-1"]
-    assert f'<a href="{conversation(call)}?number=dest1">+6581231111</a>' in look(viewer, url(call))
+    assert shown(look(viewer, address_of(call), number="dest1")) == ["AA-S-1"]
+    assert f'<a href="{address_of(call)}?number=dest1">+6581231111</a>' in look(viewer, url(call))
 
 
 @pytest.mark.parametrize("name", ["to_number", "txn_ref", "pk", "delete", "", "x" * 9000])
 def test_what_is_nobodys_number_has_none(name: str) -> None:
     row = keep(Sms, "AA-S-1", 0, to_number="+6533330000")
-    assert staff().get(conversation(row), {"number": name}).status_code == 404
+    assert staff().get(address_of(row), {"number": name}).status_code == 404
 
 
 def test_row_without_a_number_has_none_and_no_link() -> None:
     row = keep(Call, "AA-C-1", 0, number="")
-    assert staff().get(conversation(row)).status_code == 404
-    assert conversation(row) not in look(staff(), url(row)) + look(staff(), url(Call, "changelist"))
+    assert staff().get(address_of(row)).status_code == 404
+    assert address_of(row) not in look(staff(), url(row)) + look(staff(), url(Call, "changelist"))
 
 
 # Who sees what.
@@ -124,11 +124,11 @@ def test_number_is_in_no_address_and_masked_for_those_who_may_not_see_it() -> No
     for minute in range(60):
         row = keep(Sms, f"AA-S-{minute}", minute, msg="secret words", from_number=NUMBER)
     viewer = staff()
-    pages = [look(viewer, conversation(row)), look(viewer, url(row)), look(viewer, url(Sms, "changelist"))]
+    pages = [look(viewer, address_of(row)), look(viewer, url(row)), look(viewer, url(Sms, "changelist"))]
     assert ["91231111" in page or "secret words" in page for page in pages] == [False] * 3
-    assert f'<a href="{conversation(row)}?number=from_number">+65••••1111</a>' in pages[1]
-    assert f'<a href="{conversation(row)}">+65••••1111</a>' in pages[2]
-    addresses = "".join(re.findall(r'href="([^"]*)"', look(staff("see_numbers"), conversation(row))))
+    assert f'<a href="{address_of(row)}?number=from_number">+65••••1111</a>' in pages[1]
+    assert f'<a href="{address_of(row)}">+65••••1111</a>' in pages[2]
+    addresses = "".join(re.findall(r'href="([^"]*)"', look(staff("see_numbers"), address_of(row))))
     assert "91231111" not in addresses
 
 
@@ -138,25 +138,25 @@ def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> N
     keep(Call, "AA-C-1", 2)
     keep(Fax, "AA-F-1", 3, number="+6588881111")
 
-    page = look(staff(), conversation(row), before=str(Place(MORNING + timedelta(1), 0, 0)))
+    page = look(staff(), address_of(row), before=str(Place(MORNING + timedelta(1), 0, 0)))
 
     assert shown(page) == ["AA-S-1"]
     assert "The rest of the conversation is shown to users with the permission “Can see phone numbers" in text(page)
-    assert "Can see phone numbers" not in text(look(staff("see_numbers"), conversation(row)))
+    assert "Can see phone numbers" not in text(look(staff("see_numbers"), address_of(row)))
 
 
 def test_models_that_may_not_be_viewed_are_left_out() -> None:
     rows = [keep(model, f"AA-{model.__name__}", at) for at, model in enumerate(MODELS)]
     viewer = staff("see_numbers", views=("sms", "call"))
-    assert [viewer.get(conversation(row)).status_code for row in rows] == [200, 200, 403]
-    assert shown(look(viewer, conversation(rows[1]))) == ["AA-Call", "AA-Sms"]
+    assert [viewer.get(address_of(row)).status_code for row in rows] == [200, 200, 403]
+    assert shown(look(viewer, address_of(rows[1]))) == ["AA-Call", "AA-Sms"]
 
 
 def test_stranger_and_staff_without_rights_stay_out() -> None:
     row = keep(Sms, "AA-S-1", 0)
-    assert Client().get(conversation(row)).status_code == 302
-    assert staff(*EVERYTHING, views=()).get(conversation(row)).status_code == 403
-    assert staff(views=()).get(f"{conversation(row)[:-15]}9/conversation/").status_code == 403
+    assert Client().get(address_of(row)).status_code == 302
+    assert staff(*EVERYTHING, views=()).get(address_of(row)).status_code == 403
+    assert staff(views=()).get(f"{address_of(row)[:-15]}9/conversation/").status_code == 403
 
 
 @pytest.mark.parametrize("pk", [0, 999999999, 10**30])
@@ -182,24 +182,24 @@ def _fill(count: int) -> list[str]:
     for at in range(count):
         keep(MODELS[at % 3], f"AA-{at:04}", at // 7)
     rows = [row for model in MODELS for row in model._default_manager.all()]
-    return [str(row) for row in sorted(rows, key=conversations.place_of)]
+    return [str(row) for row in sorted(rows, key=conversation.place_of)]
 
 
 def test_every_row_is_on_exactly_one_page_also_those_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversations, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE", 4)
     names = _fill(45)
     viewer, row = staff("see_numbers"), Sms.objects.all()[0]
-    backwards = _walk(viewer, conversation(row), "", "prev")
+    backwards = _walk(viewer, address_of(row), "", "prev")
     assert [name for page in reversed(backwards) for name in page] == names
 
-    forwards = _walk(viewer, conversation(row), f"?after={Place(MORNING - timedelta(1), 0, 0)}", "next")
+    forwards = _walk(viewer, address_of(row), f"?after={Place(MORNING - timedelta(1), 0, 0)}", "next")
     assert [name for page in forwards for name in page] == names
 
 
 def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversations, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE", 4)
     _fill(8)
-    viewer, path = staff("see_numbers"), conversation(Sms.objects.all()[0])
+    viewer, path = staff("see_numbers"), address_of(Sms.objects.all()[0])
     newest = look(viewer, path)
     oldest = look(viewer, path + str(turn(newest, "prev")))
     assert (turn(newest, "next"), turn(oldest, "prev"), turn(oldest, "next") is None) == (None, None, False)
@@ -210,7 +210,7 @@ def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("way", ["before", "after"])
 def test_any_place_in_the_address_is_borne(way: str, place: str) -> None:
     row = keep(Sms, "AA-S-1", 0)
-    assert staff("see_numbers").get(conversation(row), {way: place}).status_code == 200
+    assert staff("see_numbers").get(address_of(row), {way: place}).status_code == 200
 
 
 def test_place_is_read_as_it_is_written() -> None:
@@ -223,7 +223,7 @@ def test_place_is_read_as_it_is_written() -> None:
 
 def test_page_costs_the_same_for_one_and_for_many() -> None:
     viewer, row = staff(*EVERYTHING), keep(Sms, "AA-S-1", 0)
-    few = queries(viewer, conversation(row))
+    few = queries(viewer, address_of(row))
     Sms.objects.bulk_create(
         Sms(
             txn_ref=f"AA-M-{at}",
@@ -234,7 +234,7 @@ def test_page_costs_the_same_for_one_and_for_many() -> None:
         )
         for at in range(3000)
     )
-    assert queries(viewer, conversation(row)) == few
+    assert queries(viewer, address_of(row)) == few
     # Three models in two spellings; the others are the session, the user, the rights and the row.
     assert few <= 6 + 6
 
@@ -256,7 +256,7 @@ def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transact
     with transaction.atomic():
         for setting in SETTINGS.get(connection.vendor, ()):
             connection.cursor().execute(setting)
-        plan = conversations._rows(model, NUMBER, NUMBER, place, upwards).explain()
+        plan = conversation._rows(model, NUMBER, NUMBER, place, upwards).explain()
     # The index gives the order: nothing is sorted but rows of one moment.
     assert [each for each in PLANS[connection.vendor] if not re.search(each, plan)] == []
     assert re.search(r"TEMP B-TREE|filesort|(?<!Incremental )Sort  ", plan) is None
@@ -279,7 +279,7 @@ def _gather_statistics(model: type[Transaction]) -> None:
 
 
 def test_page_holds_no_more_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversations, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE", 4)
     _fill(30)
     page = page_of(NUMBER, MODELS, before=None, after=None)
     assert (len(page.rows), page.newer, page.older is None) == (4, None, False)

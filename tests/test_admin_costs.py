@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.timezone import now
 
-from django_hoiio.kinds import Traffic
+from django_hoiio.enums import Traffic
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 from .rows import BEGAN, failures, notifications, transactions

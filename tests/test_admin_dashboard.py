@@ -23,10 +23,10 @@ from django.urls import path, reverse
 from django_hoiio import spool
 from django_hoiio.admin.dashboard import USUALLY_OPEN
 from django_hoiio.admin.notifications import NotificationAdmin
-from django_hoiio.admin.standing import Figure
 from django_hoiio.admin.transactions import SmsAdmin
 from django_hoiio.conf import conf
-from django_hoiio.kinds import Kind, Origin, Traffic
+from django_hoiio.enums import Kind, Origin, Traffic
+from django_hoiio.health import Figure
 from django_hoiio.models import CLAIM, Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from django_hoiio.admin.drawing import MANY, Bar, Picture
+from django_hoiio.admin.charts import MANY, Bar, Picture
 
 
 def bar(whole: str, succeeded: str = "0", words: str = "") -> Bar:

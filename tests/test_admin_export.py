@@ -29,8 +29,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hoiio import inbox
-from django_hoiio.admin import exporting
-from django_hoiio.admin.cells import cell_of, guarded, unguarded
+from django_hoiio.admin import export
+from django_hoiio.admin.export import cell_of, guarded, unguarded
 from django_hoiio.masking import HIDDEN
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.signals import sms_received
@@ -94,7 +94,7 @@ def text_of(response: Any) -> str:
 
 def rows_of(response: Any) -> list[dict[str, str]]:
     """An export as a program reads it."""
-    return list(csv.DictReader(io.StringIO(text_of(response).removeprefix(exporting.BOM), newline="")))
+    return list(csv.DictReader(io.StringIO(text_of(response).removeprefix(export.BOM), newline="")))
 
 
 def export_all(client: Client, model: type[Model], query: str = "") -> list[dict[str, str]]:
@@ -231,7 +231,7 @@ def test_columns_are_all_that_is_not_left_out_by_name(model: type[Model]) -> Non
     fields = {field.name for field in model._meta.concrete_fields}
     exported = {name.removesuffix("_id") for name in model_admin.exported if "__" not in name}
 
-    assert [exporting.HEADINGS.get(name, name) for name in model_admin.exported] == HEADERS[model]
+    assert [export.HEADINGS.get(name, name) for name in model_admin.exported] == HEADERS[model]
     assert fields - exported == LEFT_OUT[model]
     assert exported - fields == set()
 
@@ -244,7 +244,7 @@ def test_list_that_is_empty_is_a_header(model: type[Model]) -> None:
         list_of(model), {"action": "export_as_csv", "index": "0", "select_across": "1", "_selected_action": "0"}
     )
 
-    assert text_of(response) == exporting.BOM + ",".join(HEADERS[model]) + "\r\n"
+    assert text_of(response) == export.BOM + ",".join(HEADERS[model]) + "\r\n"
 
 
 BODIES = [
@@ -437,7 +437,7 @@ def test_filter_that_the_list_does_not_have_is_refused() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
 def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK", 2)
     rows = sms(count)
 
     assert [row["id"] for row in export_all(staff("export"), Sms)] == [str(row.pk) for row in rows]
@@ -445,7 +445,7 @@ def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch
 
 @pytest.mark.django_db
 def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK", 2)
     rows = sms(6)
     response = act(staff("export"), "export_as_csv", rows[:1], select_across="1")
 
@@ -464,7 +464,7 @@ def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS)
 def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK", 3)
     sms_received.connect(lambda **kwargs: 1 / 0, weak=False, dispatch_uid="shop.bill")
     bodies = [re.sub(r"(AA-[SCI]+-)", rf"\g<1>{number}", body) for body in BODIES[:3] for number in range(5)]
     receive(*bodies)
@@ -493,15 +493,15 @@ def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPat
 def test_export_that_is_broken_off_is_logged_too(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level("INFO", logger="django_hoiio.admin.exporting")
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    caplog.set_level("INFO", logger="django_hoiio.admin.export")
+    monkeypatch.setattr(export, "CHUNK", 2)
     client = staff("export", *SEES)
     receive(*BODIES)
     rows_of(act(client, "export_as_csv", Call.objects.all()))
     Sms.objects.all().delete()
     sms(6)
     request = client.get(list_of(Sms)).wsgi_request
-    broken = exporting.export_as_csv(admin.site.get_model_admin(Sms), request, Sms.objects.all())
+    broken = export.export_as_csv(admin.site.get_model_admin(Sms), request, Sms.objects.all())
     for _, _ in zip(range(3), broken.streaming_content, strict=False):
         pass
     # As a server does when nobody listens any more, but for the connection, which is that of the test.
@@ -518,7 +518,7 @@ def test_export_that_is_broken_off_is_logged_too(
 
 @pytest.mark.django_db(transaction=True)
 def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK", 2)
     rows = sms(3)
     client: Any = staff("export", client=AsyncClient())
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from django_hoiio.admin.figures import bounded, grouped, money, on, share
+from django_hoiio.admin.formatting import bounded, grouped, money, on, share
 
 
 @pytest.mark.parametrize(

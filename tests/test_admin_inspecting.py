@@ -19,10 +19,9 @@ import pytest
 from django.core.management import call_command
 
 from django_hoiio import inbox
-from django_hoiio.admin import inspecting
-from django_hoiio.admin.inspecting import Inspected, inspected
-from django_hoiio.admin.reproducing import LONGEST, command_line
-from django_hoiio.kinds import Origin, Proof, Route
+from django_hoiio.admin import inspector
+from django_hoiio.admin.inspector import LONGEST, Inspected, command_line, inspected
+from django_hoiio.enums import Origin, Proof, Route
 from django_hoiio.models import Notification
 from django_hoiio.recording.raw import OF_THE_DOOR
 from django_hoiio.verification import sign
@@ -83,7 +82,7 @@ def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
 
 @pytest.mark.django_db
 def test_page_shows_the_first_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspecting, "MOST", 10)
+    monkeypatch.setattr(inspector, "MOST", 10)
     kept = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))
     assert [each.name for each in inspected(kept)] == [f"x_{at}" for at in range(10)]
 

@@ -20,12 +20,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
-from django_hoiio.admin import places
+from django_hoiio.admin import changelist
+from django_hoiio.admin.changelist import KeyedList
 from django_hoiio.admin.filters import Failing, Missed, Open, Overdue, Unmended, Untold
-from django_hoiio.admin.lists import KeyedList
+from django_hoiio.keyset import FEW
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
-from django_hoiio.paging import FEW
-from django_hoiio.searching import one_by_one
+from django_hoiio.search import one_by_one
 
 from .plans import is_answered_by, learn, plan_of
 from .rows import BEGAN, failures, notifications, one_of_each, transactions
@@ -57,7 +57,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of five rows, which look through ten keys, then through forty, and so on."""
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
-    monkeypatch.setattr(places, "REACH", 10)
+    monkeypatch.setattr(changelist, "REACH", 10)
 
 
 def url(model: type[Model], **query: object) -> str:
@@ -381,7 +381,7 @@ def test_rare_is_found_however_far_back(viewer: Client, model: Any, name: str, c
 def test_rare_that_is_not_rare_is_looked_for(
     viewer: Client, monkeypatch: pytest.MonkeyPatch, model: Any, name: str, change: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("django_hoiio.paging.FEW", 3)
+    monkeypatch.setattr("django_hoiio.keyset.FEW", 3)
     one_of_each(60)
     ReceiverFailure.objects.update(mended_at=BEGAN)
     oldest = list(model.objects.order_by("pk")[:4])
@@ -482,7 +482,7 @@ def test_search_finds_few_however_far_back(viewer: Client) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_search_that_finds_many_looks_for_them(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.paging.FEW", 3)
+    monkeypatch.setattr("django_hoiio.keyset.FEW", 3)
     transactions(Sms, 5, tag="campaign")
     transactions(Sms, 40, txn_ref=None)
     page = listed(viewer, Sms, q="campaign")
@@ -500,8 +500,8 @@ ABOUT = ["AA-T-1", "+6590000001", "order 1"]
 def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
     monkeypatch: pytest.MonkeyPatch, model: type[Transaction], term: str, few: int
 ) -> None:
-    monkeypatch.setattr("django_hoiio.paging.FEW", few)
-    monkeypatch.setattr("django_hoiio.admin.searching.FEW", few)
+    monkeypatch.setattr("django_hoiio.keyset.FEW", few)
+    monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
     transactions(model, 3)
     about = notifications(1, txn_ref="AA-T-1") + notifications(1, txn_ref="AA-T-1")
     # Not of this number, not of this account, and of no transaction.
@@ -518,8 +518,8 @@ def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
 def test_notifications_are_found_by_the_session_of_their_call(
     viewer: Client, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr("django_hoiio.paging.FEW", few)
-    monkeypatch.setattr("django_hoiio.admin.searching.FEW", few)
+    monkeypatch.setattr("django_hoiio.keyset.FEW", few)
+    monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
     transactions(Call, 2, txn_ref=None, session="S1", tag="menu")
     transactions(Call, 1, txn_ref=None, session="", tag="menu")
     (about,) = notifications(1, txn_ref=None, session="S1")

@@ -11,8 +11,8 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_hoiio.admin import places
-from django_hoiio.kinds import Traffic
+from django_hoiio.admin import changelist
+from django_hoiio.enums import Traffic
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 from .plans import VENDOR, learn
@@ -44,7 +44,7 @@ def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
     """Somebody before tables of so many rows, of which a page shows five and looks through a hundred."""
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
-    monkeypatch.setattr(places, "REACH", 100)
+    monkeypatch.setattr(changelist, "REACH", 100)
     own = {"session": "S-{}".format, "bulk_txn_ref": "AA-B-{}".format}
     for model in TRANSACTIONS:
         transactions(model, ROWS, **{name: said for name, said in own.items() if hasattr(model, name)})

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from django_hoiio import inbox
 from django_hoiio.admin import timeline
-from django_hoiio.kinds import Kind, Origin
+from django_hoiio.enums import Kind, Origin
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.signals import notification_received, sms_received

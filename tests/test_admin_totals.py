@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from django_hoiio.admin import places
-from django_hoiio.kinds import Traffic
+from django_hoiio.admin import changelist
+from django_hoiio.enums import Traffic
 from django_hoiio.models import DailyTotal
 
 from .plans import is_answered_by, learn, plan_of
@@ -69,7 +69,7 @@ def test_day_is_found_by_an_index() -> None:
 
 def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
-    monkeypatch.setattr(places, "REACH", 10)
+    monkeypatch.setattr(changelist, "REACH", 10)
     totals(1, kind=Traffic.FAXES_SENT)
     totals(30)
 

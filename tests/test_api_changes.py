@@ -14,8 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import inbox
-from django_hoiio.api import changes, walks
-from django_hoiio.kinds import Kind, Origin
+from django_hoiio.api import change_feed, pagination
+from django_hoiio.enums import Kind, Origin
 from django_hoiio.models import Notification
 from django_hoiio.recording import sending
 
@@ -72,7 +72,7 @@ def client() -> Client:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes is kept before anything else happens, and all clocks are one: nothing need be given twice."""
-    monkeypatch.setattr(changes, "OVERLAP", timedelta())
+    monkeypatch.setattr(change_feed, "OVERLAP", timedelta())
 
 
 # The promise.
@@ -125,7 +125,7 @@ def _overtaken(txn_ref: str, word: str) -> None:
 def test_program_that_asks_for_changes_has_all_rows_as_they_are(
     client: Client, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walks, "REACH", 5)
+    monkeypatch.setattr(pagination, "REACH", 5)
     rng = random.Random(seed)
     references = [f"AA-S-{number}" for number in range(15)]
     mirror = Mirror(client, page_size=rng.choice((1, 3, 100)))
@@ -312,7 +312,7 @@ def test_changes_take_as_many_queries_of_many_rows_as_of_few(client: Client) -> 
 
 
 def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walks, "REACH", 10)
+    monkeypatch.setattr(pagination, "REACH", 10)
     report("AA-S-0", "queued", ago(days=2))
     for number in range(25):
         inbox.receive(arrival(body=f"fax_status=ongoing&txn_ref=AA-F-{number}&dest=%2B651", received_at=now()))
@@ -324,7 +324,7 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
 
 
 def test_pass_ends_with_what_was_kept_since(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walks, "REACH", 10)
+    monkeypatch.setattr(pagination, "REACH", 10)
     for number in range(40):
         report(f"AA-S-{number}", "queued", ago(days=2))
     report("AA-S-40", "queued", now())

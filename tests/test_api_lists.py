@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from django_hoiio.api import walks
-from django_hoiio.kinds import Kind, Origin
+from django_hoiio.api import pagination
+from django_hoiio.enums import Kind, Origin
 from django_hoiio.models import Call, Fax, Notification, Sms, tail_of
 
 from .staff import EVERYTHING, staff
@@ -27,7 +27,7 @@ BEGAN = datetime(2026, 11, 1, tzinfo=timezone.utc)
 @pytest.fixture
 def reach(monkeypatch: pytest.MonkeyPatch) -> int:
     """A page looks through ten rows where no index helps."""
-    monkeypatch.setattr(walks, "REACH", 10)
+    monkeypatch.setattr(pagination, "REACH", 10)
     return 10
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from django_hoiio.api import urls
 from django_hoiio.api.views import CallViewSet, FaxViewSet, NotificationViewSet, SmsViewSet, TotalViewSet
-from django_hoiio.kinds import SmsStatus, Traffic
+from django_hoiio.enums import SmsStatus, Traffic
 from django_hoiio.models import Notification
 
 VIEWS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from django_hoiio.kinds import Traffic
+from django_hoiio.enums import Traffic
 from django_hoiio.models import ClosedDay, DailyTotal, Sms
 
 from .staff import staff

@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 
 from django_hoiio import checks
 from django_hoiio.conf import KEYS, conf
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.recording import merging
 
 # So that a database that hangs is given up in time, whichever it is.
@@ -447,9 +447,9 @@ def test_project_needs_no_migration_of_its_own() -> None:
         ({"API_URL": "http://127.0.0.1:8000/sandbox/open/"}, []),
         ({"API_URL": "http://[::1]/sandbox/open/"}, []),
         ({"API_URL": "http://hoiio.localhost/sandbox/open/"}, []),
-        ({}, [checks.sandbox.W006]),
-        ({"API_URL": "http://10.0.0.1/sandbox/open/"}, [checks.sandbox.W006]),
-        ({"API_URL": "http://[/"}, [checks.sandbox.W006]),
+        ({}, [checks.deployment.W006]),
+        ({"API_URL": "http://10.0.0.1/sandbox/open/"}, [checks.deployment.W006]),
+        ({"API_URL": "http://[/"}, [checks.deployment.W006]),
         (["API_URL"], []),
     ],
 )
@@ -474,8 +474,8 @@ def test_project_without_the_sandbox_gets_no_warning_about_it(settings: Any, url
     ("installed", "renderers", "found"),
     [
         ({"rest_framework", "django_filters"}, [BrowsableAPIRenderer], []),
-        ({"rest_framework"}, [JSONRenderer, BrowsableAPIRenderer], [checks.api.W009]),
-        ({"django_filters"}, [JSONRenderer, BrowsableAPIRenderer], [checks.api.W009]),
+        ({"rest_framework"}, [JSONRenderer, BrowsableAPIRenderer], [checks.deployment.W009]),
+        ({"django_filters"}, [JSONRenderer, BrowsableAPIRenderer], [checks.deployment.W009]),
         (set(), [JSONRenderer], []),
     ],
 )

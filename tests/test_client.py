@@ -19,13 +19,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import ExceptionReporter
 
 from django_hoiio import exceptions
-from django_hoiio.client import HoiioClient, answers, endpoints
-from django_hoiio.client.answers import Answer
+from django_hoiio.client import HoiioClient, endpoints, responses
+from django_hoiio.client.account import configure
 from django_hoiio.client.endpoints import Endpoint
-from django_hoiio.client.forwarding import configure
-from django_hoiio.client.group import Group
+from django_hoiio.client.resource import Group
+from django_hoiio.client.responses import Answer
+from django_hoiio.enums import Proof, Route
 from django_hoiio.exceptions import BadParameter, HoiioFault
-from django_hoiio.kinds import Proof, Route
 from django_hoiio.models import Sms
 from django_hoiio.verification import Verdict, verify
 
@@ -41,8 +41,8 @@ NOON = datetime(2026, 1, 31, 4, 0, 0, 999, tzinfo=timezone.utc)
 PERIOD = {"from": "2026-01-31 09:02:03", "to": "2026-01-31 12:00:00", "page": "2"}
 DEST, DEST1, DEST2 = "+6511111111", "+6522222222", "+6533333333"
 
-SENT = answers.Sent(status="success_ok", txn_ref="AA-S-1")
-CONFERENCE = answers.Conference(status="success_ok", txn_refs=("AA-C-1",))
+SENT = responses.Sent(status="success_ok", txn_ref="AA-S-1")
+CONFERENCE = responses.Conference(status="success_ok", txn_refs=("AA-C-1",))
 ACCEPTED = Answer(status="success_ok")
 
 Call = tuple[str, str, dict[str, Any], dict[str, str], Answer]
@@ -85,17 +85,17 @@ CALLS: list[Call] = [
         "voice/query_status",
         {"txn_ref": "AA-C-1"},
         {"txn_ref": "AA-C-1"},
-        answers.CallReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.CallReport(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("voice.get_history", "voice/get_history", {}, {"page": "1"}, answers.CallHistory(status="success_ok")),
+    ("voice.get_history", "voice/get_history", {}, {"page": "1"}, responses.CallHistory(status="success_ok")),
     (
         "voice.get_history",
         "voice/get_history",
         {"from_": MORNING, "to": NOON, "page": 2},
         PERIOD,
-        answers.CallHistory(status="success_ok"),
+        responses.CallHistory(status="success_ok"),
     ),
-    ("voice.get_rate", "voice/get_rate", {"dest2": DEST2}, {"dest2": DEST2}, answers.Rate(status="success_ok")),
+    ("voice.get_rate", "voice/get_rate", {"dest2": DEST2}, {"dest2": DEST2}, responses.Rate(status="success_ok")),
     (
         "sms.send",
         "sms/send",
@@ -115,7 +115,7 @@ CALLS: list[Call] = [
         "sms/bulk_send",
         {"dest": [DEST1, DEST2], "msg": "m"},
         {"dest": f"{DEST1},{DEST2}", "msg": "m"},
-        answers.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+        responses.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
     ),
     (
         "sms.bulk_send",
@@ -127,22 +127,22 @@ CALLS: list[Call] = [
             "sender_name": DEST1,
             "tag": "t",
         },
-        answers.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+        responses.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
     ),
     (
         "sms.query_status",
         "sms/query_status",
         {"txn_ref": "AA-S-1"},
         {"txn_ref": "AA-S-1"},
-        answers.SmsReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.SmsReport(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("sms.get_history", "sms/get_history", {}, {"page": "1"}, answers.SmsHistory(status="success_ok")),
+    ("sms.get_history", "sms/get_history", {}, {"page": "1"}, responses.SmsHistory(status="success_ok")),
     (
         "sms.get_history",
         "sms/get_history",
         {"from_": MORNING, "to": NOON, "page": 2},
         PERIOD,
-        answers.SmsHistory(status="success_ok"),
+        responses.SmsHistory(status="success_ok"),
     ),
     ("fax.send", "fax/send", {"dest": DEST, "file": PDF}, {"dest": DEST, "file": "JVBERi0xLjQKLi4u"}, SENT),
     (
@@ -171,29 +171,29 @@ CALLS: list[Call] = [
         "fax/query_status",
         {"txn_ref": "AA-C-1"},
         {"txn_ref": "AA-C-1"},
-        answers.FaxReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.FaxReport(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("fax.get_history", "fax/get_history", {}, {"page": "1", "type": "all"}, answers.FaxHistory(status="success_ok")),
+    ("fax.get_history", "fax/get_history", {}, {"page": "1", "type": "all"}, responses.FaxHistory(status="success_ok")),
     (
         "fax.get_history",
         "fax/get_history",
         {"from_": MORNING, "to": NOON, "page": 2, "type": "incoming"},
         {**PERIOD, "type": "incoming"},
-        answers.FaxHistory(status="success_ok"),
+        responses.FaxHistory(status="success_ok"),
     ),
     (
         "ivr.dial",
         "ivr/start/dial",
         {"dest": DEST},
         {"dest": DEST},
-        answers.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+        responses.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
     ),
     (
         "ivr.dial",
         "ivr/start/dial",
         {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": 60, "tag": "t"},
         {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": "60", "tag": "t"},
-        answers.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+        responses.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
     ),
     ("ivr.play", "ivr/middle/play", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
     ("ivr.gather", "ivr/middle/gather", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
@@ -222,18 +222,18 @@ CALLS: list[Call] = [
         "ivr/end/transfer",
         {"session": "S1", "dest": "room:"},
         {"session": "S1", "dest": "room:"},
-        answers.Transferred(status="success_ok"),
+        responses.Transferred(status="success_ok"),
     ),
     (
         "ivr.transfer",
         "ivr/end/transfer",
         {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
         {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
-        answers.Transferred(status="success_ok"),
+        responses.Transferred(status="success_ok"),
     ),
     ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
     ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "force": True}, {"session": "S1", "force": "enabled"}, ACCEPTED),
-    ("number.get_active", "number/get_active", {}, {}, answers.Numbers(status="success_ok")),
+    ("number.get_active", "number/get_active", {}, {}, responses.Numbers(status="success_ok")),
     (
         "number.update_forwarding",
         "number/update_forwarding",
@@ -241,8 +241,8 @@ CALLS: list[Call] = [
         {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
         ACCEPTED,
     ),
-    ("user.get_balance", "user/get_balance", {}, {}, answers.Balance(status="success_ok")),
-    ("user.get_info", "user/get_info", {}, {}, answers.User(status="success_ok")),
+    ("user.get_balance", "user/get_balance", {}, {}, responses.Balance(status="success_ok")),
+    ("user.get_info", "user/get_info", {}, {}, responses.User(status="success_ok")),
 ]
 CREDENTIALS = {"app_id": "app", "access_token": "new-token"}
 ENDPOINTS = {each.path: each for each in vars(endpoints).values() if isinstance(each, Endpoint)}
@@ -498,7 +498,7 @@ def test_error_page_shows_neither_number_nor_text_nor_url_of_a_refusal(hoiio: Ho
 
 
 def test_error_page_does_not_show_the_urls_that_a_number_was_to_get(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
-    number, url = answers.Number(status="", number=f"+65{uuid4().int % 10**8:08}"), f"https://{uuid4().hex}.example"
+    number, url = responses.Number(status="", number=f"+65{uuid4().int % 10**8:08}"), f"https://{uuid4().hex}.example"
     hoiio.says({"status": "error_number_invalid"})
 
     with pytest.raises(BadParameter) as raised:

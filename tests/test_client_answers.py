@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from django_hoiio.client import HoiioClient, answers
-from django_hoiio.client.answers import Answer
+from django_hoiio.client import HoiioClient, responses
+from django_hoiio.client.responses import Answer
 
 from .hoiio import Hoiio
 from .test_client import CALLS, DEST, DEST1, DEST2, DONE, ask, fresh
@@ -25,7 +25,7 @@ def test_conference_is_read_as_both_manuals_have_it(hoiio: Hoiio, hoiio_client: 
     )
     read = [hoiio_client.conference.call(dest=[DEST1, DEST2]), hoiio_client.voice.conference(dest=[DEST1, DEST2])]
 
-    assert read == [answers.Conference(status="success_ok", txn_refs=("AA-C-1", "AA-C-2"), room="R123")] * 2
+    assert read == [responses.Conference(status="success_ok", txn_refs=("AA-C-1", "AA-C-2"), room="R123")] * 2
 
 
 @pytest.mark.parametrize("key", ["bulk_txn_ref", "txn_ref"])
@@ -50,7 +50,7 @@ def test_numbers_are_read_under_both_names(hoiio: Hoiio, hoiio_client: HoiioClie
     }
     hoiio.says({**DONE, "entries_count": "1", "entries": [entry]})
 
-    number = answers.Number(
+    number = responses.Number(
         number=DEST,
         forward_to="https://a.example",
         forward_sms_to="https://b.example",
@@ -60,14 +60,16 @@ def test_numbers_are_read_under_both_names(hoiio: Hoiio, hoiio_client: HoiioClie
         country="SG",
         capabilities=("VOICE", "SMS"),
     )
-    assert hoiio_client.number.get_active() == answers.Numbers(status="success_ok", entries_count=1, entries=(number,))
+    assert hoiio_client.number.get_active() == responses.Numbers(
+        status="success_ok", entries_count=1, entries=(number,)
+    )
 
 
 def test_user_is_read_with_caller_ids_as_a_list_or_as_text(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     said = {**DONE, "uid": "AA-1234", "name": "Bob", "prefix": 65, "user_status": "trial"}
     hoiio.says({**said, "caller_ids": [DEST, "p"]}, {**said, "caller_ids": f"{DEST},p"})
 
-    expected = answers.User(
+    expected = responses.User(
         status="success_ok", uid="AA-1234", name="Bob", prefix="65", user_status="trial", caller_ids=(DEST, "p")
     )
     assert [hoiio_client.user.get_info(), hoiio_client.user.get_info()] == [expected, expected]
@@ -80,11 +82,11 @@ def test_numbers_of_json_are_read_like_text_and_money_is_never_a_float(hoiio: Ho
 
     history = hoiio_client.voice.get_history()
 
-    assert history == answers.CallHistory(
+    assert history == responses.CallHistory(
         status="success_ok",
         total_entries_count=250,
         entries_count=1,
-        entries=(answers.CallReport(rate=Decimal("0.00001"), duration=7),),
+        entries=(responses.CallReport(rate=Decimal("0.00001"), duration=7),),
     )
 
 
@@ -104,7 +106,7 @@ def test_what_cannot_be_read_is_left_out_and_stays_in_what_was_said(hoiio: Hoiio
 
     report = hoiio_client.sms.query_status(txn_ref="AA-S-1")
 
-    assert report == answers.SmsReport(
+    assert report == responses.SmsReport(
         status="success_ok",
         txn_ref="AA-S-1",
         sms_status="teleported",
@@ -120,7 +122,7 @@ PAYLOADS = [json.loads(line) for line in (Path(__file__).parent / "payloads.json
 READ: list[tuple[str, Answer]] = [
     (
         "voice/query_status",
-        answers.CallReport(
+        responses.CallReport(
             txn_ref="AA-S-141147",
             tag="id_1",
             dest1=DEST,
@@ -136,7 +138,7 @@ READ: list[tuple[str, Answer]] = [
     ),
     (
         "sms/query_status",
-        answers.SmsReport(
+        responses.SmsReport(
             txn_ref="AA-S-141147",
             tag="id_1",
             sms_status="delivered",
@@ -148,16 +150,16 @@ READ: list[tuple[str, Answer]] = [
             debit=Decimal("0.076"),
         ),
     ),
-    ("voice/call", answers.Sent(txn_ref="AA-S-141147")),
-    ("sms/send", answers.Sent(txn_ref="AA-S-141147")),
-    ("sms/bulk_send", answers.BulkSent(bulk_txn_ref="AA-B-147")),
-    ("conference/call", answers.Conference(txn_refs=("AA-C-141147", "AA-C-141148", "AA-C-141149"), room="R123")),
+    ("voice/call", responses.Sent(txn_ref="AA-S-141147")),
+    ("sms/send", responses.Sent(txn_ref="AA-S-141147")),
+    ("sms/bulk_send", responses.BulkSent(bulk_txn_ref="AA-B-147")),
+    ("conference/call", responses.Conference(txn_refs=("AA-C-141147", "AA-C-141148", "AA-C-141149"), room="R123")),
     (
         "voice/get_history",
-        answers.CallHistory(
+        responses.CallHistory(
             entries_count=2,
             entries=(
-                answers.CallReport(
+                responses.CallReport(
                     dest1=DEST,
                     dest2=DEST1,
                     date=datetime(2010, 1, 1, 2, 10, tzinfo=timezone.utc),
@@ -166,7 +168,7 @@ READ: list[tuple[str, Answer]] = [
                     rate=Decimal("0.020"),
                     debit=Decimal("0.140"),
                 ),
-                answers.CallReport(
+                responses.CallReport(
                     dest1=DEST,
                     dest2=DEST2,
                     date=datetime(2010, 1, 1, 8, 10, tzinfo=timezone.utc),
@@ -178,17 +180,17 @@ READ: list[tuple[str, Answer]] = [
             ),
         ),
     ),
-    ("voice/query_status", answers.CallReport(txn_ref="TX-1234", call_status_dest1="ongoing")),
-    ("voice/conference", answers.Conference(txn_refs=("TX-1", "TX-2", "TX-3"), room="MY-ROOM")),
-    ("sms/bulk_send", answers.BulkSent(bulk_txn_ref="AA-B-1234")),
+    ("voice/query_status", responses.CallReport(txn_ref="TX-1234", call_status_dest1="ongoing")),
+    ("voice/conference", responses.Conference(txn_refs=("TX-1", "TX-2", "TX-3"), room="MY-ROOM")),
+    ("sms/bulk_send", responses.BulkSent(bulk_txn_ref="AA-B-1234")),
     (
         "date-format",
-        answers.SmsReport(date=datetime(2012, 1, 31, 4, 6, 15, tzinfo=timezone.utc)),
+        responses.SmsReport(date=datetime(2012, 1, 31, 4, 6, 15, tzinfo=timezone.utc)),
     ),
-    ("ivr/start/dial", answers.Dialled(txn_ref="TX-1234", session="S4643")),
+    ("ivr/start/dial", responses.Dialled(txn_ref="TX-1234", session="S4643")),
     (
         "user/get_balance",
-        answers.Balance(currency="USD", balance=Decimal("12.40"), points=Decimal(10), bonus=Decimal("2.40")),
+        responses.Balance(currency="USD", balance=Decimal("12.40"), points=Decimal(10), bonus=Decimal("2.40")),
     ),
 ]
 

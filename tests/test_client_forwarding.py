@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_hoiio.kinds import Proof, Route
+from django_hoiio.enums import Proof, Route
 from django_hoiio.verification import Verdict
 
 from .hoiio import Hoiio

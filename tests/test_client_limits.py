@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.client.writing import sms_text
+from django_hoiio.client.encoding import sms_text
 from django_hoiio.sandbox import wire
 
 from .hoiio import SUCCESS, Hoiio

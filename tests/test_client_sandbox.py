@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from django.core.management import call_command
 
-from django_hoiio.client import HoiioClient, answers
+from django_hoiio.client import HoiioClient, responses
 from django_hoiio.exceptions import (
     BadParameter,
     HoiioError,
@@ -247,7 +247,7 @@ def test_histories_hold_what_was_sent_page_by_page(client: HoiioClient) -> None:
     assert client.fax.get_history(**period, type="incoming").entries == ()
     assert client.sms.get_history(to=before).entries == ()
     entry = pages[1].entries[0]
-    assert isinstance(entry, answers.SmsReport)
+    assert isinstance(entry, responses.SmsReport)
     assert before <= (entry.date or before) < period["to"]
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from django_hoiio import inbox, spool
-from django_hoiio.kinds import Proof, Route
-from django_hoiio.management.progress import bar
+from django_hoiio.enums import Proof, Route
+from django_hoiio.management import bar
 from django_hoiio.models import Notification
 from django_hoiio.recovery import Report
 from django_hoiio.verification import verify

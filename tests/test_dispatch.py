@@ -12,7 +12,7 @@ from django.db import DatabaseError, Error, IntegrityError, connection, transact
 from django.dispatch import Signal
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Origin
+from django_hoiio.enums import Origin
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
 

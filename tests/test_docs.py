@@ -18,7 +18,7 @@ import pytest
 
 from django_hoiio import checks, signals
 from django_hoiio.conf import KEYS, conf
-from django_hoiio.kinds import Kind, Route
+from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
 
 ROOT = Path(__file__).parent.parent

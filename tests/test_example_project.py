@@ -24,7 +24,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, bu
 
 import pytest
 
-from django_hoiio.client.answers import CallReport, SmsReport
+from django_hoiio.client.responses import CallReport, SmsReport
 from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
 from example_project.demo.checking import Done, Kept, differences
 
@@ -470,7 +470,7 @@ django.setup()
 from django.core.management import call_command
 from django.utils import timezone
 from django_hoiio import inbox
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.parsing import Arrival
 from django.conf import settings

@@ -18,14 +18,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_hoiio import inbox, spool
-from django_hoiio.kinds import Kind, Origin, Proof
+from django_hoiio.enums import Kind, Origin, Proof
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import Arrival, parse
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import recover, reparse
 from django_hoiio.retention import forgetting
-from django_hoiio.retention.forgetting import Forgotten, conversations_with, forget
-from django_hoiio.retention.spooled import LEFT_AFTER
+from django_hoiio.retention.forgetting import LEFT_AFTER, Forgotten, conversations_with, forget
 
 from .conftest import arrival, values
 
@@ -299,7 +298,7 @@ def test_second_run_finds_nothing() -> None:
 
 
 def test_many_rows_are_gone_through_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.retention.walking.PAGE", 3)
+    monkeypatch.setattr("django_hoiio.retention.batches.PAGE", 3)
     for number in range(10):
         text_from(BOB if number % 2 else EVE, "hello", f"AA-SI-{number}")
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from django_hoiio import signals
-from django_hoiio.kinds import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
+from django_hoiio.enums import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
 from django_hoiio.receivers import receivers_of
 from django_hoiio.signals import SIGNALS, NotificationSignal
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from django_hoiio import masking, spool
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.parsing import parse
-from django_hoiio.retention.numbers import Spellings
-from django_hoiio.retention.spooled import without
+from django_hoiio.retention.forgetting import without
+from django_hoiio.retention.phone_numbers import Spellings
 from django_hoiio.verification import SEPARATOR, verify
 
 from .conftest import arrival

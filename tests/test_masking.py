@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from django_hoiio import masking
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.verification import sign
 
 

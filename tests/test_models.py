@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction, tail_of
 from django_hoiio.parsing import Parsed
 from django_hoiio.parsing.parameters import PARAMETERS

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from django_hoiio.kinds import Proof, Route
+from django_hoiio.enums import Proof, Route
 from django_hoiio.notify_urls import is_local, notify_url
 from django_hoiio.verification import verify
 

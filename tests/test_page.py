@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 import django_hoiio
-from django_hoiio.sandbox.page import ACTIONS
+from django_hoiio.sandbox.telephone import ACTIONS
 
 APP = Path(django_hoiio.__file__).parent
 PARTS = sorted([*APP.glob("static/django_hoiio/sandbox/*"), *APP.glob("templates/django_hoiio/sandbox/*")])

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_hoiio.keyset import FEW, Keys, Page, keys_of, page_of
 from django_hoiio.models import Notification
-from django_hoiio.paging import FEW, Keys, Page, keys_of, page_of
 
 from .rows import notifications
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_hoiio.kinds import Direction, Kind, Rank, Route
+from django_hoiio.enums import Direction, Kind, Rank, Route
 from django_hoiio.parsing import parameters, parse
 from django_hoiio.parsing.parameters import HOIIO_TIME, PARAMETERS
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Sms, Transaction
 
 from .conftest import FORM, Post, values

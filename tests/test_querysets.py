@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Sms
 from django_hoiio.recording.sending import enter
-from django_hoiio.sandbox.scripts import SCRIPTS, played
+from django_hoiio.sandbox.samples import SCRIPTS, played
 
 from .conftest import arrival
 

@@ -12,17 +12,17 @@ from uuid import UUID
 import pytest
 from django.db.models import Model
 
-from django_hoiio import inbox
+from django_hoiio import inbox, reconciliation
 from django_hoiio.client import HoiioClient
-from django_hoiio.kinds import Channel, Kind, Origin, Route
+from django_hoiio.enums import Channel, Kind, Origin, Route
 from django_hoiio.models import Call, Fax, HighWaterMark, Notification, Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
 from django_hoiio.progress import silently
-from django_hoiio.reconciliation import Found, Report, history, news, overdue, reconcile
-from django_hoiio.reconciliation.asking import Asker, Entry
+from django_hoiio.reconciliation import Found, Report, diff, overdue, reconcile
+from django_hoiio.reconciliation.reader import Asker, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
-from django_hoiio.retention.blanking import blank_notifications, blank_transactions
+from django_hoiio.retention.redaction import blank_notifications, blank_transactions
 
 from .conftest import arrival, values
 from .hoiio import Hoiio, Request
@@ -428,7 +428,7 @@ def test_notification_that_comes_while_hoiio_is_asked_is_not_told_twice(says: Hi
     )
     came("sms", "txn_ref=AA-S-1&sms_status=delivered&debit=0.032")
 
-    assert news.take_in(entry, dry_run=False) == Found.KNOWN
+    assert diff.take_in(entry, dry_run=False) == Found.KNOWN
     assert names(heard) == ["sms_status"]
 
 
@@ -443,7 +443,7 @@ def test_answer_of_hoiios_does_not_undo_what_came_after_it_was_asked(says: Histo
     )
     came("sms", "txn_ref=AA-S-1&sms_status=failed", received_at=asked_at + timedelta(milliseconds=1))
 
-    assert news.take_in(entry, dry_run=False) == Found.KNOWN
+    assert diff.take_in(entry, dry_run=False) == Found.KNOWN
     assert Sms.objects.get().sms_status == "failed"
 
 
@@ -467,7 +467,7 @@ def test_two_runs_at_once_keep_and_tell_one_arrival(
 ) -> None:
     news_of(says, "sms", {**SMS, "sms_status": "delivered"})
     # As the other run, which looked before this one wrote.
-    monkeypatch.setattr(news, "_rows_of", lambda entry: [])
+    monkeypatch.setattr(diff, "_rows_of", lambda entry: [])
 
     assert set(run().found) == {Found.KNOWN}
     assert (Notification.objects.count(), names(heard)) == (1, ["sms_status"])
@@ -480,7 +480,7 @@ def test_name_of_what_hoiio_said_is_guessed_by_nobody_without_the_key(says: Hist
 
     def name_under(key: str) -> UUID:
         settings.SECRET_KEY = key
-        return news.arrival_of(entry, []).uuid
+        return diff.arrival_of(entry, []).uuid
 
     first, second, again = map(name_under, ("one", "other", "one"))
     assert (first == again, first == second) == (True, False)
@@ -507,9 +507,9 @@ def moments(asked: list[dict[str, str]]) -> list[tuple[datetime, datetime]]:
 
 
 def test_first_run_reads_a_day_and_sets_the_marks(says: Histories) -> None:
-    before = datetime.now(timezone.utc).replace(microsecond=0) - history.SETTLES
+    before = datetime.now(timezone.utc).replace(microsecond=0) - reconciliation.SETTLES
     run()
-    after = datetime.now(timezone.utc) - history.SETTLES
+    after = datetime.now(timezone.utc) - reconciliation.SETTLES
 
     for channel in Channel:
         ((begin, end),) = moments(says.asked(f"{channel}/get_history"))

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_hoiio.models import HighWaterMark, Notification, Sms
-from django_hoiio.reconciliation import news
-from django_hoiio.reconciliation.budget import Budget
+from django_hoiio.reconciliation import diff
+from django_hoiio.reconciliation.reader import Budget
 
 from .hoiio import Hoiio
 
@@ -108,7 +108,7 @@ def test_database_that_is_away_is_said_without_what_it_says(hoiio: Hoiio, monkey
     def fail(entry: object) -> None:
         raise OperationalError("+6511111111 is locked")
 
-    monkeypatch.setattr(news, "_rows_of", fail)
+    monkeypatch.setattr(diff, "_rows_of", fail)
     with pytest.raises(CommandError) as raised:
         run("--account", "default")
 
@@ -215,7 +215,7 @@ class Clock:
 
 def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("django_hoiio.reconciliation.budget.time", clock)
+    monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
     budget = Budget(2)
 
     spent = []
@@ -229,7 +229,7 @@ def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPa
 
 def test_command_keeps_to_the_budget(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("django_hoiio.reconciliation.budget.time", clock)
+    monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
     settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 2}
     hoiio.says(EMPTY)
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import inbox, recording
-from django_hoiio.kinds import Origin
+from django_hoiio.enums import Origin
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.recording import merging, patience

@@ -10,7 +10,7 @@ from django.db import DataError
 
 from django_hoiio import inbox, recording, recovery, spool
 from django_hoiio.dispatch import RUNNING, Outcome, claim, hand_to_ledger, run_again
-from django_hoiio.kinds import Origin
+from django_hoiio.enums import Origin
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import Arrival
 from django_hoiio.recovery import recover

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from django_hoiio import inbox, recording
-from django_hoiio.kinds import Kind, Proof
+from django_hoiio.enums import Kind, Proof
 from django_hoiio.models import Call, Notification, Sms
 from django_hoiio.recording.raw import arrival_of
 from django_hoiio.recovery import Reparsed, reparse

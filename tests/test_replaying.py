@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import inbox, recording
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
 from django_hoiio.recording.sending import enter

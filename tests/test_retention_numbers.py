@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.retention.numbers import Spellings, digits_of
+from django_hoiio.retention.phone_numbers import Spellings, digits_of
 
 NUMBER = Spellings(["+6561234567"])
 

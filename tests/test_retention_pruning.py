@@ -12,13 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_hoiio import inbox
-from django_hoiio.kinds import Kind, Origin
+from django_hoiio import inbox, retention
+from django_hoiio.enums import Kind, Origin
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
-from django_hoiio.retention import pruning
-from django_hoiio.retention.pacing import FIRST, MOST, Pace
-from django_hoiio.retention.pruning import prune
+from django_hoiio.retention import prune
+from django_hoiio.retention.batches import FIRST, MOST, Pace
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
 
@@ -37,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def retention(settings: Any) -> None:
+def _periods(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_PROOF": False, "RETENTION_DAYS": ALL}
 
 
@@ -460,7 +459,7 @@ def test_what_was_asked_of_history_loses_a_name_that_is_a_digest_of_it() -> None
 def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         came(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
-    monkeypatch.setattr(pruning, "end", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(retention, "end", lambda *arguments: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         prune()
@@ -470,14 +469,14 @@ def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
-    whole, fails = pruning.end, [deadlock(), deadlock()]
+    whole, fails = retention.end, [deadlock(), deadlock()]
 
     def end(*arguments: Any) -> Any:
         if fails:
             raise fails.pop()
         return whole(*arguments)
 
-    monkeypatch.setattr(pruning, "end", end)
+    monkeypatch.setattr(retention, "end", end)
 
     report = prune()
 
@@ -485,7 +484,7 @@ def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_more_than_a_page_of_one_moment_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.retention.walking.PAGE", 2)
+    monkeypatch.setattr("django_hoiio.retention.batches.PAGE", 2)
     for number in range(7):
         came(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
     for number in range(5):

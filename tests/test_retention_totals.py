@@ -14,7 +14,7 @@ from django.db import connection, connections
 from django.utils import timezone as django_timezone
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Kind, Traffic
+from django_hoiio.enums import Kind, Traffic
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention import totals as module

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.kinds import Kind, Proof, Route
+from django_hoiio.enums import Kind, Proof, Route
 from django_hoiio.sandbox.api import Answer
-from django_hoiio.sandbox.clockwork import Clockwork
-from django_hoiio.sandbox.notices import is_lost
+from django_hoiio.sandbox.delivery import is_lost
+from django_hoiio.sandbox.scheduler import Clockwork
 from django_hoiio.verification import verify
 
 from .desk import PATIENCE, Desk, Heard

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_hoiio.sandbox.posting import Letter, NotAUrl, Unresolved, loopback_address, post, seal
+from django_hoiio.sandbox.delivery import Letter, NotAUrl, Unresolved, loopback_address, post, seal
 
 from .desk import Desk
 
@@ -47,7 +47,7 @@ def test_name_without_an_address_is_unresolved(monkeypatch: pytest.MonkeyPatch) 
 def test_name_that_changes_its_address_leads_nowhere_else(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that was looked at is the one that is connected to."""
     leading_to(monkeypatch, [LOOPBACK], [ELSEWHERE])
-    monkeypatch.setattr("django_hoiio.sandbox.posting.PATIENCE", 1)
+    monkeypatch.setattr("django_hoiio.sandbox.delivery.PATIENCE", 1)
     url = desk.application.replace(LOOPBACK, "desk.test")
 
     assert post(Letter(url=url, params={"a": "1"}), loopback_only=True) == 200

@@ -5,11 +5,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from django_hoiio.kinds import Kind, Route
+from django_hoiio.enums import Kind, Route
 from django_hoiio.parsing import Parsed, parse
 from django_hoiio.parsing.parameters import PARAMETERS
-from django_hoiio.sandbox.samples import NAMES, ROUTES, changed, sample, written
-from django_hoiio.sandbox.scripts import SCRIPTS, Step, played, sms_script
+from django_hoiio.sandbox.samples import NAMES, ROUTES, SCRIPTS, Step, changed, played, sample, sms_script, written
 
 from .conftest import arrival
 

@@ -10,9 +10,9 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from django_hoiio.keyset import FEW
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.paging import FEW
-from django_hoiio.searching import found_by, ways_to
+from django_hoiio.search import found_by, ways_to
 
 from .plans import VENDOR, is_answered_by, learn, plan_of
 from .rows import failures, notifications, transactions

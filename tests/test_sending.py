@@ -12,7 +12,7 @@ from django.db import Error, OperationalError, connection, transaction
 
 from django_hoiio import inbox
 from django_hoiio.client import HoiioClient
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.recording import patience, sending
 

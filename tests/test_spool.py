@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import spool
-from django_hoiio.kinds import Origin, Proof
+from django_hoiio.enums import Origin, Proof
 from django_hoiio.parsing import Arrival
 
 from .conftest import arrival

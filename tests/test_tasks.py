@@ -25,7 +25,7 @@ import pytest
 from django.db import connection
 
 from django_hoiio import inbox
-from django_hoiio.checks.tasks import E009, check_tasks
+from django_hoiio.checks.deployment import E009, check_tasks
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 

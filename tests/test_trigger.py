@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_hoiio.kinds import Kind, Proof, Route
+from django_hoiio.enums import Kind, Proof, Route
 from django_hoiio.masking import HIDDEN, line
 from django_hoiio.models import Notification
-from django_hoiio.sandbox.scripts import SCRIPTS
+from django_hoiio.sandbox.samples import SCRIPTS
 from django_hoiio.verification import verify
 
 from .desk import Desk, Heard

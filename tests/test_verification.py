@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_hoiio.kinds import Proof, Route
+from django_hoiio.enums import Proof, Route
 from django_hoiio.verification import SALT, Verdict, sign, verify
 
 BODY = b"txn_ref=AA-S-1"

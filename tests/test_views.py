@@ -19,7 +19,7 @@ from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
 from django_hoiio import inbox, spool, views
-from django_hoiio.kinds import Kind, Proof, Route
+from django_hoiio.enums import Kind, Proof, Route
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url

@@ -18,13 +18,13 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.kinds import SmsStatus
+from django_hoiio.enums import SmsStatus
+from django_hoiio.masking import NUMBER, veil
 from django_hoiio.models import Sms
-from django_hoiio.searching import LONGEST
-from django_hoiio.veils import NUMBER, veil
+from django_hoiio.search import LONGEST
 
-from .conversing import ConversationPage
-from .wording import amount
+from .conversation import ConversationPage
+from .formatting import amount
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

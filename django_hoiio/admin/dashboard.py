@@ -18,12 +18,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from django_hoiio.conf import conf
+from django_hoiio.health import Figure, Lists, standing
 from django_hoiio.models import DailyTotal
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, closed_up_to, counted_from, day_of, totals
 
-from .days import Days
-from .figures import grouped, on
-from .standing import Figure, Lists, standing
+from .charts import Days
+from .formatting import grouped, on
 
 # How many days are shown.
 PERIODS = (7, 30, 90, 365)

@@ -10,13 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import ReceiverFailure
 
-from .acting import Action
-from .actions import run_receivers
-from .exporting import export_as_csv
+from .actions import Action, run_receivers
+from .export import export_as_csv
 from .filters import Unmended
-from .labels import minute
+from .formatting import minute
 from .notifications import HEAVY
-from .reading import ReadOnlyAdmin
+from .read_only import ReadOnlyAdmin
 from .sections import Section
 
 

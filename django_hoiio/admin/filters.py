@@ -9,10 +9,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.kinds import CallStatus
+from django_hoiio.enums import CallStatus
+from django_hoiio.keyset import FEW, Keys, keys_of
 from django_hoiio.models import OUTCOMES, ReceiverFailure, is_missed, is_overdue
-from django_hoiio.paging import FEW, Keys, keys_of
-from django_hoiio.searching import one_by_one
+from django_hoiio.search import one_by_one
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

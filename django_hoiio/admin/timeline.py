@@ -15,13 +15,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
-from django_hoiio.kinds import WORDS, Origin
+from django_hoiio.enums import WORDS, Origin
+from django_hoiio.masking import FIELDS, LINK, RAW, Veil
 from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
 from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
-from django_hoiio.veils import FIELDS, LINK, RAW, Veil
 
+from .formatting import shown
 from .sections import open_button
-from .wording import shown
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

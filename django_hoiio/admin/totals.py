@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import DailyTotal
 
-from .exporting import export_as_csv
-from .figures import grouped, money
-from .reading import ReadOnlyAdmin
+from .export import export_as_csv
+from .formatting import grouped, money
+from .read_only import ReadOnlyAdmin
 
 
 class DailyTotalAdmin(ReadOnlyAdmin):

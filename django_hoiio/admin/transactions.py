@@ -17,16 +17,14 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import OUTCOMES, Call, Fax, Notification, Sms, Transaction
 
-from .acting import Action
-from .actions import reconcile
+from .actions import Action, reconcile
 from .bulk import BulkPage
-from .conversing import ConversationPage
-from .exporting import export_as_csv
+from .conversation import ConversationPage
+from .export import export_as_csv
 from .filters import AnyStatus, Missed, Open, Overdue
-from .labels import minute
+from .formatting import amount, minute, sentence, words_of
 from .sections import open_button
 from .timeline import timeline_of
-from .wording import amount, sentence, words_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

@@ -1,9 +1,11 @@
-"""The parameters of the lists: what each may be, and what it asks the database for."""
+"""Query parameters of the lists, and the database queries they make."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import django_filters
@@ -11,21 +13,118 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import PermissionDenied
 
-from ..kinds import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
-from ..retention.totals import day_of
-from ..searching import LONGEST, found_by, may_search
-from ..veils import SEE_NUMBERS
-from .asking import DAYS, Asked, AskedDays, days_before
-from .moments import read_day, read_moment
+from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
+from django_hoiio.masking import SEE_NUMBERS
+from django_hoiio.retention.totals import day_of
+from django_hoiio.search import LONGEST, found_by, may_search
 
 if TYPE_CHECKING:
     from django.db.models import TextChoices
     from django.utils.functional import _StrPromise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the parameters of a list ask for."""
+
+    # Each finds its rows through an index.
+    terms: Sequence[Q] = ()
+    # The field that orders the rows by when they came, and the span of it that is asked for.
+    moment: str
+    begin: datetime | None = None
+    end: datetime | None = None
+    is_final: bool | None = None
+    # What changed since.
+    since: datetime | None = None
+    # What can only be told by looking at each row.
+    rest: Q = field(default_factory=Q)
+
+    @property
+    def span(self) -> Q:
+        """The rows that came in the span."""
+        bounds = {f"{self.moment}__gte": self.begin, f"{self.moment}__lt": self.end}
+        return Q(**{name: bound for name, bound in bounds.items() if bound is not None})
+
+    @property
+    def has_span(self) -> bool:
+        return self.begin is not None or self.end is not None
+
+    @property
+    def all(self) -> Q:
+        """All that is asked for, but for what changed since."""
+        final = Q() if self.is_final is None else finality(is_final=self.is_final)
+        return self.span & final & self.rest & Q(*self.terms)
+
+
+def finality(*, is_final: bool) -> Q:
+    """The rows that are final, or not, said so that each database looks it up: `NOT is_final` is looked up by none."""
+    return Q(is_final__in=[is_final])
+
+
+# How many days a page of totals has.
+DAYS = 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedDays:
+    """What the parameters of the totals ask for."""
+
+    first: date
+    last: date
+    # Empty for all.
+    account: str = ""
+    kind: str = ""
+
+    def is_about(self, account: str, kind: str) -> bool:
+        return self.account in ("", account) and self.kind in ("", kind)
+
+
+def days_before(day: date, days: int) -> date:
+    """The day so many days before, or the first that there is."""
+    return day - min(timedelta(days=days), day - date.min)
+
+
+def days_after(day: date, days: int) -> date:
+    """The day so many days after, or the last that there is."""
+    return day + min(timedelta(days=days), date.max - day)
+
+
+# What each database can keep.
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
+
+# A "+" that nobody encoded is a space by now.
+_LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
+
+
+def read_moment(text: str) -> datetime | None:
+    """The moment in UTC, or the nearest that can be kept; `None` where it is none, or has no offset."""
+    try:
+        moment = parse_datetime(_LOST_PLUS.sub(r"+\1", text).upper())
+    except ValueError:
+        return None
+    if moment is None or moment.tzinfo is None:
+        return None
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        return FIRST if moment.year == 1 else LAST
+
+
+def read_day(text: str) -> date | None:
+    """The day; `None` where it is none."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 class ParametersBackend(DjangoFilterBackend):

@@ -11,13 +11,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_
 from rest_framework import serializers
 
 from .filters import Parameter
-from .serializers import (
-    CallSerializer,
-    FaxSerializer,
-    NotificationSerializer,
-    SmsSerializer,
-    TotalSerializer,
-)
+from .serializers import CallSerializer, FaxSerializer, NotificationSerializer, SmsSerializer, TotalSerializer
 from .views import CallViewSet, FaxViewSet, NotificationViewSet, SmsViewSet, TotalViewSet
 
 _PAGES = (

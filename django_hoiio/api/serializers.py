@@ -9,8 +9,8 @@ from django.db.models import DateTimeField, DecimalField
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from ..models import Call, DailyTotal, Fax, Notification, Sms
-from ..veils import RAW
+from django_hoiio.masking import RAW
+from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
 
 
 class Word(serializers.ChoiceField):

@@ -15,10 +15,11 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
-from ..models import Call, DailyTotal, Fax, Notification, Sms
-from ..veils import veil
+from django_hoiio.masking import veil
+from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
+
+from .change_feed import ChangeFeedPagination
 from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, ParametersBackend, SmsFilters, TotalFilters
-from .changes import ChangeFeedPagination
 from .pagination import DayPagination
 from .permissions import STAFF_THAT_MAY_VIEW
 from .serializers import (

@@ -1,10 +1,7 @@
 """What `manage.py check` says about the settings and the databases. docs/checks.rst has the cause and cure of each."""
 
-from .api import check_api
 from .databases import check_databases
-from .deployment import check_deployment
-from .sandbox import check_sandbox
+from .deployment import check_api, check_deployment, check_sandbox, check_tasks
 from .settings import check_settings
-from .tasks import check_tasks
 
 __all__ = ["check_api", "check_databases", "check_deployment", "check_sandbox", "check_settings", "check_tasks"]

@@ -1,4 +1,4 @@
-"""What is dangerous or slow on a server that is in use."""
+"""System checks of a deployment: security, time-outs, task queue, read API and sandbox."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Warning
+from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
-from ..conf import conf
-from ..notify_urls import is_loopback
+from django_hoiio.conf import conf
+from django_hoiio.notify_urls import is_loopback
 
 W001 = Warning(
     "Anybody may post notifications: HOIIO['REQUIRE_PROOF'] is False.",
@@ -108,3 +110,99 @@ def _database() -> BaseDatabaseWrapper:
 def _keeps_its_connection() -> bool:
     database = _database().settings_dict
     return database["CONN_MAX_AGE"] != 0 or "pool" in database["OPTIONS"]
+
+
+E009 = Error(
+    "HOIIO['DISPATCH'] is 'task', and this Django has no tasks.",
+    hint="pip install django-tasks, or write 'DISPATCH': 'inline'.",
+    id="django_hoiio.E009",
+)
+
+
+def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Receivers that are left to a worker are run by one; says how notifications get there."""
+    if not isinstance(conf.given, Mapping) or conf.DISPATCH != "task":
+        return []
+    try:
+        # Django 5.2 has no tasks without django-tasks.
+        from django_hoiio import tasks
+
+        backend = tasks.tell.get_backend()
+    except ImportError:
+        return [E009]
+    # What a backend refuses a task with is another exception in Django than in django-tasks.
+    except Exception as error:  # noqa: BLE001
+        return [_refused_task(error)]
+    if type(backend).__name__ in ("ImmediateBackend", "DummyBackend"):
+        return [_no_worker(type(backend).__name__)]
+    name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    return [_in_place(name) if tasks.is_in_place(backend) else _over_the_network(name)]
+
+
+def _refused_task(error: Exception) -> CheckMessage:
+    return Error(
+        f"HOIIO['DISPATCH'] is 'task', and the default of TASKS does not take the task: {error}",
+        hint="Let TASKS have a backend 'default' and its QUEUES hold 'default'; or write 'DISPATCH': 'inline'.",
+        id="django_hoiio.E010",
+    )
+
+
+def _no_worker(backend: str) -> CheckMessage:
+    return Warning(
+        f"HOIIO['DISPATCH'] is 'task', and no worker runs the receivers: the default of TASKS is {backend}.",
+        hint="pip install django-tasks-db, and set TASKS as docs/tasks.rst says; or write 'DISPATCH': 'inline'.",
+        id="django_hoiio.W005",
+    )
+
+
+def _over_the_network(backend: str) -> CheckMessage:
+    return Info(
+        f"Notifications are handed over to {backend} over the network, each within {conf.TASK_TIMEOUT:g} s.",
+        hint="Run hoiio_recover from cron: it dispatches what the queue does not take in time.",
+        id="django_hoiio.I001",
+    )
+
+
+def _in_place(backend: str) -> CheckMessage:
+    return Info(
+        f"Notifications are handed over to {backend} in place, through the database.",
+        hint="Nothing to do: the queue is as reachable as its database.",
+        id="django_hoiio.I002",
+    )
+
+
+W009 = Warning(
+    "A browser that asks the read API is answered with 500: its pages need the templates of REST framework.",
+    hint='Add "rest_framework" and "django_filters" to INSTALLED_APPS.',
+    id="django_hoiio.W009",
+)
+
+
+def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The read API, where the project has it, is able to answer a browser."""
+    if not conf.has_urls or (apps.is_installed("rest_framework") and apps.is_installed("django_filters")):
+        return []
+    try:
+        reverse("hoiio_api:sms-list")
+    except NoReverseMatch:
+        return []
+    renderers = import_string("rest_framework.settings.api_settings").DEFAULT_RENDERER_CLASSES
+    return [W009] if any(hasattr(renderer, "get_filter_form") for renderer in renderers) else []
+
+
+W006 = Warning(
+    "The sandbox answers 404: HOIIO['API_URL'] is not a loopback address.",
+    hint="Include django_hoiio.sandbox.urls in development alone, with 'API_URL': 'http://127.0.0.1:8000/sandbox/open/'.",
+    id="django_hoiio.W006",
+)
+
+
+def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The sandbox, where the project has it, is able to answer."""
+    if not isinstance(conf.given, Mapping) or not conf.has_urls or is_loopback(conf.API_URL):
+        return []
+    try:
+        reverse("hoiio_sandbox:telephone")
+    except NoReverseMatch:
+        return []
+    return [W006]

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ..conf import conf
-from ..exceptions import HoiioFault, NotReachable, is_word, refusal
-from ..notify_urls import is_local, is_loopback
+from django_hoiio.conf import conf
+from django_hoiio.exceptions import HoiioFault, NotReachable, is_word, refusal
+from django_hoiio.notify_urls import is_local, is_loopback
 
 try:
     import requests

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from ..kinds import Kind, Route
-from . import answers
-from .answers import Answer
-from .writing import MOST_RECIPIENTS, Writer, number_or_room, numbers, sms_text, text
+from django_hoiio.enums import Kind, Route
+
+from . import responses
+from .encoding import MOST_RECIPIENTS, Writer, number_or_room, numbers, sms_text, text
+from .responses import Answer
 
 Answered = TypeVar("Answered", bound=Answer)
 
@@ -34,22 +35,22 @@ _bulk: dict[str, Writer] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_te
 # Whether its markup counts is not documented. The older manual says 500.
 _spoken: dict[str, Writer] = {"msg": text(least=1, most=1000)}
 
-VOICE_CALL = Endpoint(path="voice/call", answer=answers.Sent, route=Route.VOICE, awaits=Kind.CALL_ENDED)
+VOICE_CALL = Endpoint(path="voice/call", answer=responses.Sent, route=Route.VOICE, awaits=Kind.CALL_ENDED)
 VOICE_CONFERENCE = Endpoint(
     path="voice/conference",
-    answer=answers.Conference,
+    answer=responses.Conference,
     route=Route.VOICE,
     awaits=Kind.CALL_ENDED,
     writers=_conference,
 )
 VOICE_HANGUP = Endpoint(path="voice/hangup", answer=Answer)
-VOICE_QUERY_STATUS = Endpoint(path="voice/query_status", answer=answers.CallReport, is_query=True)
-VOICE_GET_HISTORY = Endpoint(path="voice/get_history", answer=answers.CallHistory, is_query=True)
-VOICE_GET_RATE = Endpoint(path="voice/get_rate", answer=answers.Rate)
+VOICE_QUERY_STATUS = Endpoint(path="voice/query_status", answer=responses.CallReport, is_query=True)
+VOICE_GET_HISTORY = Endpoint(path="voice/get_history", answer=responses.CallHistory, is_query=True)
+VOICE_GET_RATE = Endpoint(path="voice/get_rate", answer=responses.Rate)
 
 CONFERENCE_CALL = Endpoint(
     path="conference/call",
-    answer=answers.Conference,
+    answer=responses.Conference,
     route=Route.VOICE,
     awaits=Kind.CALL_ENDED,
     writers=_conference,
@@ -57,21 +58,21 @@ CONFERENCE_CALL = Endpoint(
 CONFERENCE_MODERATE = Endpoint(path="conference/moderate", answer=Answer)
 
 SMS_SEND = Endpoint(
-    path="sms/send", answer=answers.Sent, route=Route.SMS, awaits=Kind.SMS_STATUS, writers={"msg": sms_text}
+    path="sms/send", answer=responses.Sent, route=Route.SMS, awaits=Kind.SMS_STATUS, writers={"msg": sms_text}
 )
 # Nothing is entered: the references of its messages come with their notifications.
-SMS_BULK_SEND = Endpoint(path="sms/bulk_send", answer=answers.BulkSent, route=Route.SMS, writers=_bulk)
+SMS_BULK_SEND = Endpoint(path="sms/bulk_send", answer=responses.BulkSent, route=Route.SMS, writers=_bulk)
 # How long a text a template makes, Hoiio alone knows.
 SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, writers={})
-SMS_QUERY_STATUS = Endpoint(path="sms/query_status", answer=answers.SmsReport, is_query=True)
-SMS_GET_HISTORY = Endpoint(path="sms/get_history", answer=answers.SmsHistory, is_query=True)
+SMS_QUERY_STATUS = Endpoint(path="sms/query_status", answer=responses.SmsReport, is_query=True)
+SMS_GET_HISTORY = Endpoint(path="sms/get_history", answer=responses.SmsHistory, is_query=True)
 
-FAX_SEND = Endpoint(path="fax/send", answer=answers.Sent, route=Route.FAX, awaits=Kind.FAX_STATUS)
-FAX_QUERY_STATUS = Endpoint(path="fax/query_status", answer=answers.FaxReport, is_query=True)
-FAX_GET_HISTORY = Endpoint(path="fax/get_history", answer=answers.FaxHistory, is_query=True)
+FAX_SEND = Endpoint(path="fax/send", answer=responses.Sent, route=Route.FAX, awaits=Kind.FAX_STATUS)
+FAX_QUERY_STATUS = Endpoint(path="fax/query_status", answer=responses.FaxReport, is_query=True)
+FAX_GET_HISTORY = Endpoint(path="fax/get_history", answer=responses.FaxHistory, is_query=True)
 
 IVR_DIAL = Endpoint(
-    path="ivr/start/dial", answer=answers.Dialled, route=Route.IVR, awaits=Kind.IVR_DIAL, writers=_spoken
+    path="ivr/start/dial", answer=responses.Dialled, route=Route.IVR, awaits=Kind.IVR_DIAL, writers=_spoken
 )
 IVR_PLAY = Endpoint(path="ivr/middle/play", answer=Answer, route=Route.IVR, writers=_spoken)
 IVR_GATHER = Endpoint(path="ivr/middle/gather", answer=Answer, route=Route.IVR, writers=_spoken)
@@ -86,11 +87,11 @@ IVR_MONITOR = Endpoint(
 IVR_HOLD = Endpoint(path="ivr/middle/hold", answer=Answer, writers=_spoken)
 IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", answer=Answer, route=Route.IVR)
 IVR_TRANSFER = Endpoint(
-    path="ivr/end/transfer", answer=answers.Transferred, route=Route.IVR, writers={**_spoken, "dest": number_or_room}
+    path="ivr/end/transfer", answer=responses.Transferred, route=Route.IVR, writers={**_spoken, "dest": number_or_room}
 )
 IVR_HANGUP = Endpoint(path="ivr/end/hangup", answer=Answer, route=Route.IVR, writers=_spoken)
 
-NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", answer=answers.Numbers)
+NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", answer=responses.Numbers)
 NUMBER_UPDATE_FORWARDING = Endpoint(path="number/update_forwarding", answer=Answer)
-USER_GET_BALANCE = Endpoint(path="user/get_balance", answer=answers.Balance)
-USER_GET_INFO = Endpoint(path="user/get_info", answer=answers.User)
+USER_GET_BALANCE = Endpoint(path="user/get_balance", answer=responses.Balance)
+USER_GET_INFO = Endpoint(path="user/get_info", answer=responses.User)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import BinaryIO, Literal
 
 from . import endpoints
-from .answers import FaxHistory, FaxReport, Sent
-from .group import Group, PassOn, period
+from .resource import Group, PassOn, period
+from .responses import FaxHistory, FaxReport, Sent
 
 
 class FaxGroup(Group):

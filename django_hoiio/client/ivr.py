@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from . import endpoints
-from .answers import Answer, Dialled, Transferred
-from .group import Group, PassOn
+from .resource import Group, PassOn
+from .responses import Answer, Dialled, Transferred
 
 
 class IvrGroup(Group):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from . import endpoints
-from .answers import BulkSent, Sent, SmsHistory, SmsReport
-from .group import Group, PassOn, period
-from .writing import Recipients
+from .encoding import Recipients
+from .resource import Group, PassOn, period
+from .responses import BulkSent, Sent, SmsHistory, SmsReport
 
 
 class SmsGroup(Group):

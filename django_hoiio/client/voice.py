@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from . import endpoints
-from .answers import Answer, CallHistory, CallReport, Conference, Rate, Sent
 from .endpoints import Endpoint
-from .group import Group, PassOn, period
+from .resource import Group, PassOn, period
+from .responses import Answer, CallHistory, CallReport, Conference, Rate, Sent
 
 
 class Conferring(Group):

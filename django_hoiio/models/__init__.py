@@ -4,9 +4,20 @@ marks, and daily totals."""
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import CLAIM, CLOCK_TOLERANCE, Notification, NotificationQuerySet
-from .querysets import ANSWERED, OUTCOMES, is_missed, is_overdue
 from .totals import ClosedDay, DailyTotal
-from .transactions import MODELS, TAIL_LENGTH, Call, Fax, Sms, Transaction, tail_of
+from .transactions import (
+    ANSWERED,
+    MODELS,
+    OUTCOMES,
+    TAIL_LENGTH,
+    Call,
+    Fax,
+    Sms,
+    Transaction,
+    is_missed,
+    is_overdue,
+    tail_of,
+)
 
 __all__ = [
     "ANSWERED",

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
-from .querysets import KeptQuerySet
+from .transactions import KeptQuerySet
 
 # Characters of a receiver's name that are kept.
 RECEIVER_LENGTH = 255

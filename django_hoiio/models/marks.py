@@ -8,9 +8,10 @@ from django.db import models, router
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import Channel
-from ..parsing.parameters import ACCOUNT_LENGTH
-from .querysets import KeptQuerySet
+from django_hoiio.enums import Channel
+from django_hoiio.parsing.parameters import ACCOUNT_LENGTH
+
+from .transactions import KeptQuerySet
 
 
 class HighWaterMarkQuerySet(KeptQuerySet["HighWaterMark"]):

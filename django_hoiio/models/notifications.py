@@ -10,10 +10,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import Kind, Origin, Proof, Route, facts_of
-from ..parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
-from .querysets import KeptQuerySet
-from .transactions import MODELS, Call, Sms, Transaction
+from django_hoiio.enums import Kind, Origin, Proof, Route, facts_of
+from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
+
+from .transactions import MODELS, Call, KeptQuerySet, Sms, Transaction
 
 # How long one process alone may call the receivers of a notification.
 CLAIM = timedelta(minutes=5)

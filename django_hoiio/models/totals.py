@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ..kinds import Traffic
-from ..parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
+from django_hoiio.enums import Traffic
+from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
 
 
 class ClosedDay(models.Model):

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from ..kinds import Direction, Kind, Origin, Proof, Rank, Route, facts_of
+from django_hoiio.enums import Direction, Kind, Origin, Proof, Rank, Route, facts_of
+
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
 from .history import as_notified

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..kinds import BLOCKS, Direction, Kind, Rank, Route, rank_of, rank_of_acceptance
+from django_hoiio.enums import BLOCKS, Direction, Kind, Rank, Route, rank_of, rank_of_acceptance
 
 Rule = tuple[Callable[[Mapping[str, str]], bool], Kind]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..kinds import CallState, CallStatus, Rank, Route, SmsStatus, rank_of
+from django_hoiio.enums import CallState, CallStatus, Rank, Route, SmsStatus, rank_of
+
 from .parameters import PARAMETERS
 
 # How the reference of an SMS that came in begins; a hint for an entry without a status.

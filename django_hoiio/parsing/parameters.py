@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from ..kinds import WORDS
+from django_hoiio.enums import WORDS
 
 # Hoiio's dates bear no zone; its manual says GMT+8.
 HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")

@@ -9,14 +9,14 @@ from operator import itemgetter
 
 from django.db import router
 
-from ..conf import conf
-from ..exceptions import BadParameter, HoiioError, NotAllowed, NotReachable, RateLimited, WrongCredentials
-from ..kinds import Channel
-from ..models import HighWaterMark
-from ..progress import Progress
-from .asking import Asker
-from .news import MODELS, take_in
-from .report import Report
+from django_hoiio.conf import conf
+from django_hoiio.enums import Channel
+from django_hoiio.exceptions import BadParameter, HoiioError, NotAllowed, NotReachable, RateLimited, WrongCredentials
+from django_hoiio.models import HighWaterMark
+from django_hoiio.progress import Progress
+
+from .diff import MODELS, take_in
+from .reader import Asker, Report
 
 # Asked at OVERDUE_AFTER, and each time when it is twice as old, so often in all.
 TIMES = 8

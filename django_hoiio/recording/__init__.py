@@ -16,11 +16,12 @@ from django.db import IntegrityError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import cached_property
 
-from ..database_errors import Failure, classify
-from ..kinds import Origin
-from ..logs import get_logger
-from ..models import CLAIM, Notification, Transaction
-from ..parsing import Arrival, Parsed
+from django_hoiio.database_errors import Failure, classify
+from django_hoiio.enums import Origin
+from django_hoiio.logs import get_logger
+from django_hoiio.models import CLAIM, Notification, Transaction
+from django_hoiio.parsing import Arrival, Parsed
+
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
 from .patience import patiently

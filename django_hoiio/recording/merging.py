@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
-from ..kinds import Rank
-from ..models import Transaction
+from django_hoiio.enums import Rank
+from django_hoiio.models import Transaction
+
 from .tables import Row, Statement, Table, table_of
 
 # A digit for the rank, sixteen for the microsecond of arrival.

@@ -10,8 +10,8 @@ from typing import TypeVar
 from django.db import Error
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..database_errors import Failure, classify
-from ..deadline import LIMIT, DeadlineExceeded, deadline, slow_failures
+from django_hoiio.database_errors import Failure, classify
+from django_hoiio.deadline import LIMIT, DeadlineExceeded, deadline, slow_failures
 
 # How many attempts are made. None begins after `LIMIT` seconds.
 TRIES = 20

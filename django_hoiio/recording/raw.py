@@ -12,11 +12,12 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from ..kinds import Origin, Proof, Route
-from ..models import CLAIM, Notification
-from ..parsing import Arrival, Parsed
-from ..parsing.parameters import PARAMETERS
-from ..receivers import receivers_of
+from django_hoiio.enums import Origin, Proof, Route
+from django_hoiio.models import CLAIM, Notification
+from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.receivers import receivers_of
+
 from .tables import Statement, table_of
 
 # The problems that were found at the door and cannot be found again in what is kept.

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from ..kinds import Kind, Rank
-from ..models import Call, Notification, Sms, Transaction
-from ..parsing import parse
+from django_hoiio.enums import Kind, Rank
+from django_hoiio.models import Call, Notification, Sms, Transaction
+from django_hoiio.parsing import parse
+
 from .merging import STAMP_LENGTH, UNTOLD, Change, stamps_of
 from .raw import arrival_of
 from .states import change_of, digest_of, part_of

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 from django.db import connections, router, transaction
 
-from ..kinds import Direction, Kind, Rank, Route
-from ..logs import get_logger
-from ..models import MODELS, Transaction
-from ..parsing import Arrival, Parsed
-from ..parsing.fields import storable
-from ..parsing.parameters import PARAMETERS, read
+from django_hoiio.enums import Direction, Kind, Rank, Route
+from django_hoiio.logs import get_logger
+from django_hoiio.models import MODELS, Transaction
+from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.parsing.fields import storable
+from django_hoiio.parsing.parameters import PARAMETERS, read
+
 from .patience import patiently
 from .states import bring_up_to_date
 

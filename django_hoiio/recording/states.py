@@ -11,9 +11,10 @@ from typing import Any
 from django.db import IntegrityError, connections
 from django.db.backends.utils import CursorWrapper
 
-from ..kinds import Direction, Kind, Rank
-from ..models import MODELS, Call, Sms, Transaction, tail_of
-from ..parsing import Arrival, Parsed
+from django_hoiio.enums import Direction, Kind, Rank
+from django_hoiio.models import MODELS, Call, Sms, Transaction, tail_of
+from django_hoiio.parsing import Arrival, Parsed
+
 from .merging import Change, merge
 from .patience import Crossed
 from .tables import Row

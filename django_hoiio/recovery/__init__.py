@@ -11,17 +11,18 @@ from uuid import uuid4
 from django.db import Error, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .. import spool
-from ..conf import conf
-from ..database_errors import Failure, classify
-from ..deadline import deadline
-from ..dispatch import Outcome, hand_to_ledger, run_again
-from ..inbox import receive
-from ..kinds import Kind, Route
-from ..logs import get_logger
-from ..models import Notification, ReceiverFailure
-from ..progress import Progress, silently
-from ..recording.patience import patiently
+from django_hoiio import spool
+from django_hoiio.conf import conf
+from django_hoiio.database_errors import Failure, classify
+from django_hoiio.deadline import deadline
+from django_hoiio.dispatch import Outcome, hand_to_ledger, run_again
+from django_hoiio.enums import Kind, Route
+from django_hoiio.inbox import receive
+from django_hoiio.logs import get_logger
+from django_hoiio.models import Notification, ReceiverFailure
+from django_hoiio.progress import Progress, silently
+from django_hoiio.recording.patience import patiently
+
 from .reparsing import Reparsed, reparse
 
 __all__ = ["Progress", "Reparsed", "Report", "recover", "reparse"]

@@ -9,13 +9,13 @@ from typing import Any
 from django.db import transaction
 from django.forms.models import model_to_dict
 
-from ..dispatch import tell as tell_receivers
-from ..logs import get_logger
-from ..models import Notification, NotificationQuerySet, Transaction
-from ..parsing import parse
-from ..progress import Progress, silently
-from ..recording.raw import arrival_of
-from ..recording.states import bring_up_to_date
+from django_hoiio.dispatch import tell as tell_receivers
+from django_hoiio.logs import get_logger
+from django_hoiio.models import Notification, NotificationQuerySet, Transaction
+from django_hoiio.parsing import parse
+from django_hoiio.progress import Progress, silently
+from django_hoiio.recording.raw import arrival_of
+from django_hoiio.recording.states import bring_up_to_date
 
 logger = get_logger(__name__)
 

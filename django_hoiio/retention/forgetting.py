@@ -1,31 +1,42 @@
-"""Forgets a person by phone number: in the spool, in every row, and for good.
-
-What the person took part in is blanked, with all notifications about it: who, what was said, and the links. Where
-somebody else mentions the number, the number alone is taken out. Amounts, dates and statuses stay.
-"""
+"""Erase one person by phone number from the spool and from every row."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db import router
 from django.db.models import JSONField, Model, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from ..conf import conf
-from ..models import Notification, ReceiverFailure, Sms, Transaction, tail_of
-from ..progress import Progress, silently
-from .blanking import NAMELESS_PART, blank_notifications, blank_transactions, hide_arrivals
-from .conversations import MODELS, notifications_of, transactions_of
-from .ending import lock
-from .numbers import Spellings, text_of
-from .pacing import Pace, in_one
-from .persons import PARTIES, PARTY_COLUMNS, columns_of
-from .spooled import forget_in_spool
-from .walking import Walk
+from django_hoiio import spool
+from django_hoiio.conf import conf
+from django_hoiio.models import Notification, ReceiverFailure, Sms, Transaction, tail_of
+from django_hoiio.parsing import Arrival, parse
+from django_hoiio.progress import Progress, silently
+
+from .batches import Pace, Walk, in_one
+from .phone_numbers import Spellings, text_of
+from .redaction import (
+    MODELS,
+    NAMELESS_PART,
+    PARTIES,
+    PARTY_COLUMNS,
+    PERSONAL,
+    blank_notifications,
+    blank_transactions,
+    columns_of,
+    hide_arrivals,
+    lock,
+    notifications_of,
+    transactions_of,
+)
 
 
 @dataclass(kw_only=True)
@@ -183,3 +194,95 @@ def _texts_of(rows: QuerySet[Any]) -> Walk:
         if isinstance(column, JSONField):
             casts[names[-1]] = Cast(column.name, TextField())
     return Walk(rows=rows.annotate(**casts), columns=tuple(names))
+
+
+# Seconds after which what is being written was left by a crash.
+LEFT_AFTER = 60
+
+
+@dataclass(kw_only=True)
+class Spooled:
+    """What was done to the files."""
+
+    # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
+    arrivals: set[UUID] = field(default_factory=set)
+    # The names of those that cannot be read, and may mention it.
+    unreadable: list[str] = field(default_factory=list)
+
+
+def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> Spooled:
+    """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
+    done = Spooled()
+    for path in spool.unfinished(folder):
+        _drop_what_a_crash_left(path, done)
+    _forget_in(progress(list(spool.waiting(folder)), "spool"), spellings, done)
+    # After the others: what is set aside meanwhile is found here.
+    _forget_in(spool.refused(folder), spellings, done)
+    return done
+
+
+def _forget_in(paths: Iterable[Path], spellings: Spellings, done: Spooled) -> None:
+    for path in paths:
+        _forget_in_file(path, spellings, done)
+
+
+def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
+    try:
+        arrival = spool.load(path)
+        rest = without(arrival, spellings)
+    except FileNotFoundError:
+        # What is gone is in the database by now, where it is found later; a broken link is not gone.
+        if path.is_symlink():
+            done.unreadable.append(path.name)
+    except (OSError, ValueError, RecursionError):
+        if _may_be_mentioned_in(path, spellings):
+            done.unreadable.append(path.name)
+    else:
+        if rest != arrival:
+            # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
+            spool.write(rest, path)
+            done.arrivals.add(arrival.uuid)
+
+
+def _may_be_mentioned_in(path: Path, spellings: Spellings) -> bool:
+    """Whether a file that is no arrival may mention one of the numbers: only in plain text can they be looked for."""
+    if not path.is_file():
+        return True
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return True
+    # A body is kept in Base64, which hides what it says if the rest of the file is damaged.
+    return text.lstrip()[:1] in ("{", "[") or spellings.are_in(text)
+
+
+def without(arrival: Arrival, spellings: Spellings) -> Arrival:
+    """The arrival without the numbers; one that is from or to one of them also loses all else that is personal."""
+    params = parse(arrival).params
+    if any(spellings.are_in(params.get(name, "")) for name in PARTIES):
+        # A name that stays, if empty, keeps the kind of the notification what it is.
+        kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
+        return arrival._replace(
+            query="",
+            body=urlencode(kept).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            remote_addr="",
+            pass_on={},
+        )
+    return arrival._replace(
+        query=spellings.removed_from(arrival.query),
+        body=spellings.removed_from_bytes(arrival.body) if spellings.may_be_in(text_of(arrival.body)) else arrival.body,
+        headers=spellings.removed_from_json(dict(arrival.headers)),
+        pass_on=spellings.removed_from_json(dict(arrival.pass_on)),
+        problems=spellings.removed_from_json(dict(arrival.problems)),
+    )
+
+
+def _drop_what_a_crash_left(path: Path, done: Spooled) -> None:
+    try:
+        if path.lstat().st_mtime < time.time() - LEFT_AFTER:
+            spool.drop(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        done.unreadable.append(path.name)

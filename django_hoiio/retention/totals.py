@@ -11,10 +11,10 @@ from typing import NamedTuple
 from django.db import IntegrityError, router, transaction
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 
-from ..conf import conf
-from ..kinds import Direction, SmsStatus, Traffic
-from ..models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
-from ..progress import Progress, silently
+from django_hoiio.conf import conf
+from django_hoiio.enums import Direction, SmsStatus, Traffic
+from django_hoiio.models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
+from django_hoiio.progress import Progress, silently
 
 # How long after its end a day is closed by itself. By then the carriers have given up on an SMS, the spool is drained,
 # and reconciliation has asked for the last time: 128 times OVERDUE_AFTER is five days and a third.

@@ -12,12 +12,13 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from ..conf import conf
-from ..parsing.fields import fields_of_body, fields_of_query, storable
+from django_hoiio.conf import conf
+from django_hoiio.parsing.fields import fields_of_body, fields_of_query, storable
+
 from . import outbox
 from .endpoints import ENDPOINTS, Endpoint
+from .errors import Asked, Refused, check_tag, check_url
 from .exchange import exchange
-from .refusals import Asked, Refused, check_tag, check_url
 
 # Bytes. The largest request brings a fax of 2 MB, percent-encoded.
 BODY_LIMIT = 8 * 1024 * 1024

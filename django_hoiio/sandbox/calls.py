@@ -1,14 +1,16 @@
-"""The life of a call on the line, whatever it is about: it rings, is answered or not, and is hung up."""
+"""The life of a call: it rings, is answered or refused, and is hung up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import outbox, wire
-from .clockwork import Clockwork
-from .exchange import exchange, now
-from .records import Call, State
-from .samples import Params
+from django_hoiio.enums import Kind
+
+from . import errors, outbox, wire
+from .exchange import HANDSET, exchange, now
+from .records import Call, Conduct, State
+from .samples import Params, written
+from .scheduler import Clockwork
 
 # Seconds.
 RINGING = 30
@@ -94,3 +96,53 @@ def hurry(seconds: float) -> bool:
 def forget() -> None:
     """Let no alarm ring any more."""
     _alarms.forget()
+
+
+_STATUSES = ("call_status_dest1", "call_status_dest2")
+
+
+def _answered(call: Call) -> None:
+    """A machine has said all at once, unless its number says that it goes on."""
+    if not call.is_at_handset and call.outcome != "ongoing":
+        hang_up(call)
+
+
+def _refused(call: Call, status: str) -> None:
+    """Of two parties, the second is called when the first has answered."""
+    said = call.transaction.said
+    if "dest2" in call.parties:
+        is_first = refuses(call.parties["dest1"]) or call.parties["dest1"] == HANDSET
+        words = (status, "unanswered") if is_first else ("answered", status)
+        said.update(zip(_STATUSES, words, strict=True))
+    _tell(call)
+
+
+def _over(call: Call) -> None:
+    if call.answered_at is None:
+        close(call, "unanswered")
+        _refused(call, "unanswered")
+    else:
+        close(call)
+        _tell(call)
+
+
+def _tell(call: Call) -> None:
+    references = {"txn_ref": call.transaction.txn_ref, "tag": call.transaction.said["tag"]}
+    facts = {**references, **call.parties, **_statuses(call), **cost(call)}
+    exchange.notify(call.transaction.account, call.notify_url, written(Kind.CALL_ENDED, facts))
+
+
+def _statuses(call: Call) -> Params:
+    """How each party came out; a leg of a conference is one party."""
+    said = call.transaction.said
+    if "dest" in call.parties:
+        return {"call_status": said["call_status_dest1"]}
+    return {name: said[name] for name in _STATUSES}
+
+
+def refuses(number: str) -> bool:
+    """True where a call to the number is not answered."""
+    return errors.of_call(number) not in ("answered", "ongoing")
+
+
+PLAIN = Conduct(answered=_answered, refused=_refused, over=_over)

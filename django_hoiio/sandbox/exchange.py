@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from django.urls import reverse
 
-from ..conf import conf
-from .notices import is_lost, letters, shown
-from .records import Call, Entry, Faults, Notice, Number, Transaction
+from django_hoiio.conf import conf
+
+from .delivery import Faults, is_lost, letters, shown
+from .records import Call, Entry, Notice, Number, Transaction
 
 # The number of the telephone on the page.
 HANDSET = "+6591234567"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ..kinds import Direction
-from . import calls, interactive, texts
+from django_hoiio.enums import Direction
+
+from . import calls, interactive, sms
 from .exchange import HANDSET, exchange, now
 from .interactive import INTERACTIVE
 from .records import Call, Number, State, Transaction
@@ -60,7 +61,7 @@ def text(number: str, msg: str) -> None:
     if len(msg) > LONGEST:
         raise NotNow(f"That is {len(msg)} characters; {LONGEST} are the most.")
     exchange.write("sms_in", **{"from": HANDSET, "to": number, "msg": msg})
-    texts.bring_in(own, HANDSET, msg)
+    sms.bring_in(own, HANDSET, msg)
 
 
 def press(keys: str) -> None:

@@ -1,20 +1,72 @@
-"""Interactive calls: the application asks for a block, the person at the other end does their part, and it is told.
-
-`begin` is the application's; `press`, `speak`, and what `INTERACTIVE` names are the person's.
-"""
+"""Interactive calls: run the blocks that the application requests and post their notifications."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
-from ..kinds import BLOCKS as KINDS
-from ..kinds import Direction, Kind
-from . import outcomes, speech
+from django_hoiio.enums import BLOCKS as KINDS
+from django_hoiio.enums import Direction, Kind
+
+from . import errors
 from .calls import after, close, cost, hang_up, move, refuse
+from .errors import Refused
 from .exchange import exchange, now
 from .records import Call, Conduct, State
-from .refusals import Refused
 from .samples import Params, written
+
+# Characters.
+LONGEST = 1000
+
+_TAG = re.compile(r"<(/?)(speech|url)((?:\s+\w+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*)\s*>")
+_ATTRIBUTE = re.compile(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
+
+
+def heard(msg: str) -> str:
+    """The text that a caller hears; a sound file is heard as its link. Raises `Refused` where Hoiio would refuse it."""
+    if len(msg) > LONGEST:
+        raise Refused("error_msg_invalid_length")
+    _check_markup(msg)
+    text = _TAG.sub(" ", re.sub(r"<url>\s*(\S*?)\s*</url>", r"♪ \1 ", msg))
+    for entity, character in _ENTITIES.items():
+        text = text.replace(entity, character)
+    return " ".join(text.split())
+
+
+def _check_markup(msg: str) -> None:
+    opened: list[str] = []
+    for closing, name, attributes in _TAG.findall(msg):
+        if not closing:
+            opened.append(name)
+            _check_attributes(dict(_ATTRIBUTE.findall(attributes)))
+        elif not opened or opened.pop() != name:
+            raise Refused("error_msg_invalid_xml")
+    if opened or "<" in _TAG.sub("", msg):
+        raise Refused("error_msg_invalid_xml")
+    for url in re.findall(r"<url>(.*?)</url>", msg, re.S):
+        _check_sound(url.strip())
+
+
+def _check_attributes(given: dict[str, str]) -> None:
+    if not _LANGUAGE.fullmatch(given.get("language", "en")):
+        raise Refused("error_msg_invalid_language")
+    if given.get("gender", "female") not in ("female", "male"):
+        raise Refused("error_msg_invalid_gender")
+
+
+def _check_sound(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Refused("error_msg_invalid_url") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise Refused("error_msg_invalid_url")
+    if not parts.path.lower().endswith((".mp3", ".wav", ".gsm")):
+        raise Refused("error_msg_invalid_file_format")
+
 
 # What a machine says into a recording, and how long it waits for the next block, in seconds.
 MESSAGE = "This is a message from the sandbox."
@@ -27,7 +79,7 @@ GATHERING, RECORDING = 15, 120
 def begin(call: Call, block: str, asked: Mapping[str, str]) -> None:
     """Begin a block. Raises `Refused` where the call is not ready for it, or its message cannot be played."""
     _check_ready(call, block, is_forced=asked.get("force") == "enabled")
-    text = speech.heard(asked.get("msg", ""))
+    text = heard(asked.get("msg", ""))
     if call.state == State.RINGING and block != "hangup":
         _write(call, "The application answers.")
         call.answered_at = now()
@@ -77,7 +129,7 @@ def _no_key(call: Call) -> None:
     if call.digits or call.attempts <= 0:
         _finish(call, digits=call.digits)
     else:
-        _say(call, speech.heard(call.asked.get("msg", "")))
+        _say(call, heard(call.asked.get("msg", "")))
         call.step += 1
         _await_keys(call)
 
@@ -101,7 +153,7 @@ def _hold(call: Call) -> None:
 
 def _transfer(call: Call) -> None:
     dest = call.asked["dest"]
-    outcome = outcomes.of_call(dest)
+    outcome = errors.of_call(dest)
     _write(call, f"Handed on to {dest}.")
     if outcome in ("answered", "ongoing"):
         move(call, State.TRANSFERRED)

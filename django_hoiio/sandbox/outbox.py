@@ -9,10 +9,10 @@ from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException
 
-from .clockwork import Clockwork
+from .delivery import NotAUrl, Unresolved, post
 from .exchange import exchange
-from .posting import NotAUrl, Unresolved, post
 from .records import Notice
+from .scheduler import Clockwork
 
 _post = Clockwork("hoiio sandbox post")
 

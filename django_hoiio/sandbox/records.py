@@ -11,27 +11,11 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch
 
-from ..kinds import Direction
-from ..notify_urls import notify_url
-from .posting import Letter
+from django_hoiio.enums import Direction
+from django_hoiio.notify_urls import notify_url
+
+from .delivery import Letter
 from .samples import Params
-
-
-@dataclass(frozen=True, kw_only=True)
-class Faults:
-    """What goes wrong with the notifications from now on."""
-
-    by: str = "body"
-    # Seconds.
-    late: float = 0
-    twice: bool = False
-    # From 0 to 1: of so many, spread evenly and the same in each run.
-    lost_share: float = 0
-    wrong_signature: bool = False
-
-    @property
-    def lost(self) -> bool:
-        return self.lost_share == 1
 
 
 @dataclass(kw_only=True)

@@ -12,14 +12,13 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from ..conf import conf
-from ..kinds import Kind, Route
-from ..verification import sign
+from django_hoiio.conf import conf
+from django_hoiio.enums import Kind, Route
+from django_hoiio.verification import sign
+
+from .delivery import Letter, NotAUrl, Raw, is_lost, post
 from .exchange import now, unused_number
-from .notices import is_lost
-from .posting import Letter, NotAUrl, Raw, post
-from .samples import ROUTES, Said, changed, sample
-from .scripts import Step
+from .samples import ROUTES, Said, Step, changed, sample
 from .wire import notified_date
 
 

@@ -1,16 +1,39 @@
-"""The sandbox of a development project: `path("sandbox/", include("django_hoiio.sandbox.urls"))`."""
+"""URLs of the sandbox: `path("sandbox/", include("django_hoiio.sandbox.urls"))`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 
-from . import api, page, telephone
-from .gate import on_this_machine
+from django_hoiio.conf import conf
+from django_hoiio.notify_urls import is_loopback
+
+from . import api, telephone
+
+View = Callable[..., HttpResponse]
+
+
+def on_this_machine(view: View) -> View:
+    """Answer 404 unless the API's address is a loopback one; a login is not asked for, as there is nothing real."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not is_loopback(conf.API_URL):
+            raise Http404("The sandbox runs only where HOIIO['API_URL'] is a loopback address.")
+        return view(request, *args, **kwargs)
+
+    return login_not_required(guarded)
+
 
 app_name = "hoiio_sandbox"
 
 urlpatterns = [
-    path("", on_this_machine(page.telephone), name="telephone"),
+    path("", on_this_machine(telephone.telephone), name="telephone"),
     path("open/<path:path>", on_this_machine(api.serve), name="open"),
     path("recordings/<str:name>", on_this_machine(telephone.file), name="file"),
     path("telephone/state/", on_this_machine(telephone.state), name="state"),

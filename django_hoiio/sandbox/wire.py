@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from math import ceil
 
-from ..parsing.parameters import HOIIO_TIME
+from django_hoiio.parsing.parameters import HOIIO_TIME
 
 CURRENCY = "SGD"
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.client.answers import CallReport, FaxReport, SmsReport
+from django_hoiio.client.responses import CallReport, FaxReport, SmsReport
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 from .telephone import Telephone

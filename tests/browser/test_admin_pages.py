@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.signals import sms_received, sms_status

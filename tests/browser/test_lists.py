@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from django_hoiio.models import Call, Sms
+from tests.rows import failures, notifications, transactions
 
-from ..rows import failures, notifications, transactions
 from .conftest import Open
 from .console import root
 from .test_accessibility import DESKTOP, PHONE, violations

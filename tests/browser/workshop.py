@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import F
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Kind, Proof
+from django_hoiio.enums import Kind, Proof
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention.totals import close

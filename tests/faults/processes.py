@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from django_hoiio import spool
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.verification import sign
 
 ROOT = Path(__file__).parents[2]

@@ -20,11 +20,10 @@ from django.db import connection
 
 from django_hoiio import inbox, spool
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox.samples import ROUTES
-from django_hoiio.sandbox.scripts import SCRIPTS, played
+from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, played
 from django_hoiio.sandbox.wire import CURRENCY
+from tests.conftest import arrival
 
-from ..conftest import arrival
 from .conftest import Figures
 from .processes import Environment, run_command
 

@@ -16,12 +16,12 @@ import pytest
 from django.db.models import F
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.kinds import Origin
+from django_hoiio.enums import Origin
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
+from tests.conftest import values
 
-from ..conftest import values
 from .conftest import Figures
 from .processes import Environment, run_command, start_command
 from .test_lost_notifications import everything_happens

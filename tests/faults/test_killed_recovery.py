@@ -14,10 +14,10 @@ import pytest
 from django.db.models import F
 
 from django_hoiio import spool
-from django_hoiio.kinds import Proof
+from django_hoiio.enums import Proof
 from django_hoiio.models import Notification, ReceiverFailure, Sms
+from tests.conftest import arrival
 
-from ..conftest import arrival
 from .conftest import Figures
 from .processes import Environment, run_command, start_command
 

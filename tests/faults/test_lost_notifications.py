@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from django_hoiio import reconciliation
 from django_hoiio.client import HoiioClient
-from django_hoiio.kinds import Origin
+from django_hoiio.enums import Origin
 from django_hoiio.models import Call, Fax, Notification, Sms
-from django_hoiio.reconciliation import history, reconcile
+from django_hoiio.reconciliation import reconcile
 from django_hoiio.sandbox import calls, handset, outbox
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.sandbox.records import Transaction
-
-from ..conftest import values
+from tests.conftest import values
 
 # The server and the sandbox's own thread need what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
         "CALLS_PER_MINUTE": 1000,
     }
     # What was just begun is asked for as well.
-    monkeypatch.setattr(history, "SETTLES", timedelta(seconds=-2))
+    monkeypatch.setattr(reconciliation, "SETTLES", timedelta(seconds=-2))
     exchange.reset()
     exchange.switch(lost_share=0.3)
     with HoiioClient() as client:

@@ -16,14 +16,13 @@ from urllib.parse import quote
 import pytest
 
 from django_hoiio import inbox
-from django_hoiio.kinds import Kind
+from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.retention.totals import totals
-from django_hoiio.sandbox.samples import ROUTES
-from django_hoiio.sandbox.scripts import SCRIPTS, played
+from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, played
+from tests.conftest import arrival
+from tests.settings import DATABASE
 
-from ..conftest import arrival
-from ..settings import DATABASE
 from .conftest import Figures
 from .processes import ROOT, Environment, run_command, start_command
 

@@ -25,12 +25,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import inbox, spool
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.verification import sign
+from tests.settings import DATABASE
 
-from ..settings import DATABASE
 from .conftest import Figures
 from .processes import FORM, ROOT, Environment, gunicorn
 

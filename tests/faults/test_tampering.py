@@ -14,7 +14,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from django_hoiio.kinds import Route
+from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.verification import SALT, SEPARATOR, sign
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from django_hoiio.management.progress import bar
+from django_hoiio.management import bar
 from django_hoiio.retention.forgetting import Forgotten, conversations_with, forget
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from django_hoiio.management.progress import bar
-from django_hoiio.retention.pruning import Pruned, prune
+from django_hoiio.management import bar
+from django_hoiio.retention import Pruned, prune
 
 
 class Command(BaseCommand):

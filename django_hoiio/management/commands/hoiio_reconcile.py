@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from django_hoiio.management import moments
-from django_hoiio.management.progress import bar
+from django_hoiio import management
+from django_hoiio.management import bar
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Ask, and write nothing; say what would come in.")
 
     def handle(self, *args: Any, account: str | None, since: str | None, dry_run: bool, **options: Any) -> None:
-        begin = moments.since(since) if since else None
+        begin = management.since(since) if since else None
         if begin is not None and begin > timezone.now():
             raise CommandError(f"--since is {since!r}, which is still to come.")
         try:

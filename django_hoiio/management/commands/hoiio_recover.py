@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_hoiio.management.progress import bar
+from django_hoiio.management import bar
 from django_hoiio.recovery import recover
 
 

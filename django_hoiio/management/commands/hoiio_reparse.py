@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_hoiio.management import moments
-from django_hoiio.management.progress import bar
+from django_hoiio import management
+from django_hoiio.management import bar
 from django_hoiio.recovery import reparse
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Write nothing; say what would change.")
 
     def handle(self, *args: Any, since: str | None, tell: bool, dry_run: bool, **options: Any) -> None:
-        report = reparse(since=moments.since(since) if since else None, tell=tell, dry_run=dry_run, progress=bar)
+        report = reparse(since=management.since(since) if since else None, tell=tell, dry_run=dry_run, progress=bar)
         would = "Would change" if dry_run else "Changed"
         self.stdout.write(
             f"Read {report.read} notifications again. {would} {report.changed} of them and {report.states} calls, SMS"

@@ -1,19 +1,26 @@
+"""A request to the letter on the command line, as the admin prints it for a notification that came."""
+
 from __future__ import annotations
 
+import base64
+import binascii
 import difflib
+import json
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from django.core.management.base import BaseCommand, CommandError
 
 from django_hoiio.conf import conf
-from django_hoiio.kinds import Kind, Route
-from django_hoiio.management import raw_requests
+from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import is_loopback
-from django_hoiio.sandbox.posting import WAYS, Raw
-from django_hoiio.sandbox.scripts import SCRIPTS, Step
+from django_hoiio.parsing import Arrival, parse
+from django_hoiio.sandbox.delivery import FORM, WAYS, Raw
+from django_hoiio.sandbox.samples import SCRIPTS, Step
 from django_hoiio.sandbox.trigger import Order, Sent, send
 
 HERE = "http://127.0.0.1:8000"
@@ -53,7 +60,7 @@ class Command(BaseCommand):
         what("--lose", type=float, default=0, metavar="SHARE", help="Lose so many of them, from 0 to 1, spread evenly.")
         what("--wrong-signature", action="store_true", help="Sign with another key than Hoiio's.")
         what("--unsigned", action="store_true", help="Post to the URL without a token.")
-        raw_requests.add_arguments(parser)
+        add_arguments(parser)
 
     def handle(self, *args: Any, shows_list: bool, **options: Any) -> None:
         if shows_list:
@@ -104,7 +111,7 @@ def _order(options: dict[str, Any]) -> Order:
         raise CommandError(_unknown("account", options["account"], conf.ACCOUNTS))
     if options["repeat"] < 1 or options["late"] < 0 or not 0 <= options["lose"] <= 1:
         raise CommandError("--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.")
-    raw = raw_requests.raw_request(options)
+    raw = raw_request(options)
     route = Route(options["route"]) if options["route"] else None
     return Order(
         steps=_steps(options["kind"], options["script"], raw, route),
@@ -114,7 +121,7 @@ def _order(options: dict[str, Any]) -> Order:
         route=Route.ANY if raw and route is None else route,
         said=_pairs("--set", options["set"]),
         pass_on={
-            **raw_requests.pass_on_json(options["pass_on_json"]),
+            **pass_on_json(options["pass_on_json"]),
             **_pairs("--pass-on", options["pass_on"]),
         },
         repeat=options["repeat"],
@@ -134,7 +141,7 @@ def _steps(kind: str | None, script: str | None, raw: Raw | None, route: Route |
             " there is."
         )
     if raw is not None:
-        return (raw_requests.step_of(raw, route or Route.ANY),)
+        return (step_of(raw, route or Route.ANY),)
     if script is not None:
         if script not in SCRIPTS:
             raise CommandError(_unknown("script", script, SCRIPTS))
@@ -170,3 +177,50 @@ def _pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
             raise CommandError(f"{option} needs NAME=VALUE, for example {option} tag=order-17.")
         values[name] = value
     return values
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    what = parser.add_argument
+    what("--query", metavar="TEXT", help="Send this query string to the letter, instead of a kind or a script.")
+    what("--body", metavar="TEXT", help="Send this body to the letter, instead of a kind or a script.")
+    what("--body-base64", metavar="BASE64", help="The same for a body that no command line can hold.")
+    what("--content-type", default=FORM, metavar="TYPE", help="Of --body and --body-base64.")
+    what("--pass-on-json", default="{}", metavar="JSON", help="The same as --pass-on for values that are no texts.")
+
+
+def raw_request(options: dict[str, Any]) -> Raw | None:
+    """The request that the options spell; `None` where they spell none. Raises `CommandError`."""
+    query, text, encoded = options["query"], options["body"], options["body_base64"]
+    if query is None and text is None and encoded is None:
+        return None
+    if text is not None and encoded is not None:
+        raise CommandError("--body and --body-base64: give one of them.")
+    body = _decoded(encoded) if encoded is not None else (text or "").encode(errors="surrogateescape")
+    return Raw(query=query or "", body=body, content_type=options["content_type"])
+
+
+def step_of(raw: Raw, route: Route) -> Step:
+    """What a request is about, as it will be read on the route."""
+    headers = {"Content-Type": raw.content_type}
+    now = datetime.now(timezone.utc)
+    parsed = parse(Arrival(uuid=uuid4(), received_at=now, route=route, query=raw.query, body=raw.body, headers=headers))
+    return Step(parsed.kind, {"txn_ref": parsed.txn_ref})
+
+
+def pass_on_json(text: str) -> dict[str, Any]:
+    """Read a JSON object of pass-on values. Raises `CommandError`."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        # What stands there may be a number or a text.
+        raise CommandError("""--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""")
+    return values
+
+
+def _decoded(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise CommandError("--body-base64 needs base64, for example --body-base64 bXNnPWhlbGxv.") from error

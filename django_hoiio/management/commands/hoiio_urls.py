@@ -7,8 +7,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from django_hoiio.enums import Route
 from django_hoiio.exceptions import HoiioError
-from django_hoiio.kinds import Route
 from django_hoiio.notify_urls import notify_url
 
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
     def _forward(self, account: str, pass_on: dict[str, str], wanted: str, *, configure: bool) -> None:
         # By name, because printing the routes needs no client.
-        forwarding = import_module("django_hoiio.client.forwarding")
+        forwarding = import_module("django_hoiio.client.account")
         with import_module("django_hoiio.client").HoiioClient(account) as client:
             number = forwarding.find(client.number.get_active(), wanted)
             urls = forwarding.urls_for(number, account=account, pass_on=pass_on)

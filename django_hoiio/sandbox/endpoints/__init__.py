@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..refusals import Asked
-from . import account, fax, history, ivr, numbers, sms, voice
+from django_hoiio.sandbox.errors import Asked
+
+from . import account, fax, history, ivr, sms, voice
 
 # The parameter that holds a URL → the words for one that cannot be used, and for a host that is not found.
 Urls = Mapping[str, tuple[str, str]]
@@ -50,8 +51,8 @@ ENDPOINTS: dict[str, Endpoint] = {
     "ivr/middle/unhold": Endpoint(ivr.block("unhold"), ("session",)),
     "ivr/end/transfer": Endpoint(ivr.transfer, ("session", "dest")),
     "ivr/end/hangup": Endpoint(ivr.block("hangup"), ("session",)),
-    "number/get_active": Endpoint(numbers.get_active),
-    "number/update_forwarding": Endpoint(numbers.update_forwarding, ("number",), _FORWARDED),
+    "number/get_active": Endpoint(account.get_active),
+    "number/update_forwarding": Endpoint(account.update_forwarding, ("number",), _FORWARDED),
     "user/get_balance": Endpoint(account.get_balance),
     "user/get_info": Endpoint(account.get_info),
 }

@@ -8,13 +8,13 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from ...kinds import Kind
-from .. import outcomes, texts, wire
-from ..exchange import HANDSET, exchange, now
-from ..records import Number, Transaction
-from ..refusals import Asked, Refused
-from ..samples import written
-from ..scripts import fax_script, played
+from django_hoiio.enums import Kind
+from django_hoiio.sandbox import errors, sms, wire
+from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.exchange import HANDSET, exchange, now
+from django_hoiio.sandbox.records import Number, Transaction
+from django_hoiio.sandbox.samples import fax_script, played, written
+
 from .voice import check_caller_id, check_lines
 
 # Bytes.
@@ -34,9 +34,9 @@ def send(asked: Asked) -> dict[str, Any]:
     check_caller_id(asked)
     check_lines(asked, 1)
     pages = max(1, len(_PAGE.findall(document)))
-    status = outcomes.of_call(dest)
+    status = errors.of_call(dest)
     debit = wire.FAX_RATE * pages if status == "answered" else Decimal(0)
-    texts.charge(asked.account, debit)
+    sms.charge(asked.account, debit)
     transaction = _begin(asked, dest, pages)
     exchange.write("fax_out", to=dest, txn_ref=transaction.txn_ref)
     # Nothing is told of a fax until it is through or has failed.

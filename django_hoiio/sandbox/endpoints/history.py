@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ...parsing.parameters import PARAMETERS
-from .. import wire
-from ..exchange import exchange
-from ..records import Transaction
-from ..refusals import Asked, Refused
+from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.sandbox import wire
+from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.records import Transaction
 
 PAGE = 100
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ...kinds import Direction
-from .. import calls, interactive, outcomes, speech
-from ..exchange import HANDSET, exchange
-from ..interactive import INTERACTIVE
-from ..records import Call
-from ..refusals import Asked, Refused
+from django_hoiio.enums import Direction
+from django_hoiio.sandbox import calls, errors, interactive
+from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.exchange import HANDSET, exchange
+from django_hoiio.sandbox.interactive import INTERACTIVE
+from django_hoiio.sandbox.records import Call
+
 from .voice import LONGEST_CALL, check_caller_id, check_lines, line_of
 
 # The whole numbers that blocks take, and the most of each; times are in seconds.
@@ -23,7 +24,7 @@ _ROOM = re.compile(r"room:([A-Za-z0-9._]{0,32})")
 def dial(asked: Asked) -> dict[str, Any]:
     """Call somebody and, when they answer, play a message."""
     dest = asked.number("dest")
-    greeting = speech.heard(asked.text("msg"))
+    greeting = interactive.heard(asked.text("msg"))
     _check_numbers(asked)
     check_caller_id(asked)
     check_lines(asked, 1)
@@ -35,7 +36,7 @@ def dial(asked: Asked) -> dict[str, Any]:
         number=next((own.number for own in exchange.numbers() if own.account == asked.account), ""),
         session=exchange.reference("S"),
         is_at_handset=dest == HANDSET and is_free,
-        outcome="busy" if dest == HANDSET and not is_free else outcomes.of_call(dest),
+        outcome="busy" if dest == HANDSET and not is_free else errors.of_call(dest),
         greeting=greeting,
         max_duration=int(asked.text("max_duration", "0")),
         parties={"dest": dest},

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...kinds import Kind
-from .. import texts, wire
-from ..exchange import HANDSET, exchange
-from ..refusals import Asked, Refused, phone_number
-from ..samples import written
+from django_hoiio.enums import Kind
+from django_hoiio.sandbox import sms, wire
+from django_hoiio.sandbox.errors import Asked, Refused, phone_number
+from django_hoiio.sandbox.exchange import HANDSET, exchange
+from django_hoiio.sandbox.samples import written
 
 MOST_RECIPIENTS = 1000
 
@@ -23,8 +23,8 @@ def send(asked: Asked) -> dict[str, Any]:
     """Send an SMS."""
     dest, sender = asked.number("dest"), _sender(asked)
     msg = _checked(asked.text("msg"))
-    transaction = texts.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
-    texts.report(transaction, asked.text("notify_url"))
+    transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
+    sms.report(transaction, asked.text("notify_url"))
     return {"txn_ref": transaction.txn_ref}
 
 
@@ -47,12 +47,12 @@ def _send_one(asked: Asked, recipient: Mapping[str, str], template: str, sender:
     try:
         dest = phone_number(recipient["dest"], "dest")
         msg = _checked(_PLACE.sub(lambda place: recipient.get(place[1], ""), template))
-        transaction = texts.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
+        transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
     except Refused as refused:
         _tell(asked, {**facts, "status": refused.status})
         return
     _tell(asked, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
-    texts.report(transaction, asked.text("notify_url"))
+    sms.report(transaction, asked.text("notify_url"))
 
 
 def _tell(asked: Asked, facts: Mapping[str, str]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...kinds import Direction
-from .. import calls, outcomes
-from ..exchange import HANDSET, exchange, now
-from ..plain_calls import PLAIN, refuses
-from ..records import Call, Transaction
-from ..refusals import Asked, Refused
-from ..samples import Params
-from ..wire import CALL_RATE, CURRENCY, amount
+from django_hoiio.enums import Direction
+from django_hoiio.sandbox import calls, errors
+from django_hoiio.sandbox.calls import PLAIN, refuses
+from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.exchange import HANDSET, exchange, now
+from django_hoiio.sandbox.records import Call, Transaction
+from django_hoiio.sandbox.samples import Params
+from django_hoiio.sandbox.wire import CALL_RATE, CURRENCY, amount
+
 from .account import check_credit, check_frequency
 
 # At a time, of one application; faxes count as well.
@@ -35,7 +36,7 @@ def call(asked: Asked) -> dict[str, Any]:
     check_caller_id(asked)
     check_lines(asked, 1)
     asked_for = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
-    first, second = (outcomes.of_call(number) for number in parties.values())
+    first, second = (errors.of_call(number) for number in parties.values())
     placed = _place(asked, asked_for, parties, first if refuses(parties["dest1"]) else second, max_duration)
     return {"txn_ref": placed.transaction.txn_ref}
 
@@ -53,7 +54,7 @@ def conference(asked: Asked) -> dict[str, Any]:
             asked,
             {"dest1": dest, "room": room, "call_status_dest1": "ongoing"},
             {"dest": dest, "room": room},
-            outcomes.of_call(dest),
+            errors.of_call(dest),
         )
         for dest in dests
     ]

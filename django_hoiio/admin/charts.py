@@ -1,0 +1,273 @@
+"""Charts and tables of the daily volumes and costs. The charts are inline SVG without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_hoiio.enums import Traffic
+from django_hoiio.retention.totals import Total
+
+from .formatting import grouped, money, on, share
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+# What it is called that succeeded. An SMS that was received cannot fail.
+SUCCESS: dict[Traffic, _StrOrPromise] = {
+    Traffic.CALLS_MADE: gettext_lazy("answered"),
+    Traffic.CALLS_RECEIVED: gettext_lazy("answered"),
+    Traffic.SMS_SENT: gettext_lazy("delivered"),
+    Traffic.FAXES_SENT: gettext_lazy("answered"),
+    Traffic.FAXES_RECEIVED: gettext_lazy("answered"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A picture, with what it comes to above it and its busiest day below it."""
+
+    title: str
+    total: str
+    note: str
+    picture: Picture
+    highest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The figures of the pictures, a row for each day and one for all of them."""
+
+    title: str
+    columns: Sequence[str]
+    # A heading, and the cells after it; the newest day first.
+    rows: Sequence[tuple[str, Sequence[str]]]
+    sums: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """What one thing came to on each of the days, in their order."""
+
+    title: str
+    days: Sequence[date]
+    # The days as they are written.
+    names: Sequence[str]
+    wholes: Sequence[Decimal]
+    succeeded: Sequence[Decimal]
+    # How a number of it is written.
+    written: Callable[[Decimal], str]
+    # What it is called that succeeded; empty where nothing fails.
+    success: str
+
+    @property
+    def whole(self) -> Decimal:
+        return sum(self.wholes, Decimal(0))
+
+    def in_words(self, whole: Decimal, succeeded: Decimal) -> str:
+        """`12, 11 delivered`."""
+        said = self.written(whole)
+        return f"{said}, {self.written(succeeded)} {self.success}" if self.success and whole else said
+
+    def words_of_all(self) -> str:
+        return self.in_words(self.whole, sum(self.succeeded, Decimal(0)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Days:
+    """The days that are shown, and what they came to."""
+
+    days: Sequence[date]
+    totals: Sequence[Total]
+
+    def volumes(self) -> tuple[list[Panel], Table]:
+        """How many calls, SMS and faxes there were of each kind of which there were any."""
+        series = [each for kind in Traffic if (each := self._volume(kind)).whole]
+        panels = [_panel(f"hoiio-volume-{place}", each, _succeeded(each)) for place, each in enumerate(series)]
+        return panels, _table(_("Calls, SMS and faxes by day"), series)
+
+    def spend(self) -> tuple[list[Panel], Table]:
+        """What Hoiio charged, in each currency in which it charged anything; currencies are never added."""
+        currencies = sorted({total.currency for total in self.totals if total.debit})
+        series = [self._debit(currency) for currency in currencies]
+        panels = [
+            _panel(f"hoiio-spend-{place}", each, self._by_kind(currency))
+            for place, (currency, each) in enumerate(zip(currencies, series, strict=True))
+        ]
+        return panels, _table(_("Spend by day"), series)
+
+    def _volume(self, kind: Traffic) -> _Series:
+        totals = [total for total in self.totals if total.kind == kind]
+        return _Series(
+            title=_capital(str(kind.label)),
+            days=self.days,
+            names=self._names,
+            wholes=self._each_day((total.day, Decimal(total.count)) for total in totals),
+            succeeded=self._each_day((total.day, Decimal(total.succeeded)) for total in totals),
+            written=lambda number: grouped(int(number)),
+            success=str(SUCCESS.get(kind, "")),
+        )
+
+    def _debit(self, currency: str) -> _Series:
+        spent = self._each_day((total.day, total.debit) for total in self.totals if total.currency == currency)
+        return _Series(
+            title=currency or _("No currency told"),
+            days=self.days,
+            names=self._names,
+            wholes=spent,
+            succeeded=spent,
+            written=money,
+            success="",
+        )
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [on(day, self.days[-1]) for day in self.days]
+
+    def _each_day(self, amounts: Iterable[tuple[date, Decimal]]) -> list[Decimal]:
+        sums = dict.fromkeys(self.days, Decimal(0))
+        for day, amount in amounts:
+            sums[day] += amount
+        return list(sums.values())
+
+    def _by_kind(self, currency: str) -> str:
+        """What the kinds cost, the dearest first."""
+        sums = {kind: Decimal(0) for kind in Traffic}
+        for total in self.totals:
+            if total.currency == currency:
+                sums[total.kind] += total.debit
+        dearest = sorted((kind for kind in sums if sums[kind]), key=lambda kind: -sums[kind])
+        return ", ".join(f"{kind.label} {money(sums[kind])}" for kind in dearest)
+
+
+def _succeeded(series: _Series) -> str:
+    """`11 delivered, 91.7 %`."""
+    if not series.success:
+        return ""
+    succeeded = int(sum(series.succeeded))
+    return f"{grouped(succeeded)} {series.success}, {share(succeeded, int(series.whole))}"
+
+
+def _panel(name: str, series: _Series, note: str) -> Panel:
+    each = list(zip(series.names, series.wholes, series.succeeded, strict=True))
+    day, highest, _part = max(each, key=lambda one: one[1])
+    words = _("most on %(day)s: %(number)s") % {"day": day, "number": series.written(highest)}
+    return Panel(
+        title=series.title,
+        total=series.written(series.whole),
+        note=note,
+        highest=words,
+        picture=Picture(
+            name=name,
+            title=_("%(what)s by day") % {"what": series.title},
+            description=f"{series.words_of_all()}; {words}.",
+            bars=[
+                Bar(whole=whole, succeeded=part, words=f"{day}: {series.in_words(whole, part)}")
+                for day, whole, part in each
+            ],
+        ),
+    )
+
+
+def _table(title: str, series: Sequence[_Series]) -> Table:
+    columns: list[str] = []
+    cells: list[list[str]] = []
+    sums: list[str] = []
+    for each in series:
+        for heading, amounts in _columns(each):
+            columns.append(heading)
+            cells.append([each.written(amount) for amount in amounts])
+            sums.append(each.written(sum(amounts, Decimal(0))))
+    days = series[0].days if series else ()
+    rows = [(day.isoformat(), row) for day, row in zip(days, zip(*cells, strict=True), strict=True)]
+    return Table(title=title, columns=columns, rows=rows[::-1], sums=sums)
+
+
+def _columns(series: _Series) -> Iterable[tuple[str, Sequence[Decimal]]]:
+    yield series.title, series.wholes
+    if series.success:
+        yield _("of these %(succeeded)s") % {"succeeded": series.success}, series.succeeded
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+# Of the picture, in units of its own; a day is one wide.
+HEIGHT = 100
+# Between two days. Where days are many, a gap would be narrower than a dot.
+GAP = Decimal("0.2")
+MANY = 100
+# Of the smallest part that is not nothing.
+VISIBLE = Decimal(2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One day of a picture: how much there was, how much of it succeeded, and both in words."""
+
+    whole: Decimal
+    succeeded: Decimal
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A bar for each day. What succeeded stands at the bottom, what did not upon it."""
+
+    # Of its elements, unique in the page.
+    name: str
+    title: str
+    description: str
+    bars: Sequence[Bar]
+
+    @property
+    def svg(self) -> SafeString:
+        highest = max(bar.whole for bar in self.bars)
+        heights = [_heights(bar, highest) for bar in self.bars]
+        return format_html(
+            '<svg class="hoiio-picture" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
+            ' viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
+            '<title id="{name}-title">{title}</title><desc id="{name}-desc">{description}</desc>'
+            '<path class="hoiio-succeeded" d="{succeeded}"/><path class="hoiio-rest" d="{rest}"/>{days}</svg>',
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            width=len(self.bars),
+            height=HEIGHT,
+            succeeded=self._path((Decimal(0), bottom) for bottom, _rest in heights),
+            rest=self._path(heights),
+            days=format_html_join(
+                "",
+                '<rect x="{}" width="1" height="{}"><title>{}</title></rect>',
+                ((place, HEIGHT, bar.words) for place, bar in enumerate(self.bars)),
+            ),
+        )
+
+    def _path(self, heights: Iterable[tuple[Decimal, Decimal]]) -> str:
+        """A column for each day of so high a part upon another."""
+        width = 1 if len(self.bars) > MANY else 1 - GAP
+        return "".join(
+            f"M{place} {HEIGHT - below:.1f}v{-height:.1f}h{width}v{height:.1f}z"
+            for place, (below, height) in enumerate(heights)
+            if height
+        )
+
+
+def _heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
+    """How high what succeeded stands, and how high the rest upon it."""
+    if bar.whole <= 0:
+        return Decimal(0), Decimal(0)
+    height = max(VISIBLE, HEIGHT * bar.whole / highest)
+    share = (bar.whole - bar.succeeded) / bar.whole
+    rest = max(VISIBLE, height * share) if share else Decimal(0)
+    return height - rest, rest

@@ -1,0 +1,281 @@
+"""The conversation page: all calls, SMS and faxes with one phone number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import connections
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.enums import Direction
+from django_hoiio.masking import NUMBER, veil
+from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
+
+from .formatting import label, size, words_of
+from .read_only import ReadOnlyAdmin
+from .sections import open_button
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+# The numbers of a row that are another party's.
+PARTIES = ("other_number", "from_number", "dest", "dest1", "dest2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A row as it is shown in a conversation; its row is veiled."""
+
+    row: Transaction
+    kind: _StrOrPromise
+    url: str
+    day: str
+    status: str
+    cost: str
+    # How long or how big it was.
+    size: str
+    text: str = ""
+    document: str = ""
+    # Whether this is the row from which somebody came.
+    is_here: bool = False
+
+    @property
+    def side(self) -> str:
+        return self.row.direction or Direction.INCOMING.value
+
+
+class ConversationPage(ReadOnlyAdmin):
+    """Adds the page of the conversation with the number of a row. Its URL has the row's key, never the number."""
+
+    # The fields whose words say where a row stands.
+    statuses: ClassVar[tuple[str, ...]]
+
+    class Media:
+        css = {"all": ("django_hoiio/conversation.css",)}
+        js = ("django_hoiio/copy.js",)
+
+    @admin.display(description=_("status"))
+    def status_words(self, row: Transaction) -> str:
+        """Each word once, so that two legs that were answered are one answered call."""
+        words = {told.raw: told.word for told in words_of(row, self.statuses)}
+        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
+
+    def listed(self, words: dict[str, str]) -> dict[str, str]:
+        """The words, of those that are told, that are shown beside its reference."""
+        return words
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.conversation_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_conversation"
+        return [path("<int:pk>/conversation/", view, name=name), *super().get_urls()]
+
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
+        if row.other_number:
+            yield format_html('<a href="{}">{}</a>', self.conversation_url(row), gettext("Conversation"))
+
+    def conversation_url(self, row: Transaction, name: str = "other_number") -> str:
+        opts = row._meta
+        url = reverse(
+            f"admin:{opts.app_label}_{opts.model_name}_conversation", args=[row.pk], current_app=self.admin_site.name
+        )
+        return url if name == "other_number" else f"{url}?number={name}"
+
+    def number_link(self, row: Transaction, name: str) -> str:
+        """A number of a veiled row, as a link to the conversation with it."""
+        number = getattr(row, name)
+        return format_html('<a href="{}">{}</a>', self.conversation_url(row, name), number) if number else ""
+
+    def conversation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row: Any = self.get_queryset(request).filter(pk=pk).first()
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        number = self._number_of(row, request.GET.get("number", "other_number"))
+        shows_numbers = NUMBER.is_lifted(request)
+        # Which rows have the same number would tell apart two numbers that look alike when masked.
+        page = self._page(request, number) if shows_numbers else Page(rows=[row])
+        shown = number if shows_numbers else NUMBER.mask(number)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Conversation with %s") % shown,
+            "original": gettext("Conversation with %s") % shown,
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": True,
+            "links": [self.link_to(request, row, f"{self.opts.verbose_name} {row}")],
+            "messages_shown": [self._message(request, each, row) for each in page.rows],
+            "shows_numbers": shows_numbers,
+            "older": self._turn(request, "before", page.older),
+            "newer": self._turn(request, "after", page.newer),
+        }
+        return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
+
+    def _page(self, request: HttpRequest, number: str) -> Page:
+        return page_of(
+            number,
+            self._visible(request),
+            before=read_place(request.GET.get("before", "")),
+            after=read_place(request.GET.get("after", "")),
+        )
+
+    def _number_of(self, row: Any, name: str) -> str:
+        number = getattr(row, name, "") if row is not None and name in PARTIES else ""
+        if not number:
+            raise Http404("It has no such number.")
+        return str(number)
+
+    def _visible(self, request: HttpRequest) -> list[type[Transaction]]:
+        """The models of which the user may view the rows, in this site."""
+        site = self.admin_site
+        return [
+            model
+            for model in MODELS
+            if site.is_registered(model)
+            # Another admin would not veil what it shows.
+            and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
+            and its_admin.has_view_permission(request)
+        ]
+
+    def _turn(self, request: HttpRequest, way: str, place: Place | None) -> str:
+        if place is None:
+            return ""
+        query = request.GET.copy()
+        for name in ("before", "after"):
+            query.pop(name, None)
+        query[way] = str(place)
+        return f"?{query.urlencode()}"
+
+    def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
+        its_admin: Any = self.admin_site.get_model_admin(type(row))
+        veil(request, [row])
+        return Message(
+            row=row,
+            kind=row._meta.verbose_name,
+            url=reverse(
+                f"admin:{row._meta.app_label}_{row._meta.model_name}_change",
+                args=[row.pk],
+                current_app=self.admin_site.name,
+            ),
+            day=localtime(row.created_at).date().isoformat(),
+            status=its_admin.status_words(row),
+            cost=its_admin.cost(row),
+            size=", ".join(size(row)),
+            text=getattr(row, "msg", ""),
+            document=open_button(getattr(row, "fax_url", "")),
+            is_here=row == asked,
+        )
+
+
+PAGE = 50
+
+# In the order in which those of one moment are shown.
+MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Place(NamedTuple):
+    """Where a row stands in its conversation; written into URLs, so it says nothing of anybody."""
+
+    created_at: datetime
+    model: int
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{(self.created_at - _EPOCH) // timedelta(microseconds=1)}-{self.model}-{self.pk}"
+
+
+def place_of(row: Transaction) -> Place:
+    return Place(row.created_at, MODELS.index(type(row)), row.pk)
+
+
+def read_place(text: str) -> Place | None:
+    """The place that a URL names; `None` where it names none."""
+    found = re.fullmatch(r"(\d{1,16})-([0-2])-(\d{1,18})", text, re.ASCII)
+    if found is None:
+        return None
+    moment, model, pk = map(int, found.groups())
+    return Place(_EPOCH + timedelta(microseconds=moment), model, pk)
+
+
+def spellings(number: str) -> list[str]:
+    """How a number may stand in a column: with its plus and without; a name in one way."""
+    if not re.fullmatch(r"\+?\d+", number, re.ASCII):
+        return [number]
+    digits = number.lstrip("+")
+    return [f"+{digits}", digits]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Rows, oldest first, and where the older and the newer ones begin."""
+
+    rows: Sequence[Transaction]
+    older: Place | None = None
+    newer: Place | None = None
+
+
+def page_of(number: str, models: Iterable[type[Transaction]], *, before: Place | None, after: Place | None) -> Page:
+    """The newest rows of a number, or those next to a place. A query for each model and spelling."""
+    upwards = after is not None
+    place = after if upwards else before
+    found = [_rows(model, number, spelling, place, upwards) for model in models for spelling in spellings(number)]
+    in_order = list(islice(merge(*found, key=place_of, reverse=not upwards), PAGE + 1))
+    rows = in_order[:PAGE] if upwards else in_order[:PAGE][::-1]
+    goes_on = len(in_order) > PAGE
+    if not rows:
+        return Page(rows=rows)
+    has_older, has_newer = (True, goes_on) if upwards else (goes_on, before is not None)
+    return Page(
+        rows=rows,
+        older=place_of(rows[0]) if has_older else None,
+        newer=place_of(rows[-1]) if has_newer else None,
+    )
+
+
+def _rows(
+    model: type[Transaction], number: str, spelling: str, place: Place | None, upwards: bool
+) -> QuerySet[Transaction]:
+    """The next rows in one spelling, in the order of the index (other_tail, other_number, created_at)."""
+    everything = model._default_manager.all()
+    found, order = _spelt(connections[everything.db].vendor, tail_of(number), spelling)
+    rows = everything.filter(found).defer("stamps")
+    if place is not None:
+        rows = rows.filter(_beyond(place, MODELS.index(model), upwards))
+    return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE + 1]
+
+
+def _spelt(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
+    """A number as the beginning of an index, and what has to be sorted by so that the index is the order.
+
+    MariaDB looks a value up by equality and passes over what is newer one by one; in a span it begins where it has to.
+    """
+    names = {"other_tail": tail, "other_number": spelling}
+    if vendor != "mysql":
+        return Q(**names), ()
+    spans = {f"{name}__{end}": value for name, value in names.items() for end in ("gte", "lte")}
+    return Q(**spans), tuple(names)
+
+
+def _beyond(place: Place, model: int, upwards: bool) -> Q:
+    """After a place, or before it. The bound on the time is for the index, the key for rows of the same moment."""
+    way, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
+    is_beyond = model > place.model if upwards else model < place.model
+    if model == place.model:
+        same_moment = Q(**{f"created_at__{way}": place.created_at}) | Q(**{key: place.pk})
+        return Q(**{f"created_at__{way}e": place.created_at}) & same_moment
+    return Q(**{f"created_at__{way}{'e' * is_beyond}": place.created_at})

@@ -1,0 +1,225 @@
+"""Format values, statuses and amounts for people. Rows are masked before they come here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hoiio.conf import conf
+from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, SmsStatus
+from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+# As many are counted, and no more.
+MOST = 1_000
+
+_TENTH = Decimal("0.1")
+
+
+def grouped(number: int) -> str:
+    return number_format(number, force_grouping=True)
+
+
+def bounded(number: int) -> str:
+    """A number that was counted no further than one above `MOST`: `1,000+`."""
+    return f"{grouped(MOST)}+" if number > MOST else grouped(number)
+
+
+def money(value: Decimal) -> str:
+    """An amount with as many of its 6 decimals as it needs, and at least three."""
+    digits = f"{value:.6f}"
+    return number_format(digits[:-3] + digits[-3:].rstrip("0"), force_grouping=True)
+
+
+def share(part: int, whole: int) -> str:
+    """A part in percent, to a tenth. All is 100 % and none is 0 %, and nothing else is rounded to either."""
+    if part in (0, whole):
+        return f"{100 if part else 0} %"
+    percent = (Decimal(100) * part / whole).quantize(_TENTH)
+    return f"{number_format(min(max(percent, _TENTH), 100 - _TENTH))} %"
+
+
+def on(day: date, today: date) -> str:
+    """A day, with its year where that is not the year of today."""
+    return date_format(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
+
+
+def amount(value: Decimal | None, currency: str) -> str:
+    """Say what something cost: `0.032 SGD`; nothing where that is not told."""
+    return "" if value is None else f"{money(value)} {currency}".rstrip()
+
+
+def moment(value: datetime) -> str:
+    """Say when, in the time zone of the user: `3 Mar 2026, 10:15`, which nobody takes for another day."""
+    return date_format(timezone.localtime(value), "j M Y, H:i")
+
+
+def shown(value: Any) -> str:
+    """Say a value of a row, words as Hoiio wrote them; empty where there is none."""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, Decimal):
+        return amount(value, "")
+    return "" if value is None else str(value)
+
+
+class Told(NamedTuple):
+    """A status that is told: as Hoiio said it, the name of its field, and the word for it."""
+
+    raw: str
+    title: str
+    word: str
+
+
+def words_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Told]:
+    """The statuses of a row that are told."""
+    # Django's own display of a field with choices says nothing of a word that is not among them.
+    fields = {field.name: field for field in row._meta.fields}
+    for name in names:
+        raw = getattr(row, name)
+        if raw:
+            yield Told(raw, str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(raw, raw)))
+
+
+def sentence(row: Transaction) -> str:
+    """Say in words that need no explanation where a row stands, and what it was."""
+    parts = (_STANDS[type(row)](row), _went(row), _waits(row), _blanked(row))
+    return " ".join(part for part in parts if part)
+
+
+# What it was: which way, with whom, when, and what it cost.
+
+_WAYS: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] = {
+    (Sms, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
+    (Sms, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
+    (Call, Direction.OUTGOING): (_("Call to %(number)s on %(moment)s"), _("Call on %(moment)s")),
+    (Call, Direction.INCOMING): (_("Call from %(number)s on %(moment)s"), _("Call on %(moment)s, no number shown")),
+    (Fax, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
+    (Fax, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
+}
+_ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
+
+
+def _went(row: Transaction) -> str:
+    with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
+    words = {"number": row.other_number, "moment": moment(row.date or row.created_at)}
+    return "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)]) + "."
+
+
+def size(row: Transaction) -> Iterator[str]:
+    """How long or how big it was, as far as it is told."""
+    minutes, pages = getattr(row, "duration", None), getattr(row, "fax_pages", None)
+    parts = getattr(row, "split_count", None)
+    if minutes is not None:
+        yield ngettext("%d minute", "%d minutes", minutes) % minutes
+    if pages is not None:
+        yield ngettext("%d page", "%d pages", pages) % pages
+    if parts is not None and parts > 1:
+        yield gettext("in %d parts") % parts
+
+
+def _cost(row: Transaction) -> Iterator[str]:
+    if row.debit is not None:
+        yield gettext("cost %s") % amount(row.debit, row.currency)
+
+
+# Where it stands.
+
+_SMS: dict[str, _StrOrPromise] = {
+    SmsStatus.QUEUED: _("Waiting: Hoiio has queued it."),
+    SmsStatus.DELIVERED: _("Delivered."),
+    SmsStatus.FAILED: _("Failed."),
+    SmsStatus.ERROR: _("Failed: an error at Hoiio."),
+    SmsStatus.RECEIVED: "",
+}
+
+
+def _sms(row: Any) -> str:
+    if row.sms_status:
+        return str(_SMS.get(row.sms_status, _unknown(row.sms_status)))
+    if row.status:
+        is_refused = row.status.startswith("error_")
+        words = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), and not delivered yet.")
+        return str(words % row.status)
+    return gettext("Not reported on yet.") if row.direction == Direction.OUTGOING else ""
+
+
+def _unknown(word: str) -> str:
+    return gettext("Stands at “%s”, a word that Hoiio does not document.") % word
+
+
+def _call(row: Any) -> str:
+    if not row.is_final:
+        return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("Under way.")
+    in_vain = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
+    if in_vain:
+        return gettext("Not answered (%s).") % ", ".join(
+            f"{told.title}: {told.word}" for told in words_of(row, tuple(in_vain))
+        )
+    if any(getattr(row, name) for name in OUTCOMES):
+        return gettext("Answered.")
+    return gettext("Not answered.") if row.duration == 0 else gettext("Ended.")
+
+
+def _fax(row: Any) -> str:
+    if row.fax_status == FaxStatus.ANSWERED:
+        return "" if row.direction == Direction.INCOMING else gettext("Arrived.")
+    if row.fax_status in ("", FaxStatus.ONGOING):
+        return gettext("Under way.") if not row.is_final else ""
+    words = ", ".join(filter(None, [row.fax_status, row.fax_error_code]))
+    return gettext("Failed (%s).") % words if row.is_final else _unknown(row.fax_status)
+
+
+_STANDS: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, Call: _call, Fax: _fax}
+
+
+def _waits(row: Transaction) -> str:
+    if row.is_final or row.created_at > timezone.now() - conf.OVERDUE_AFTER:
+        return ""
+    return gettext("Overdue: nothing final has been told for %s.") % timesince(row.created_at)
+
+
+def _blanked(row: Transaction) -> str:
+    if row.blanked_at is None:
+        return ""
+    return gettext("Its numbers and texts were removed on %s.") % moment(row.blanked_at)
+
+
+# The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
+_TONES: dict[str, str] = {
+    SmsStatus.DELIVERED: "good",
+    SmsStatus.RECEIVED: "good",
+    CallStatus.ANSWERED: "good",
+    "success_ok": "good",
+    SmsStatus.QUEUED: "going",
+    CallStatus.ONGOING: "going",
+    CallState.RINGING: "going",
+    CallStatus.UNANSWERED: "vain",
+    CallStatus.BUSY: "vain",
+    SmsStatus.FAILED: "bad",
+    SmsStatus.ERROR: "bad",
+}
+
+
+def label(raw: str, word: str) -> str:
+    """Show the word for what Hoiio said."""
+    tone = "bad" if raw.startswith("error_") else _TONES.get(raw, "plain")
+    return format_html('<span class="hoiio-label hoiio-{}">{}</span>', tone, word)
+
+
+def minute(value: datetime | None) -> str:
+    """Say when something came; nothing where it did not."""
+    return "" if value is None else moment(value)

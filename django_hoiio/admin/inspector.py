@@ -1,0 +1,158 @@
+"""Inspect how each parameter of a notification was read, and print a command that posts it again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.utils.translation import gettext
+
+from django_hoiio.enums import Origin, Proof
+from django_hoiio.models import Notification
+from django_hoiio.parsing import Arrival, parse
+from django_hoiio.parsing.fields import fields_of_body, fields_of_query
+from django_hoiio.parsing.parameters import PARAMETERS, read
+from django_hoiio.recording.raw import arrival_of
+
+# A body may have many thousands.
+MOST = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """A parameter, as it came and as it was read; `None` where there is none."""
+
+    name: str
+    query: str | None
+    body: str | None
+    taken: str | None
+    # The field that it went to, or why to none.
+    went: str
+
+
+def inspected(notification: Notification) -> list[Inspected]:
+    """Each parameter in the order in which it came; those that the signed URL gave back come last."""
+    in_query = _gathered(fields_of_query(notification.query))
+    in_body = _gathered(fields_of_body(bytes(notification.body), notification.headers.get("Content-Type", "")))
+    values, _problems = read({name: text for name, text in notification.params.items() if name in PARAMETERS})
+    taken = {**notification.params, **{name: str(value) for name, value in notification.pass_on.items()}}
+    return [
+        Inspected(
+            name=name,
+            query=in_query.get(name),
+            body=in_body.get(name),
+            taken=taken.get(name),
+            went=_went(notification, name, values, is_told=name in in_query or name in in_body),
+        )
+        for name in [*{**in_body, **in_query, **taken}][:MOST]
+    ]
+
+
+def _gathered(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """By name; of equal names the last counts, and that there were others is said."""
+    texts: dict[str, list[str]] = {}
+    for name, text in fields:
+        texts.setdefault(name, []).append(text)
+    last_of = gettext("%(text)s (the last of %(count)d)")
+    return {
+        name: each[-1] if len(each) == 1 else last_of % {"text": each[-1], "count": len(each)}
+        for name, each in texts.items()
+    }
+
+
+def _went(notification: Notification, name: str, values: Mapping[str, object], *, is_told: bool) -> str:
+    if name in notification.pass_on:
+        return _pass_on(notification, name, is_told=is_told)
+    if name not in notification.params:
+        is_poll = notification.origin == Origin.POLL
+        return gettext("not taken: no notification says it so") if is_poll else gettext("not taken: it is not signed")
+    if not notification.params[name]:
+        return gettext("nothing: empty is as good as absent")
+    field, problem = _field_of(name), notification.problems.get(name, "")
+    if field is None:
+        return gettext("an event, which stays with the notification")
+    # A word that Hoiio does not document has a problem and is kept all the same.
+    return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("left out"), problem]))
+
+
+def _field_of(name: str) -> str | None:
+    return PARAMETERS[name].field if name in PARAMETERS else None
+
+
+def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
+    if name in notification.unproved:
+        return gettext("the project's own, not covered by the proof")
+    return gettext("the project's own") if is_told else gettext("the project's own, from the signed URL")
+
+
+FORM = "application/x-www-form-urlencoded"
+
+# Bytes. Linux takes no argument of 128 KiB.
+LONGEST = 100_000
+
+
+def command_line(notification: Notification) -> str | None:
+    """A `hoiio_trigger` that a POSIX shell reads as it stands; `None` where it would be too long for one.
+
+    What Hoiio's history said is put as the notification that would have said it: nobody posts an entry.
+    """
+    arrival = arrival_of(notification)
+    if arrival.origin == Origin.POLL:
+        body = urlencode(notification.params).encode()
+        arrival = arrival._replace(query="", body=body, headers={"Content-Type": FORM})
+    options = list(_options(arrival, notification))
+    if max(len(option.encode()) for option in options) > LONGEST:
+        return None
+    return shlex.join(["python", "manage.py", "hoiio_trigger", *options])
+
+
+def _options(arrival: Arrival, notification: Notification) -> Iterator[str]:
+    """With an equals sign, because a value may begin with a dash."""
+    yield f"--route={arrival.route.value}"
+    if arrival.account != "default":
+        yield f"--account={arrival.account}"
+    if arrival.proof == Proof.SIGNATURE:
+        yield "--unsigned"
+    if arrival.query:
+        yield f"--query={_typed(arrival.query)}"
+    yield _body(arrival.body)
+    content_type = arrival.headers.get("Content-Type", "")
+    if content_type != FORM:
+        yield f"--content-type={content_type}"
+    yield from _pass_on_option(_given_back(arrival, notification))
+
+
+def _typed(query: str) -> str:
+    """Percent-encode what cannot be seen, which changes nothing in what a query string says."""
+    return "".join(each if each.isprintable() else quote(each) for each in query)
+
+
+def _body(body: bytes) -> str:
+    """As text where each character can be seen and copied, else as base64."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return f"--body={text}" if text.isprintable() else f"--body-base64={base64.b64encode(body).decode()}"
+
+
+def _given_back(arrival: Arrival, notification: Notification) -> dict[str, Any]:
+    """What the token of the signed URL gave back, and not the request itself."""
+    by_itself = parse(arrival._replace(pass_on={})).pass_on
+    return {
+        name: value for name, value in notification.pass_on.items() if name not in by_itself or by_itself[name] != value
+    }
+
+
+def _pass_on_option(values: dict[str, Any]) -> Iterator[str]:
+    pairs = [f"{name}={value}" for name, value in values.items()]
+    are_texts = all(isinstance(value, str) and name and "=" not in name for name, value in values.items())
+    if are_texts and all(pair.isprintable() for pair in pairs):
+        yield from (f"--pass-on={pair}" for pair in pairs)
+    else:
+        yield f"--pass-on-json={json.dumps(values)}"

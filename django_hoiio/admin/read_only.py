@@ -1,0 +1,161 @@
+"""Base class of the read-only admin pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from django_hoiio.keyset import Keys, keys_of
+from django_hoiio.masking import veil
+from django_hoiio.search import found_by, one_by_one, ways_to
+
+from .actions import ActingAdmin
+from .changelist import KeyedList, Uncounted
+from .sections import Section
+
+# So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
+AROUND = 50
+
+
+class ReadOnlyAdmin(ActingAdmin):
+    """Shows rows behind the veils that a user's permissions do not lift.
+
+    A row is veiled when it is loaded, before any column, field or template sees it. What is veiled can neither be
+    ordered by, for nothing can, nor looked up: only what `list_filter` names can.
+    """
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_per_page = 50
+    paginator = Uncounted
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+
+    # The field that says when a row came.
+    moment: ClassVar[str]
+    # True where an index says what came since a day.
+    has_days = True
+
+    # What is too big to be loaded for a list that does not show it.
+    unlisted: ClassVar[tuple[str, ...]] = ()
+    # The columns of an export.
+    exported: ClassVar[tuple[str, ...]] = ()
+
+    class Media:
+        css = {"all": ("django_hoiio/theme.css", "django_hoiio/lists.css", "django_hoiio/pages.css")}
+
+    def sections(self, request: HttpRequest, row: Any) -> Iterable[Section]:
+        """What stands below the fields of the row's page."""
+        return ()
+
+    def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
+        """What the page leads to, at its top."""
+        return ()
+
+    def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
+        """Link to the page of another row, where this site has one that the user may open."""
+        label = str(row if text is None else text)
+        if not self.may_open(request, type(row), row):
+            return label
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+        return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.admin_site.name), label)
+
+    def may_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
+        """True where this site has a list of the model that the user may open, and the row in it."""
+        site = self.admin_site
+        return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request, row)
+
+    # What nobody may do.
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    # The list.
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return KeyedList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Allow what the filters at the side ask, and nothing else."""
+        return lookup in _asked(self.list_filter) and "\0" not in str(value)
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """Allow the key alone; what Django would ask of other names, it can't ask of all."""
+        return to_field == self.opts.pk.name
+
+    def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
+        """The rows that answer to the term, and whether they are few, so that they need not be looked for."""
+        searches = list(self.searches(request, self._all(rows), term))
+        found = reduce(or_, (keys for keys, _condition in searches))
+        if found.are_all:
+            return rows.filter(pk__in=found.keys), True
+        conditions = (Q(pk__in=keys.keys) if keys.are_all else condition for keys, condition in searches)
+        return one_by_one(rows, reduce(or_, conditions)), False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """What Django offers while somebody types, of which more than a few are no use."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = reduce(or_, (keys for keys, _condition in self.searches(request, self._all(queryset), term)))
+        return queryset.filter(pk__in=found.keys), False
+
+    def _all(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return self.model._default_manager.using(rows.db).all()
+
+    def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
+        """What answers to the term: the keys, by indexes; and what tells a row of it, where these are not all."""
+        condition = found_by(request, self.search_fields, term)
+        yield keys_of(ways_to(rows, request, self.search_fields, term)), condition or Q()
+
+    def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
+        """The lowest key of what came from the moment on; `None` where nothing did."""
+        keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:AROUND]]
+        return min(keys, default=None)
+
+    def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
+        """The queries that find, each by an index and oldest first, what came from the moment on."""
+        return ()
+
+    # The page.
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            veil(request, [row])
+        return row
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context["original"]
+        context["links"] = list(self.links(request, row))
+        context["sections"] = [section for section in self.sections(request, row) if section.rows or section.text]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _asked(filters: Iterable[Any]) -> set[str]:
+    """The parameters by which the filters at the side ask."""
+    return {parameter for each in filters for parameter in _parameters(each)}
+
+
+def _parameters(each: Any) -> tuple[str, ...]:
+    return (f"{each}__exact", f"{each}__isnull") if isinstance(each, str) else (each.parameter_name,)

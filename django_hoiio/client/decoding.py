@@ -1,0 +1,84 @@
+"""Decode the JSON of a response into its dataclass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from datetime import date
+from typing import Any, TypeVar
+
+from django_hoiio.exceptions import HoiioFault
+from django_hoiio.parsing.fields import storable
+from django_hoiio.parsing.parameters import PARAMETERS
+
+from .responses import Answer, Listed
+
+Answered = TypeVar("Answered", bound=Answer)
+
+
+def read(answer: type[Answered], said: Mapping[str, Any], path: str) -> Answered:
+    """Make the dataclass of what Hoiio said.
+
+    A value that cannot be read is left out, and stays in `said`. Raises `HoiioFault` where something is missing
+    without which the answer is worth nothing, such as the txn_ref of an SMS that was sent.
+    """
+    values: dict[str, Any] = {"said": said}
+    for field in fields(answer):
+        value = _value(field.name, said)
+        if value not in (None, "", ()):
+            values[field.name] = value
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise HoiioFault("", f"Hoiio answered {path} without {field.name}; look at its portal what became of it.")
+    if issubclass(answer, Listed):
+        values["entries"] = tuple(read(answer.entry, each, path) for each in _entries(said, path))
+    return answer(**values)
+
+
+def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
+    entries = said.get("entries") or []
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise HoiioFault("", f"Hoiio answered {path} with entries that are no list of objects; try again later.")
+    return entries
+
+
+# The older manual's name of a field, where the newer one has another.
+_OTHER_NAMES = {"bulk_txn_ref": "txn_ref", "forward_sms_to": "forward_to_sms"}
+
+
+def _value(name: str, said: Mapping[str, Any]) -> Any:
+    """A field's value; `None` where it is missing or cannot be read."""
+    raw = said.get(name) or said.get(_OTHER_NAMES.get(name, name))
+    if name in _LISTS:
+        return _texts(raw)
+    try:
+        return _READERS.get(name, str)(_text(raw))
+    except ValueError:
+        return None
+
+
+def _text(raw: Any) -> str:
+    if raw is None:
+        return ""
+    return storable(raw if isinstance(raw, str) else json.dumps(raw))
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    """Read a list, or a text with commas, as the older manual has it."""
+    each = raw if isinstance(raw, list) else _text(raw).split(",")
+    return tuple(text for text in (_text(one).strip() for one in each) if text)
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text.strip()[:10])
+
+
+_LISTS = {"txn_refs", "caller_ids", "capabilities"}
+_AMOUNT, _WHOLE, _NUMBER = (PARAMETERS[name].read for name in ("debit", "duration", "dest"))
+_READERS: dict[str, Callable[[str], Any]] = {
+    "date": PARAMETERS["date"].read,
+    "expiry": _day,
+    **dict.fromkeys(("duration", "split_count", "fax_pages", "entries_count", "total_entries_count"), _WHOLE),
+    **dict.fromkeys(("rate", "debit", "talktime", "balance", "points", "bonus"), _AMOUNT),
+    **dict.fromkeys(("dest", "dest1", "dest2", "src", "number", "mobile_number"), _NUMBER),
+}

@@ -1,0 +1,232 @@
+"""Check the arguments of a request and encode them as parameters. Error messages never quote a value."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django_hoiio.parsing.parameters import HOIIO_TIME, TAG_LENGTH
+
+# Gives the text to send; raises ValueError with what is wrong, put so that the name can stand before it.
+Writer = Callable[[Any], str]
+
+Recipients = Sequence[Mapping[str, str]]
+
+
+def write(params: Mapping[str, Any], writers: Mapping[str, Writer]) -> dict[str, str]:
+    """Write each parameter that is not `None`. Raises `ValueError`, naming it, where Hoiio would not take it."""
+    written = {}
+    for name, value in params.items():
+        if value is None:
+            continue
+        try:
+            written[name] = (writers.get(name) or WRITERS[name])(value)
+        except ValueError as error:
+            raise ValueError(f"{_ARGUMENTS.get(name, name)} {error}.") from error
+    return written
+
+
+# Texts.
+
+
+def text(*, least: int = 0, most: int | None = None) -> Writer:
+    """A text of so many characters."""
+
+    def write(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"is of type {type(value).__name__}; write it as a text")
+        if re.search("[\ud800-\udfff]", value):
+            raise ValueError("holds half a character, a lone surrogate; Hoiio takes UTF-8")
+        if len(value) < least:
+            raise ValueError("is empty" if not value else f"has {len(value)} characters; Hoiio takes {least} or more")
+        if most is not None and len(value) > most:
+            raise ValueError(f"has {len(value)} characters; Hoiio takes at most {most}")
+        return value
+
+    return write
+
+
+def one_of(*words: str) -> Writer:
+    def write(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"is none of {', '.join(words)}")
+        return str(value)
+
+    return write
+
+
+_given = text(least=1)
+_ROOM = re.compile(r"[A-Za-z0-9._]{1,32}")
+
+
+def _room(value: Any) -> str:
+    if not _ROOM.fullmatch(_given(value)):
+        raise ValueError("is no name of a room; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore")
+    return str(value)
+
+
+def number_or_room(value: Any) -> str:
+    """A phone number, `room:ID` or, for a room that Hoiio makes up, `room:`."""
+    if _given(value).startswith("room:") and value != "room:":
+        _room(value.removeprefix("room:"))
+    return str(value)
+
+
+def _sender_name(value: Any) -> str:
+    """A name has 3 to 11 characters; what a number may have is not documented."""
+    return _given(value) if re.fullmatch(r"\+?\d+", str(value)) else text(least=3, most=11)(value)
+
+
+# What counts double in an SMS of ASCII.
+_DOUBLE = "\n[]\\^{}|€"
+_MOST_ASCII, _MOST_UNICODE = 459, 201
+
+
+def sms_text(value: Any) -> str:
+    """The text of an SMS, which Hoiio splits into three parts at most.
+
+    Documented are the two limits, of ASCII and of Unicode, and which characters count double. Not documented is whether
+    the euro sign makes a text Unicode, whether anything counts double in Unicode, and whether an emoji counts as two:
+    no is taken for the answer, so that nothing is refused here which Hoiio might take. The sandbox counts alike.
+    """
+    _given(value)
+    if value.replace("€", "").isascii():
+        length, most, alphabet = len(value) + sum(map(value.count, _DOUBLE)), _MOST_ASCII, "ASCII"
+    else:
+        length, most, alphabet = len(value), _MOST_UNICODE, "Unicode"
+    if length > most:
+        raise ValueError(f"counts {length} characters; an SMS takes at most {most} of {alphabet}")
+    return str(value)
+
+
+# Lists.
+
+
+def numbers(*, most: int) -> Writer:
+    """Up to so many phone numbers, as text with commas."""
+
+    def write(value: Any) -> str:
+        if isinstance(value, str):
+            raise ValueError("is a single text; write a list of numbers")
+        each = [_given(number) for number in _listed(value)]
+        _check_count(each, most)
+        if any("," in number for number in each):
+            raise ValueError("has a number with a comma in it; write a list of numbers")
+        return ",".join(each)
+
+    return write
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, Iterable):
+        raise ValueError(f"is of type {type(value).__name__}; write a list")
+    return list(value)
+
+
+def _check_count(each: Sequence[Any], most: int) -> None:
+    if not 1 <= len(each) <= most:
+        raise ValueError(f"has {len(each)} entries; Hoiio takes 1 to {most}")
+
+
+MOST_RECIPIENTS = 1000
+
+
+def _recipients(value: Any) -> str:
+    """Who gets a bulk SMS, each with a `dest` and with what the template of the text asks for."""
+    each = _listed(value)
+    _check_count(each, MOST_RECIPIENTS)
+    if not all(isinstance(one, Mapping) for one in each):
+        raise ValueError("has an entry that is no dict")
+    if not all(one.get("dest") and isinstance(one["dest"], str) for one in each):
+        raise ValueError("has an entry without dest, or with one that is no text")
+    return _json([dict(one) for one in each])
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("has an entry that JSON cannot hold; write its values as texts") from error
+
+
+# Whole numbers, moments, files.
+
+
+def whole(*, least: int, most: int | None = None) -> Writer:
+    """A whole number in a range."""
+
+    def write(value: Any) -> str:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError(f"is of type {type(value).__name__}; write a whole number")
+        if value < least or (most is not None and value > most):
+            raise ValueError(f"is {value}; Hoiio takes " + (f"{least} to {most}" if most else f"{least} or more"))
+        return str(value)
+
+    return write
+
+
+def _moment(value: Any) -> str:
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise ValueError("is no moment with a time zone; use for example django.utils.timezone.now()")
+    try:
+        return value.astimezone(HOIIO_TIME).replace(tzinfo=None).isoformat(" ", "seconds")
+    except OverflowError as error:
+        raise ValueError("is at the end of all time; give a moment that Hoiio can know") from error
+
+
+_MOST_BYTES = 2 * 1024 * 1024
+# A reader finds the mark that far into the file.
+_HEAD = 1024
+
+
+def _pdf(value: Any) -> str:
+    data = value.read() if hasattr(value, "read") else value
+    if not isinstance(data, bytes) or b"%PDF-" not in data[:_HEAD]:
+        raise ValueError("is no PDF; give its bytes, or the file opened in binary mode")
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"has {len(data)} bytes; Hoiio takes at most {_MOST_BYTES}")
+    return base64.b64encode(data).decode()
+
+
+# Where the argument bears another name than the parameter.
+_ARGUMENTS = {"from": "from_"}
+
+LONGEST_URL = 4000
+_seconds = whole(least=1)
+
+# By the names on the wire; where a call has limits of its own, `endpoints` says so.
+WRITERS: dict[str, Writer] = {
+    "action": one_of("kick", "mute", "unmute"),
+    "attempts": whole(least=1),
+    "caller_id": _given,
+    "dest": _given,
+    "dest1": _given,
+    "dest2": _given,
+    "fax_header": text(most=100),
+    "file": _pdf,
+    "filename": _given,
+    "force": one_of("enabled"),
+    "forward_sms_to": text(most=LONGEST_URL),
+    "forward_to": text(most=LONGEST_URL),
+    "from": _moment,
+    "max_digits": whole(least=0, most=255),
+    "max_duration": _seconds,
+    "mode": one_of("voice", "fax"),
+    "msg": _given,
+    "number": _given,
+    "on_failure": one_of("hangup", "continue"),
+    "page": whole(least=1),
+    "recipients": _recipients,
+    "room": _room,
+    "sender_name": _sender_name,
+    "session": _given,
+    "tag": text(most=TAG_LENGTH),
+    "timeout": _seconds,
+    "to": _moment,
+    "txn_ref": _given,
+    "type": one_of("incoming", "outgoing", "all"),
+}

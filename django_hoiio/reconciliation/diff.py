@@ -1,0 +1,138 @@
+"""Compare a history entry with the stored row and ingest what changed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db import router
+from django.utils.crypto import salted_hmac
+
+from django_hoiio.enums import WORDS, Channel, Kind, Origin, Rank, Route
+from django_hoiio.inbox import receive
+from django_hoiio.models import Call, Fax, Sms, Transaction
+from django_hoiio.parsing import Arrival, Parsed, parse
+from django_hoiio.parsing.history import is_over, looks_incoming
+from django_hoiio.recording.merging import STAMP_LENGTH, Change, stamps_of
+from django_hoiio.recording.states import change_of
+
+from .reader import Entry, Found
+
+MODELS: dict[Channel, type[Transaction]] = {Channel.VOICE: Call, Channel.SMS: Sms, Channel.FAX: Fax}
+ROUTES = {Channel.VOICE: Route.VOICE, Channel.SMS: Route.SMS, Channel.FAX: Route.FAX}
+
+
+class News(NamedTuple):
+    """The fields that are worth a signal: when they change, or only when they are filled for the first time.
+
+    They are those that the notification of that kind tells too. What history alone tells, such as the text of an SMS
+    of ours, travels along when there is news, and is none by itself: receivers were told all they would ever be.
+    """
+
+    changes: tuple[str, ...] = ()
+    fillings: tuple[str, ...] = ()
+
+
+NEWS: dict[Kind, News] = {
+    Kind.CALL_ENDED: News(("is_final", "call_status", "call_status_dest1", "call_status_dest2", "duration", "debit")),
+    Kind.IVR_ENDED: News(("is_final", "call_state", "duration", "debit")),
+    Kind.SMS_STATUS: News(("is_final", "sms_status", "debit")),
+    Kind.SMS_RECEIVED: News(fillings=("msg",)),
+    Kind.FAX_STATUS: News(("is_final", "fax_status", "fax_pages", "debit")),
+    # The link is signed anew whenever it is told.
+    Kind.FAX_RECEIVED: News(("is_final", "fax_status"), ("fax_url",)),
+}
+
+# What is told once, when it is over, and not while it runs.
+_TOLD_AT_THE_END = (Kind.CALL_ENDED, Kind.FAX_RECEIVED)
+
+
+def take_in(entry: Entry, *, dry_run: bool) -> Found:
+    """Hand an entry to the inbox if it says more than the row, which is read just before. Raises `django.db.Error`."""
+    rows = _rows_of(entry)
+    arrival = arrival_of(entry, rows)
+    parsed = parse(arrival)
+    change = change_of(arrival, parsed)
+    if parsed.txn_ref is None or change is None or _is_running(entry, parsed) or not is_news(change, parsed.kind, rows):
+        return Found.KNOWN
+    if not dry_run and not receive(arrival).is_new:
+        return Found.KNOWN
+    return Found.CHANGED if rows else Found.MISSING
+
+
+def arrival_of(entry: Entry, rows: list[Transaction]) -> Arrival:
+    """An entry as an arrival, as Hoiio said it.
+
+    What Hoiio says once is one arrival: when it is read again after a kill, or by two processes at once, it is the
+    same row and not told twice.
+    """
+    route, body = _route_of(entry, rows), urlencode(entry.said)
+    return Arrival(
+        uuid=_named(f"{entry.account} {route} {body}"),
+        received_at=entry.asked_at,
+        route=route,
+        query="",
+        body=body.encode(),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        account=entry.account,
+        origin=Origin.POLL,
+    )
+
+
+def _named(said: str) -> UUID:
+    """The name of what was said. It takes the key of the project: without, a number could be guessed by the name."""
+    return UUID(bytes=salted_hmac(__name__, said, algorithm="sha256").digest()[:16], version=4)
+
+
+def _rows_of(entry: Entry) -> list[Transaction]:
+    model = MODELS[entry.channel]
+    rows = model._default_manager.using(router.db_for_write(model))
+    return list(rows.filter(account=entry.account, txn_ref=entry.txn_ref).order_by("pk"))
+
+
+def _route_of(entry: Entry, rows: list[Transaction]) -> Route:
+    """History does not say which calls are interactive; the row does, and so may the parties where there is none."""
+    call = next((row for row in rows if isinstance(row, Call)), None)
+    if call is not None and (call.session or call.call_state):
+        return Route.IVR
+    if entry.channel == Channel.VOICE and call is None and looks_incoming(entry.said):
+        return Route.ANY
+    return ROUTES[entry.channel]
+
+
+def _is_running(entry: Entry, parsed: Parsed) -> bool:
+    """Whether Hoiio would not have told anything yet."""
+    if entry.channel == Channel.VOICE:
+        return not is_over(entry.said)
+    return parsed.kind in _TOLD_AT_THE_END and parsed.fax_status == "ongoing"
+
+
+def is_news(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
+    """Whether merging the change would alter what is worth a signal.
+
+    Of several rows, one that is filled counts, also where what filled it was removed.
+    """
+    if kind not in NEWS:
+        return False
+    news = NEWS[kind]
+    if not rows:
+        return True
+    # History lags behind a row that is final.
+    if rows[0].is_final and change.rank != Rank.FINAL:
+        return False
+    are_blanked = any(row.blanked_at for row in rows)
+    fills = not are_blanked and any(
+        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.fillings
+    )
+    return fills or any(_would_alter(change, rows[0], name) for name in news.changes)
+
+
+def _would_alter(change: Change, row: Transaction, name: str) -> bool:
+    old, new = getattr(row, name), change.values.get(name)
+    # A word of which no notification that ended it spoke is none that is missing.
+    if new is None or new == old or (name in WORDS and not old and row.is_final):
+        return False
+    stamp, _ = stamps_of(change)
+    place = row.told.index(name) * STAMP_LENGTH
+    return stamp >= row.stamps[place : place + STAMP_LENGTH]

@@ -1,0 +1,173 @@
+"""Read Hoiio's history and statuses within the rate limit."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.client.fax import FaxGroup
+from django_hoiio.client.sms import SmsGroup
+from django_hoiio.client.voice import VoiceGroup
+from django_hoiio.conf import conf
+from django_hoiio.enums import Channel
+from django_hoiio.exceptions import RateLimited
+from django_hoiio.parsing.fields import storable
+
+
+class Found(Enum):
+    """What an entry of Hoiio's told."""
+
+    KNOWN = "nothing new"
+    MISSING = "a call, SMS or fax that nothing was known of"
+    CHANGED = "how one that was known has gone on"
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What a reconciliation did, in numbers, and why something could not be asked, in sentences."""
+
+    dry_run: bool = False
+    asked: int = 0
+    # Entries of history.
+    read: int = 0
+    # Transactions that were overdue, and those of them that Hoiio does not know.
+    overdue: int = 0
+    strangers: int = 0
+    found: Counter[Found] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        missing, changed = self.found[Found.MISSING], self.found[Found.CHANGED]
+        return (
+            f"Asked Hoiio {self.asked} times: {self.read} entries of history and {self.overdue} overdue"
+            f" ({self.strangers} of them unknown to Hoiio). {'Would take in' if self.dry_run else 'Took in'}"
+            f" {missing + changed}: {missing} were missing, {changed} had gone on."
+            f" {len(self.failures)} could not be asked."
+        )
+
+
+MINUTE = 60.0
+
+
+class Budget:
+    """So many calls within any minute of this process."""
+
+    def __init__(self, calls_per_minute: int) -> None:
+        self._asked: deque[float] = deque(maxlen=calls_per_minute)
+
+    def spend(self) -> None:
+        """Spend one call; wait for it where the minute's calls are spent."""
+        if len(self._asked) == self._asked.maxlen:
+            time.sleep(max(0.0, self._asked[0] + MINUTE - time.monotonic()))
+        self._asked.append(time.monotonic())
+
+
+class HurriedBudget(Budget):
+    """The same for those who cannot wait, in whatever thread."""
+
+    def __init__(self, calls_per_minute: int) -> None:
+        super().__init__(calls_per_minute)
+        self._lock = threading.Lock()
+
+    def spend(self) -> None:
+        """Spend one call. Raises `RateLimited` where the minute's calls are spent."""
+        with self._lock:
+            if self.is_spent:
+                raise RateLimited(
+                    "",
+                    f"Hoiio may be asked {self._asked.maxlen} times a minute, says HOIIO['CALLS_PER_MINUTE'], and was;"
+                    " ask again in a minute.",
+                )
+            self._asked.append(time.monotonic())
+
+    @property
+    def is_spent(self) -> bool:
+        return len(self._asked) == self._asked.maxlen and self._asked[0] + MINUTE > time.monotonic()
+
+
+_OF_THIS_PROCESS: dict[tuple[str, int], HurriedBudget] = {}
+
+
+def hurried_budget(account: str) -> HurriedBudget:
+    """What an account has for all that is asked by hand in this process."""
+    calls = conf.CALLS_PER_MINUTE
+    return _OF_THIS_PROCESS.setdefault((account, calls), HurriedBudget(calls))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What Hoiio says of one call, SMS or fax."""
+
+    account: str
+    channel: Channel
+    txn_ref: str
+    # In Hoiio's names, as texts.
+    said: Mapping[str, str]
+    # Just before Hoiio was asked: what came later is newer.
+    asked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page of history."""
+
+    entries: Sequence[Entry]
+    # On all pages; `None` where Hoiio does not say.
+    total: int | None
+
+
+class Asker:
+    """Asks in the name of one account. Every call raises `HoiioError`."""
+
+    def __init__(self, account: str, client: HoiioClient, report: Report, budget: Budget | None = None) -> None:
+        self.account = account
+        self._groups: dict[Channel, VoiceGroup | SmsGroup | FaxGroup] = {
+            Channel.VOICE: client.voice,
+            Channel.SMS: client.sms,
+            Channel.FAX: client.fax,
+        }
+        self._budget = budget or Budget(conf.CALLS_PER_MINUTE)
+        self._report = report
+
+    def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> Page:
+        """A page of what began from `begin` on and before `end`."""
+        asked_at = self._spend()
+        answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
+        entries = [self._entry(channel, report.said, asked_at) for report in answer.entries]
+        return Page(entries=entries, total=answer.total_entries_count)
+
+    def status(self, channel: Channel, txn_ref: str) -> Entry:
+        """How one transaction stands."""
+        asked_at = self._spend()
+        answer = self._groups[channel].query_status(txn_ref=txn_ref)
+        return self._entry(channel, {**answer.said, "txn_ref": txn_ref}, asked_at)
+
+    def _spend(self) -> datetime:
+        self._budget.spend()
+        self._report.asked += 1
+        return datetime.now(timezone.utc)
+
+    def _entry(self, channel: Channel, said: Mapping[str, Any], asked_at: datetime) -> Entry:
+        # The word of the query is none of the transaction.
+        texts = {storable(name): _text(value) for name, value in said.items() if name != "status"}
+        return Entry(
+            account=self.account,
+            channel=channel,
+            txn_ref=texts.get("txn_ref", ""),
+            said=texts,
+            asked_at=asked_at,
+        )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return storable(value if isinstance(value, str) else json.dumps(value))

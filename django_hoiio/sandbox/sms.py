@@ -1,0 +1,65 @@
+"""SMS in both directions and their notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django_hoiio.enums import Kind
+
+from . import errors, wire
+from .errors import Refused
+from .exchange import exchange, now
+from .records import Number, Transaction
+from .samples import played, sms_script, written
+
+
+def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Transaction:
+    """Take an SMS on and charge for it; one to a number of the application comes in there."""
+    parts = wire.parts_of(msg)
+    debit = wire.SMS_RATE * parts
+    charge(account, debit)
+    said = {"tag": tag, "src": sender, "dest": dest, "msg": msg, "sms_status": "queued", "split_count": str(parts)}
+    money = {"currency": wire.CURRENCY, "rate": wire.amount(wire.SMS_RATE), "debit": wire.amount(debit)}
+    txn_ref = exchange.reference("AA-S-")
+    transaction = exchange.begin(
+        Transaction(account=account, channel="sms", txn_ref=txn_ref, at=now(), said={**said, **money})
+    )
+    exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": txn_ref})
+    own = exchange.number(dest)
+    if own is not None and own.mode == "voice":
+        bring_in(own, sender, msg)
+    return transaction
+
+
+def report(transaction: Transaction, notify_url: str) -> None:
+    """Post the reports of an SMS; the last one says what became of it."""
+    said = transaction.said
+    words: Sequence[str] = errors.of_sms(said["dest"])
+    facts = {name: text for name, text in said.items() if name != "sms_status"}
+    facts |= {"txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
+    for step in sms_script(*words):
+        exchange.notify(transaction.account, notify_url, played(step, facts))
+    said["sms_status"] = words[-1]
+
+
+def bring_in(number: Number, sender: str, msg: str) -> None:
+    """Bring an SMS to a number of the application; each part of a long one is a transaction of its own."""
+    for part in wire.incoming_parts(msg):
+        txn_ref = exchange.reference("AA-SI-")
+        price = wire.amount(wire.INCOMING_PRICE)
+        said = {"src": sender, "dest": number.number, "msg": part, "sms_status": "received", "split_count": "1"}
+        said |= {"currency": wire.CURRENCY, "rate": price, "debit": price}
+        transaction = exchange.begin(
+            Transaction(account=number.account, channel="sms", txn_ref=txn_ref, at=now(), is_incoming=True, said=said)
+        )
+        exchange.spend(number.account, wire.INCOMING_PRICE)
+        facts = {"from": sender, "to": number.number, "date": wire.notified_date(transaction.at), "txn_ref": txn_ref}
+        exchange.notify(number.account, number.target("sms"), written(Kind.SMS_RECEIVED, {**said, **facts}))
+
+
+def charge(account: str, amount: Decimal) -> None:
+    """Take the price from the account; raises `Refused` where there is not enough."""
+    if sum(exchange.balance(account)) < amount:
+        raise Refused("error_insufficient_credit")
+    exchange.spend(account, amount)
