@@ -104,8 +104,8 @@ Query = Callable[[_Filled], dict[str, Any]]
 _SMS: dict[str, Query] = {
     "the newest": lambda filled: {},
     "anywhere": lambda filled: {"cursor": f"older.{random.randint(min(200, filled.last), filled.last)}"},
-    "number": lambda filled: {"number": filled.row().other_number},
-    "last 8 digits": lambda filled: {"number": filled.row().other_tail},
+    "number": lambda filled: {"number": filled.row().remote_number},
+    "last 8 digits": lambda filled: {"number": filled.row().remote_suffix},
     "tag": lambda filled: {"tag": filled.row().tag},
     "txn_ref": lambda filled: {"txn_ref": filled.row().txn_ref},
     "bulk_txn_ref, none": lambda filled: {"bulk_txn_ref": "AA-B-0"},

@@ -79,7 +79,17 @@ _WORDS = {
 }
 
 _MOMENTS = {"received_at", "dispatched_at", "created_at", "updated_at", "date"}
-_RENAMED = {"txn_ref", "session", "tag", "dest", "dest2", "from_number", "other_number", "other_tail", "bulk_txn_ref"}
+_RENAMED = {
+    "txn_ref",
+    "session",
+    "tag",
+    "dest",
+    "dest2",
+    "from_number",
+    "remote_number",
+    "remote_suffix",
+    "bulk_txn_ref",
+}
 _RENAMED_INSIDE = {"params", "body"}
 
 

@@ -82,12 +82,12 @@ def _within() -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "deep page", _NOTIFICATIONS, {"older_than": str(middle)}
     yield "day", _NOTIFICATIONS, day
     yield "search, whole reference", _NOTIFICATIONS, {"q": of_middle.txn_ref}
-    yield "search, whole number", _NOTIFICATIONS, {"q": of_middle.other_number}
+    yield "search, whole number", _NOTIFICATIONS, {"q": of_middle.remote_number}
     yield "deep page", _SMS, {"older_than": str(of_middle.pk)}
     yield "day", _SMS, day
     yield "search, whole reference", _SMS, {"q": of_middle.txn_ref}
-    yield "search, whole number", _SMS, {"q": of_middle.other_number}
-    yield "search, last 8 digits", _SMS, {"q": of_middle.other_tail}
+    yield "search, whole number", _SMS, {"q": of_middle.remote_number}
+    yield "search, last 8 digits", _SMS, {"q": of_middle.remote_suffix}
     yield "search, tag", _SMS, {"q": of_middle.tag}
 
 
@@ -123,6 +123,6 @@ _ASKED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("first page", _FAXES, {}),
     ("filter, status that is rare", _FAXES, {"fax_status__exact": "failed"}),
     ("first page", _FAILURES, {}),
-    ("filter, not mended", _FAILURES, {"unmended": "yes"}),
+    ("filter, not mended", _FAILURES, {"unresolved": "yes"}),
     ("search", _FAILURES, {"q": "AA-S-filled-9"}),
 )

@@ -52,7 +52,7 @@ def _fail(keys: list[int]) -> None:
                 attempts=1 + place % 5,
                 traceback="Traceback (most recent call last):\nValueError: there is no such order",
                 failed_at=now,
-                mended_at=now if place % UNMENDED else None,
+                resolved_at=now if place % UNMENDED else None,
             )
             for place, key in enumerate(keys)
         ],

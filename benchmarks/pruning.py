@@ -133,7 +133,7 @@ def _prune(seconds: int) -> str:
 def _counts() -> tuple[int, int]:
     """How many of the old notifications are there, and how many of them are blanked."""
     old = apps.get_model("django_hoiio", "Notification")._default_manager.exclude(txn_ref__startswith="AA-S-new-")
-    return old.count(), old.exclude(blanked_at=None).count()
+    return old.count(), old.exclude(redacted_at=None).count()
 
 
 def _kept() -> int:

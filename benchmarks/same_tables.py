@@ -24,11 +24,11 @@ _NOTIFICATION: dict[str, Any] = {
     "session": None,
     "pass_on": '{"username": "bob"}',
     "problems": "{}",
-    "unproved": "[]",
+    "unverified_params": "[]",
     "query": "",
     "remote_addr": "127.0.0.1",
-    "proof": "url",
-    "origin": "post",
+    "verified_by": "url",
+    "source": "post",
     "claimed_until": None,
     "receivers": "[]",
 }
@@ -52,7 +52,7 @@ _SAID = ("txn_ref", "sms_status", "tag", "dest", "date", "split_count", "currenc
 
 @cache
 def _upsert(vendor: str) -> str:
-    columns = (*_SMS, *_SAID, "other_number", "other_tail", "created_at", "updated_at")
+    columns = (*_SMS, *_SAID, "remote_number", "remote_suffix", "created_at", "updated_at")
     return upsert("django_hoiio_sms", columns, ("txn_ref", "account", "part"), vendor)
 
 

@@ -32,12 +32,12 @@ class HoiioSettings:
         return url
 
     @property
-    def URL_KEYS(self) -> list[str]:
+    def SIGNING_KEYS(self) -> list[str]:
         """What notify URLs are signed with: the first signs, any proves.
 
         A blank key is left out, because anybody could sign with it; if all are blank, there is none.
         """
-        keys = self.given.get("URL_KEYS")
+        keys = self.given.get("SIGNING_KEYS")
         if keys in (None, [], ()):
             keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
         return _not_blank(keys)
@@ -48,9 +48,9 @@ class HoiioSettings:
         return len(_not_blank(settings.SECRET_KEY_FALLBACKS)) < len(settings.SECRET_KEY_FALLBACKS)
 
     @property
-    def REQUIRE_PROOF(self) -> bool:
+    def REQUIRE_VERIFICATION(self) -> bool:
         """Refuse notifications that cannot prove that they come from Hoiio."""
-        required: bool = self.given.get("REQUIRE_PROOF", True)
+        required: bool = self.given.get("REQUIRE_VERIFICATION", True)
         return required
 
     @property
@@ -60,9 +60,9 @@ class HoiioSettings:
         return where
 
     @property
-    def MAX_ATTEMPTS(self) -> int:
+    def RECEIVER_MAX_ATTEMPTS(self) -> int:
         """How often a failed receiver is run."""
-        attempts: int = self.given.get("MAX_ATTEMPTS", 5)
+        attempts: int = self.given.get("RECEIVER_MAX_ATTEMPTS", 5)
         return attempts
 
     @property
@@ -96,9 +96,9 @@ class HoiioSettings:
         return after
 
     @property
-    def CALLS_PER_MINUTE(self) -> int:
+    def RECONCILE_REQUESTS_PER_MINUTE(self) -> int:
         """How often the reconciliation asks Hoiio within a minute, for each account."""
-        calls: int = self.given.get("CALLS_PER_MINUTE", 60)
+        calls: int = self.given.get("RECONCILE_REQUESTS_PER_MINUTE", 60)
         return calls
 
     @property
@@ -140,14 +140,14 @@ conf = HoiioSettings()
 KEYS: dict[str, tuple[tuple[type, ...], object]] = {
     "ACCOUNTS": ((dict,), {"default": {"APP_ID": "…", "ACCESS_TOKEN": "…"}}),
     "PUBLIC_URL": ((str, type(None)), "https://my.example.com"),
-    "URL_KEYS": ((list, tuple), ["…"]),
-    "REQUIRE_PROOF": ((bool,), True),
+    "SIGNING_KEYS": ((list, tuple), ["…"]),
+    "REQUIRE_VERIFICATION": ((bool,), True),
     "DISPATCH": ((str,), "inline"),
-    "MAX_ATTEMPTS": ((int,), 5),
+    "RECEIVER_MAX_ATTEMPTS": ((int,), 5),
     "TASK_TIMEOUT": ((float, int), 1.0),
     "SPOOL_DIR": ((str, Path, type(None)), "/var/spool/hoiio"),
     "RETENTION_DAYS": ((dict,), {"sms_received": (30, 365)}),
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),
     "OVERDUE_AFTER": ((timedelta,), timedelta(hours=1)),
-    "CALLS_PER_MINUTE": ((int,), 60),
+    "RECONCILE_REQUESTS_PER_MINUTE": ((int,), 60),
 }

@@ -55,9 +55,9 @@ class _Watchdog:
         """Stop watching over a connection; True if it was overdue."""
         with self._lock:
             del self._due[connection]
-            is_overdue = connection in self._overdue
+            overdue_q = connection in self._overdue
             self._overdue.discard(connection)
-        return is_overdue
+        return overdue_q
 
     def _watch(self) -> None:
         while True:

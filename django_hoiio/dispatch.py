@@ -16,7 +16,7 @@ from .logs import get_logger, masked_exception
 from .models import CLAIM, CLOCK_TOLERANCE, Notification, ReceiverFailure, Transaction
 from .parsing.fields import storable
 from .receivers import Receiver, connected, receivers_of
-from .recording import mark_as_told
+from .recording import mark_dispatched
 from .recording.committing import has_hidden_transaction
 from .signals import BY_NAME, receiver_failed
 
@@ -32,8 +32,8 @@ PRIVATE = ("msg", "from", "to", "dest", "dest1", "dest2", "number", "digits", "r
 MAX_TRACEBACK = 100_000
 
 # How long a failed receiver rests before it is run again: this long after its first failure, then each time longer.
-FIRST_REST = timedelta(minutes=1)
-REST_GROWS_BY = 4
+RETRY_DELAY = timedelta(minutes=1)
+BACKOFF_FACTOR = 4
 
 UNFINISHED = "The process that was to call this receiver ended before it was done."
 
@@ -41,24 +41,24 @@ UNFINISHED = "The process that was to call this receiver ended before it was don
 RUNNING = "The receiver was called again and has not come back: it still runs, or its process ended. Before that:\n\n"
 
 
-def tell(notification: Notification, row: Transaction | None) -> None:
+def run(notification: Notification, row: Transaction | None) -> None:
     """Call each receiver of the notification's signals, and mark it as told. Never raises."""
     noted = True
     called = []
-    for signal_name, receiver in receivers_of(notification.facts, Notification):
+    for signal_name, receiver in receivers_of(notification.signal_kinds, Notification):
         name = receiver.name
         error = _call(receiver, name, signal_name, notification, row, attempt=1)
         noted &= error is None or _record(notification, signal_name, name, error)
         called.append((signal_name, name))
     # What could not be noted stays untold, so that it is told again rather than forgotten.
     if noted:
-        _mark_as_told(notification, called)
+        _mark_dispatched(notification, called)
 
 
 def claim(notification: Notification) -> bool:
     """Make this process the one that tells the notification; False where another was quicker or it is told."""
     rows = Notification.objects.using(notification._state.db)
-    untold = rows.filter(pk=notification.pk, dispatched_at=None, blanked_at=None)
+    untold = rows.filter(pk=notification.pk, dispatched_at=None, redacted_at=None)
     claimed_until = datetime.now(timezone.utc) + CLAIM
     return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
 
@@ -140,9 +140,9 @@ class _LeftAsFound:
             connection.connect()
 
 
-def _mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
+def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
     try:
-        mark_as_told(notification, receivers)
+        mark_dispatched(notification, receivers)
     except Error as error:
         logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
 
@@ -187,7 +187,7 @@ def _report(failure: ReceiverFailure, error: BaseException) -> None:
             _log_failure(another, receiver.name, "receiver_failed", failure.notification)
 
 
-def hand_to_ledger(notification: Notification) -> bool:
+def record_interrupted(notification: Notification) -> bool:
     """Enter each receiver of a notification that was never told, and mark it as told; False where another did.
 
     Which of them were called before the process ended, nobody knows: all are run again, at least once in all.
@@ -195,8 +195,8 @@ def hand_to_ledger(notification: Notification) -> bool:
     now = datetime.now(timezone.utc)
     using = notification._state.db
     with transaction.atomic(using=using):
-        rows = Notification.objects.using(using).filter(pk=notification.pk, blanked_at=None)
-        if not rows.undispatched().unclaimed(now).update(dispatched_at=now, claimed_until=None):
+        rows = Notification.objects.using(using).filter(pk=notification.pk, redacted_at=None)
+        if not rows.pending().unclaimed(now).update(dispatched_at=now, claimed_until=None):
             return False
         ReceiverFailure.objects.using(using).bulk_create(
             [
@@ -207,7 +207,7 @@ def hand_to_ledger(notification: Notification) -> bool:
                     attempts=1,
                     traceback=UNFINISHED,
                 )
-                for name, receiver in receivers_of(notification.facts, Notification)
+                for name, receiver in receivers_of(notification.signal_kinds, Notification)
             ],
             ignore_conflicts=True,
         )
@@ -224,41 +224,41 @@ def _receiver(failure: ReceiverFailure) -> Receiver | None:
 class Outcome(Enum):
     """What became of a receiver that was to be run again."""
 
-    MENDED = "mended"
-    FAILED = "failed again"
-    DISCONNECTED = "no longer connected"
-    RESTING = "resting"
+    RESOLVED = "resolved"
+    FAILED = "failed"
+    NOT_REGISTERED = "no longer registered"
+    BACKING_OFF = "waiting to retry"
     TAKEN = "taken by another process"
-    BLANKED = "of a notification that is blanked"
+    REDACTED = "of a redacted notification"
 
 
-def run_again(failure: ReceiverFailure, *, rests: bool = True) -> Outcome:
-    """Run one failed receiver again if its rest is over, or with `rests=False` at once.
+def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
+    """Run one failed receiver again if its rest is over, or with `ignore_backoff=True` at once.
 
     The attempt is counted before it is made, and made by one process: what another has begun is left to it for as long
     as a claim holds.
     """
-    if failure.notification.blanked_at is not None:
-        return Outcome.BLANKED
+    if failure.notification.redacted_at is not None:
+        return Outcome.REDACTED
     now = datetime.now(timezone.utc)
     if _is_running(failure, now):
         return Outcome.TAKEN
-    if rests and _is_resting(failure, now):
-        return Outcome.RESTING
+    if not ignore_backoff and _is_backing_off(failure, now):
+        return Outcome.BACKING_OFF
     receiver = _receiver(failure)
     if receiver is None:
-        return Outcome.DISCONNECTED
+        return Outcome.NOT_REGISTERED
     ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
     attempt, before = failure.attempts + 1, failure.traceback.removeprefix(RUNNING)
     begun = {"attempts": attempt, "failed_at": now, "traceback": RUNNING + before}
-    if not ledger.filter(attempts=failure.attempts, mended_at=None).update(**begun):
+    if not ledger.filter(attempts=failure.attempts, resolved_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
     row = notification.transaction
     error = _call(receiver, failure.receiver, failure.signal, notification, row, attempt=attempt)
     if error is None:
-        ledger.update(mended_at=datetime.now(timezone.utc), traceback=before)
-        return Outcome.MENDED
+        ledger.update(resolved_at=datetime.now(timezone.utc), traceback=before)
+        return Outcome.RESOLVED
     failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), datetime.now(timezone.utc)
     ledger.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)
@@ -269,8 +269,8 @@ def _is_running(failure: ReceiverFailure, now: datetime) -> bool:
     return failure.traceback.startswith(RUNNING) and _is_within(CLAIM, failure.failed_at, now)
 
 
-def _is_resting(failure: ReceiverFailure, now: datetime) -> bool:
-    return _is_within(FIRST_REST * REST_GROWS_BY ** (failure.attempts - 1), failure.failed_at, now)
+def _is_backing_off(failure: ReceiverFailure, now: datetime) -> bool:
+    return _is_within(RETRY_DELAY * BACKOFF_FACTOR ** (failure.attempts - 1), failure.failed_at, now)
 
 
 def _is_within(span: timedelta, begun: datetime | None, now: datetime) -> bool:

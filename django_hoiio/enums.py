@@ -80,19 +80,20 @@ BLOCKS = {
 }
 
 
-class Origin(TextChoices):
-    """How a notification reached this app."""
+class Source(TextChoices):
+    """How a notification reached the app."""
 
-    POST = "post", _("posted by Hoiio")
-    SPOOL = "spool", _("posted by Hoiio, kept in the spool while the database was away")
-    POLL = "poll", _("asked of Hoiio's history")
-    SAMPLE = "sample", _("a sample")
+    WEBHOOK = "webhook", _("webhook")
+    # The database was away when the webhook arrived.
+    SPOOL = "spool", _("webhook, imported from the spool")
+    # Read from Hoiio's history or from a status query.
+    POLL = "poll", _("read from Hoiio's API")
 
 
-class Proof(TextChoices):
-    """What proved that a notification comes from Hoiio."""
+class VerifiedBy(TextChoices):
+    """How the sender of a notification was verified."""
 
-    NONE = "none", _("nothing")
+    NONE = "", _("not verified")
     URL = "url", _("signed notify URL")
     SIGNATURE = "signature", _("signature header")
 
@@ -165,7 +166,7 @@ class CallState(TextChoices):
 
 
 # The parameters that hold one of a set of words. The sets are open: Hoiio may send a word that is not listed.
-WORDS: dict[str, frozenset[str]] = {
+KNOWN_STATUSES: dict[str, frozenset[str]] = {
     "sms_status": frozenset(SmsStatus.values),
     "fax_status": frozenset(FaxStatus.values),
     "call_state": frozenset(CallState.values),
@@ -177,7 +178,7 @@ WORDS: dict[str, frozenset[str]] = {
 }
 
 
-def facts_of(kind: Kind, params: Mapping[str, str]) -> tuple[Kind, ...]:
+def signal_kinds(kind: Kind, params: Mapping[str, str]) -> tuple[Kind, ...]:
     """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
     if kind.is_ivr and kind != Kind.IVR_ENDED and params.get("call_state") == CallState.ENDED:
         return (kind, Kind.IVR_ENDED)
@@ -188,8 +189,8 @@ _NOT_FINAL = {"ringing": Rank.BEGUN, "queued": Rank.ONGOING, "ongoing": Rank.ONG
 
 
 def rank_of(parameter: str, word: str) -> Rank:
-    """Rank a status word of a parameter in `WORDS`; a word that is not listed there is not final."""
-    if word not in WORDS[parameter]:
+    """Rank a status word of a parameter in `KNOWN_STATUSES`; a word that is not listed there is not final."""
+    if word not in KNOWN_STATUSES[parameter]:
         return Rank.ONGOING
     return _NOT_FINAL.get(word, Rank.FINAL)
 

@@ -15,32 +15,32 @@ class HoiioError(Exception):
     # True where it may have been done all the same, so that a second try could call, send and charge twice.
     may_have_happened = False
 
-    def __init__(self, status: str, sentence: str) -> None:
-        super().__init__(status, sentence)
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(status, message)
         self.status = status
-        self.sentence = sentence
+        self.message = message
 
     def __str__(self) -> str:
-        return self.sentence
+        return self.message
 
 
-class BadParameter(HoiioError):
+class InvalidParameter(HoiioError):
     """Something in the request is wrong; the status names it. Change it before trying again."""
 
 
-class WrongCredentials(HoiioError):
+class InvalidCredentials(HoiioError):
     """Hoiio does not know the app id, or not the access token."""
 
 
-class NoCredit(HoiioError):
+class InsufficientCredit(HoiioError):
     """The account cannot pay for it."""
 
 
-class NotAllowed(HoiioError):
+class NotPermitted(HoiioError):
     """The account may not do this, or not with this number, call or SMS."""
 
 
-class WrongMoment(HoiioError):
+class InvalidState(HoiioError):
     """The interactive call is over, or not at the point where this can be done."""
 
 
@@ -48,17 +48,17 @@ class RateLimited(HoiioError):
     """Too many requests or calls at once. Wait before trying again."""
 
 
-class HoiioFault(HoiioError):
+class ServerError(HoiioError):
     """Something is wrong at Hoiio."""
 
     may_have_happened = True
 
 
-class NotReachable(HoiioError):
+class ConnectionFailed(HoiioError):
     """No answer came that is Hoiio's: no connection, none in time, or something else that answered."""
 
-    def __init__(self, status: str, sentence: str, *, may_have_happened: bool = True) -> None:
-        super().__init__(status, sentence)
+    def __init__(self, status: str, message: str, *, may_have_happened: bool = True) -> None:
+        super().__init__(status, message)
         self.may_have_happened = may_have_happened
 
 
@@ -67,36 +67,36 @@ class NotReachable(HoiioError):
 _MEANINGS: tuple[tuple[str, type[HoiioError], str], ...] = (
     ("error_rate_limit_exceeded", RateLimited, "wait a minute before the next one"),
     ("error_concurrent_call_limit_reached", RateLimited, "wait until a call or a fax has ended"),
-    ("error_insufficient_credit", NoCredit, "top up the account"),
-    ("error_invalid_(access_token|app_id)", WrongCredentials, "look at APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']"),
-    ("error_(internal_server_error|service_not_available|add_notification_failed)", HoiioFault, "try again later"),
-    ("error_session_(ended|not_ready|not_on_hold)", WrongMoment, "wait for the notification of the block before"),
-    ("error_invalid_session", BadParameter, "take the session from a notification of a call that goes on"),
-    ("error_monitor_in_progress", WrongMoment, "the call is monitored already"),
-    ("error_(txn_ref|session)_access_denied", NotAllowed, "use the account that it belongs to"),
-    ("error_number_not_assigned", NotAllowed, "use the account that the number belongs to"),
-    ("error_not_allowed_for_trial", NotAllowed, "a trial account may not do this"),
-    ("error_(permission_denied|developer_suspended|sms_rebrand_not_enabled)", NotAllowed, "ask Hoiio to allow it"),
-    (".*_param_missing", BadParameter, "give the parameter that the word names"),
-    (".*_unable_to_resolve_.*|error_.*_not_supported", BadParameter, "use another one"),
+    ("error_insufficient_credit", InsufficientCredit, "top up the account"),
+    ("error_invalid_(access_token|app_id)", InvalidCredentials, "look at APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']"),
+    ("error_(internal_server_error|service_not_available|add_notification_failed)", ServerError, "try again later"),
+    ("error_session_(ended|not_ready|not_on_hold)", InvalidState, "wait for the notification of the block before"),
+    ("error_invalid_session", InvalidParameter, "take the session from a notification of a call that goes on"),
+    ("error_monitor_in_progress", InvalidState, "the call is monitored already"),
+    ("error_(txn_ref|session)_access_denied", NotPermitted, "use the account that it belongs to"),
+    ("error_number_not_assigned", NotPermitted, "use the account that the number belongs to"),
+    ("error_not_allowed_for_trial", NotPermitted, "a trial account may not do this"),
+    ("error_(permission_denied|developer_suspended|sms_rebrand_not_enabled)", NotPermitted, "ask Hoiio to allow it"),
+    (".*_param_missing", InvalidParameter, "give the parameter that the word names"),
+    (".*_unable_to_resolve_.*|error_.*_not_supported", InvalidParameter, "use another one"),
     (
         "error_(.*_)?(invalid|malformed|empty|too_big|too_many|download_failed|cannot_convert)(_.*)?",
-        BadParameter,
+        InvalidParameter,
         "change what the word names",
     ),
-    ("error_same_dest1_dest2|error_to_before_from", BadParameter, "change what the word names"),
+    ("error_same_dest1_dest2|error_to_before_from", InvalidParameter, "change what the word names"),
 )
 
 # Anything else that stands in `status` is nobody's word, and may be a secret.
 _WORD = re.compile("[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
-def is_word(status: object) -> bool:
+def is_status(status: object) -> bool:
     """Whether a status looks like one of Hoiio's words."""
     return isinstance(status, str) and _WORD.fullmatch(status) is not None
 
 
-def refusal(path: str, status: str) -> HoiioError:
+def error_for(path: str, status: str) -> HoiioError:
     """What to raise when Hoiio answered a call of `path` with another word than success_ok."""
     for pattern, meaning, advice in _MEANINGS:
         if re.fullmatch(pattern, status):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from . import spool
 from .admin.formatting import MOST, bounded
 from .conf import conf
-from .enums import Origin
+from .enums import Source
 from .models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 # Where the lists of the rows are that a user may look at.
@@ -43,12 +43,12 @@ def standing(lists: Lists, now: datetime) -> list[Figure]:
 
 
 def _last_notification(url: str, now: datetime) -> Figure:
-    newest = Notification.objects.order_by("-received_at").values_list("received_at", "origin").first()
+    newest = Notification.objects.order_by("-received_at").values_list("received_at", "source").first()
     label = _("Last notification")
     if newest is None:
         return Figure(label=label, value=_("none yet"), url=url)
-    moment, origin = newest
-    note = "" if origin == Origin.POST else str(Origin(origin).label)
+    moment, source = newest
+    note = "" if source == Source.WEBHOOK else str(Source(source).label)
     return Figure(label=label, value=_ago(moment, now), note=note, url=url, moment=moment)
 
 
@@ -59,7 +59,7 @@ def _ago(moment: datetime, now: datetime) -> str:
 
 
 def _untold(url: str, now: datetime) -> Figure:
-    rows = Notification.objects.undispatched().unclaimed(now)
+    rows = Notification.objects.pending().unclaimed(now)
     return _alarm(_("Never told"), _count(rows), f"{url}?untold=yes", command="hoiio_recover")
 
 
@@ -68,7 +68,7 @@ def _spooled(url: str, now: datetime) -> Figure:
     if folder is None:
         return Figure(label=label, value=_("no spool"), note=_("HOIIO['SPOOL_DIR'] is not set."))
     try:
-        waiting, refused = (spool.count(folder, suffix, MOST + 1) for suffix in (spool.SUFFIX, spool.SET_ASIDE))
+        waiting, refused = (spool.count(folder, suffix, MOST + 1) for suffix in (spool.SUFFIX, spool.QUARANTINED))
     except OSError as error:
         return Figure(label=label, value=_("not readable"), note=error.strerror or "", is_alarming=True)
     note = _("%(number)s set aside") % {"number": bounded(refused)} if refused else ""
@@ -82,8 +82,8 @@ def _spooled(url: str, now: datetime) -> Figure:
 
 
 def _failed(url: str, now: datetime) -> Figure:
-    rows = ReceiverFailure.objects.unmended()
-    return _alarm(_("Failed receivers"), _count(rows), f"{url}?unmended=yes", command="hoiio_recover")
+    rows = ReceiverFailure.objects.unresolved()
+    return _alarm(_("Failed receivers"), _count(rows), f"{url}?unresolved=yes", command="hoiio_recover")
 
 
 def _overdue(label: str, model: type[Transaction], url: str, now: datetime) -> Figure:

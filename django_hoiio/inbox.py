@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from . import dispatch
 from .conf import conf
-from .dispatch import release, tell
 from .enums import Kind
 from .logs import get_logger
 from .models import Notification
-from .parsing import Arrival, parse
+from .parsing import RawNotification, parse
 from .recording import Recorded, record
 
 logger = get_logger(__name__)
 
 
-def receive(arrival: Arrival, *, ivr: bool = True) -> Recorded:
+def receive(raw: RawNotification, *, ivr: bool = True) -> Recorded:
     """Take in what has come. Raises `django.db.Error` where it could not be kept; receivers change nothing.
 
     With `ivr=False`, the receivers of an interactive call are left alone, because it comes late.
     """
-    recorded = record(arrival, parse(arrival))
-    if recorded.is_untold:
+    recorded = record(raw, parse(raw))
+    if recorded.is_pending:
         _dispatch(recorded, ivr=ivr)
     return recorded
 
@@ -28,11 +28,11 @@ def _dispatch(recorded: Recorded, *, ivr: bool) -> None:
     """Have the receivers run, here or in a worker. Those of an interactive call never wait for a queue."""
     if Kind(recorded.notification.kind).is_ivr:
         if ivr:
-            tell(recorded.notification, recorded.transaction)
+            dispatch.run(recorded.notification, recorded.transaction)
     elif conf.DISPATCH == "task":
         _hand_over(recorded.notification)
     else:
-        tell(recorded.notification, recorded.transaction)
+        dispatch.run(recorded.notification, recorded.transaction)
 
 
 def _hand_over(notification: Notification) -> None:
@@ -43,6 +43,6 @@ def _hand_over(notification: Notification) -> None:
         logger.error(
             "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
         )
-        release(notification)
+        dispatch.release(notification)
     else:
         hand_over(notification)

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 # How many keys one page looks through where a filter asks for what no index answers, and how many times as many the
 # next look does.
-REACH = 5_000
-FURTHER = 4
+SCAN_LIMIT = 5_000
+SCAN_GROWTH = 4
 
 # So many rows at most are taken for a few: their keys are asked of an index first, and the page is made of these alone.
 FEW = 500
@@ -27,7 +27,7 @@ class Page:
     # The page of what is newer than this key; `None` where there is nothing newer.
     newer: int | None = None
     # Where it ends because it has looked through as many keys as it may, not because it is full: the last of them.
-    looked_to: int | None = None
+    scanned_to: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,48 +44,48 @@ class Keys:
 
 
 def page_of(
-    rows: QuerySet[Any], *, size: int, older_than: int | None = None, newer_than: int | None = None, reach: int = 0
+    rows: QuerySet[Any], *, size: int, older_than: int | None = None, newer_than: int | None = None, scan_limit: int = 0
 ) -> Page:
     """The newest `size` rows, or those next to a key. With `reach`, looks through so many keys and no more.
 
     One query, and one for each end of the table that bounds it. A key beyond the ends stands for the nearest end.
     """
     if newer_than is not None:
-        return _upwards(rows, size, newer_than, reach)
-    return _downwards(rows, size, older_than, reach)
+        return _upwards(rows, size, newer_than, scan_limit)
+    return _downwards(rows, size, older_than, scan_limit)
 
 
-def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, reach: int) -> Page:
+def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limit: int) -> Page:
     within, floor = rows, 0
     if older_than is not None:
         within = within.filter(pk__lt=older_than)
-    if reach:
-        floor = (_newest(rows) + 1 if older_than is None else older_than) - reach
+    if scan_limit:
+        floor = (_newest(rows) + 1 if older_than is None else older_than) - scan_limit
         within = within.filter(pk__gte=floor)
     found = list(within.order_by("-pk")[: size + 1])
     newer = None if older_than is None else older_than - 1
     if len(found) > size:
         return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
-    if reach and floor > _oldest(rows):
+    if scan_limit and floor > _oldest(rows):
         # There was nothing to look through: a key that no row has had, or has no longer.
         if not found and older_than is not None and floor > _newest(rows):
-            return _downwards(rows, size, None, reach)
-        return Page(rows=found, older=floor, newer=newer, looked_to=floor)
+            return _downwards(rows, size, None, scan_limit)
+        return Page(rows=found, older=floor, newer=newer, scanned_to=floor)
     return Page(rows=found, newer=newer)
 
 
-def _upwards(rows: QuerySet[Any], size: int, newer_than: int, reach: int) -> Page:
+def _upwards(rows: QuerySet[Any], size: int, newer_than: int, scan_limit: int) -> Page:
     oldest = _oldest(rows)
     # What was there before the oldest is gone, and is not looked through.
-    ceiling = max(newer_than, oldest - 1) + reach
-    within = rows.filter(pk__gt=newer_than, pk__lte=ceiling) if reach else rows.filter(pk__gt=newer_than)
+    ceiling = max(newer_than, oldest - 1) + scan_limit
+    within = rows.filter(pk__gt=newer_than, pk__lte=ceiling) if scan_limit else rows.filter(pk__gt=newer_than)
     found = list(within.order_by("pk")[: size + 1])
     older = newer_than + 1 if 0 < oldest <= newer_than else None
     if len(found) > size:
         return Page(rows=found[:size][::-1], older=older, newer=found[size - 1].pk)
     newest = _newest(rows)
-    if reach and ceiling < newest:
-        return Page(rows=found[::-1], older=older, newer=ceiling, looked_to=ceiling)
+    if scan_limit and ceiling < newest:
+        return Page(rows=found[::-1], older=older, newer=ceiling, scanned_to=ceiling)
     return Page(rows=found[::-1], older=older and min(older, newest + 1))
 
 

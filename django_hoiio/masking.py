@@ -38,7 +38,7 @@ _TOKEN = re.compile(r"(?<![\w.%-])[\w.%-]{8,}(?:~|%(?:25)*7E|\\+(?:x|u00)7E)[\w%
 
 # What must not reach a log line: parameters, fields of the models, and arguments of the client.
 _NAMES = (
-    "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|other|remote)_number|other_tail|remote_suffix"
+    "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|other|remote)_number|remote_suffix|remote_suffix"
     "|record_url|monitor_url|fax_url|access_token"
 )
 _QUOTE = r"(?:[\"']|&quot;|&\#0*3[49];|&\#x0*2[27];|%(?:25)*2[27])"
@@ -247,43 +247,43 @@ class MaskingFilter(logging.Filter):
         return True
 
 
-SEE_NUMBERS = "django_hoiio.see_numbers"
-SEE_RECORDINGS = "django_hoiio.see_recordings"
-SEE_RAW = "django_hoiio.see_raw"
+VIEW_PERSONAL_DATA = "django_hoiio.view_personal_data"
+VIEW_RECORDINGS = "django_hoiio.view_recordings"
+VIEW_RAW = "django_hoiio.view_raw"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Veil:
+class FieldMask:
     """Lies over a value for everybody who lacks one of the permissions."""
 
     permissions: tuple[str, ...]
     mask: Callable[[str], str] = text
 
-    def is_lifted(self, request: HttpRequest) -> bool:
+    def is_visible(self, request: HttpRequest) -> bool:
         """True for those who may see what is behind it."""
         return request.user.has_perms(self.permissions)
 
 
-NUMBER = Veil(permissions=(SEE_NUMBERS,), mask=number)
-TEXT = Veil(permissions=(SEE_NUMBERS,))
-LINK = Veil(permissions=(SEE_RECORDINGS,))
+NUMBER = FieldMask(permissions=(VIEW_PERSONAL_DATA,), mask=number)
+TEXT = FieldMask(permissions=(VIEW_PERSONAL_DATA,))
+LINK = FieldMask(permissions=(VIEW_RECORDINGS,))
 # A raw request, and the traceback of a receiver that read it, holds numbers, texts and links that cannot be told apart
 # in it. So only those see it who may see them all.
-RAW = Veil(permissions=(SEE_RAW, SEE_NUMBERS, SEE_RECORDINGS))
+RAW = FieldMask(permissions=(VIEW_RAW, VIEW_PERSONAL_DATA, VIEW_RECORDINGS))
 
-# The fields that a veil lies over, whichever model they are of. The part is a digest of the text, by which a short one
+# The fields that a mask_rows lies over, whichever model they are of. The part is a digest of the text, by which a short one
 # can be guessed.
-FIELDS: dict[str, Veil] = {
-    **dict.fromkeys(("other_number", "from_number", "to_number", "dest", "dest1", "dest2"), NUMBER),
+FIELDS: dict[str, FieldMask] = {
+    **dict.fromkeys(("remote_number", "from_number", "to_number", "dest", "dest1", "dest2"), NUMBER),
     **dict.fromkeys(("msg", "part"), TEXT),
     "fax_url": LINK,
     "traceback": RAW,
 }
 
 
-def veil(request: HttpRequest, rows: Iterable[Model]) -> None:
+def mask_rows(request: HttpRequest, rows: Iterable[Model]) -> None:
     """Replace in loaded rows, which are never to be saved, what the user may not see."""
-    veiled = {name: each.mask for name, each in FIELDS.items() if not each.is_lifted(request)}
+    veiled = {name: each.mask for name, each in FIELDS.items() if not each.is_visible(request)}
     for row in rows:
         for name in veiled.keys() & vars(row).keys():
             setattr(row, name, veiled[name](getattr(row, name)))

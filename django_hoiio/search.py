@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
 from .masking import FIELDS
-from .models import TAIL_LENGTH, tail_of
+from .models import SUFFIX_LENGTH, suffix_of
 
 # Nothing that is searched is longer, and a database may refuse what is.
 LONGEST = 256
@@ -25,7 +25,7 @@ def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None
     return reduce(or_, conditions.values()) if conditions else None
 
 
-def ways_to(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[str], term: str) -> list[QuerySet[Any]]:
+def index_queries(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[str], term: str) -> list[QuerySet[Any]]:
     """A query for each field that answers to the term, in the order of the index that answers it.
 
     One query for all would do, but few databases answer an OR over different indexes by these. The order keeps a
@@ -37,7 +37,7 @@ def ways_to(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[str], te
     ]
 
 
-def one_by_one(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
+def row_by_row(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
     """The rows that meet a condition which many meet, of those that a page looks through.
 
     As a case, so that no database finds the many by an index instead, to leave out most of them.
@@ -58,11 +58,11 @@ def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[
 
 def may_search(request: HttpRequest, field: str) -> bool:
     """Whether the user sees the whole of a field; what is masked could else be found out by asking often enough."""
-    return field not in FIELDS or FIELDS[field].is_lifted(request)
+    return field not in FIELDS or FIELDS[field].is_visible(request)
 
 
 def _order(field: str) -> tuple[str, ...]:
-    return ("other_tail", "other_number") if field == "other_number" else (field,)
+    return ("remote_suffix", "remote_number") if field == "remote_number" else (field,)
 
 
 def _whole(field: str, term: str) -> Q:
@@ -87,14 +87,14 @@ def _number(field: str, term: str) -> Q:
         return _numbered(field, [term])
     # Leading zeros stand for the plus, or for one's own country.
     digits = re.sub(r"\D", "", term).lstrip("0")
-    if len(digits) < TAIL_LENGTH:
+    if len(digits) < SUFFIX_LENGTH:
         return _numbered(field, [term, digits, f"+{digits}"])
-    return Q(other_tail=tail_of(digits), **{f"{field}__endswith": digits})
+    return Q(remote_suffix=suffix_of(digits), **{f"{field}__endswith": digits})
 
 
 def _numbered(field: str, spellings: list[str]) -> Q:
     # The index has the tail before the number.
-    return Q(other_tail=tail_of(spellings[0]), **{f"{field}__in": spellings})
+    return Q(remote_suffix=suffix_of(spellings[0]), **{f"{field}__in": spellings})
 
 
 _SEARCHES: dict[str, Callable[[str, str], Q]] = {
@@ -102,5 +102,5 @@ _SEARCHES: dict[str, Callable[[str, str], Q]] = {
     "bulk_txn_ref": _beginning,
     "session": _beginning,
     "tag": _whole,
-    "other_number": _number,
+    "remote_number": _number,
 }

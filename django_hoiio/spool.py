@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from .enums import Origin, Proof, Route
-from .parsing import Arrival
+from .enums import Route, Source, VerifiedBy
+from .parsing import RawNotification
 
 SUFFIX = ".json"
 
 # What a file is renamed to that cannot be read or that the database refuses.
-SET_ASIDE = ".refused"
+QUARANTINED = ".refused"
 
 # What a file is called while it is written; a crash may leave it, and then nobody was told that it is kept.
 UNFINISHED = ".part"
@@ -32,27 +32,27 @@ UNFINISHED = ".part"
 
 # What a file holds of an arrival, as JSON reads it.
 _TYPES = {
-    **dict.fromkeys(("uuid", "received_at", "route", "query", "body", "remote_addr", "account", "proof"), str),
+    **dict.fromkeys(("uuid", "received_at", "route", "query", "body", "remote_addr", "account", "verified_by"), str),
     **dict.fromkeys(("headers", "pass_on", "problems"), dict),
 }
 
 
-def keep(arrival: Arrival, folder: Path) -> Path:
+def keep(raw: RawNotification, folder: Path) -> Path:
     """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    moment = arrival.received_at.astimezone(timezone.utc)
-    path = folder / f"{moment:%Y%m%dT%H%M%S.%fZ}-{arrival.uuid}{SUFFIX}"
-    write(arrival, path)
+    moment = raw.received_at.astimezone(timezone.utc)
+    path = folder / f"{moment:%Y%m%dT%H%M%S.%fZ}-{raw.uuid}{SUFFIX}"
+    write(raw, path)
     return path
 
 
-def write(arrival: Arrival, path: Path) -> None:
+def write(raw: RawNotification, path: Path) -> None:
     """Write the arrival into this file for good, also in place of what is there. Raises OSError where that fails."""
     beside = path.with_suffix(UNFINISHED)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(_dump(arrival))
+            file.write(_dump(raw))
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -71,7 +71,7 @@ def waiting(folder: Path) -> Iterator[Path]:
 
 def refused(folder: Path) -> Iterator[Path]:
     """The files that were set aside, in order of arrival."""
-    return iter(sorted(folder.glob(f"*{SET_ASIDE}")))
+    return iter(sorted(folder.glob(f"*{QUARANTINED}")))
 
 
 def unfinished(folder: Path) -> Iterator[Path]:
@@ -79,22 +79,22 @@ def unfinished(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob(f"*{UNFINISHED}")))
 
 
-def load(path: Path) -> Arrival:
+def load(path: Path) -> RawNotification:
     """Read an arrival back. Raises ValueError if the file is not one of the spool's, OSError if it cannot be opened."""
     if path.exists() and not path.is_file():
         # A pipe would wait for a writer for ever.
         raise ValueError(f"{path.name} is not a file.")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        return Arrival(
+        return RawNotification(
             **{
                 **_checked(held),
                 "uuid": UUID(held["uuid"]),
                 "received_at": datetime.fromisoformat(held["received_at"]),
                 "route": Route(held["route"]),
                 "body": base64.b64decode(held["body"], validate=True),
-                "proof": Proof(held["proof"]),
-                "origin": Origin.SPOOL,
+                "verified_by": VerifiedBy(held["verified_by"]),
+                "source": Source.SPOOL,
             }
         )
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -112,10 +112,10 @@ def drop(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def set_aside(path: Path) -> None:
+def quarantine(path: Path) -> None:
     """Take a file out of the way that cannot be read or that the database refuses, and keep it."""
     try:
-        path.rename(path.with_suffix(SET_ASIDE))
+        path.rename(path.with_suffix(QUARANTINED))
     except FileNotFoundError:
         # Another process was quicker.
         return
@@ -131,13 +131,13 @@ def count(folder: Path, suffix: str, most: int) -> int:
         return 0
 
 
-def _dump(arrival: Arrival) -> str:
+def _dump(raw: RawNotification) -> str:
     return json.dumps(
         {
-            **arrival._asdict(),
-            "uuid": str(arrival.uuid),
-            "received_at": arrival.received_at.isoformat(),
-            "body": base64.b64encode(arrival.body).decode(),
+            **raw._asdict(),
+            "uuid": str(raw.uuid),
+            "received_at": raw.received_at.isoformat(),
+            "body": base64.b64encode(raw.body).decode(),
         }
     )
 

@@ -22,9 +22,8 @@ except ImportError:
     # Django 5.2 has the same as a package of its own.
     from django_tasks import task  # type: ignore[import-not-found, no-redef, unused-ignore]
 
+from . import dispatch
 from .conf import conf
-from .dispatch import claim, release
-from .dispatch import tell as tell_receivers
 from .logs import get_logger
 from .models import Notification
 
@@ -48,12 +47,12 @@ _Result: TypeAlias = "Future[BaseException | None]"
 
 
 @task()
-def tell(notification_pk: int, claimed_until: str) -> None:
+def run(notification_pk: int, claimed_until: str) -> None:
     """Call the receivers of a notification, unless its claim, as it was handed over, is taken or gone."""
-    notifications = Notification.objects.where_written()
+    notifications = Notification.objects.on_primary()
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
-    if notification is not None and claim(notification):
-        tell_receivers(notification, notification.transaction)
+    if notification is not None and dispatch.claim(notification):
+        dispatch.run(notification, notification.transaction)
 
 
 def hand_over(notification: Notification) -> None:
@@ -64,10 +63,10 @@ def hand_over(notification: Notification) -> None:
     """
 
     def enqueue() -> None:
-        tell.enqueue(notification.pk, str(notification.claimed_until))
+        run.enqueue(notification.pk, str(notification.claimed_until))
 
     try:
-        if is_in_place(tell.get_backend()):
+        if is_in_place(run.get_backend()):
             enqueue()
             return
     # A backend may raise anything, and so may the look for it.
@@ -78,7 +77,7 @@ def hand_over(notification: Notification) -> None:
     else:
         if _network_queue().call(enqueue, notification.pk):
             return
-    release(notification)
+    dispatch.release(notification)
 
 
 def is_in_place(backend: object) -> bool:

@@ -13,17 +13,17 @@ from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 
 from .conf import conf
-from .enums import Proof, Route
+from .enums import Route, VerifiedBy
 
 # Parts the token from its signature. Like all of the token it is unreserved in URLs, so nobody on the way rewrites it.
 SEPARATOR = "~"
 SALT = "django_hoiio.notify_url"
 
 
-class Verdict(NamedTuple):
+class VerificationResult(NamedTuple):
     """What a request could prove."""
 
-    proof: Proof = Proof.NONE
+    verified_by: VerifiedBy = VerifiedBy.NONE
     account: str = "default"
     # What the project gave away with the signed URL.
     pass_on: Mapping[str, Any] = {}
@@ -36,25 +36,27 @@ def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
 
     Raises `ImproperlyConfigured` if there is no key to sign with.
     """
-    keys = conf.URL_KEYS
+    keys = conf.SIGNING_KEYS
     if not keys:
         raise ImproperlyConfigured(
-            "HOIIO['URL_KEYS'] has no key that is not blank; write a long random text, or remove URL_KEYS to sign with"
+            "HOIIO['SIGNING_KEYS'] has no key that is not blank; write a long random text, or remove SIGNING_KEYS to sign with"
             " SECRET_KEY."
         )
     return _signer(keys[0]).sign_object([route.value, account, pass_on])
 
 
-def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> Verdict:
+def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> VerificationResult:
     """Look at the token of the URL first, and at Hoiio's signature of the body."""
-    by_url = _verify_token(route, token) if token is not None else Verdict()
+    by_url = _verify_token(route, token) if token is not None else VerificationResult()
     if signature is None:
         return by_url
     by_signature = _verify_signature(body, signature, by_url)
     problems = {**by_url.problems, **by_signature.problems}
-    if by_url.proof == Proof.NONE and by_signature.proof == Proof.SIGNATURE:
-        return Verdict(proof=Proof.SIGNATURE, account=by_signature.account, problems=problems)
-    return Verdict(proof=by_url.proof, account=by_url.account, pass_on=by_url.pass_on, problems=problems)
+    if by_url.verified_by == VerifiedBy.NONE and by_signature.verified_by == VerifiedBy.SIGNATURE:
+        return VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=by_signature.account, problems=problems)
+    return VerificationResult(
+        verified_by=by_url.verified_by, account=by_url.account, pass_on=by_url.pass_on, problems=problems
+    )
 
 
 def _signer(key: str) -> signing.Signer:
@@ -62,15 +64,15 @@ def _signer(key: str) -> signing.Signer:
     return signing.Signer(key=key, sep=SEPARATOR, salt=SALT, fallback_keys=[])
 
 
-def _verify_token(route: Route, token: str) -> Verdict:
-    number, payload = _signed_by(tuple(conf.URL_KEYS), token)
+def _verify_token(route: Route, token: str) -> VerificationResult:
+    number, payload = _signed_by(tuple(conf.SIGNING_KEYS), token)
     if number is None:
-        return Verdict(problems={"proof": "the token of the notify URL is not valid"})
+        return VerificationResult(problems={"token": "the token of the notify URL is not valid"})
     signed_route, account, pass_on = json.loads(payload)
     if signed_route != route.value:
-        return Verdict(problems={"proof": f"the notify URL was signed for the route {signed_route}"})
-    problems = {"proof": "the notify URL was signed with an old key; give Hoiio a new one"} if number else {}
-    return Verdict(proof=Proof.URL, account=account, pass_on=pass_on, problems=problems)
+        return VerificationResult(problems={"token": f"the notify URL was signed for the route {signed_route}"})
+    problems = {"token": "the notify URL was signed with an old key; give Hoiio a new one"} if number else {}
+    return VerificationResult(verified_by=VerifiedBy.URL, account=account, pass_on=pass_on, problems=problems)
 
 
 # The notifications of a bulk SMS, and of a number, all come to one URL.
@@ -97,16 +99,16 @@ def _is_ours(payload: str) -> bool:
     return isinstance(held, list) and [type(each) for each in held] == [str, str, dict]
 
 
-def _verify_signature(body: bytes, signature: str, by_url: Verdict) -> Verdict:
+def _verify_signature(body: bytes, signature: str, by_url: VerificationResult) -> VerificationResult:
     """Hoiio signs the body with the account's access token; which account it is, the signed URL or the token tells."""
-    accounts = [by_url.account] if by_url.proof == Proof.URL else list(conf.ACCOUNTS)
+    accounts = [by_url.account] if by_url.verified_by == VerifiedBy.URL else list(conf.ACCOUNTS)
     signed_for = [account for account in accounts if _is_signed_for(account, body, signature)]
     if not signed_for:
         has_token = any(conf.access_tokens(account) for account in accounts)
-        return Verdict(problems={"signature": "does not match the body"} if has_token else {})
+        return VerificationResult(problems={"signature": "does not match the body"} if has_token else {})
     if not body:
-        return Verdict(problems={"signature": "matches, but the body is empty, which proves nothing"})
-    return Verdict(proof=Proof.SIGNATURE, account=signed_for[0])
+        return VerificationResult(problems={"signature": "matches, but the body is empty, which proves nothing"})
+    return VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=signed_for[0])
 
 
 def _is_signed_for(account: str, body: bytes, signature: str) -> bool:

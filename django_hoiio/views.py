@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST
 from . import inbox, spool
 from .conf import conf
 from .deadline import slow_failures
-from .enums import Proof, Route
+from .enums import Route, VerifiedBy
 from .logs import get_logger
-from .parsing import Arrival
+from .parsing import RawNotification
 from .parsing.fields import storable
 from .verification import verify
 
@@ -68,11 +68,11 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
         logger.warning("A notification could not be read: %s.", error)
         return HttpResponse(status=error.status)
     verdict = verify(route, token, body, request.META.get(SIGNATURE))
-    if verdict.proof == Proof.NONE and conf.REQUIRE_PROOF:
+    if verdict.verified_by == VerifiedBy.NONE and conf.REQUIRE_VERIFICATION:
         logger.warning(REFUSED, route.value)
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
     return _keep(
-        Arrival(
+        RawNotification(
             uuid=uuid.uuid4(),
             received_at=datetime.now(timezone.utc),
             route=route,
@@ -81,34 +81,34 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
             headers={name: storable(request.META[key]) for name, key in KEPT_HEADERS.items() if key in request.META},
             remote_addr=storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
             account=verdict.account,
-            proof=verdict.proof,
+            verified_by=verdict.verified_by,
             pass_on=verdict.pass_on,
             problems=verdict.problems,
         )
     )
 
 
-def _keep(arrival: Arrival) -> HttpResponse:
+def _keep(raw: RawNotification) -> HttpResponse:
     if slow_failures.are_recent() and conf.SPOOL_DIR is not None:
-        logger.warning("Notification %s goes to the spool: the database did not answer lately.", arrival.uuid)
-        return _keep_in_spool(arrival)
+        logger.warning("Notification %s goes to the spool: the database did not answer lately.", raw.uuid)
+        return _keep_in_spool(raw)
     try:
-        inbox.receive(arrival)
+        inbox.receive(raw)
     # Mostly the database; but whatever it is, it must not take the only copy with it.
     except Exception as error:
-        logger.error("Notification %s could not be stored: %s.", arrival.uuid, type(error).__name__)
-        return _keep_in_spool(arrival)
+        logger.error("Notification %s could not be stored: %s.", raw.uuid, type(error).__name__)
+        return _keep_in_spool(raw)
     return HttpResponse()
 
 
-def _keep_in_spool(arrival: Arrival) -> HttpResponse:
+def _keep_in_spool(raw: RawNotification) -> HttpResponse:
     if conf.SPOOL_DIR is None:
-        logger.critical("Notification %s is lost: there is no HOIIO['SPOOL_DIR'].", arrival.uuid)
+        logger.critical("Notification %s is lost: there is no HOIIO['SPOOL_DIR'].", raw.uuid)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     try:
-        spool.keep(arrival, conf.SPOOL_DIR)
+        spool.keep(raw, conf.SPOOL_DIR)
     except OSError as error:
-        logger.critical("Notification %s is lost: the spool does not take it (%s).", arrival.uuid, error.strerror)
+        logger.critical("Notification %s is lost: the spool does not take it (%s).", raw.uuid, error.strerror)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     return HttpResponse()
 

@@ -56,7 +56,7 @@ def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None
 
 def is_continued(sms: Sms) -> bool:
     """Whether it is a further part of a long text: under the same reference, or within a minute next to a long one."""
-    before = Sms.objects.filter(direction="incoming", other_number=sms.other_number, pk__lt=sms.pk)
+    before = Sms.objects.filter(direction="incoming", remote_number=sms.remote_number, pk__lt=sms.pk)
     recent = before.filter(created_at__gt=sms.created_at - timedelta(minutes=1)).values_list("txn_ref", "msg")
     return any(txn_ref == sms.txn_ref or max(len(msg), len(sms.msg)) >= PART for txn_ref, msg in recent)
 
@@ -187,7 +187,7 @@ def on_unknown(notification: Notification, **kwargs: Any) -> None:
 
 def party(call: Call | None) -> str:
     """Say who is at the other end."""
-    return (call.other_number or call.session) if call else "?"
+    return (call.remote_number or call.session) if call else "?"
 
 
 def cost(row: Call | Fax) -> str:

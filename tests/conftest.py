@@ -15,7 +15,7 @@ from django.test import Client
 from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Route
 from django_hoiio.models import Notification
-from django_hoiio.parsing import Arrival
+from django_hoiio.parsing import RawNotification
 from django_hoiio.signals import SIGNALS, notification_received
 
 from .desk import ACCOUNTS, Desk, desk
@@ -78,10 +78,12 @@ def values(row: Model) -> dict[str, Any]:
     }
 
 
-def arrival(route: str = "any", query: str = "", body: bytes | str = b"", **fields: Any) -> Arrival:
+def arrival(route: str = "any", query: str = "", body: bytes | str = b"", **fields: Any) -> RawNotification:
     """An arrival as the view makes it."""
     fields = {"uuid": uuid4(), "received_at": datetime.now(timezone.utc), **fields}
-    return Arrival(route=Route(route), query=query, body=body.encode() if isinstance(body, str) else body, **fields)
+    return RawNotification(
+        route=Route(route), query=query, body=body.encode() if isinstance(body, str) else body, **fields
+    )
 
 
 def deadlock() -> OperationalError:

@@ -18,7 +18,7 @@ from .conftest import arrival
 
 DAY = timedelta(days=1)
 
-WORDS = {
+KNOWN_STATUSES = {
     Traffic.CALLS_MADE: "answered",
     Traffic.CALLS_RECEIVED: "answered",
     Traffic.SMS_SENT: "delivered",
@@ -99,7 +99,7 @@ def standing_by_hand(overdue_after: timedelta) -> dict[str, str]:
         for name, model in (("Calls overdue", Call), ("SMS overdue", Sms), ("Faxes overdue", Fax))
     }
     untold = [row for row in Notification.objects.all() if row.claimed_until and row.claimed_until < now]
-    failed = [row for row in ReceiverFailure.objects.all() if row.mended_at is None]
+    failed = [row for row in ReceiverFailure.objects.all() if row.resolved_at is None]
     counted = {"Never told": untold, "Failed receivers": failed, **overdue}
     return {name: str(len(rows)) for name, rows in counted.items()}
 
@@ -125,8 +125,8 @@ def has_succeeded(row: Any) -> bool:
 def _two_columns(kind: Traffic, counts: list[int], succeeded: list[int]) -> Iterator[list[str]]:
     if any(counts):
         yield _column(str(kind.label)[0].upper() + str(kind.label)[1:], counts, _grouped)
-        if kind in WORDS:
-            yield _column(f"of these {WORDS[kind]}", succeeded, _grouped)
+        if kind in KNOWN_STATUSES:
+            yield _column(f"of these {KNOWN_STATUSES[kind]}", succeeded, _grouped)
 
 
 def _column(title: str, amounts: list[Any], written: Callable[[Any], str]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction, tail_of
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction, suffix_of
 
 BEGAN = datetime(2026, 3, 1, tzinfo=timezone.utc)
 
@@ -40,8 +40,8 @@ def _transaction(number: int) -> dict[str, Any]:
     return {
         "txn_ref": f"AA-T-{number}",
         "direction": "outgoing",
-        "other_number": phone,
-        "other_tail": tail_of(phone),
+        "remote_number": phone,
+        "remote_suffix": suffix_of(phone),
         "dest": phone,
         "tag": f"order {number}",
         "is_final": True,

@@ -76,4 +76,4 @@ TEMPLATES = [
 ]
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {"TITLE": "The project of the tests", "VERSION": "1"}
-HOIIO = {"REQUIRE_PROOF": False}
+HOIIO = {"REQUIRE_VERIFICATION": False}

@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-EVERYTHING = ("see_numbers", "see_recordings", "see_raw")
+EVERYTHING = ("view_personal_data", "view_recordings", "view_raw")
 
 
 def staff(*permissions: str, views: Iterable[str] | None = None, client: Any = None) -> Any:

@@ -28,7 +28,7 @@ _APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"], "celery": ["django_task
 # Without the sandbox, which a project whose tasks are run by workers has no use for.
 ROOT_URLCONF = "django_hoiio.urls"
 HOIIO = {
-    "REQUIRE_PROOF": False,
+    "REQUIRE_VERIFICATION": False,
     "DISPATCH": "task",
     "TASK_TIMEOUT": float(os.environ.get("HOIIO_TEST_TIMEOUT", "1")),
 }

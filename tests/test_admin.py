@@ -58,7 +58,7 @@ def filled(post: Post) -> Iterator[None]:
     """Every table has rows, the ledger of failed receivers too."""
 
     def fail(sms: Sms, **arguments: object) -> None:
-        raise ValueError(f"no customer has {sms.other_number}")
+        raise ValueError(f"no customer has {sms.remote_number}")
 
     sms_received.connect(fail, dispatch_uid="shop.bill")
     for path, body in POSTED:
@@ -163,7 +163,7 @@ def test_viewer_opens_every_list_and_page(viewer: Client) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize("permissions", [(), ("see_numbers", "see_recordings", "see_raw")])
+@pytest.mark.parametrize("permissions", [(), ("view_personal_data", "view_recordings", "view_raw")])
 def test_staff_that_may_not_view_is_refused(as_staff: As, permissions: tuple[str, ...]) -> None:
     client = as_staff(*permissions, views=())
     assert {client.get(path).status_code for path in every_page()} == {403}
@@ -200,10 +200,10 @@ def test_viewer_sees_no_number_text_link_or_raw_request(viewer: Client) -> None:
 @pytest.mark.parametrize(
     ("permission", "shown", "hidden"),
     [
-        ("see_numbers", NUMBERS, LINKS + RAW),
-        ("see_recordings", LINKS, NUMBERS + RAW),
+        ("view_personal_data", NUMBERS, LINKS + RAW),
+        ("view_recordings", LINKS, NUMBERS + RAW),
         # A raw request holds numbers and links that cannot be told apart in it.
-        ("see_raw", [], NUMBERS + LINKS + RAW),
+        ("view_raw", [], NUMBERS + LINKS + RAW),
     ],
 )
 def test_each_permission_shows_its_own(as_staff: As, permission: str, shown: list[str], hidden: list[str]) -> None:
@@ -215,7 +215,7 @@ def test_each_permission_shows_its_own(as_staff: As, permission: str, shown: lis
 
 @pytest.mark.usefixtures("filled")
 def test_all_permissions_show_raw_requests_and_tracebacks(as_staff: As) -> None:
-    client = as_staff("see_numbers", "see_recordings", "see_raw")
+    client = as_staff("view_personal_data", "view_recordings", "view_raw")
     everything = "".join(look(client, path) for path in every_page())
     assert [each for each in RAW if each not in everything] == []
 
@@ -255,7 +255,7 @@ def test_link_cannot_break_out_of_its_button() -> None:
 def test_list_of_sms(admin_client: Client) -> None:
     page, sms = look(admin_client, url(Sms)), Sms.objects.get(txn_ref="AA-SI-85")
     for cell in [
-        f'<td class="field-other_number_link"><a href="{url(Sms, "conversation", sms.pk)}">+6591231111</a></td>',
+        f'<td class="field-remote_number_link"><a href="{url(Sms, "conversation", sms.pk)}">+6591231111</a></td>',
         # A word that Hoiio does not document is shown as it came.
         '<td class="field-status_words"><span class="hoiio-label hoiio-plain">bounced</span></td>',
         '<td class="field-cost">0.032 SGD</td>',
@@ -267,7 +267,9 @@ def test_list_of_sms(admin_client: Client) -> None:
 
 @pytest.mark.usefixtures("filled")
 def test_list_of_calls_shows_the_words_of_both_legs(viewer: Client) -> None:
-    words = '<span class="hoiio-label hoiio-good">answered</span> <span class="hoiio-label hoiio-vain">busy</span>'
+    words = (
+        '<span class="hoiio-label hoiio-success">answered</span> <span class="hoiio-label hoiio-warning">busy</span>'
+    )
     assert f'<td class="field-status_words">{words}</td>' in look(viewer, url(Call))
 
 
@@ -324,7 +326,12 @@ def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
 def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
     page = html.unescape(look(admin_client, page_of(Notification.objects.get(txn_ref="AA-SI-85"))))
     told = re.findall(r'field-(route|origin|proof|remote_addr)">.*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
-    assert told == [("route", "SMS"), ("origin", "posted by Hoiio"), ("proof", "nothing"), ("remote_addr", "127.0.0.1")]
+    assert told == [
+        ("route", "SMS"),
+        ("source", "posted by Hoiio"),
+        ("verified_by", "nothing"),
+        ("remote_addr", "127.0.0.1"),
+    ]
     for piece in [
         "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>the project's own</td>",
         "<td>from</td><td></td><td>+6591231111</td><td>+6591231111</td><td>→ from_number</td>",
@@ -377,20 +384,20 @@ def test_page_of_a_failure_shows_the_traceback_escaped(admin_client: Client) -> 
     ],
 )
 def test_search(as_staff: As, model: type[Model], term: str, names: list[str]) -> None:
-    assert found(as_staff("see_numbers"), model, term) == names
+    assert found(as_staff("view_personal_data"), model, term) == names
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["+6591231111", "6591231111", "+65 9123 1111", "+65-9123-1111", "0065 9123 1111"])
 def test_whole_number_is_found_by_those_alone_who_may_see_it(as_staff: As, term: str) -> None:
-    assert found(as_staff("see_numbers"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
+    assert found(as_staff("view_personal_data"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
     assert found(as_staff(), Sms, term) == []
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["91231111", "9123 1111", "591231111", "091231111"])
 def test_last_digits_of_a_number_are_found_by_those_alone_who_may_see_it(as_staff: As, term: str) -> None:
-    assert found(as_staff("see_numbers"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
+    assert found(as_staff("view_personal_data"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
     assert found(as_staff(), Sms, term) == []
 
 
@@ -419,7 +426,7 @@ def test_digest_of_a_text_is_hidden_with_the_text(as_staff: As, post: Post) -> N
     for text in ("your+code+is+1234", "and+the+rest"):
         post("sms/", f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-86")
     parts = Sms.objects.filter(txn_ref="AA-SI-86")
-    assert all(sms.part in look(as_staff("see_numbers"), page_of(sms)) for sms in parts)
+    assert all(sms.part in look(as_staff("view_personal_data"), page_of(sms)) for sms in parts)
     assert not any(sms.part in look(as_staff(), page_of(sms)) for sms in parts)
 
 

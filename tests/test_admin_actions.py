@@ -41,7 +41,7 @@ FAX = "txn_ref=AA-C-9&fax_status=ongoing&dest=%2B6591231111"
 
 # Each action, the lists that offer it, and the words in which they do.
 OFFERED = {
-    "run_receivers": ([Notification, ReceiverFailure], "Run failed receivers again"),
+    "retry_receivers": ([Notification, ReceiverFailure], "Run failed receivers again"),
     "dispatch": ([Notification], "Tell receivers what they were never told"),
     "reconcile": ([Call, Sms, Fax], "Ask Hoiio how things stand"),
     "export_as_csv": ([Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal], "Export as CSV"),
@@ -110,7 +110,7 @@ def test_action_is_offered_to_those_alone_who_have_its_permission(action: str) -
     rows, (models, words) = one_of_each(), OFFERED[action]
     choice = f'<option value="{action}">{words}</option>'
     may, others = staff(PERMISSIONS[action]), staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
-    nobody = staff("see_numbers", "see_recordings", "see_raw")
+    nobody = staff("view_personal_data", "view_recordings", "view_raw")
     for row in rows:
         pages = [client.get(list_of(type(row))).content.decode() for client in (may, others, nobody)]
         assert [choice in page for page in pages] == [type(row) in models, False, False]
@@ -244,15 +244,15 @@ def buttons(client: Client, row: Model) -> list[str]:
 
 def test_page_offers_what_can_be_done_for_its_row(flaky: Flaky, admin_client: Client) -> None:
     told, failed = receive(STATUS, GATHER)[0], ReceiverFailure.objects.order_by("pk")[0]
-    assert buttons(admin_client, told) == ["run_receivers"]
-    assert buttons(admin_client, failed) == ["run_receivers"]
+    assert buttons(admin_client, told) == ["retry_receivers"]
+    assert buttons(admin_client, failed) == ["retry_receivers"]
     assert buttons(admin_client, Sms.objects.get()) == ["reconcile"]
     assert buttons(staff(), told) == []
     assert buttons(staff("export", "dispatch"), told) == []
 
     flaky.fails = False
     recover()
-    ReceiverFailure.objects.update(mended_at=now())
+    ReceiverFailure.objects.update(resolved_at=now())
     assert buttons(admin_client, told) == []
     assert buttons(admin_client, failed) == []
 
@@ -274,18 +274,18 @@ def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -
     first, _ = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued")
     flaky.fails = False
 
-    response = staff("run_receivers").post(page_of(first), {"action": "run_receivers"})
+    response = staff("retry_receivers").post(page_of(first), {"action": "retry_receivers"})
 
     assert said(response) == ["Receivers: 1 mended."]
     assert response["Location"] == page_of(first)
-    assert list(ReceiverFailure.objects.unmended().values_list("notification__txn_ref", flat=True)) == ["AA-S-2"]
+    assert list(ReceiverFailure.objects.unresolved().values_list("notification__txn_ref", flat=True)) == ["AA-S-2"]
 
 
 @pytest.mark.parametrize("key", ["999999", "x", "\0"])
 def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: Client) -> None:
     path = list_of(Notification) + f"{key.replace(chr(0), '%00')}/change/"
 
-    assert admin_client.post(path, {"action": "run_receivers"}).status_code == 403
+    assert admin_client.post(path, {"action": "retry_receivers"}).status_code == 403
 
 
 # Run failed receivers again.
@@ -294,17 +294,17 @@ def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: C
 def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_they_failed(flaky: Flaky) -> None:
     receive(STATUS)
     ReceiverFailure.objects.update(attempts=40)
-    client = staff("run_receivers")
+    client = staff("retry_receivers")
 
-    assert said(act(client, "run_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed again."]
+    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed again."]
     flaky.fails = False
-    assert said(act(client, "run_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 mended."
+    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 mended."
     assert flaky.attempts == [1, 41, 42]
-    assert said(act(client, "run_receivers", ReceiverFailure.objects.all()))[-1] == (
+    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
         "None of these has a failed receiver to run again."
     )
     failure = ReceiverFailure.objects.get()
-    assert (failure.attempts, failure.mended_at is None) == (42, False)
+    assert (failure.attempts, failure.resolved_at is None) == (42, False)
     # The last failure stays readable.
     assert failure.traceback.startswith("Traceback")
 
@@ -312,9 +312,9 @@ def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_the
 def test_attempt_that_a_person_asked_for_counts_as_one_of_those_that_are_made_by_themselves(
     flaky: Flaky, settings: Any
 ) -> None:
-    settings.HOIIO = {"MAX_ATTEMPTS": 2}
+    settings.HOIIO = {"RECEIVER_MAX_ATTEMPTS": 2}
     receive(STATUS)
-    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("retry_receivers"), "retry_receivers", ReceiverFailure.objects.all())
     ReceiverFailure.objects.update(failed_at=now() - timedelta(days=30))
 
     assert recover().receivers == {}
@@ -324,15 +324,15 @@ def test_failed_receivers_of_notifications_are_run_again(flaky: Flaky) -> None:
     rows = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued", "txn_ref=AA-S-3&sms_status=queued")
     flaky.fails = False
 
-    assert said(act(staff("run_receivers"), "run_receivers", rows[:2])) == ["Receivers: 2 mended."]
-    assert list(ReceiverFailure.objects.unmended().values_list("notification", flat=True)) == [rows[2].pk]
+    assert said(act(staff("retry_receivers"), "retry_receivers", rows[:2])) == ["Receivers: 2 mended."]
+    assert list(ReceiverFailure.objects.unresolved().values_list("notification", flat=True)) == [rows[2].pk]
 
 
 def test_receiver_of_an_interactive_call_is_run_and_the_message_says_that_it_is_late(flaky: Flaky) -> None:
     rows = receive(GATHER, STATUS)
     flaky.fails = False
 
-    assert said(act(staff("run_receivers"), "run_receivers", rows)) == [
+    assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
         "Receivers: 2 mended. 1 of them belongs to an interactive call, and may have dialled or played late."
     ]
 
@@ -343,7 +343,7 @@ def test_message_counts_each_outcome_and_names_nobody(flaky: Flaky) -> None:
     ReceiverFailure.objects.filter(pk=gone.pk).update(receiver="shop.gone")
     ReceiverFailure.objects.filter(pk=running.pk).update(traceback=dispatch.RUNNING, failed_at=now())
 
-    assert said(act(staff("run_receivers"), "run_receivers", rows)) == [
+    assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
         "Receivers: 2 failed again, 1 no longer connected, 1 taken by another process."
     ]
 
@@ -352,17 +352,17 @@ def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> No
     rows = receive(STATUS, GATHER)
     flaky.fails = False
 
-    response = act(staff("run_receivers"), "run_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
+    response = act(staff("retry_receivers"), "retry_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
 
     assert said(response)[0].startswith("Receivers: 1 mended.")
-    assert [failure.receiver for failure in ReceiverFailure.objects.unmended()] == ["shop.bill"]
+    assert [failure.receiver for failure in ReceiverFailure.objects.unresolved()] == ["shop.bill"]
 
 
 @pytest.mark.parametrize(
     ("action", "model"),
     [
-        ("run_receivers", Notification),
-        ("run_receivers", ReceiverFailure),
+        ("retry_receivers", Notification),
+        ("retry_receivers", ReceiverFailure),
         ("dispatch", Notification),
         ("reconcile", Sms),
     ],
@@ -391,7 +391,7 @@ def test_one_request_does_so_much_and_says_that_there_is_more(
     monkeypatch.setattr(batches if name == "AT_ONCE" else manual, name, value)
     done = int(value) or 1
 
-    response = act(staff("run_receivers"), "run_receivers", rows)
+    response = act(staff("retry_receivers"), "retry_receivers", rows)
 
     assert len(flaky.attempts) == 3 + done
     more = "There are more than one request has time for; do it again for the rest."
@@ -402,10 +402,10 @@ def test_receiver_that_runs_is_left_to_its_process_until_its_claim_is_over(flaky
     receive(STATUS)
     ledger = ReceiverFailure.objects.all()
     ledger.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=now())
-    assert dispatch.run_again(ledger.get(), rests=False) == dispatch.Outcome.TAKEN
+    assert dispatch.retry(ledger.get(), ignore_backoff=True) == dispatch.Outcome.TAKEN
 
     ledger.update(failed_at=now() - recording.CLAIM)
-    assert dispatch.run_again(ledger.get(), rests=False) == dispatch.Outcome.FAILED
+    assert dispatch.retry(ledger.get(), ignore_backoff=True) == dispatch.Outcome.FAILED
     assert flaky.attempts == [1, 3]
 
 
@@ -415,7 +415,7 @@ def test_attempt_whose_process_ended_leaves_the_traceback_from_before_it(flaky: 
     ReceiverFailure.objects.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=moment)
     flaky.fails = False
 
-    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("retry_receivers"), "retry_receivers", ReceiverFailure.objects.all())
 
     assert ReceiverFailure.objects.get().traceback == "before"
 
@@ -432,7 +432,7 @@ def test_attempt_that_took_so_long_that_another_was_begun_leaves_the_ledger_to_t
         return failure
 
     monkeypatch.setattr(dispatch, "_call", slow)
-    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("retry_receivers"), "retry_receivers", ReceiverFailure.objects.all())
 
     assert ReceiverFailure.objects.get().traceback == "of the third"
 
@@ -447,7 +447,7 @@ def test_ledger_says_while_a_receiver_runs_that_it_does_and_what_was_before() ->
     sms_status.connect(look)
     receive(STATUS)
     first = ReceiverFailure.objects.get().traceback
-    act(staff("run_receivers"), "run_receivers", ReceiverFailure.objects.all())
+    act(staff("retry_receivers"), "retry_receivers", ReceiverFailure.objects.all())
 
     assert seen == [dispatch.RUNNING + first]
     assert ReceiverFailure.objects.get().traceback.strip().endswith("ValueError: attempt 2")
@@ -472,11 +472,11 @@ def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
 
     def ask(client: Client) -> None:
         try:
-            answers.append(said(act(client, "run_receivers", failures)))
+            answers.append(said(act(client, "retry_receivers", failures)))
         finally:
             connection.close()
 
-    first, second = staff("run_receivers"), staff("run_receivers")
+    first, second = staff("retry_receivers"), staff("retry_receivers")
     thread = threading.Thread(target=ask, args=[first])
     thread.start()
     assert begun.wait(30)
@@ -498,12 +498,12 @@ def test_attempt_is_committed_before_it_is_made_also_where_requests_are_atomic()
 
     sms_status.connect(look)
     receive(STATUS)
-    client = staff("run_receivers")
+    client = staff("retry_receivers")
     failure = ReceiverFailure.objects.get()
     connection.settings_dict["ATOMIC_REQUESTS"] = True
     try:
-        act(client, "run_receivers", [failure])
-        client.post(page_of(failure), {"action": "run_receivers"})
+        act(client, "retry_receivers", [failure])
+        client.post(page_of(failure), {"action": "retry_receivers"})
     finally:
         connection.settings_dict["ATOMIC_REQUESTS"] = False
 
@@ -536,7 +536,7 @@ def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: li
         ("sms_status", free),
         ("notification_received", free),
     ]
-    assert list(Notification.objects.undispatched()) == [claimed]
+    assert list(Notification.objects.pending()) == [claimed]
     assert said(act(client, "dispatch", [free, told]))[-1] == "None of these waits to be told."
 
 
@@ -556,7 +556,7 @@ def test_receiver_that_fails_when_it_is_told_at_last_stays_in_the_ledger(flaky: 
     rows = left_untold(STATUS)
 
     assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed again."]
-    assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unmended()] == [("shop.bill", 2)]
+    assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unresolved()] == [("shop.bill", 2)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -597,7 +597,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
 @pytest.fixture
 def answers(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let Hoiio answer by the reference that is asked after."""
-    settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 1000}
+    settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 1000}
     monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
 
     def answers(**by_reference: Any) -> None:
@@ -776,11 +776,11 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
     answers: Callable[..., None], hoiio: Hoiio, settings: Any
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
-    settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 2}
+    settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 2}
     answers(**{row.txn_ref.replace("-", "_"): status(str(row.txn_ref), "queued") for row in rows if row.txn_ref})
     client = staff("reconcile")
     spent = (
-        "Account 'default': Hoiio may be asked 2 times a minute, says HOIIO['CALLS_PER_MINUTE'], and was;"
+        "Account 'default': Hoiio may be asked 2 times a minute, says HOIIO['RECONCILE_REQUESTS_PER_MINUTE'], and was;"
         " ask again in a minute."
     )
 
@@ -849,12 +849,12 @@ def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
 ) -> None:
     caplog.set_level("INFO", logger="django_hoiio")
     rows = left_untold(STATUS, GATHER)
-    client = staff("run_receivers", "dispatch", "reconcile")
+    client = staff("retry_receivers", "dispatch", "reconcile")
     answers(AA_S_1={"status": "error_internal_server_error", "msg": "secret words", "dest": NUMBER})
 
     texts = [
         *said(act(client, "dispatch", rows)),
-        *said(act(client, "run_receivers", rows)),
+        *said(act(client, "retry_receivers", rows)),
         *said(act(client, "reconcile", Sms.objects.all())),
         *(record.getMessage() for record in caplog.records),
     ]
@@ -870,6 +870,6 @@ def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
 
 
 def test_turn_that_takes_all_is_not_cut() -> None:
-    turn = batches.Turn(60)
+    turn = batches.TimeBudget(60)
 
     assert (list(turn.take("abc")), turn.is_cut) == (["a", "b", "c"], False)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_hoiio.admin import bulk
 from django_hoiio.admin.bulk import bulk_of, outcome_of, shares_of
-from django_hoiio.models import Sms, tail_of
+from django_hoiio.models import Sms, suffix_of
 
 from .conftest import Post
 from .staff import EVERYTHING, look, queries, staff, text, url
@@ -121,13 +121,13 @@ def test_bar_is_filled_to_its_end() -> None:
 
 @pytest.mark.usefixtures("sent")
 def test_numbers_that_failed_are_listed_to_be_copied() -> None:
-    page = see(staff("see_numbers"))
+    page = see(staff("view_personal_data"))
     assert numbers(page) == ["+6580000003", "+15551234567"]
     failed = Sms.objects.get(txn_ref="AA-S-3")
     assert f'<a href="{url(failed)}">AA-S-3</a>' in page
     assert f'<a href="{url(failed, "conversation")}">+6580000003</a>' in page
     # That it was accepted is not said of one that has got further.
-    assert re.findall(r'<span class="hoiio-label hoiio-bad">(.*?)</span>', page) == [
+    assert re.findall(r'<span class="hoiio-label hoiio-error">(.*?)</span>', page) == [
         "failed",
         "error_dest_not_supported",
     ]
@@ -135,14 +135,14 @@ def test_numbers_that_failed_are_listed_to_be_copied() -> None:
 
 @pytest.mark.usefixtures("sent")
 def test_numbers_are_masked_and_not_to_be_copied_for_those_who_may_not_see_them() -> None:
-    page = see(staff("see_recordings", "see_raw"))
+    page = see(staff("view_recordings", "view_raw"))
     assert numbers(page) is None
     assert ("80000003" in page, "5551234567" in page, "+65••••0003" in page) == (False, False, True)
 
 
 def test_bulk_of_which_none_failed_lists_none(post: Post) -> None:
     post("sms/", "status=success_ok&bulk_txn_ref=AA-B-1&txn_ref=AA-S-1&dest=%2B6580000001")
-    page = see(staff("see_numbers"), "AA-B-1")
+    page = see(staff("view_personal_data"), "AA-B-1")
     assert (numbers(page), "What failed" in page) == (None, False)
     assert shares(page)["Cost"] == "not told"
 
@@ -150,7 +150,7 @@ def test_bulk_of_which_none_failed_lists_none(post: Post) -> None:
 @pytest.mark.usefixtures("sent")
 def test_number_that_failed_twice_is_written_once(post: Post) -> None:
     post("sms/", "status=error_dest_not_supported&bulk_txn_ref=AA-B-147&dest=%2B15551234567")
-    assert numbers(see(staff("see_numbers"))) == ["+6580000003", "+15551234567"]
+    assert numbers(see(staff("view_personal_data"))) == ["+6580000003", "+15551234567"]
 
 
 # Where it is found.
@@ -218,8 +218,8 @@ def _fill(count: int) -> None:
                 txn_ref=f"AA-M-{at}",
                 bulk_txn_ref="AA-B-2",
                 sms_status="failed",
-                other_number=f"{number}{at}",
-                other_tail=tail_of(number),
+                remote_number=f"{number}{at}",
+                remote_suffix=suffix_of(number),
                 created_at=now,
                 updated_at=now,
             )

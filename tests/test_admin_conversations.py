@@ -12,7 +12,7 @@ from django.test import Client
 
 from django_hoiio.admin import conversation
 from django_hoiio.admin.conversation import Place, page_of, read_place, spellings
-from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
+from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
 
 from .staff import EVERYTHING, look, queries, staff, text, url
 
@@ -25,7 +25,7 @@ MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 def keep(model: type[Transaction], name: str, minute: int, number: str = NUMBER, **fields: Any) -> Any:
     moment = MORNING + timedelta(minutes=minute)
-    told = {"other_number": number, "other_tail": tail_of(number), "direction": "incoming", **fields}
+    told = {"remote_number": number, "remote_suffix": suffix_of(number), "direction": "incoming", **fields}
     return model._default_manager.create(txn_ref=name, created_at=moment, updated_at=moment, **told)
 
 
@@ -59,7 +59,7 @@ def test_calls_sms_and_faxes_of_the_number_stand_in_order() -> None:
     assert "Conversation with +6591231111" in text(page)
     assert re.findall(r'<li class="hoiio-message hoiio-([\w -]*)">', page) == [
         "outgoing",
-        "incoming hoiio-here",
+        "incoming hoiio-current",
         "incoming",
     ]
 
@@ -78,13 +78,13 @@ def test_document_of_a_fax_is_a_button() -> None:
     assert 'href="https://example.com/fax-1.pdf" target="_blank" rel="noreferrer noopener"' in look(
         staff(*EVERYTHING), address_of(row)
     )
-    assert "fax-1" not in look(staff("see_numbers"), address_of(row))
+    assert "fax-1" not in look(staff("view_personal_data"), address_of(row))
 
 
 @pytest.mark.parametrize("number", ["+6591231111", "6591231111"])
 def test_number_with_and_without_its_plus_is_one(number: str) -> None:
     rows = [keep(Sms, "AA-S-1", 1, "+6591231111"), keep(Call, "AA-C-1", 0, "6591231111")]
-    assert [shown(look(staff("see_numbers"), address_of(row))) for row in rows] == [["AA-C-1", "AA-S-1"]] * 2
+    assert [shown(look(staff("view_personal_data"), address_of(row))) for row in rows] == [["AA-C-1", "AA-S-1"]] * 2
     assert spellings(number) == ["+6591231111", "6591231111"]
 
 
@@ -92,7 +92,7 @@ def test_number_with_and_without_its_plus_is_one(number: str) -> None:
 def test_short_number_and_name_have_a_conversation_too(number: str) -> None:
     row = keep(Sms, "AA-S-1", 1, number)
     keep(Sms, "AA-S-2", 1, "OTHER")
-    page = look(staff("see_numbers"), address_of(row))
+    page = look(staff("view_personal_data"), address_of(row))
     assert shown(page) == ["AA-S-1"]
     assert f"Conversation with {number}" in text(page)
 
@@ -100,7 +100,7 @@ def test_short_number_and_name_have_a_conversation_too(number: str) -> None:
 def test_other_numbers_of_a_row_have_one_as_well() -> None:
     call = keep(Call, "AA-C-1", 0, dest1="+6581231111", dest2=NUMBER, direction="outgoing")
     keep(Sms, "AA-S-1", 0, number="+6581231111")
-    viewer = staff("see_numbers")
+    viewer = staff("view_personal_data")
     assert shown(look(viewer, address_of(call), number="dest1")) == ["AA-S-1"]
     assert f'<a href="{address_of(call)}?number=dest1">+6581231111</a>' in look(viewer, url(call))
 
@@ -128,7 +128,7 @@ def test_number_is_in_no_address_and_masked_for_those_who_may_not_see_it() -> No
     assert ["91231111" in page or "secret words" in page for page in pages] == [False] * 3
     assert f'<a href="{address_of(row)}?number=from_number">+65••••1111</a>' in pages[1]
     assert f'<a href="{address_of(row)}">+65••••1111</a>' in pages[2]
-    addresses = "".join(re.findall(r'href="([^"]*)"', look(staff("see_numbers"), address_of(row))))
+    addresses = "".join(re.findall(r'href="([^"]*)"', look(staff("view_personal_data"), address_of(row))))
     assert "91231111" not in addresses
 
 
@@ -142,12 +142,12 @@ def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> N
 
     assert shown(page) == ["AA-S-1"]
     assert "The rest of the conversation is shown to users with the permission “Can see phone numbers" in text(page)
-    assert "Can see phone numbers" not in text(look(staff("see_numbers"), address_of(row)))
+    assert "Can see phone numbers" not in text(look(staff("view_personal_data"), address_of(row)))
 
 
 def test_models_that_may_not_be_viewed_are_left_out() -> None:
     rows = [keep(model, f"AA-{model.__name__}", at) for at, model in enumerate(MODELS)]
-    viewer = staff("see_numbers", views=("sms", "call"))
+    viewer = staff("view_personal_data", views=("sms", "call"))
     assert [viewer.get(address_of(row)).status_code for row in rows] == [200, 200, 403]
     assert shown(look(viewer, address_of(rows[1]))) == ["AA-Call", "AA-Sms"]
 
@@ -188,7 +188,7 @@ def _fill(count: int) -> list[str]:
 def test_every_row_is_on_exactly_one_page_also_those_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE", 4)
     names = _fill(45)
-    viewer, row = staff("see_numbers"), Sms.objects.all()[0]
+    viewer, row = staff("view_personal_data"), Sms.objects.all()[0]
     backwards = _walk(viewer, address_of(row), "", "prev")
     assert [name for page in reversed(backwards) for name in page] == names
 
@@ -199,7 +199,7 @@ def test_every_row_is_on_exactly_one_page_also_those_of_one_moment(monkeypatch: 
 def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE", 4)
     _fill(8)
-    viewer, path = staff("see_numbers"), address_of(Sms.objects.all()[0])
+    viewer, path = staff("view_personal_data"), address_of(Sms.objects.all()[0])
     newest = look(viewer, path)
     oldest = look(viewer, path + str(turn(newest, "prev")))
     assert (turn(newest, "next"), turn(oldest, "prev"), turn(oldest, "next") is None) == (None, None, False)
@@ -210,7 +210,7 @@ def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("way", ["before", "after"])
 def test_any_place_in_the_address_is_borne(way: str, place: str) -> None:
     row = keep(Sms, "AA-S-1", 0)
-    assert staff("see_numbers").get(address_of(row), {way: place}).status_code == 200
+    assert staff("view_personal_data").get(address_of(row), {way: place}).status_code == 200
 
 
 def test_place_is_read_as_it_is_written() -> None:
@@ -227,8 +227,8 @@ def test_page_costs_the_same_for_one_and_for_many() -> None:
     Sms.objects.bulk_create(
         Sms(
             txn_ref=f"AA-M-{at}",
-            other_number=NUMBER,
-            other_tail=tail_of(NUMBER),
+            remote_number=NUMBER,
+            remote_suffix=suffix_of(NUMBER),
             created_at=MORNING,
             updated_at=MORNING,
         )
@@ -247,7 +247,13 @@ def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transact
     # A fifth of them are with the number.
     numbers = [NUMBER if at % 5 == 0 else f"+658{at:07}" for at in range(5000)]
     model._default_manager.bulk_create(
-        model(txn_ref=f"A{at}", other_number=number, other_tail=tail_of(number), created_at=moment, updated_at=moment)
+        model(
+            txn_ref=f"A{at}",
+            remote_number=number,
+            remote_suffix=suffix_of(number),
+            created_at=moment,
+            updated_at=moment,
+        )
         for at, number in enumerate(numbers)
         for moment in [MORNING + timedelta(minutes=at)]
     )
@@ -264,7 +270,7 @@ def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transact
 
 # What has to stand in the plan: the index, down to the moment.
 PLANS = {
-    "sqlite": [r"USING INDEX hoiio_\w+_other \(other_tail=\? AND other_number=\? AND created_at[<>]\?\)"],
+    "sqlite": [r"USING INDEX hoiio_\w+_other \(remote_suffix=\? AND remote_number=\? AND created_at[<>]\?\)"],
     "postgresql": [r"using hoiio_\w+_other", r"Index Cond: .*created_at"],
     "mysql": [r" range .*hoiio_\w+_other 300 "],
 }

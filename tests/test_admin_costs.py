@@ -19,11 +19,11 @@ from .staff import EVERYTHING, list_of, queries, staff, url
 
 pytestmark = pytest.mark.django_db
 
-ACTIONS = ("run_receivers", "dispatch", "reconcile", "export")
+ACTIONS = ("retry_receivers", "dispatch", "reconcile", "export")
 TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
 MODELS: list[type[Model]] = [*TRANSACTIONS, Notification, ReceiverFailure, DailyTotal]
 # All with one number, and the SMS of one bulk.
-ALIKE: dict[str, Any] = {"other_number": "+6590000001", "other_tail": "90000001"}
+ALIKE: dict[str, Any] = {"remote_number": "+6590000001", "remote_suffix": "90000001"}
 OWN: dict[type[Transaction], dict[str, Any]] = {Call: {"session": "S1"}, Sms: {"bulk_txn_ref": "AA-B-1"}, Fax: {}}
 
 

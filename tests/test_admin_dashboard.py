@@ -25,7 +25,7 @@ from django_hoiio.admin.dashboard import USUALLY_OPEN
 from django_hoiio.admin.notifications import NotificationAdmin
 from django_hoiio.admin.transactions import SmsAdmin
 from django_hoiio.conf import conf
-from django_hoiio.enums import Kind, Origin, Traffic
+from django_hoiio.enums import Kind, Source, Traffic
 from django_hoiio.health import Figure
 from django_hoiio.models import CLAIM, Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
@@ -113,7 +113,7 @@ def test_figures_agree_with_a_count_by_hand_before_and_after_pruning(
     untold, failed, mended = (list(Notification.objects.order_by("pk")[at : at + 40]) for at in (100, 200, 300))
     Notification.objects.filter(pk__in=[each.pk for each in untold]).update(dispatched_at=None, claimed_until=NOW - DAY)
     failures(failed)
-    failures(mended, mended_at=NOW)
+    failures(mended, resolved_at=NOW)
     asked = [(7, ""), (30, ""), (90, ""), (90, "default"), (30, "shop")]
     counted = [tables_by_hand(TODAY, days, account) for days, account in asked]
 
@@ -122,9 +122,9 @@ def test_figures_agree_with_a_count_by_hand_before_and_after_pruning(
     assert before == standing_by_hand(conf.OVERDUE_AFTER)
 
     call_command("hoiio_prune", stdout=StringIO())
-    blanked = Notification.objects.exclude(blanked_at=None).count()
+    blanked = Notification.objects.exclude(redacted_at=None).count()
     assert min(blanked, number - Notification.objects.count()) > number / 60
-    assert Sms.objects.exclude(blanked_at=None).exists()
+    assert Sms.objects.exclude(redacted_at=None).exists()
 
     assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
     after = _standing(root)
@@ -269,7 +269,7 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
         dispatched_at=None, claimed_until=datetime.now(timezone.utc) + CLAIM
     )
     ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.ring", failed_at=NOW)
-    ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.bill", mended_at=NOW)
+    ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.bill", resolved_at=NOW)
 
     shown = figures(root)
 
@@ -318,17 +318,17 @@ def test_counts_end_at_a_thousand(root: Client) -> None:
 )
 def test_last_notification_is_told_with_its_exact_time(root: Client, ago: timedelta, value: str) -> None:
     came("txn_ref=AA-S-1&sms_status=queued", ago=ago)
-    came("txn_ref=AA-S-1&sms_status=queued", ago=ago + DAY, origin=Origin.POLL)
+    came("txn_ref=AA-S-1&sms_status=queued", ago=ago + DAY, source=Source.POLL)
 
     figure = figures(root)["Last notification"]
 
-    moment = Notification.objects.get(origin=Origin.POST).received_at
+    moment = Notification.objects.get(source=Source.WEBHOOK).received_at
     assert (figure.value, figure.note, figure.moment) == (value, "", moment)
     assert f"{moment:%-d %b %Y, %H:%M:%S}</time>" in look(root).content.decode()
 
 
 def test_last_notification_says_where_hoiio_did_not_post_it(root: Client) -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", origin=Origin.POLL)
+    came("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
 
     assert figures(root)["Last notification"].note == "asked of Hoiio's history"
 
@@ -351,7 +351,7 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
 
 def test_files_that_were_set_aside_are_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": tmp_path}
-    spool.set_aside(spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path))
+    spool.quarantine(spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path))
 
     assert figures(root)["Waiting in the spool"] == Figure(
         label="Waiting in the spool", value="0", note="1 set aside", is_alarming=True
@@ -546,9 +546,9 @@ def test_what_waits_is_found_through_indexes() -> None:
 
     asked = {
         "hoiio_sms_final": Sms.objects.overdue(),
-        "hoiio_notification_claimed": Notification.objects.undispatched().unclaimed(NOW),
+        "hoiio_notification_claimed": Notification.objects.pending().unclaimed(NOW),
     }
 
     assert [name for name, rows in asked.items() if name not in rows.order_by()[:1001].explain()] == []
-    newest = Notification.objects.order_by("-received_at").values_list("received_at", "origin")[:1]
+    newest = Notification.objects.order_by("-received_at").values_list("received_at", "source")[:1]
     assert "hoiio_notification_received" in newest.explain()

@@ -39,11 +39,11 @@ from .conftest import arrival
 from .staff import act, list_of, staff
 
 MODELS: list[type[Model]] = [Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal]
-SEES = ("see_numbers", "see_recordings", "see_raw")
+SEES = ("view_personal_data", "view_recordings", "view_raw")
 SGT = timezone(timedelta(hours=8))
 
-COMMON = ["id", "account", "txn_ref", "direction", "other_number", "from", "to", "dest"]
-ENDING = ["is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "blanked_at", "arrival"]
+COMMON = ["id", "account", "txn_ref", "direction", "remote_number", "from", "to", "dest"]
+ENDING = ["is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "redacted_at", "arrival"]
 HEADERS: dict[type[Model], list[str]] = {
     Call: [
         *COMMON,
@@ -54,19 +54,40 @@ HEADERS: dict[type[Model], list[str]] = {
     Sms: [*COMMON, "sms_status", "status", "bulk_txn_ref", "part", "msg", "split_count", *ENDING],
     Fax: [*COMMON, "fax_status", "fax_error_code", "fax_pages", "fax_url", "duration", *ENDING],
     Notification: [
-        *("id", "received_at", "kind", "account", "route", "origin", "proof", "txn_ref", "session", "dispatched_at"),
+        *(
+            "id",
+            "received_at",
+            "kind",
+            "account",
+            "route",
+            "source",
+            "verified_by",
+            "txn_ref",
+            "session",
+            "dispatched_at",
+        ),
         *("problems", "remote_addr", "arrival"),
     ],
     ReceiverFailure: [
-        *("id", "failed_at", "notification_id", "txn_ref", "signal", "receiver", "attempts", "mended_at"),
+        *("id", "failed_at", "notification_id", "txn_ref", "signal", "receiver", "attempts", "resolved_at"),
     ],
     DailyTotal: ["id", "day", "account", "kind", "currency", "count", "succeeded", "debit"],
 }
 # What no export has: what is only for the machine, and what holds numbers, texts and links that cannot be told apart.
 LEFT_OUT: dict[type[Model], set[str]] = {
-    **{key: {"other_tail", "stamps"} for key in (Call, Sms, Fax)},
+    **{key: {"remote_suffix", "stamps"} for key in (Call, Sms, Fax)},
     Notification: {
-        *("params", "pass_on", "query", "body", "headers", "unproved", "claimed_until", "receivers", "blanked_at"),
+        *(
+            "params",
+            "pass_on",
+            "query",
+            "body",
+            "headers",
+            "unverified_params",
+            "claimed_until",
+            "receivers",
+            "redacted_at",
+        ),
     },
     ReceiverFailure: {"traceback"},
     DailyTotal: set(),
@@ -277,7 +298,7 @@ def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
         "account": "default",
         "txn_ref": "AA-SI-1",
         "direction": "incoming",
-        "other_number": "'+6591231111",
+        "remote_number": "'+6591231111",
         "from": "'+6591231111",
         "to": "'+6500000000",
         "dest": "",
@@ -295,7 +316,7 @@ def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
         "tag": "",
         "created_at": row.created_at.astimezone(SGT).isoformat(),
         "updated_at": row.updated_at.astimezone(SGT).isoformat(),
-        "blanked_at": "",
+        "redacted_at": "",
         "arrival": "",
     }
     assert unguarded(exported["msg"]) == row.msg
@@ -344,8 +365,8 @@ def test_daily_totals_are_exported_to_be_added_up() -> None:
     ("sees", "hidden"),
     [
         ((), ["91231111", "81231111", "00000000", "1+1", "café", "fax-1", "customer"]),
-        (("see_numbers",), ["fax-1", "customer"]),
-        (("see_recordings",), ["91231111", "81231111", "00000000", "1+1", "café", "customer"]),
+        (("view_personal_data",), ["fax-1", "customer"]),
+        (("view_recordings",), ["91231111", "81231111", "00000000", "1+1", "café", "customer"]),
         (SEES, ["customer"]),
     ],
 )
@@ -357,17 +378,17 @@ def test_export_hides_what_the_screen_hides(sees: tuple[str, ...], hidden: list[
 
     assert [(cell, each) for cell in cells for each in hidden if each in cell] == []
     (text,) = [row for row in export_all(client, Sms) if row["txn_ref"] == "AA-SI-1"]
-    numbers = ("'+6591231111", "'+6500000000") if "see_numbers" in sees else ("'+65••••1111", "'+65••••0000")
+    numbers = ("'+6591231111", "'+6500000000") if "view_personal_data" in sees else ("'+65••••1111", "'+65••••0000")
     assert (text["from"], text["to"]) == numbers
-    assert (text["msg"] == HIDDEN) == ("see_numbers" not in sees)
+    assert (text["msg"] == HIDDEN) == ("view_personal_data" not in sees)
     (fax,) = export_all(client, Fax)
-    assert (fax["fax_url"] == HIDDEN) == ("see_recordings" not in sees)
+    assert (fax["fax_url"] == HIDDEN) == ("view_recordings" not in sees)
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("model", MODELS)
 def test_button_is_for_those_alone_who_may_export(model: type[Model]) -> None:
-    client = staff("run_receivers", "dispatch", "reconcile", *SEES)
+    client = staff("retry_receivers", "dispatch", "reconcile", *SEES)
 
     assert "hoiio-tool" not in client.get(list_of(model)).content.decode()
     assert "hoiio-tool" in staff("export").get(list_of(model)).content.decode()

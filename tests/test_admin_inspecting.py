@@ -21,7 +21,7 @@ from django.core.management import call_command
 from django_hoiio import inbox
 from django_hoiio.admin import inspector
 from django_hoiio.admin.inspector import LONGEST, Inspected, command_line, inspected
-from django_hoiio.enums import Origin, Proof, Route
+from django_hoiio.enums import Route, Source, VerifiedBy
 from django_hoiio.models import Notification
 from django_hoiio.recording.raw import OF_THE_DOOR
 from django_hoiio.verification import sign
@@ -66,9 +66,12 @@ def test_each_parameter_says_where_it_stood_and_where_it_went() -> None:
 @pytest.mark.django_db
 def test_what_a_signature_does_not_cover_is_not_taken() -> None:
     kept = receive(
-        "sms", "sms_status=failed&x_order=77", "txn_ref=AA-S-1&sms_status=delivered&tag=", proof=Proof.SIGNATURE
+        "sms",
+        "sms_status=failed&x_order=77",
+        "txn_ref=AA-S-1&sms_status=delivered&tag=",
+        verified_by=VerifiedBy.SIGNATURE,
     )
-    untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", proof=Proof.SIGNATURE)
+    untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", verified_by=VerifiedBy.SIGNATURE)
     assert inspected(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
     assert inspected(kept)[3] == line("x_order", "77", None, "77", "the project's own, not covered by the proof")
     assert inspected(untaken)[1] == line("debit", "1", None, None, "not taken: it is not signed")
@@ -76,7 +79,7 @@ def test_what_a_signature_does_not_cover_is_not_taken() -> None:
 
 @pytest.mark.django_db
 def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
-    kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", origin=Origin.POLL)
+    kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
     assert inspected(kept)[2] == line("src", None, "Hoiio", None, "not taken: no notification says it so")
 
 
@@ -98,7 +101,12 @@ def test_page_of_a_notification_shows_all_of_it_to_those_who_may_see_it_alone() 
     assert page.count('href="https://example.com/rec-1.mp3" target="_blank" rel="noreferrer noopener"') >= 2
     assert "Copy as a test" in page
 
-    for permissions in ((), ("see_numbers",), ("see_raw", "see_numbers"), ("see_raw", "see_recordings")):
+    for permissions in (
+        (),
+        ("view_personal_data",),
+        ("view_raw", "view_personal_data"),
+        ("view_raw", "view_recordings"),
+    ):
         page = look(staff(*permissions), url(kept))
         assert ("hoiio_trigger" in page, "x_order" in page, "script&gt;" in page) == (False, False, False)
 
@@ -110,21 +118,21 @@ def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
         "",
         "txn_ref=AA-S-1&sms_status=queued",
         account="shop",
-        proof=Proof.SIGNATURE,
-        origin=Origin.SPOOL,
+        verified_by=VerifiedBy.SIGNATURE,
+        source=Source.SPOOL,
         remote_addr="192.0.2.1",
     )
     shown = text(look(staff(), url(kept))).partition(" How it came ")[2].partition(" Telling the project ")[0]
     told = {
         "Account": "shop",
         "Route": "SMS",
-        "Origin": "posted by Hoiio, kept in the spool while the database was away",
-        "Proof": "signature header",
+        "Source": "posted by Hoiio, kept in the spool while the database was away",
+        "VerifiedBy": "signature header",
         "Remote address": "192.0.2.1",
-        "Arrival": str(kept.arrival),
+        "RawNotification": str(kept.arrival),
     }
     # Where the help stands, Django's versions do not agree.
-    labels = re.split(r"(Account|Route|Origin|Proof|Remote address|Arrival): ", shown)[1:]
+    labels = re.split(r"(Account|Route|Source|VerifiedBy|Remote address|RawNotification): ", shown)[1:]
     fields = dict(zip(labels[::2], labels[1::2], strict=True))
     assert {name: value for name, value in told.items() if value in fields[name]} == told
     assert list(fields) == list(told)
@@ -133,7 +141,7 @@ def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
 @pytest.mark.django_db
 def test_blanked_notification_cannot_be_posted_again() -> None:
     kept = receive("sms", "", "msg=hello")
-    Notification.objects.update(body=b"", params={}, blanked_at=kept.received_at)
+    Notification.objects.update(body=b"", params={}, redacted_at=kept.received_at)
     assert "Copy as a test" not in look(staff(*EVERYTHING), url(kept))
 
 
@@ -257,7 +265,7 @@ def again(live_server: Any, settings: Any, transactional_db: None) -> Any:
 def _told(kept: Notification) -> dict[str, Any]:
     row = kept.transaction
     state = {name: value for name, value in values(row).items() if name != "updated_at"} if row else None
-    names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unproved")
+    names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unverified_params")
     # What is wrong with a proof is another matter: it is proved anew.
     problems = {name: problem for name, problem in kept.problems.items() if name not in OF_THE_DOOR}
     return {**{name: getattr(kept, name) for name in names}, "problems": problems, "state": state}
@@ -277,7 +285,7 @@ def test_line_posts_the_same_again(again: Any, route: str, query: str, body: byt
 )
 def test_line_gives_back_what_the_signed_url_gave_back(post: Post, again: Any, pass_on: dict[str, Any]) -> None:
     kept = post(f"sms/{sign(Route.SMS, 'second', pass_on)}/?x=1", "sms_status=queued&txn_ref=AA-S-1")
-    assert (kept.pass_on, kept.proof) == ({"x": "1", **pass_on}, Proof.URL)
+    assert (kept.pass_on, kept.verified_by) == ({"x": "1", **pass_on}, VerifiedBy.URL)
     before, after = again(kept)
     assert after == before
 
@@ -285,16 +293,21 @@ def test_line_gives_back_what_the_signed_url_gave_back(post: Post, again: Any, p
 def test_line_of_what_a_signature_proved_is_signed_again(again: Any) -> None:
     body = "sms_status=queued&txn_ref=AA-S-1"
     kept = receive(
-        "sms", "x=1&sms_status=failed", body, proof=Proof.SIGNATURE, account="second", headers={"Content-Type": FORM}
+        "sms",
+        "x=1&sms_status=failed",
+        body,
+        verified_by=VerifiedBy.SIGNATURE,
+        account="second",
+        headers={"Content-Type": FORM},
     )
     before, after = again(kept)
     assert after == before
-    assert Notification.objects.get().proof == Proof.SIGNATURE
+    assert Notification.objects.get().verified_by == VerifiedBy.SIGNATURE
 
 
 def test_line_of_a_poll_posts_the_notification_that_would_have_said_it(again: Any) -> None:
     said = "txn_ref=AA-SI-1&sms_status=received&src=%2B6591231111&dest=%2B6533330000&msg=hello"
-    kept = receive("sms", "", said, origin=Origin.POLL, headers={"Content-Type": FORM})
+    kept = receive("sms", "", said, source=Source.POLL, headers={"Content-Type": FORM})
     before, after = again(kept)
     assert after == before
     assert before["params"]["from"] == "+6591231111"

@@ -22,10 +22,10 @@ from django.utils.timezone import now
 
 from django_hoiio.admin import changelist
 from django_hoiio.admin.changelist import KeyedList
-from django_hoiio.admin.filters import Failing, Missed, Open, Overdue, Unmended, Untold
+from django_hoiio.admin.filters import Failing, Missed, Open, Overdue, Pending, Unresolved
 from django_hoiio.keyset import FEW
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
-from django_hoiio.search import one_by_one
+from django_hoiio.search import row_by_row
 
 from .plans import is_answered_by, learn, plan_of
 from .rows import BEGAN, failures, notifications, one_of_each, transactions
@@ -57,7 +57,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of five rows, which look through ten keys, then through forty, and so on."""
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
-    monkeypatch.setattr(changelist, "REACH", 10)
+    monkeypatch.setattr(changelist, "SCAN_LIMIT", 10)
 
 
 def url(model: type[Model], **query: object) -> str:
@@ -123,10 +123,10 @@ def test_first_and_last_page_are_one_step_away(viewer: Client) -> None:
 @pytest.mark.usefixtures("short")
 def test_steps_keep_what_was_asked_for(viewer: Client) -> None:
     notifications(30, kind="sms_received")
-    page = listed(viewer, Notification, kind__exact="sms_received", further=1, day="2026-03-01")
+    page = listed(viewer, Notification, kind__exact="sms_received", scans=1, day="2026-03-01")
     older = str(page.result_list[-1].pk)
-    assert steps(page)["Older"] == {"kind__exact": ["sms_received"], "older_than": [older], "further": ["1"]}
-    assert steps(page)["Newest"] == {"kind__exact": ["sms_received"], "further": ["1"]}
+    assert steps(page)["Older"] == {"kind__exact": ["sms_received"], "older_than": [older], "scans": ["1"]}
+    assert steps(page)["Newest"] == {"kind__exact": ["sms_received"], "scans": ["1"]}
 
 
 NASTY = [
@@ -136,7 +136,7 @@ NASTY = [
 
 
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("name", ["older_than", "newer_than", "further", "day", "p", "o", "all", "e"])
+@pytest.mark.parametrize("name", ["older_than", "newer_than", "scans", "day", "p", "o", "all", "e"])
 def test_place_that_means_nothing_is_the_first_page(viewer: Client, name: str) -> None:
     notifications(12)
     first = [f"AA-S-{number}" for number in (11, 10, 9, 8, 7)]
@@ -211,9 +211,9 @@ def test_what_no_index_answers_is_looked_for_step_by_step(viewer: Client) -> Non
     while True:
         page = listed(viewer, Notification, **address)
         found.append(refs(page))
-        if not page.page.looked_to:
+        if not page.page.scanned_to:
             break
-        address = _flat(parse_qs(page.further[1:]))
+        address = _flat(parse_qs(page.scans[1:]))
     # Ten keys, forty, a hundred and sixty.
     assert found == [[], ["AA-S-70"], ["AA-S-70", "AA-S-5"]]
 
@@ -229,7 +229,7 @@ def test_page_says_how_far_it_has_looked(viewer: Client, settings: Any) -> None:
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=0)).content.decode()
     # From the oldest, whatever its key is.
     assert "Look further ahead" in page
-    page = viewer.get(url(Notification, kind__exact="fax_status", further=1)).content.decode()
+    page = viewer.get(url(Notification, kind__exact="fax_status", scans=1)).content.decode()
     assert "Nothing like it was found." in page
     assert "Look" not in _text(page)
 
@@ -244,8 +244,8 @@ def test_page_looks_ahead_from_a_key(viewer: Client) -> None:
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=made[5].pk))
     text = " ".join(_text(page.content.decode()).split())
     assert "Looked ahead to 1 Mar 2026, 15:00. Nothing is left out up to there. Look further ahead" in text
-    address = _flat(parse_qs(page.context["cl"].further[1:]))  # type: ignore[attr-defined]
-    assert address == {"kind__exact": "fax_status", "newer_than": str(made[5].pk), "further": "1"}
+    address = _flat(parse_qs(page.context["cl"].scans[1:]))  # type: ignore[attr-defined]
+    assert address == {"kind__exact": "fax_status", "newer_than": str(made[5].pk), "scans": "1"}
 
 
 @pytest.mark.usefixtures("short")
@@ -316,12 +316,12 @@ def test_every_choice_of_every_filter_opens(viewer: Client, model: type[Model]) 
         (Sms, {"is_final": False}, {"overdue": "yes"}),
         (Fax, {"is_final": False}, {"open": "yes"}),
         (Fax, {"fax_status": "failed"}, {"fax_status__exact": "failed"}),
-        (ReceiverFailure, {"mended_at": None}, {"unmended": "yes"}),
+        (ReceiverFailure, {"resolved_at": None}, {"unresolved": "yes"}),
     ],
 )
 def test_filter_finds_the_one(viewer: Client, model: Any, change: dict[str, Any], query: dict[str, str]) -> None:
     one_of_each(9)
-    ReceiverFailure.objects.update(mended_at=BEGAN)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
     one = model.objects.order_by("pk")[4]
     model.objects.filter(pk=one.pk).update(**change)
     assert [row.pk for row in listed(viewer, model, **query).result_list] == [one.pk]
@@ -331,7 +331,7 @@ def test_notifications_with_a_failed_receiver_are_found_once(viewer: Client) -> 
     made = notifications(5)
     failures(made[:2])
     failures(made[:1], receiver="shop.tell")
-    failures(made[3:], mended_at=BEGAN)
+    failures(made[3:], resolved_at=BEGAN)
     assert refs(listed(viewer, Notification, failing="yes")) == ["AA-S-1", "AA-S-0"]
 
 
@@ -361,7 +361,7 @@ RARE: list[tuple[Any, str, dict[str, Any]]] = [
     (Notification, "untold", {"claimed_until": BEGAN}),
     (Sms, "open", {"is_final": False}),
     (Sms, "overdue", {"is_final": False}),
-    (ReceiverFailure, "unmended", {"mended_at": None}),
+    (ReceiverFailure, "unresolved", {"resolved_at": None}),
 ]
 
 
@@ -369,11 +369,11 @@ RARE: list[tuple[Any, str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("model", "name", "change"), RARE)
 def test_rare_is_found_however_far_back(viewer: Client, model: Any, name: str, change: dict[str, Any]) -> None:
     one_of_each(60)
-    ReceiverFailure.objects.update(mended_at=BEGAN)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
     oldest = model.objects.order_by("pk")[0]
     model.objects.filter(pk=oldest.pk).update(**change)
     page = listed(viewer, model, **{name: "yes"})
-    assert ([row.pk for row in page.result_list], page.page.looked_to) == ([oldest.pk], None)
+    assert ([row.pk for row in page.result_list], page.page.scanned_to) == ([oldest.pk], None)
 
 
 @pytest.mark.usefixtures("short")
@@ -383,13 +383,13 @@ def test_rare_that_is_not_rare_is_looked_for(
 ) -> None:
     monkeypatch.setattr("django_hoiio.keyset.FEW", 3)
     one_of_each(60)
-    ReceiverFailure.objects.update(mended_at=BEGAN)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
     oldest = list(model.objects.order_by("pk")[:4])
     model.objects.filter(pk__in=[row.pk for row in oldest]).update(**change)
     page = listed(viewer, model, **{name: "yes"})
     assert page.result_list == []
-    assert page.page.looked_to
-    page = listed(viewer, model, **{name: "yes"}, further=2)
+    assert page.page.scanned_to
+    page = listed(viewer, model, **{name: "yes"}, scans=2)
     assert [row.pk for row in page.result_list] == [row.pk for row in oldest[::-1]]
 
 
@@ -400,15 +400,15 @@ def test_failed_receivers_of_many_notifications_are_looked_for(viewer: Client, m
     made = notifications(60)
     failures(made[:2])
     failures(made[:2], receiver="shop.tell")
-    assert listed(viewer, Notification, failing="yes").page.looked_to
-    assert refs(listed(viewer, Notification, failing="yes", further=2)) == ["AA-S-1", "AA-S-0"]
+    assert listed(viewer, Notification, failing="yes").page.scanned_to
+    assert refs(listed(viewer, Notification, failing="yes", scans=2)) == ["AA-S-1", "AA-S-0"]
 
 
 INDEXED: list[tuple[Any, Any, str, str]] = [
-    (Untold, Notification, "hoiio_notification_claimed", "claimed_until>?"),
+    (Pending, Notification, "hoiio_notification_claimed", "claimed_until>?"),
     (Open, Call, "hoiio_call_final", "is_final=?"),
     (Overdue, Sms, "hoiio_sms_final", "is_final=? AND created_at<?"),
-    (Unmended, ReceiverFailure, "hoiio_failure_mended", "mended_at=?"),
+    (Unresolved, ReceiverFailure, "hoiio_failure_mended", "resolved_at=?"),
 ]
 
 
@@ -441,8 +441,8 @@ def test_day_is_found_by_an_index(model: Any, index: str, columns: str) -> None:
 LOOKED_FOR: list[tuple[Any, Q]] = [
     (Call, Missed.condition()),
     (Sms, Open.condition()),
-    (Sms, Q(tag="campaign") | Q(other_tail="90000001", other_number="+6590000001")),
-    (Notification, Untold.condition()),
+    (Sms, Q(tag="campaign") | Q(remote_suffix="90000001", remote_number="+6590000001")),
+    (Notification, Pending.condition()),
     (Notification, Failing.condition()),
 ]
 
@@ -453,7 +453,7 @@ def test_what_many_answer_to_is_looked_for_by_key(model: Any, condition: Q) -> N
     learn(model)
     top = model.objects.order_by("-pk")[0].pk
     within = model.objects.filter(pk__gte=top - 100, pk__lt=top).order_by("-pk")
-    asked = one_by_one(within, condition).values_list("pk", flat=True)[:51]
+    asked = row_by_row(within, condition).values_list("pk", flat=True)[:51]
     key = {"postgresql": f"{model._meta.db_table}_pkey"}.get(connection.vendor, "PRIMARY")
     plan = plan_of(asked)
     assert "(rowid>? AND rowid<?)" in plan if connection.vendor == "sqlite" else key in plan, plan
@@ -464,7 +464,7 @@ def _thousand(model: Any) -> None:
     if model is Notification:
         notifications(1_000)
     elif model is ReceiverFailure:
-        failures(notifications(1_000), mended_at=BEGAN)
+        failures(notifications(1_000), resolved_at=BEGAN)
     else:
         transactions(model, 1_000)
 
@@ -477,7 +477,7 @@ def test_search_finds_few_however_far_back(viewer: Client) -> None:
     rows = transactions(Sms, 60)
     Sms.objects.filter(pk=rows[0].pk).update(tag="campaign")
     page = listed(viewer, Sms, q="campaign")
-    assert (refs(page), page.page.looked_to) == (["AA-T-0"], None)
+    assert (refs(page), page.page.scanned_to) == (["AA-T-0"], None)
 
 
 @pytest.mark.usefixtures("short")
@@ -486,8 +486,8 @@ def test_search_that_finds_many_looks_for_them(viewer: Client, monkeypatch: pyte
     transactions(Sms, 5, tag="campaign")
     transactions(Sms, 40, txn_ref=None)
     page = listed(viewer, Sms, q="campaign")
-    assert (refs(page), bool(page.page.looked_to)) == ([], True)
-    page = listed(viewer, Sms, q="campaign", further=2)
+    assert (refs(page), bool(page.page.scanned_to)) == ([], True)
+    page = listed(viewer, Sms, q="campaign", scans=2)
     assert refs(page) == [f"AA-T-{number}" for number in (4, 3, 2, 1, 0)]
 
 
@@ -509,7 +509,7 @@ def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
     notifications(1, txn_ref="AA-T-1", account="second")
     notifications(1, txn_ref=None)
     client = Client()
-    client.force_login(staff("see_numbers"))
+    client.force_login(staff("view_personal_data"))
     found = listed(client, Notification, q=term).result_list
     assert [row.pk for row in found] == [row.pk for row in about[::-1]]
 
@@ -540,13 +540,13 @@ def test_row_without_a_reference_says_so_where_it_is_opened(viewer: Client) -> N
 
 def test_notification_without_a_reference_is_found_by_its_arrival() -> None:
     client = Client()
-    client.force_login(staff("see_numbers"))
+    client.force_login(staff("view_personal_data"))
     (about, _other) = notifications(2, txn_ref=None)
     transactions(Sms, 1, txn_ref=None, arrival=about.arrival)
     assert [row.pk for row in listed(client, Notification, q="+6590000000").result_list] == [about.pk]
 
 
-@pytest.mark.parametrize(("permissions", "count"), [((), 0), (("see_numbers",), 1)])
+@pytest.mark.parametrize(("permissions", "count"), [((), 0), (("view_personal_data",), 1)])
 def test_last_digits_find_notifications_for_those_alone_who_may_see_numbers(
     permissions: tuple[str, ...], count: int
 ) -> None:
@@ -559,7 +559,9 @@ def test_last_digits_find_notifications_for_those_alone_who_may_see_numbers(
 
 def test_number_finds_no_notification_of_what_the_user_may_not_view() -> None:
     user = User.objects.create_user("clerk", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_notification", "view_call", "see_numbers"]))
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_notification", "view_call", "view_personal_data"])
+    )
     client = Client()
     client.force_login(user)
     transactions(Sms, 3)
@@ -638,7 +640,7 @@ def _is_refused(model: type[Model], user: User, query: dict[str, str]) -> bool:
 @pytest.mark.parametrize("model", MODELS)
 def test_filter_survives_anything(viewer: Client, model: type[Model]) -> None:
     one_of_each(1)
-    names = {*ALLOWED[model], "outcome", "missed", "open", "overdue", "untold", "failing", "unmended"}
+    names = {*ALLOWED[model], "outcome", "missed", "open", "overdue", "untold", "failing", "unresolved"}
     values = ["\0", "'", "x" * 5000, "2012-13-45", "", "1", "True", "None"]
     answers = {viewer.get(url(model, **{name: value})).status_code for name in names for value in values}
     assert answers <= {200, 302, 400}
@@ -664,13 +666,13 @@ def test_list_has_one_order(viewer: Client, model: type[Model]) -> None:
     assert usual == sorted(usual, reverse=True)
     columns = len(admin.site.get_model_admin(model).list_display)
     orders = [f"{sign}{column}" for sign in ("", "-") for column in range(columns + 2)]
-    orders += ["other_number", "-other_number", "0.1.2", "-3.-2", "?", "\0", "other_tail"]
+    orders += ["remote_number", "-remote_number", "0.1.2", "-3.-2", "?", "\0", "remote_suffix"]
     assert {tuple(row.pk for row in listed(viewer, model, o=order).result_list) for order in orders} == {tuple(usual)}
     assert "sortable" not in viewer.get(url(model)).content.decode()
 
 
 PARTS = [
-    *("+659000000", "+65", "+6590000001 OR 1", "%", "_6590000001", "+659000000_", "9000000", "*", "other_number:+65"),
+    *("+659000000", "+65", "+6590000001 OR 1", "%", "_6590000001", "+659000000_", "9000000", "*", "remote_number:+65"),
     *("0001", "90000001", "0090000001", "%2B6590000001", "+6590000001%"),
 ]
 
@@ -686,7 +688,7 @@ def test_no_part_of_a_number_finds_it(viewer: Client, model: type[Transaction]) 
 
 def test_text_and_link_cannot_be_searched() -> None:
     client = Client()
-    client.force_login(staff("see_numbers", "see_recordings", "see_raw"))
+    client.force_login(staff("view_personal_data", "view_recordings", "view_raw"))
     transactions(Sms, 1, msg="secret")
     transactions(Fax, 1, fax_url="https://example.com/secret")
     assert [
@@ -718,7 +720,7 @@ FILTERS: dict[type[Model], list[dict[str, str]]] = {
     Call: [{"direction__exact": "outgoing"}, {"outcome": "busy"}, {"missed": "yes"}, {"open": "yes"}],
     Sms: [{"direction__exact": "outgoing"}, {"sms_status__exact": "failed"}, {"overdue": "yes"}],
     Fax: [{"direction__exact": "outgoing"}, {"fax_status__exact": "failed"}, {"overdue": "yes"}],
-    ReceiverFailure: [{"unmended": "yes"}],
+    ReceiverFailure: [{"unresolved": "yes"}],
 }
 
 

@@ -44,19 +44,19 @@ def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
     """Somebody before tables of so many rows, of which a page shows five and looks through a hundred."""
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
-    monkeypatch.setattr(changelist, "REACH", 100)
+    monkeypatch.setattr(changelist, "SCAN_LIMIT", 100)
     own = {"session": "S-{}".format, "bulk_txn_ref": "AA-B-{}".format}
     for model in TRANSACTIONS:
         transactions(model, ROWS, **{name: said for name, said in own.items() if hasattr(model, name)})
     told = notifications(ROWS, txn_ref="AA-T-{}".format, session="S-{}".format)
-    failures(told, mended_at=BEGAN)
+    failures(told, resolved_at=BEGAN)
     DailyTotal.objects.bulk_create(
         DailyTotal(day=BEGAN, account=f"of {number}", kind=kind, count=1, succeeded=1, debit=1)
         for number in range(ROWS // len(Traffic))
         for kind in Traffic
     )
     learn(*MODELS)
-    return staff("see_numbers")
+    return staff("view_personal_data")
 
 
 def filters(client: Client, model: type[Model]) -> list[str]:

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from django_hoiio import inbox
 from django_hoiio.admin import timeline
-from django_hoiio.enums import Kind, Origin
+from django_hoiio.enums import Kind, Source
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.signals import notification_received, sms_received
@@ -111,7 +111,7 @@ def test_each_notification_says_what_it_changed_and_what_it_was_not_allowed_to()
 
 def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -> None:
     receive("txn_ref=AA-S-1&sms_status=failed", 5)
-    receive("txn_ref=AA-S-1&sms_status=delivered", 1, origin=Origin.SPOOL)
+    receive("txn_ref=AA-S-1&sms_status=delivered", 1, source=Source.SPOOL)
 
     older, newer = events(look(staff(), url(sms())))[-2:]
     assert older == (
@@ -122,7 +122,7 @@ def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -
 
 
 def test_poll_and_late_telling_are_remarked() -> None:
-    polled = receive("txn_ref=AA-S-1&sms_status=queued", origin=Origin.POLL)
+    polled = receive("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
     Notification.objects.filter(pk=polled.pk).update(dispatched_at=MORNING + timedelta(minutes=20))
     assert events(look(staff(), url(sms()))) == [
         "SMS status sms_status queued Asked of Hoiio's history. Its receivers were called 20 minutes after it came."
@@ -133,7 +133,7 @@ def test_poll_and_late_telling_are_remarked() -> None:
 
 def test_what_was_sent_is_the_beginning() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111", "msg": "hello <b>"})
-    page = look(staff("see_numbers"), url(sms()))
+    page = look(staff("view_personal_data"), url(sms()))
     assert events(page) == ["Sent from here direction outgoing dest +6591231111 msg hello <b>"]
     assert "hello &lt;b&gt;" in page
     assert events(look(staff(), url(sms()))) == ["Sent from here direction outgoing dest +65••••1111 msg ••••"]
@@ -149,8 +149,8 @@ def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
 
 def test_blanked_notification_is_shown_as_blanked() -> None:
     kept = receive("txn_ref=AA-S-1&sms_status=queued&digits=12", 0)
-    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, pass_on={}, blanked_at=MORNING)
-    Sms.objects.update(blanked_at=MORNING)
+    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, pass_on={}, redacted_at=MORNING)
+    Sms.objects.update(redacted_at=MORNING)
     page = look(staff(*EVERYTHING), url(sms()))
     assert events(page) == ["SMS status Blanked: what it said was removed."]
     assert "Its numbers and texts were removed on 6 Jun 2012, 03:15." in text(page)
@@ -170,7 +170,7 @@ def test_results_of_blocks_are_events() -> None:
         "IVR: voice recorded Recording Open",
     ]
     assert 'href="https://example.com/rec-113.mp3" target="_blank" rel="noreferrer noopener"' in page
-    veiled = look(staff("see_numbers"), url(call))
+    veiled = look(staff("view_personal_data"), url(call))
     assert [each for each in ("73*519", "rec-113") if each in veiled] == []
     assert "Recording ••••" in events(veiled)[3]
 
@@ -240,13 +240,13 @@ def test_page_tells_of_each_receiver_from_its_failure_until_it_has_succeeded(pos
     sms_received.connect(bill, dispatch_uid="shop.bill")
     sms_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.log")
     notification_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.count")
-    viewer, tellings = staff(*EVERYTHING, "run_receivers"), []
+    viewer, tellings = staff(*EVERYTHING, "retry_receivers"), []
     try:
         kept = post("sms/?x_order=77", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
         for order in ("78", "77", ""):
             tellings.append(_untimed(events(look(viewer, url(sms())))[0].partition("shop.bill")[2]))
             orders.append(order)
-            act(viewer, "run_receivers", [kept])
+            act(viewer, "retry_receivers", [kept])
     finally:
         for signal in (sms_received, notification_received):
             for name in ("shop.bill", "shop.log", "shop.count"):
@@ -273,7 +273,7 @@ def test_traceback_is_seen_by_those_alone_who_see_raw_requests(billed: Sms) -> N
 
 
 def test_mended_receiver_is_said_to_be_mended(billed: Sms) -> None:
-    ReceiverFailure.objects.update(attempts=3, mended_at=MORNING)
+    ReceiverFailure.objects.update(attempts=3, resolved_at=MORNING)
     assert "shop.<b>bill mended on 6 Jun 2012, 03:15, after 3 attempts" in events(look(staff(), url(billed)))[0]
 
 
@@ -297,7 +297,7 @@ def _fill(count: int) -> Sms:
     model = Notification.objects.get()
     fields = {field.name: getattr(model, field.name) for field in Notification._meta.fields if field.name != "id"}
     later = [
-        arrival("any", "", f"txn_ref=AA-S-1&sms_status=queued&tag={at}", origin=Origin.POLL) for at in range(count)
+        arrival("any", "", f"txn_ref=AA-S-1&sms_status=queued&tag={at}", source=Source.POLL) for at in range(count)
     ]
     Notification.objects.bulk_create(
         [

@@ -69,15 +69,15 @@ def test_day_is_found_by_an_index() -> None:
 
 def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
-    monkeypatch.setattr(changelist, "REACH", 10)
+    monkeypatch.setattr(changelist, "SCAN_LIMIT", 10)
     totals(1, kind=Traffic.FAXES_SENT)
     totals(30)
 
     page = staff().get(list_of(DailyTotal), {"kind__exact": "faxes_sent"})
 
     assert "Looked back to 21 Mar 2026, 00:00. Nothing is left out up to there." in text(page.content.decode())
-    further = dict(parse_qsl(page.context["cl"].further[1:]))
-    assert listed(further) == ["2026-03-01"]
+    scans = dict(parse_qsl(page.context["cl"].scans[1:]))
+    assert listed(scans) == ["2026-03-01"]
 
 
 def test_list_has_nothing_to_search_by() -> None:

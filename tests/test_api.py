@@ -185,7 +185,7 @@ def test_sms_in_full(settings: Any) -> None:
         # A word that Hoiio does not document is written as it came.
         "sms_status": "bounced",
         "status": "",
-        "other_number": "+6591231111",
+        "remote_number": "+6591231111",
         "from": "",
         "to": "",
         "dest": "+6591231111",
@@ -197,7 +197,7 @@ def test_sms_in_full(settings: Any) -> None:
         "debit": "0.032000",
         "created_at": "2026-11-25T10:00:00+08:00",
         "updated_at": "2026-11-25T10:00:01.500000+08:00",
-        "blanked_at": None,
+        "redacted_at": None,
         "arrival": None,
     }
 
@@ -228,17 +228,17 @@ def test_notification_in_full() -> None:
         "account": "default",
         "txn_ref": "AA-SI-85",
         "session": None,
-        "proof": "none",
-        "origin": "post",
+        "verified_by": "none",
+        "source": "post",
         "remote_addr": "127.0.0.1",
         "problems": {},
         "receivers": [],
         "dispatched_at": row.dispatched_at.isoformat().replace("+00:00", "Z") if row.dispatched_at else None,
-        "blanked_at": None,
+        "redacted_at": None,
         "raw": {
             "params": row.params,
             "pass_on": {"x_username": "passed-on"},
-            "unproved": [],
+            "unverified_params": [],
             "query": "x_username=passed-on",
             "body": base64.b64encode(POSTED[0][1].encode()).decode(),
             "headers": {"Content-Type": "application/x-www-form-urlencoded"},
@@ -268,7 +268,7 @@ def test_list_writes_rows_as_their_pages_do_but_for_what_came() -> None:
 @pytest.mark.usefixtures("filled")
 def test_every_field_of_a_model_is_written_but_those_that_serve_the_app_alone() -> None:
     # The tail is a part of the number, the claim and the stamps are the bookkeeping of the app.
-    kept_back = {"stamps", "other_tail", "claimed_until"}
+    kept_back = {"stamps", "remote_suffix", "claimed_until"}
     wire = {"from_number": "from", "to_number": "to"}
     client = staff(*EVERYTHING)
 
@@ -296,7 +296,7 @@ def test_viewer_gets_no_number_text_link_or_raw_request() -> None:
     seen = everything(staff())
 
     assert [each for each in NUMBERS + LINKS + HIDDEN_RAW if each in seen] == []
-    assert '"other_number": "+65••••1111", "from": "+65••••1111", "to": "+65••••0000"' in seen
+    assert '"remote_number": "+65••••1111", "from": "+65••••1111", "to": "+65••••0000"' in seen
     assert '"msg": "••••"' in seen
     assert '"raw": null' in seen
 
@@ -316,17 +316,17 @@ def test_no_other_way_of_asking_shows_a_viewer_more() -> None:
     assert [each for each in secrets if any(each in text for text in texts)] == []
     # They are the pages that show it to others.
     (sms,) = Sms.objects.filter(txn_ref="AA-SI-85")
-    assert "whisper" in staff("see_numbers").get(f"{API}sms/{sms.pk}.api").content.decode()
+    assert "whisper" in staff("view_personal_data").get(f"{API}sms/{sms.pk}.api").content.decode()
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
     ("permission", "shown", "hidden"),
     [
-        ("see_numbers", NUMBERS, LINKS + HIDDEN_RAW),
-        ("see_recordings", ["fax-1.pdf"], NUMBERS + HIDDEN_RAW),
+        ("view_personal_data", NUMBERS, LINKS + HIDDEN_RAW),
+        ("view_recordings", ["fax-1.pdf"], NUMBERS + HIDDEN_RAW),
         # A raw request holds numbers and links that cannot be told apart in it.
-        ("see_raw", [], NUMBERS + LINKS + HIDDEN_RAW),
+        ("view_raw", [], NUMBERS + LINKS + HIDDEN_RAW),
     ],
 )
 def test_each_permission_shows_its_own(permission: str, shown: list[str], hidden: list[str]) -> None:

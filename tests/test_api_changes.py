@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import inbox
 from django_hoiio.api import change_feed, pagination
-from django_hoiio.enums import Kind, Origin
+from django_hoiio.enums import Kind, Source
 from django_hoiio.models import Notification
 from django_hoiio.recording import sending
 
@@ -54,10 +54,10 @@ def changed(client: Client, path: str, since: datetime, **query: object) -> list
     return sorted({row["txn_ref"] or "none" for row in rows_since(client, path, since, **query)})
 
 
-def report(txn_ref: str, word: str, at: datetime, origin: Origin = Origin.POST) -> None:
+def report(txn_ref: str, word: str, at: datetime, source: Source = Source.WEBHOOK) -> None:
     """Have Hoiio tell of an SMS, as it came to the door at that moment."""
     body = f"txn_ref={txn_ref}&sms_status={word}&dest=%2B6591231111&tag={txn_ref.lower()}"
-    inbox.receive(arrival(route="sms", body=body, received_at=at, origin=origin))
+    inbox.receive(arrival(route="sms", body=body, received_at=at, source=source))
 
 
 def send(txn_ref: str) -> None:
@@ -100,13 +100,13 @@ def _deed(rng: random.Random, references: list[str]) -> None:
     late = timedelta(seconds=rng.uniform(0, 10**6))
     deeds = [
         lambda: report(txn_ref, word, now()),
-        lambda: report(txn_ref, word, now() - late, Origin.SPOOL),
-        lambda: report(txn_ref, word, now(), Origin.POLL),
+        lambda: report(txn_ref, word, now() - late, Source.SPOOL),
+        lambda: report(txn_ref, word, now(), Source.POLL),
         lambda: send(f"AA-S-{rng.getrandbits(40)}"),
         lambda: _overtaken(f"AA-S-{rng.getrandbits(40)}", word),
         lambda: inbox.receive(
             arrival(
-                body=f"msg={rng.random()}&from=ALERT&txn_ref={txn_ref}", received_at=now() - late, origin=Origin.SPOOL
+                body=f"msg={rng.random()}&from=ALERT&txn_ref={txn_ref}", received_at=now() - late, source=Source.SPOOL
             )
         ),
         lambda: inbox.receive(arrival(body=f"msg={rng.random()}&from=ALERT", received_at=now())),
@@ -125,7 +125,7 @@ def _overtaken(txn_ref: str, word: str) -> None:
 def test_program_that_asks_for_changes_has_all_rows_as_they_are(
     client: Client, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pagination, "REACH", 5)
+    monkeypatch.setattr(pagination, "SCAN_LIMIT", 5)
     rng = random.Random(seed)
     references = [f"AA-S-{number}" for number in range(15)]
     mirror = Mirror(client, page_size=rng.choice((1, 3, 100)))
@@ -162,7 +162,7 @@ def test_row_that_changed_is_given_and_no_other(client: Client) -> None:
 def test_what_waited_in_the_spool_is_given_after_it_was_kept(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     moment = now()
-    report("AA-S-1", "delivered", ago(days=1), Origin.SPOOL)
+    report("AA-S-1", "delivered", ago(days=1), Source.SPOOL)
 
     (row,) = rows_since(client, "sms/", moment)
     assert (row["sms_status"], row["updated_at"] < moment.isoformat()) == ("delivered", True)
@@ -170,7 +170,7 @@ def test_what_waited_in_the_spool_is_given_after_it_was_kept(client: Client) -> 
 
 @pytest.mark.usefixtures("at_once")
 def test_what_was_drained_before_is_not_given_for_ever(client: Client) -> None:
-    report("AA-S-1", "delivered", ago(days=1), Origin.SPOOL)
+    report("AA-S-1", "delivered", ago(days=1), Source.SPOOL)
 
     assert changed(client, "sms/", now()) == []
 
@@ -203,7 +203,7 @@ def test_what_is_entered_late_is_given_to_who_asks_for_as_much_earlier(client: C
 
 def test_what_the_receivers_were_told_late_of_does_not_stand_in_the_way(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
-    report("AA-S-2", "queued", ago(days=1), Origin.SPOOL)
+    report("AA-S-2", "queued", ago(days=1), Source.SPOOL)
     # Nobody has taken it up for a day.
     Notification.objects.filter(txn_ref="AA-S-2").update(dispatched_at=None, claimed_until=ago(days=1))
 
@@ -275,7 +275,7 @@ def test_changes_may_be_asked_for_with_any_filter(client: Client) -> None:
 def test_notifications_that_were_kept_since(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     moment = now()
-    report("AA-S-2", "queued", ago(days=1), Origin.SPOOL)
+    report("AA-S-2", "queued", ago(days=1), Source.SPOOL)
     report("AA-S-3", "queued", now())
 
     assert changed(client, "notifications/", moment, page_size=1) == ["AA-S-2", "AA-S-3"]
@@ -312,7 +312,7 @@ def test_changes_take_as_many_queries_of_many_rows_as_of_few(client: Client) -> 
 
 
 def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pagination, "REACH", 10)
+    monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     report("AA-S-0", "queued", ago(days=2))
     for number in range(25):
         inbox.receive(arrival(body=f"fax_status=ongoing&txn_ref=AA-F-{number}&dest=%2B651", received_at=now()))
@@ -324,7 +324,7 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
 
 
 def test_pass_ends_with_what_was_kept_since(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pagination, "REACH", 10)
+    monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     for number in range(40):
         report(f"AA-S-{number}", "queued", ago(days=2))
     report("AA-S-40", "queued", now())

@@ -13,8 +13,8 @@ import pytest
 from django.test import Client
 
 from django_hoiio.api import pagination
-from django_hoiio.enums import Kind, Origin
-from django_hoiio.models import Call, Fax, Notification, Sms, tail_of
+from django_hoiio.enums import Kind, Source
+from django_hoiio.models import Call, Fax, Notification, Sms, suffix_of
 
 from .staff import EVERYTHING, staff
 
@@ -25,18 +25,20 @@ BEGAN = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def reach(monkeypatch: pytest.MonkeyPatch) -> int:
+def scan_limit(monkeypatch: pytest.MonkeyPatch) -> int:
     """A page looks through ten rows where no index helps."""
-    monkeypatch.setattr(pagination, "REACH", 10)
+    monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     return 10
 
 
 def sms(number: int, **fields: Any) -> Sms:
     """One that was sent in the hour of its number."""
-    other = fields.get("other_number", f"+65{90000000 + number}")
+    other = fields.get("remote_number", f"+65{90000000 + number}")
     moment = BEGAN + timedelta(hours=number)
     fields = {"txn_ref": f"AA-S-{number}", "direction": "outgoing", "created_at": moment, **fields}
-    return Sms(**{"updated_at": moment, "other_number": other, "other_tail": tail_of(other), "dest": other, **fields})
+    return Sms(
+        **{"updated_at": moment, "remote_number": other, "remote_suffix": suffix_of(other), "dest": other, **fields}
+    )
 
 
 def make(count: int, **fields: Any) -> None:
@@ -257,27 +259,27 @@ def test_filter_of_sms(query: dict[str, str], numbers: list[int]) -> None:
     Sms.objects.bulk_create(
         [
             sms(0),
-            sms(1, other_number="+6591231111", sms_status="delivered", is_final=True),
+            sms(1, remote_number="+6591231111", sms_status="delivered", is_final=True),
             sms(2, bulk_txn_ref="AA-B-1", status="success_ok", sms_status="delivered", is_final=True),
             sms(3, account="second"),
             sms(4, tag="order 77", sms_status="bounced"),
-            sms(5, other_number="+6591231111", sms_status="queued"),
-            sms(6, other_number="ALERT", direction="incoming"),
+            sms(5, remote_number="+6591231111", sms_status="queued"),
+            sms(6, remote_number="ALERT", direction="incoming"),
         ]
     )
 
-    assert found(staff("see_numbers"), "sms/", **query) == [f"AA-S-{number}" for number in numbers]
+    assert found(staff("view_personal_data"), "sms/", **query) == [f"AA-S-{number}" for number in numbers]
 
 
 @pytest.mark.parametrize("number", ["91231111", "9123 1111", "591231111", "+6591231111"])
 def test_number_finds_it_for_those_alone_who_may_see_it(number: str) -> None:
-    Sms.objects.bulk_create([sms(1, other_number="+6591231111"), sms(2)])
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111"), sms(2)])
 
-    assert found(staff("see_numbers"), "sms/", number=number) == ["AA-S-1"]
+    assert found(staff("view_personal_data"), "sms/", number=number) == ["AA-S-1"]
     refused = staff().get(f"{API}sms/", {"number": number})
     assert (refused.status_code, refused.json()) == (
         403,
-        {"detail": "To find a number takes the permission django_hoiio.see_numbers."},
+        {"detail": "To find a number takes the permission django_hoiio.view_personal_data."},
     )
 
 
@@ -314,7 +316,7 @@ def test_filter_of_faxes() -> None:
 def notification(number: int, **fields: Any) -> Notification:
     moment = BEGAN + timedelta(hours=number)
     made = {"kind": Kind.SMS_STATUS, "route": "sms", "txn_ref": f"AA-S-{number}", "received_at": moment}
-    return Notification(**{"arrival": uuid4(), "origin": Origin.POST, "dispatched_at": moment, **made, **fields})
+    return Notification(**{"arrival": uuid4(), "source": Source.WEBHOOK, "dispatched_at": moment, **made, **fields})
 
 
 @pytest.mark.parametrize(
@@ -409,12 +411,12 @@ def test_moment_beyond_all_time_is_taken(parameter: str, moment: str) -> None:
 
 GUESSES = [
     "ordering", "search", "order_by", "o", "from", "to", "from_number", "from_number__startswith", "dest",
-    "other_number", "other_number__startswith", "other_tail", "msg", "msg__contains", "part", "fax_url", "fields",
+    "remote_number", "other_number__startswith", "remote_suffix", "msg", "msg__contains", "part", "fax_url", "fields",
     "body", "query", "params", "params__from", "headers", "pass_on", "stamps", "tag__startswith", "txn_ref__lt", "id__lt",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("permissions", [(), ("see_numbers",), EVERYTHING])
+@pytest.mark.parametrize("permissions", [(), ("view_personal_data",), EVERYTHING])
 @pytest.mark.parametrize("path", ["notifications/", "calls/", "sms/", "faxes/", "totals/"])
 def test_nothing_is_ordered_searched_or_looked_up_beside_the_filters(path: str, permissions: tuple[str, ...]) -> None:
     client = staff(*permissions)
@@ -423,7 +425,7 @@ def test_nothing_is_ordered_searched_or_looked_up_beside_the_filters(path: str, 
 
 
 def test_guess_of_a_number_is_answered_as_a_number_that_there_is_not() -> None:
-    Sms.objects.bulk_create([sms(1, other_number="+6591231111")])
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
     client = staff()
     (nothing,) = {client.get(f"{API}sms/", {"number": "+6500000000"}).content}
     parts = [
@@ -444,7 +446,7 @@ def test_guess_of_a_number_is_answered_as_a_number_that_there_is_not() -> None:
 
 
 def test_single_row_takes_no_filter() -> None:
-    Sms.objects.bulk_create([sms(1, other_number="+6591231111")])
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
     row, client = Sms.objects.get(), staff()
 
     answers = [client.get(f"{API}sms/{row.pk}/", {"msg__contains": text, "sms_status": text}) for text in "abc"]
@@ -456,7 +458,7 @@ def test_single_row_takes_no_filter() -> None:
 # A bounded reach.
 
 
-def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(reach: int) -> None:
+def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(scan_limit: int) -> None:
     Sms.objects.bulk_create(
         [sms(number, sms_status="failed" if number in (2, 24) else "queued") for number in range(25)]
     )
@@ -464,7 +466,7 @@ def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(re
     assert list(pages(staff(), "sms/", sms_status="failed")) == [["AA-S-24"], [], ["AA-S-2"]]
 
 
-def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(reach: int) -> None:
+def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(scan_limit: int) -> None:
     Sms.objects.bulk_create(
         [
             sms(number, is_final=number % 2 == 0, sms_status="failed" if number in (2, 37) else "queued")
@@ -481,7 +483,7 @@ def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(reach: int) -> 
     assert list(pages(client, last["previous"], link="previous")) == [["AA-S-2"], ["AA-S-37"], []]
 
 
-def test_tag_that_is_found_too_often_is_looked_for_by_key(reach: int) -> None:
+def test_tag_that_is_found_too_often_is_looked_for_by_key(scan_limit: int) -> None:
     make(25, tag="campaign")
     Sms.objects.bulk_create([sms(number) for number in range(25, 50)])
 
@@ -489,7 +491,7 @@ def test_tag_that_is_found_too_often_is_looked_for_by_key(reach: int) -> None:
     assert found(staff(), "sms/", tag="campaign") == [f"AA-S-{number}" for number in range(24, -1, -1)]
 
 
-def test_of_two_terms_the_one_that_finds_less_leads(reach: int) -> None:
+def test_of_two_terms_the_one_that_finds_less_leads(scan_limit: int) -> None:
     make(25, tag="campaign")
 
-    assert list(pages(staff("see_numbers"), "sms/", tag="campaign", number="90000007")) == [["AA-S-7"]]
+    assert list(pages(staff("view_personal_data"), "sms/", tag="campaign", number="90000007")) == [["AA-S-7"]]

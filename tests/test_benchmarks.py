@@ -164,10 +164,10 @@ with made():
     print(json.dumps({
         "counts": [model.objects.count() for model in (Notification, Sms, PlainNotification, PlainSms)],
         "arrivals": Notification.objects.values("arrival").distinct().count(),
-        "numbers": Sms.objects.values("other_number").distinct().count(),
+        "numbers": Sms.objects.values("remote_number").distinct().count(),
         "moments": [(max(read) - min(read)).days > 300, last.received_at == max(read)],
         "named": [last.txn_ref, last.params["txn_ref"], sms.tag, sms.sms_status],
-        "same": [last.params["dest"] == sms.dest == sms.other_number, sms.dest[-8:] == sms.other_tail],
+        "same": [last.params["dest"] == sms.dest == sms.remote_number, sms.dest[-8:] == sms.remote_suffix],
         "body": f"dest=%2B{sms.dest[1:]}&tag=order-50&sms_status=delivered" in bytes(last.body).decode(),
     }))
 """
@@ -214,9 +214,9 @@ with made():
         "missed": calls.missed().exists(),
         "faxes": Fax.objects.filter(fax_status="failed").exists(),
         "untold": Notification.objects.filter(claimed_until__isnull=False, dispatched_at=None).count(),
-        "failures": [ReceiverFailure.objects.count(), ReceiverFailure.objects.unmended().count()],
+        "failures": [ReceiverFailure.objects.count(), ReceiverFailure.objects.unresolved().count()],
         "session": call.notifications.filter(session=call.session).count() == call.notifications.count() > 1,
-        "numbers": calls.values("other_number").distinct().count() == calls.count(),
+        "numbers": calls.values("remote_number").distinct().count() == calls.count(),
         "spread": (max(moments) - min(moments)).days,
         "order": sorted(came) == came,
     }))

@@ -40,10 +40,10 @@ def test_good_settings_pass(settings: Any) -> None:
             "x": {},
         },
         "PUBLIC_URL": "https://my.example.com",
-        "URL_KEYS": ["new", "old"],
-        "REQUIRE_PROOF": True,
+        "SIGNING_KEYS": ["new", "old"],
+        "REQUIRE_VERIFICATION": True,
         "DISPATCH": "task",
-        "MAX_ATTEMPTS": 7,
+        "RECEIVER_MAX_ATTEMPTS": 7,
         "TASK_TIMEOUT": 0.5,
         "SPOOL_DIR": Path("/var/spool/hoiio"),
         "RETENTION_DAYS": {
@@ -54,7 +54,7 @@ def test_good_settings_pass(settings: Any) -> None:
         },
         "API_URL": "http://127.0.0.1:8000/sandbox/open/",
         "OVERDUE_AFTER": timedelta(hours=6),
-        "CALLS_PER_MINUTE": 1,
+        "RECONCILE_REQUESTS_PER_MINUTE": 1,
     }
     assert set(full) == set(KEYS)
     for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):
@@ -64,15 +64,15 @@ def test_good_settings_pass(settings: Any) -> None:
 def test_settings_may_be_missing(settings: Any) -> None:
     del settings.HOIIO
 
-    assert (checks.check_settings(None), conf.REQUIRE_PROOF, conf.PUBLIC_URL) == ([], True, None)
+    assert (checks.check_settings(None), conf.REQUIRE_VERIFICATION, conf.PUBLIC_URL) == ([], True, None)
 
 
 def test_settings_are_read_when_used(settings: Any) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": False, "PUBLIC_URL": "https://a.example.com"}
-    assert (conf.REQUIRE_PROOF, conf.PUBLIC_URL) == (False, "https://a.example.com")
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "PUBLIC_URL": "https://a.example.com"}
+    assert (conf.REQUIRE_VERIFICATION, conf.PUBLIC_URL) == (False, "https://a.example.com")
 
     settings.HOIIO = {}
-    assert (conf.REQUIRE_PROOF, conf.PUBLIC_URL) == (True, None)
+    assert (conf.REQUIRE_VERIFICATION, conf.PUBLIC_URL) == (True, None)
 
 
 def test_settings_that_are_no_dict_are_an_error(settings: Any) -> None:
@@ -94,11 +94,11 @@ def test_unknown_key_is_an_error_that_guesses_what_was_meant(settings: Any) -> N
 
 
 def test_wrong_type_is_an_error(settings: Any) -> None:
-    assert errors(settings, {"REQUIRE_PROOF": "no", "PUBLIC_URL": 7}) == [
+    assert errors(settings, {"REQUIRE_VERIFICATION": "no", "PUBLIC_URL": 7}) == [
         (
             "django_hoiio.E003",
-            "HOIIO['REQUIRE_PROOF'] is of type str; it needs bool.",
-            "Write 'REQUIRE_PROOF': True.",
+            "HOIIO['REQUIRE_VERIFICATION'] is of type str; it needs bool.",
+            "Write 'REQUIRE_VERIFICATION': True.",
         ),
         (
             "django_hoiio.E003",
@@ -139,10 +139,10 @@ def test_public_url_needs_a_scheme_and_a_host(settings: Any, url: str, cure: str
             "Write 'OVERDUE_AFTER': datetime.timedelta(seconds=3600).",
         ),
         (
-            "CALLS_PER_MINUTE",
+            "RECONCILE_REQUESTS_PER_MINUTE",
             0,
-            "HOIIO['CALLS_PER_MINUTE'] is 0; it is 1 at least.",
-            "Write 'CALLS_PER_MINUTE': 60.",
+            "HOIIO['RECONCILE_REQUESTS_PER_MINUTE'] is 0; it is 1 at least.",
+            "Write 'RECONCILE_REQUESTS_PER_MINUTE': 60.",
         ),
     ],
 )
@@ -181,18 +181,18 @@ def test_blank_secret_is_an_error_that_does_not_show_it(settings: Any, blank: ob
         error("HOIIO['ACCOUNTS']['default']['ACCESS_TOKEN']")
     ]
     if isinstance(blank, list):
-        assert errors(settings, {"URL_KEYS": blank}) == [error("HOIIO['URL_KEYS']")]
+        assert errors(settings, {"SIGNING_KEYS": blank}) == [error("HOIIO['SIGNING_KEYS']")]
     if isinstance(blank, str):
         assert errors(settings, {"ACCOUNTS": {"b": {"APP_ID": blank}}}) == [error("HOIIO['ACCOUNTS']['b']['APP_ID']")]
 
 
 @pytest.mark.parametrize("keys", [["new", None], ("new", 7)])
 def test_key_that_is_no_text_is_an_error_that_does_not_show_it(settings: Any, keys: object) -> None:
-    assert errors(settings, {"URL_KEYS": keys}) == [
+    assert errors(settings, {"SIGNING_KEYS": keys}) == [
         (
             "django_hoiio.E003",
-            "HOIIO['URL_KEYS'] holds something that is no text.",
-            "Write 'URL_KEYS': ['…'], with texts alone.",
+            "HOIIO['SIGNING_KEYS'] holds something that is no text.",
+            "Write 'SIGNING_KEYS': ['…'], with texts alone.",
         )
     ]
 
@@ -233,7 +233,7 @@ def test_time_out_of_the_hand_over_that_makes_no_sense_is_an_error(settings: Any
     ]
 
 
-@pytest.mark.parametrize("key", ["TASK_TIMEOUT", "MAX_ATTEMPTS", "CALLS_PER_MINUTE"])
+@pytest.mark.parametrize("key", ["TASK_TIMEOUT", "RECEIVER_MAX_ATTEMPTS", "RECONCILE_REQUESTS_PER_MINUTE"])
 def test_true_is_not_taken_for_a_number(settings: Any, key: str) -> None:
     (found,) = errors(settings, {key: True})
 
@@ -273,7 +273,7 @@ def test_dates_need_time_zones(settings: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.deployment.W001])])
 def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": required, "SPOOL_DIR": "/tmp"}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": required, "SPOOL_DIR": "/tmp"}
 
     assert checks.check_deployment(None) == warnings
     assert checks.deployment.W001 not in django_checks.run_checks()

@@ -22,12 +22,12 @@ from django_hoiio import exceptions
 from django_hoiio.client import HoiioClient, endpoints, responses
 from django_hoiio.client.account import configure
 from django_hoiio.client.endpoints import Endpoint
-from django_hoiio.client.resource import Group
+from django_hoiio.client.resource import Resource
 from django_hoiio.client.responses import Answer
-from django_hoiio.enums import Proof, Route
-from django_hoiio.exceptions import BadParameter, HoiioFault
+from django_hoiio.enums import Route, VerifiedBy
+from django_hoiio.exceptions import InvalidParameter, ServerError
 from django_hoiio.models import Sms
-from django_hoiio.verification import Verdict, verify
+from django_hoiio.verification import VerificationResult, verify
 
 from .hoiio import Hoiio
 from .test_docs import ROOT, code_of
@@ -267,7 +267,7 @@ def notify_urls(request: Any) -> dict[str, str]:
     return {name: text for name, text in request.params.items() if name.endswith("notify_url")}
 
 
-def proved(url: str) -> tuple[str, Verdict]:
+def proved(url: str) -> tuple[str, VerificationResult]:
     """The route of a notify URL, and what it proves."""
     route, token = url.removeprefix("https://my.example.com/hoiio/").strip("/").split("/")
     return route, verify(Route(route), token, b"", None)
@@ -297,7 +297,7 @@ def test_every_call_is_tried_here_and_every_path_is_asked(hoiio_client: HoiioCli
     methods = {
         f"{group}.{method}"
         for group, held in vars(hoiio_client).items()
-        if isinstance(held, Group)
+        if isinstance(held, Resource)
         for method, _ in inspect.getmembers(held, inspect.ismethod)
         if not method.startswith("_")
     }
@@ -317,7 +317,7 @@ def test_every_argument_is_tried_here_and_keyword_only(hoiio_client: HoiioClient
 
 
 def test_only_status_and_history_queries_may_be_repeated() -> None:
-    assert {path for path, each in ENDPOINTS.items() if each.is_query} == {
+    assert {path for path, each in ENDPOINTS.items() if each.is_read_only} == {
         f"{group}/{query}" for group in ("voice", "sms", "fax") for query in ("query_status", "get_history")
     }
 
@@ -336,7 +336,9 @@ def test_notify_url_is_signed_by_itself_and_passes_on(hoiio: Hoiio, hoiio_client
     for url in urls.values():
         route, verdict = proved(url)
         assert route == ENDPOINTS[path].route
-        assert verdict == Verdict(proof=Proof.URL, account="default", pass_on={"username": "bob", "order": 17})
+        assert verdict == VerificationResult(
+            verified_by=VerifiedBy.URL, account="default", pass_on={"username": "bob", "order": 17}
+        )
 
 
 def fresh(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -460,7 +462,7 @@ def test_error_page_shows_stars_for_what_a_call_was_given(
 ) -> None:
     hoiio.says({"status": "error_malformed_params"})
 
-    with pytest.raises(BadParameter) as raised:
+    with pytest.raises(InvalidParameter) as raised:
         ask(hoiio_client, name, **{**arguments, **fresh(arguments)})
 
     assert shown(raised.value, raised.tb) == {STARS}
@@ -488,7 +490,7 @@ def test_error_page_shows_neither_number_nor_text_nor_url_of_a_refusal(hoiio: Ho
     dest, msg, passed = f"+65{uuid4().int % 10**8:08}", uuid4().hex, uuid4().hex
     hoiio.says({"status": "error_dest_invalid", "dest": dest})
 
-    with pytest.raises(BadParameter) as raised:
+    with pytest.raises(InvalidParameter) as raised:
         hoiio_client.sms.send(dest=dest, msg=msg, pass_on={"order": passed})
 
     page = reporter(raised.value, raised.tb).get_traceback_html()
@@ -501,7 +503,7 @@ def test_error_page_does_not_show_the_urls_that_a_number_was_to_get(hoiio: Hoiio
     number, url = responses.Number(status="", number=f"+65{uuid4().int % 10**8:08}"), f"https://{uuid4().hex}.example"
     hoiio.says({"status": "error_number_invalid"})
 
-    with pytest.raises(BadParameter) as raised:
+    with pytest.raises(InvalidParameter) as raised:
         configure(hoiio_client.number, number, {"forward_to": url})
 
     page = reporter(raised.value, raised.tb).get_traceback_html()
@@ -621,5 +623,5 @@ def test_examples_of_the_page_work(hoiio: Hoiio, hoiio_client: HoiioClient) -> N
         hoiio.says({"status": word})
         assert here["try_to_send"](hoiio_client, DEST, "m") is None
     hoiio.says({"status": "error_internal_server_error"})
-    with pytest.raises(HoiioFault):
+    with pytest.raises(ServerError):
         here["try_to_send"](hoiio_client, DEST, "m")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from django_hoiio.client import HoiioClient, responses
-from django_hoiio.client.responses import Answer
+from django_hoiio.client.responses import HoiioResponse
 
 from .hoiio import Hoiio
 from .test_client import CALLS, DEST, DEST1, DEST2, DONE, ask, fresh
@@ -23,9 +23,9 @@ def test_conference_is_read_as_both_manuals_have_it(hoiio: Hoiio, hoiio_client: 
         {**DONE, "txn_refs": ["AA-C-1", "AA-C-2"], "room": "R123"},
         {**DONE, "txn_refs": "AA-C-1, AA-C-2,", "room": "R123"},
     )
-    read = [hoiio_client.conference.call(dest=[DEST1, DEST2]), hoiio_client.voice.conference(dest=[DEST1, DEST2])]
+    decode = [hoiio_client.conference.call(dest=[DEST1, DEST2]), hoiio_client.voice.conference(dest=[DEST1, DEST2])]
 
-    assert read == [responses.Conference(status="success_ok", txn_refs=("AA-C-1", "AA-C-2"), room="R123")] * 2
+    assert decode == [responses.ConferenceResponse(status="success_ok", txn_refs=("AA-C-1", "AA-C-2"), room="R123")] * 2
 
 
 @pytest.mark.parametrize("key", ["bulk_txn_ref", "txn_ref"])
@@ -60,7 +60,7 @@ def test_numbers_are_read_under_both_names(hoiio: Hoiio, hoiio_client: HoiioClie
         country="SG",
         capabilities=("VOICE", "SMS"),
     )
-    assert hoiio_client.number.get_active() == responses.Numbers(
+    assert hoiio_client.number.get_active() == responses.NumbersResponse(
         status="success_ok", entries_count=1, entries=(number,)
     )
 
@@ -69,7 +69,7 @@ def test_user_is_read_with_caller_ids_as_a_list_or_as_text(hoiio: Hoiio, hoiio_c
     said = {**DONE, "uid": "AA-1234", "name": "Bob", "prefix": 65, "user_status": "trial"}
     hoiio.says({**said, "caller_ids": [DEST, "p"]}, {**said, "caller_ids": f"{DEST},p"})
 
-    expected = responses.User(
+    expected = responses.UserResponse(
         status="success_ok", uid="AA-1234", name="Bob", prefix="65", user_status="trial", caller_ids=(DEST, "p")
     )
     assert [hoiio_client.user.get_info(), hoiio_client.user.get_info()] == [expected, expected]
@@ -82,11 +82,11 @@ def test_numbers_of_json_are_read_like_text_and_money_is_never_a_float(hoiio: Ho
 
     history = hoiio_client.voice.get_history()
 
-    assert history == responses.CallHistory(
+    assert history == responses.CallHistoryResponse(
         status="success_ok",
         total_entries_count=250,
         entries_count=1,
-        entries=(responses.CallReport(rate=Decimal("0.00001"), duration=7),),
+        entries=(responses.CallStatusResponse(rate=Decimal("0.00001"), duration=7),),
     )
 
 
@@ -106,23 +106,23 @@ def test_what_cannot_be_read_is_left_out_and_stays_in_what_was_said(hoiio: Hoiio
 
     report = hoiio_client.sms.query_status(txn_ref="AA-S-1")
 
-    assert report == responses.SmsReport(
+    assert report == responses.SmsStatusResponse(
         status="success_ok",
         txn_ref="AA-S-1",
         sms_status="teleported",
         dest="+545454",
         msg="a\N{REPLACEMENT CHARACTER}b",
     )
-    assert report.said == said
+    assert report.raw == said
     assert "novelty" not in repr(report)
 
 
 PAYLOADS = [json.loads(line) for line in (Path(__file__).parent / "payloads.jsonl").read_text("utf-8").splitlines()]
 # Documented answers, in the order in which they stand there.
-READ: list[tuple[str, Answer]] = [
+READ: list[tuple[str, HoiioResponse]] = [
     (
         "voice/query_status",
-        responses.CallReport(
+        responses.CallStatusResponse(
             txn_ref="AA-S-141147",
             tag="id_1",
             dest1=DEST,
@@ -138,7 +138,7 @@ READ: list[tuple[str, Answer]] = [
     ),
     (
         "sms/query_status",
-        responses.SmsReport(
+        responses.SmsStatusResponse(
             txn_ref="AA-S-141147",
             tag="id_1",
             sms_status="delivered",
@@ -150,16 +150,19 @@ READ: list[tuple[str, Answer]] = [
             debit=Decimal("0.076"),
         ),
     ),
-    ("voice/call", responses.Sent(txn_ref="AA-S-141147")),
-    ("sms/send", responses.Sent(txn_ref="AA-S-141147")),
-    ("sms/bulk_send", responses.BulkSent(bulk_txn_ref="AA-B-147")),
-    ("conference/call", responses.Conference(txn_refs=("AA-C-141147", "AA-C-141148", "AA-C-141149"), room="R123")),
+    ("voice/call", responses.SentResponse(txn_ref="AA-S-141147")),
+    ("sms/send", responses.SentResponse(txn_ref="AA-S-141147")),
+    ("sms/bulk_send", responses.BulkSmsResponse(bulk_txn_ref="AA-B-147")),
+    (
+        "conference/call",
+        responses.ConferenceResponse(txn_refs=("AA-C-141147", "AA-C-141148", "AA-C-141149"), room="R123"),
+    ),
     (
         "voice/get_history",
-        responses.CallHistory(
+        responses.CallHistoryResponse(
             entries_count=2,
             entries=(
-                responses.CallReport(
+                responses.CallStatusResponse(
                     dest1=DEST,
                     dest2=DEST1,
                     date=datetime(2010, 1, 1, 2, 10, tzinfo=timezone.utc),
@@ -168,7 +171,7 @@ READ: list[tuple[str, Answer]] = [
                     rate=Decimal("0.020"),
                     debit=Decimal("0.140"),
                 ),
-                responses.CallReport(
+                responses.CallStatusResponse(
                     dest1=DEST,
                     dest2=DEST2,
                     date=datetime(2010, 1, 1, 8, 10, tzinfo=timezone.utc),
@@ -180,17 +183,17 @@ READ: list[tuple[str, Answer]] = [
             ),
         ),
     ),
-    ("voice/query_status", responses.CallReport(txn_ref="TX-1234", call_status_dest1="ongoing")),
-    ("voice/conference", responses.Conference(txn_refs=("TX-1", "TX-2", "TX-3"), room="MY-ROOM")),
-    ("sms/bulk_send", responses.BulkSent(bulk_txn_ref="AA-B-1234")),
+    ("voice/query_status", responses.CallStatusResponse(txn_ref="TX-1234", call_status_dest1="ongoing")),
+    ("voice/conference", responses.ConferenceResponse(txn_refs=("TX-1", "TX-2", "TX-3"), room="MY-ROOM")),
+    ("sms/bulk_send", responses.BulkSmsResponse(bulk_txn_ref="AA-B-1234")),
     (
         "date-format",
-        responses.SmsReport(date=datetime(2012, 1, 31, 4, 6, 15, tzinfo=timezone.utc)),
+        responses.SmsStatusResponse(date=datetime(2012, 1, 31, 4, 6, 15, tzinfo=timezone.utc)),
     ),
-    ("ivr/start/dial", responses.Dialled(txn_ref="TX-1234", session="S4643")),
+    ("ivr/start/dial", responses.DialResponse(txn_ref="TX-1234", session="S4643")),
     (
         "user/get_balance",
-        responses.Balance(currency="USD", balance=Decimal("12.40"), points=Decimal(10), bonus=Decimal("2.40")),
+        responses.BalanceResponse(currency="USD", balance=Decimal("12.40"), points=Decimal(10), bonus=Decimal("2.40")),
     ),
 ]
 
@@ -199,16 +202,16 @@ def test_documented_answers_are_read(hoiio: Hoiio, hoiio_client: HoiioClient) ->
     names = {call[1]: (call[0], {**call[2], **fresh(call[2])}) for call in CALLS}
     names["date-format"] = names["sms/query_status"]
     documented = [payload for payload in PAYLOADS if payload["kind"].startswith("api:")]
-    read = []
+    decode = []
     for payload in documented:
         # Two of them leave out the status, because a program that printed them did.
         hoiio.says({**DONE, **payload["params"]})
         name, arguments = names[payload["kind"].removeprefix("api:")]
-        answer = ask(hoiio_client, name, **arguments)
-        read.append((payload["kind"].removeprefix("api:"), _without_status(answer)))
+        response = ask(hoiio_client, name, **arguments)
+        decode.append((payload["kind"].removeprefix("api:"), _without_status(response)))
 
-    assert read == READ
+    assert decode == READ
 
 
-def _without_status(answer: Answer) -> Answer:
-    return type(answer)(**{**vars(answer), "status": ""})
+def _without_status(response: HoiioResponse) -> HoiioResponse:
+    return type(response)(**{**vars(response), "status": ""})

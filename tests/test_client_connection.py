@@ -12,7 +12,14 @@ import pytest
 from django.views.debug import ExceptionReporter
 
 from django_hoiio.client import HoiioClient, connection
-from django_hoiio.exceptions import BadParameter, HoiioError, HoiioFault, NoCredit, NotReachable, RateLimited
+from django_hoiio.exceptions import (
+    ConnectionFailed,
+    HoiioError,
+    InsufficientCredit,
+    InvalidParameter,
+    RateLimited,
+    ServerError,
+)
 from django_hoiio.models import Sms
 
 from .hoiio import SUCCESS, Hoiio, Reply, Request
@@ -75,7 +82,7 @@ def test_what_is_no_answer_of_hoiios_is_said_so_and_nothing_is_entered(
 ) -> None:
     hoiio.says(reply)
 
-    with pytest.raises(NotReachable) as raised:
+    with pytest.raises(ConnectionFailed) as raised:
         send(hoiio_client)
     code = reply[0] if isinstance(reply, tuple) else 200
     assert (raised.value.status, raised.value.may_have_happened) == ("", True)
@@ -91,7 +98,7 @@ def test_status_word_counts_whatever_http_says(hoiio: Hoiio, hoiio_client: Hoiio
     hoiio.says((code, SUCCESS, {}), (code, {"status": "error_insufficient_credit"}, {}))
 
     assert send(hoiio_client).txn_ref == "AA-S-1"
-    with pytest.raises(NoCredit):
+    with pytest.raises(InsufficientCredit):
         send(hoiio_client)
 
 
@@ -99,7 +106,7 @@ def test_status_word_counts_whatever_http_says(hoiio: Hoiio, hoiio_client: Hoiio
 def test_success_that_does_not_say_of_what_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, without: str) -> None:
     hoiio.says({name: value for name, value in SUCCESS.items() if name != without})
 
-    with pytest.raises(HoiioFault) as raised:
+    with pytest.raises(ServerError) as raised:
         hoiio_client.ivr.dial(dest=DEST)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
@@ -111,7 +118,7 @@ def test_success_that_does_not_say_of_what_is_a_fault(hoiio: Hoiio, hoiio_client
 def test_history_of_something_else_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, entries: Any) -> None:
     hoiio.says({"status": "success_ok", "entries": entries})
 
-    with pytest.raises(HoiioFault, match=r"^Hoiio answered sms/get_history with entries that are no list of objects"):
+    with pytest.raises(ServerError, match=r"^Hoiio answered sms/get_history with entries that are no list of objects"):
         hoiio_client.sms.get_history()
 
 
@@ -119,7 +126,7 @@ def test_history_of_something_else_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioC
 def test_redirect_is_not_followed(hoiio: Hoiio, hoiio_client: HoiioClient, code: int) -> None:
     hoiio.says((code, b"", {"Location": hoiio.url + "elsewhere"}))
 
-    with pytest.raises(NotReachable) as raised:
+    with pytest.raises(ConnectionFailed) as raised:
         send(hoiio_client)
     assert str(raised.value) == (
         "The answer to sms/send is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
@@ -133,14 +140,14 @@ def test_redirect_to_no_address_is_no_answer_and_holds_no_token(
 ) -> None:
     hoiio.says((302, b"", {"Location": location}))
 
-    with pytest.raises(NotReachable) as raised:
+    with pytest.raises(ConnectionFailed) as raised:
         send(hoiio_client)
     assert raised.value.may_have_happened
     assert raised.value.__cause__ is raised.value.__context__ is None
 
 
 def test_refused_connection_is_known_not_to_have_been_sent(nobody: str) -> None:
-    with HoiioClient() as client, pytest.raises(NotReachable) as raised:
+    with HoiioClient() as client, pytest.raises(ConnectionFailed) as raised:
         send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         False,
@@ -151,7 +158,7 @@ def test_refused_connection_is_known_not_to_have_been_sent(nobody: str) -> None:
 def test_time_out_may_have_been_carried_out(hoiio: Hoiio) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, HoiioClient(timeouts=(5, 0.05)) as client:
         client._connection._url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        with pytest.raises(NotReachable) as raised:
+        with pytest.raises(ConnectionFailed) as raised:
             send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
@@ -162,7 +169,7 @@ def test_time_out_may_have_been_carried_out(hoiio: Hoiio) -> None:
 def test_connection_that_breaks_off_may_have_been_carried_out(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     hoiio.says((200, b"{", {"Content-Length": "99", "Connection": "close"}))
 
-    with pytest.raises(NotReachable) as raised:
+    with pytest.raises(ConnectionFailed) as raised:
         send(hoiio_client)
     assert raised.value.may_have_happened
 
@@ -237,20 +244,24 @@ def test_query_is_tried_again_with_pauses(
 def test_query_is_given_up_after_three_tries(hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]) -> None:
     hoiio.says(FAULT)
 
-    with pytest.raises(HoiioFault):
+    with pytest.raises(ServerError):
         query(hoiio_client)
     assert (len(hoiio.requests), pauses) == (3, [0.5, 2.0])
 
 
 def test_query_without_a_connection_is_tried_again(nobody: str, pauses: list[float]) -> None:
-    with HoiioClient() as client, pytest.raises(NotReachable):
+    with HoiioClient() as client, pytest.raises(ConnectionFailed):
         query(client)
     assert pauses == [0.5, 2.0]
 
 
 @pytest.mark.parametrize(
     ("word", "meaning"),
-    [("error_invalid_txn_ref", BadParameter), ("error_rate_limit_exceeded", RateLimited), ("error_odd", HoiioError)],
+    [
+        ("error_invalid_txn_ref", InvalidParameter),
+        ("error_rate_limit_exceeded", RateLimited),
+        ("error_odd", HoiioError),
+    ],
 )
 def test_refusal_is_not_asked_for_twice(
     hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], word: str, meaning: type[HoiioError]
@@ -271,7 +282,7 @@ def test_what_costs_money_is_never_tried_again(
 ) -> None:
     hoiio.says(broken)
 
-    with pytest.raises((HoiioFault, NotReachable)):
+    with pytest.raises((ServerError, ConnectionFailed)):
         send(hoiio_client)
     assert (len(hoiio.requests), pauses) == (1, [])
 
@@ -284,7 +295,7 @@ def test_what_costs_money_is_not_sent_twice_when_the_kept_connection_has_gone(
 
     query(hoiio_client)
     hoiio.meanwhile = hang_up
-    with pytest.raises(NotReachable):
+    with pytest.raises(ConnectionFailed):
         send(hoiio_client)
 
     assert ([request.path for request in hoiio.requests], pauses) == (["/open/sms/query_status", "/open/sms/send"], [])
@@ -303,7 +314,7 @@ def test_what_costs_money_is_not_sent_twice_when_the_kept_connection_has_gone(
         (302, b"", {"Location": f"/?access_token=new-token&dest={DEST}"}),
         (200, b"{", {"Content-Length": "99", "Connection": "close"}),
     ],
-    ids=["refusal", "odd status", "without txn_ref", "fault", "redirect", "broken off"],
+    ids=["error_for", "odd status", "without txn_ref", "fault", "redirect", "broken off"],
 )
 def test_nothing_private_is_logged_or_in_an_exception(
     hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture, reply: Reply
@@ -330,10 +341,10 @@ def test_error_page_with_all_its_variables_does_not_show_the_token(
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts, "API_URL": url or hoiio.url}
     hoiio.says((500, b"", {}))
 
-    with HoiioClient() as client, pytest.raises(NotReachable) as raised:
+    with HoiioClient() as client, pytest.raises(ConnectionFailed) as raised:
         send(client)
 
-    page = ExceptionReporter(None, NotReachable, raised.value, raised.tb.tb_next).get_traceback_html()
+    page = ExceptionReporter(None, ConnectionFailed, raised.value, raised.tb.tb_next).get_traceback_html()
     assert "sms/send" in page
     assert accounts["default"]["ACCESS_TOKEN"] not in page
 

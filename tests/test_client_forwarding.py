@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_hoiio.enums import Proof, Route
-from django_hoiio.verification import Verdict
+from django_hoiio.enums import Route, VerifiedBy
+from django_hoiio.verification import VerificationResult
 
 from .hoiio import Hoiio
 from .test_client import proved
@@ -78,7 +78,7 @@ def test_configure_sets_what_was_shown(hoiio: Hoiio) -> None:
         "forward_to": lines[3].split()[1],
         "forward_sms_to": lines[6].split()[1],
     }
-    assert proved(lines[6].split()[1])[1] == Verdict(proof=Proof.URL, pass_on={"shop": "north"})
+    assert proved(lines[6].split()[1])[1] == VerificationResult(verified_by=VerifiedBy.URL, pass_on={"shop": "north"})
     assert lines[-1] == "Set 2 URLs."
 
 

@@ -13,13 +13,13 @@ from django.core.management import call_command
 
 from django_hoiio.client import HoiioClient, responses
 from django_hoiio.exceptions import (
-    BadParameter,
     HoiioError,
-    HoiioFault,
-    NoCredit,
-    NotAllowed,
-    WrongCredentials,
-    WrongMoment,
+    InsufficientCredit,
+    InvalidCredentials,
+    InvalidParameter,
+    InvalidState,
+    NotPermitted,
+    ServerError,
 )
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.sandbox import calls, outbox
@@ -122,7 +122,7 @@ def test_call(client: HoiioClient) -> None:
     report = client.voice.query_status(txn_ref=sent.txn_ref)
 
     assert (row.pk, row.call_status_dest1, row.call_status_dest2) == (waiting.pk, "answered", "answered")
-    assert (row.dest1, row.dest2, row.tag, row.other_number) == (DEST, DEST2, "t", DEST2)
+    assert (row.dest1, row.dest2, row.tag, row.remote_number) == (DEST, DEST2, "t", DEST2)
     assert (report.call_status_dest1, report.duration, report.debit) == ("answered", row.duration, row.debit)
 
 
@@ -198,7 +198,7 @@ def test_interactive_call_block_by_block(client: HoiioClient) -> None:
 
     row = final(Call, dialled.txn_ref)
     assert (row.pk, row.call_state, row.dial_status, row.tag) == (waiting.pk, "ended", "answered", "t")
-    with pytest.raises(WrongMoment, match=r"^Hoiio refused ivr/middle/play with error_session_ended; "):
+    with pytest.raises(InvalidState, match=r"^Hoiio refused ivr/middle/play with error_session_ended; "):
         client.ivr.play(**session, msg="Still there?")
 
 
@@ -216,7 +216,7 @@ def test_interactive_call_is_cut(client: HoiioClient) -> None:
     dialled = client.ivr.dial(dest=DEST)
     told("ivr_dial")
     client.ivr.hold(session=dialled.session)
-    with pytest.raises(WrongMoment):
+    with pytest.raises(InvalidState):
         client.ivr.play(session=dialled.session, msg="Hello")
 
     client.ivr.hangup(session=dialled.session, force=True)
@@ -247,7 +247,7 @@ def test_histories_hold_what_was_sent_page_by_page(client: HoiioClient) -> None:
     assert client.fax.get_history(**period, type="incoming").entries == ()
     assert client.sms.get_history(to=before).entries == ()
     entry = pages[1].entries[0]
-    assert isinstance(entry, responses.SmsReport)
+    assert isinstance(entry, responses.SmsStatusResponse)
     assert before <= (entry.date or before) < period["to"]
 
 
@@ -294,11 +294,11 @@ def test_account(client: HoiioClient) -> None:
 @pytest.mark.parametrize(
     ("dest", "meaning"),
     [
-        ("+6500000500", BadParameter),
-        ("+6500000600", NoCredit),
-        ("+6500000700", NotAllowed),
-        ("+6500000800", HoiioFault),
-        ("no number", BadParameter),
+        ("+6500000500", InvalidParameter),
+        ("+6500000600", InsufficientCredit),
+        ("+6500000700", NotPermitted),
+        ("+6500000800", ServerError),
+        ("no number", InvalidParameter),
     ],
 )
 def test_refused_sms_is_raised_and_not_entered(client: HoiioClient, dest: str, meaning: type[HoiioError]) -> None:
@@ -312,11 +312,11 @@ def test_refused_sms_is_raised_and_not_entered(client: HoiioClient, dest: str, m
 def test_wrong_credentials_are_said_so(client: HoiioClient, settings: Any, wrong: dict[str, str]) -> None:
     client._connection._credentials |= {name.lower(): text for name, text in wrong.items()}
 
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(InvalidCredentials):
         client.user.get_info()
 
 
 def test_unknown_references_are_refused(client: HoiioClient) -> None:
     for ask in (client.voice.hangup, client.voice.query_status, client.sms.query_status, client.fax.query_status):
-        with pytest.raises(BadParameter):
+        with pytest.raises(InvalidParameter):
             ask(txn_ref="AA-S-0")

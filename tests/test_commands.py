@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from django_hoiio import inbox, spool
-from django_hoiio.enums import Proof, Route
+from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.management import bar
 from django_hoiio.models import Notification
 from django_hoiio.recovery import Report
@@ -36,7 +36,7 @@ def test_hoiio_urls_prints_one_url_for_each_route(settings: Any) -> None:
         route, url = line.split()
         token = url.removeprefix(f"https://my.example.com/hoiio/{route}/").rstrip("/")
         verdict = verify(Route(route), token, b"", None)
-        assert (verdict.proof, verdict.account) == (Proof.URL, "second")
+        assert (verdict.verified_by, verdict.account) == (VerifiedBy.URL, "second")
         assert verdict.pass_on == {"username": "bob", "x": "a=b"}
 
 
@@ -74,7 +74,7 @@ def test_hoiio_recover_says_what_it_did(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_hoiio_recover_exits_with_1_when_something_is_left(settings: Any, tmp_path: Path) -> None:
+def test_hoiio_recover_exits_with_1_when_is_incomplete(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}
     (tmp_path / "poison.json").write_text("{")
 

@@ -33,7 +33,7 @@ Fault = Callable[[], AbstractContextManager[Any]]
 
 @pytest.fixture
 def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "spool"}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "spool"}
     return tmp_path / "spool"
 
 
@@ -222,9 +222,9 @@ def test_database_that_takes_nothing_leaves_everything_in_the_spool_until_it_doe
         report = recover()
         left = sorted(path.suffix for path in folder.iterdir())
 
-    assert (left, report.set_aside, report.something_is_left) == ([".json"] * report.waiting, 0, True)
+    assert (left, report.quarantine, report.is_incomplete) == ([".json"] * report.waiting, 0, True)
     assert seen == {Failure.AWAY}
-    assert (recover().something_is_left, kept(folder)) == (False, (2, []))
+    assert (recover().is_incomplete, kept(folder)) == (False, (2, []))
     assert Sms.objects.get().sms_status == "delivered"
 
 
@@ -274,9 +274,9 @@ def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
         report = recover()
         left = [path.suffix for path in folder.iterdir()]
 
-    assert (left, report.set_aside, report.waiting) == ([".json"], 0, 1)
+    assert (left, report.quarantine, report.waiting) == ([".json"], 0, 1)
     assert seen == {Failure.TRANSIENT}
-    assert (recover().something_is_left, kept(folder)) == (False, (rows + 1, []))
+    assert (recover().is_incomplete, kept(folder)) == (False, (rows + 1, []))
 
 
 @not_on_sqlite
@@ -294,8 +294,8 @@ def test_file_of_a_locked_row_does_not_keep_others_in_the_spool(
     with lock_timeout() if has_timeout else locked_row():
         report = recover()
 
-    assert (report.stored, report.waiting, report.set_aside) == (1, 1, 0)
-    assert recover().something_is_left is False
+    assert (report.stored, report.waiting, report.quarantine) == (1, 1, 0)
+    assert recover().is_incomplete is False
 
 
 @not_on_sqlite
@@ -328,7 +328,7 @@ def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_oth
 
     report = recover()
 
-    assert (report.stored, report.waiting, report.set_aside) == (1, 0, 1)
+    assert (report.stored, report.waiting, report.quarantine) == (1, 0, 1)
     assert (Notification.objects.get().txn_ref, kept(folder)) == ("AA-S-1", (1, [".refused"]))
 
 
@@ -367,7 +367,7 @@ def test_file_that_cannot_be_read_waits_and_stops_no_other(folder: Path) -> None
     report = recover()
 
     # What is no file at all will never be one.
-    assert (report.stored, report.waiting, report.set_aside) == (1, 1, 1)
+    assert (report.stored, report.waiting, report.quarantine) == (1, 1, 1)
 
 
 # While the database is slow to fail.
@@ -391,7 +391,7 @@ def test_database_that_failed_at_once_is_asked_again(folder: Path) -> None:
 
 
 def test_database_is_asked_although_it_took_long_to_fail_if_there_is_no_spool(settings: Any) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": False}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False}
     deadline.slow_failures.add(deadline.SLOW)
 
     assert post() == 200

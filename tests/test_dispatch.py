@@ -12,7 +12,7 @@ from django.db import DatabaseError, Error, IntegrityError, connection, transact
 from django.dispatch import Signal
 
 from django_hoiio import inbox
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
 
@@ -148,7 +148,7 @@ def test_receiver_that_fails_stops_no_other_and_is_noted(error: BaseException) -
     ((signal, label, attempts, _),) = ledger()
     assert (signal, label, attempts) == ("sms_status", "bad", 1)
     assert type(error).__name__ in ReceiverFailure.objects.get().traceback
-    assert ReceiverFailure.objects.unmended().get().failed_at is not None
+    assert ReceiverFailure.objects.unresolved().get().failed_at is not None
     kept.refresh_from_db()
     assert kept.dispatched_at is not None
 
@@ -281,7 +281,7 @@ def test_failure_that_cannot_be_noted_leaves_the_notification_to_be_told_again(
     kept = receive()
 
     assert len(called) == 1
-    assert list(Notification.objects.undispatched()) == [kept]
+    assert list(Notification.objects.pending()) == [kept]
     assert kept.claimed_until is not None
     assert f"A failed receiver of notification {kept.pk} could not be noted: DatabaseError." in caplog.text
 
@@ -361,7 +361,7 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
 
 def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> None:
     sms_status.connect(witness)
-    delivery = arrival("any", "", STATUS, origin=Origin.SPOOL)
+    delivery = arrival("any", "", STATUS, source=Source.SPOOL)
     inbox.receive(delivery)
     called.clear()
 

@@ -26,7 +26,7 @@ import pytest
 
 from django_hoiio.client.responses import CallReport, SmsReport
 from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
-from example_project.demo.checking import Done, Kept, differences
+from example_project.demo.checking import Kept, ManualResult, differences
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = ROOT / "example_project" / "manage.py"
@@ -226,11 +226,11 @@ from django_hoiio import signals
 def break_down(notification, sms, **kwargs):
     from django_hoiio.client.ivr import IvrGroup
     from django_hoiio.client.sms import SmsGroup
-    from django_hoiio.exceptions import NoCredit
+    from django_hoiio.exceptions import InsufficientCredit
     from django_hoiio.sandbox.exchange import exchange
 
     def refuse(*args, **kwargs):
-        raise NoCredit("error_insufficient_credit", "Top up.")
+        raise InsufficientCredit("error_insufficient_credit", "Top up.")
 
     {}
 
@@ -472,13 +472,13 @@ from django.utils import timezone
 from django_hoiio import inbox
 from django_hoiio.enums import Route
 from django_hoiio.models import ReceiverFailure
-from django_hoiio.parsing import Arrival
+from django_hoiio.parsing import RawNotification
 from django.conf import settings
 # The port of the discard protocol, where nobody listens.
 settings.HOIIO["API_URL"] = "http://127.0.0.1:9/open/"
 call_command("migrate", verbosity=0)
 for body in sys.argv[1:]:
-    inbox.receive(Arrival(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
+    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
 assert not ReceiverFailure.objects.exists()
 """
 
@@ -489,7 +489,7 @@ from datetime import timedelta
 for number, (sender, minutes) in enumerate([(1, 0), (1, 2), (2, 2)]):
     body = f"msg={{'a' * 152}}&from=%2B651111111{{sender}}&to=%2B6531234567&txn_ref=AA-SI-{{number}}"
     moment = timezone.now() + timedelta(minutes=minutes - 5)
-    inbox.receive(Arrival(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
+    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
 """
 
 
@@ -607,13 +607,13 @@ NOW = datetime(2026, 10, 30, 12, 20, 50, tzinfo=timezone.utc)
 TOLD = {"tag": "", "date": NOW, "currency": "SGD", "debit": Decimal("0.032")}
 
 
-def done() -> Done:
+def done() -> ManualResult:
     notifications = [
         {"kind": kind, "params": params, "pass_on": {}, "state": "answered", "error": ""}
         for kind, params in (("sms_status", {"sms_status": "delivered"}), ("call_ended", {"duration": "1"}))
     ]
     history = [CallReport(txn_ref="AA-C-1", **TOLD), SmsReport(txn_ref="AA-S-1", **TOLD)]
-    return Done(notifications=notifications, history=history)
+    return ManualResult(notifications=notifications, history=history)
 
 
 def kept() -> Kept:

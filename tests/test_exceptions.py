@@ -6,22 +6,22 @@ import pytest
 
 from django_hoiio import exceptions
 from django_hoiio.exceptions import (
-    BadParameter,
+    ConnectionFailed,
     HoiioError,
-    HoiioFault,
-    NoCredit,
-    NotAllowed,
-    NotReachable,
+    InsufficientCredit,
+    InvalidCredentials,
+    InvalidParameter,
+    InvalidState,
+    NotPermitted,
     RateLimited,
-    WrongCredentials,
-    WrongMoment,
-    is_word,
-    refusal,
+    ServerError,
+    error_for,
+    is_status,
 )
 
 # Every word that Hoiio's manuals and SDKs know, by what the caller can do.
-WORDS = {
-    BadParameter: """
+KNOWN_STATUSES = {
+    InvalidParameter: """
         error_invalid_http_method error_malformed_params error_dest_param_missing error_msg_param_missing
         error_invalid_notify_url error_unable_to_resolve_notify_url error_tag_invalid_length
         error_dest1_invalid error_dest2_invalid error_dest1_not_supported error_dest2_not_supported
@@ -39,43 +39,45 @@ WORDS = {
         error_number_invalid error_forward_to_invalid error_unable_to_resolve_forward_to error_mode_invalid
         error_incoming_sms_not_supported
     """,
-    WrongCredentials: "error_invalid_access_token error_invalid_app_id",
-    NoCredit: "error_insufficient_credit",
-    NotAllowed: """
+    InvalidCredentials: "error_invalid_access_token error_invalid_app_id",
+    InsufficientCredit: "error_insufficient_credit",
+    NotPermitted: """
         error_not_allowed_for_trial error_permission_denied error_developer_suspended error_txn_ref_access_denied
         error_session_access_denied error_sms_rebrand_not_enabled error_number_not_assigned
     """,
-    WrongMoment: """
+    InvalidState: """
         error_session_ended error_session_not_ready error_session_not_on_hold error_monitor_in_progress
     """,
     RateLimited: "error_rate_limit_exceeded error_concurrent_call_limit_reached",
-    HoiioFault: "error_internal_server_error error_service_not_available error_add_notification_failed",
+    ServerError: "error_internal_server_error error_service_not_available error_add_notification_failed",
     # What nobody has documented is no more than an error.
     HoiioError: "error_of_tomorrow success_partly queued",
 }
 
 
-@pytest.mark.parametrize(("meaning", "word"), [(meaning, word) for meaning in WORDS for word in WORDS[meaning].split()])
+@pytest.mark.parametrize(
+    ("meaning", "word"), [(meaning, word) for meaning in KNOWN_STATUSES for word in KNOWN_STATUSES[meaning].split()]
+)
 def test_word_is_raised_as_what_the_caller_can_do_about_it(meaning: type[HoiioError], word: str) -> None:
-    error = refusal("sms/send", word)
+    error = error_for("sms/send", word)
 
     assert (type(error), error.status) == (meaning, word)
     assert str(error).startswith(f"Hoiio refused sms/send with {word}; ")
-    assert str(error) == error.sentence
-    assert error.may_have_happened == (meaning is HoiioFault)
+    assert str(error) == error.message
+    assert error.may_have_happened == (meaning is ServerError)
 
 
-@pytest.mark.parametrize("meaning", [*WORDS, NotReachable])
+@pytest.mark.parametrize("meaning", [*KNOWN_STATUSES, ConnectionFailed])
 def test_one_exception_catches_all(meaning: type[HoiioError]) -> None:
     assert issubclass(meaning, HoiioError)
     assert meaning.__doc__
 
 
 def test_sentence_says_what_to_do() -> None:
-    assert str(refusal("voice/call", "error_insufficient_credit")) == (
+    assert str(error_for("voice/call", "error_insufficient_credit")) == (
         "Hoiio refused voice/call with error_insufficient_credit; top up the account."
     )
-    assert str(refusal("voice/call", "error_of_tomorrow")) == (
+    assert str(error_for("voice/call", "error_of_tomorrow")) == (
         "Hoiio refused voice/call with error_of_tomorrow; this word is not known here, so look it up."
     )
 
@@ -84,13 +86,13 @@ def test_sentence_says_what_to_do() -> None:
     "status", ["", "token for +6591234567", "a" * 65, "error\n", "<html>", "200", 200, None, ["a"]]
 )
 def test_status_that_is_no_word_is_told_from_one(status: object) -> None:
-    assert is_word("error_msg_empty")
-    assert not is_word(status)
+    assert is_status("error_msg_empty")
+    assert not is_status(status)
 
 
 @pytest.mark.parametrize(
     "error",
-    [refusal("sms/send", "error_msg_empty"), NotReachable("", "No answer.", may_have_happened=False)],
+    [error_for("sms/send", "error_msg_empty"), ConnectionFailed("", "No answer.", may_have_happened=False)],
     ids=["refused", "not reachable"],
 )
 def test_error_reaches_another_process_whole(error: HoiioError) -> None:
@@ -100,6 +102,6 @@ def test_error_reaches_another_process_whole(error: HoiioError) -> None:
 
 
 def test_exceptions_are_all_named_in_the_table_or_raised_by_the_connection() -> None:
-    raised = {meaning for _, meaning, _ in exceptions._MEANINGS} | {HoiioError, NotReachable}
+    raised = {meaning for _, meaning, _ in exceptions._MEANINGS} | {HoiioError, ConnectionFailed}
 
-    assert raised == set(WORDS) | {NotReachable}
+    assert raised == set(KNOWN_STATUSES) | {ConnectionFailed}

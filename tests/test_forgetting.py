@@ -18,13 +18,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_hoiio import inbox, spool
-from django_hoiio.enums import Kind, Origin, Proof
+from django_hoiio.enums import Kind, Source, VerifiedBy
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.parsing import Arrival, parse
+from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import recover, reparse
 from django_hoiio.retention import forgetting
-from django_hoiio.retention.forgetting import LEFT_AFTER, Forgotten, conversations_with, forget
+from django_hoiio.retention.forgetting import LEFT_AFTER, ForgetResult, conversations_with, forget
 
 from .conftest import arrival, values
 
@@ -36,7 +36,7 @@ BOB, EVE, OURS = "+6561234567", "+6587654321", "+6500000000"
 
 @pytest.fixture(autouse=True)
 def settled(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "spool"}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "spool"}
     monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
@@ -52,7 +52,7 @@ def text_from(number: str, msg: str, txn_ref: str, **more: str) -> Notification:
     return came("", "sms", **{"txn_ref": txn_ref, "msg": msg, "from": number, "to": OURS, **more})
 
 
-def forgotten(*numbers: str) -> Forgotten:
+def forgotten(*numbers: str) -> ForgetResult:
     report = forget(numbers or [BOB])
     assert all_that_is_kept().count("6561234567") == 0
     return report
@@ -86,16 +86,16 @@ def test_conversation_loses_who_and_what_and_keeps_what_it_cost() -> None:
         "is_final": True,
         "debit": Decimal("0.013"),
         "currency": "SGD",
-        "blanked_at": sms.blanked_at,
+        "redacted_at": sms.redacted_at,
     }
     assert values(notification) == {
         "kind": "sms_received",
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "proof": "none",
-        "origin": "post",
-        "blanked_at": notification.blanked_at,
+        "verified_by": "none",
+        "source": "post",
+        "redacted_at": notification.redacted_at,
     }
 
 
@@ -106,7 +106,7 @@ def test_person_is_found_in_every_part_that_a_number_plays(party: str) -> None:
     report = forgotten()
 
     call = Call.objects.get()
-    assert (report.transactions, state(call, "dest1", "dest2", "other_number", "duration")) == (1, ["", "", "", 3])
+    assert (report.transactions, state(call, "dest1", "dest2", "remote_number", "duration")) == (1, ["", "", "", 3])
 
 
 def test_all_notifications_of_the_call_go_also_those_that_do_not_name_the_person() -> None:
@@ -135,7 +135,7 @@ def test_what_was_sent_and_never_heard_of_is_found() -> None:
     sms = enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": BOB, "msg": "hello", "tag": "bob"})
 
     assert forgotten().transactions == 1
-    assert state(sms, "dest", "msg", "tag", "other_tail") == ["", "", "", ""]
+    assert state(sms, "dest", "msg", "tag", "remote_suffix") == ["", "", "", ""]
 
 
 def test_notification_that_made_no_row_is_found() -> None:
@@ -153,7 +153,7 @@ def test_mention_is_taken_out_and_the_rest_stays() -> None:
     report = forgotten()
 
     assert (report.notifications, report.transactions, report.mentions) == (0, 0, 2)
-    assert state(Sms.objects.get(), "msg", "tag", "other_number", "blanked_at") == [
+    assert state(Sms.objects.get(), "msg", "tag", "remote_number", "redacted_at") == [
         "call removed or me",
         "removed",
         EVE,
@@ -196,7 +196,7 @@ def test_every_spelling_is_found_in_the_raw_text(query: str) -> None:
     forgotten()
 
     assert "6123" not in repr(values(notification)).replace(" ", "").replace("+", "")
-    assert state(notification, "kind", "blanked_at") == ["sms_status", None]
+    assert state(notification, "kind", "redacted_at") == ["sms_status", None]
 
 
 def test_json_body_is_searched() -> None:
@@ -236,7 +236,7 @@ def test_digest_of_a_text_goes_with_the_mention() -> None:
 
 def test_digest_that_names_what_was_asked_of_history_goes_too() -> None:
     asked = inbox.receive(
-        arrival("sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), origin=Origin.POLL)
+        arrival("sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), source=Source.POLL)
     ).notification
     name = asked.arrival
 
@@ -252,7 +252,7 @@ def test_traceback_and_problems_are_searched() -> None:
             "",
             form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE),
             headers={"User-Agent": "x 6561234567"},
-            problems={"proof": "of 6561234567"},
+            problems={"verified_by": "of 6561234567"},
             pass_on={"phone": 6561234567},
         )
     ).notification
@@ -264,7 +264,7 @@ def test_traceback_and_problems_are_searched() -> None:
     assert state(failure, "traceback") == ["KeyError: 'removed'"]
     assert state(notification, "headers", "problems", "pass_on") == [
         {"User-Agent": "x removed"},
-        {"proof": "of removed"},
+        {"verified_by": "of removed"},
         {"phone": "removed"},
     ]
 
@@ -294,7 +294,7 @@ def test_second_run_finds_nothing() -> None:
 
     report = forgotten()
 
-    assert (report, all_that_is_kept()) == (Forgotten(), before)
+    assert (report, all_that_is_kept()) == (ForgetResult(), before)
 
 
 def test_many_rows_are_gone_through_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,17 +302,17 @@ def test_many_rows_are_gone_through_page_by_page(monkeypatch: pytest.MonkeyPatch
     for number in range(10):
         text_from(BOB if number % 2 else EVE, "hello", f"AA-SI-{number}")
 
-    assert (forgotten().transactions, Sms.objects.filter(other_number=EVE).count()) == (5, 5)
+    assert (forgotten().transactions, Sms.objects.filter(remote_number=EVE).count()) == (5, 5)
 
 
 def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     notification = text_from(BOB, "hello", "AA-SI-1")
-    monkeypatch.setattr(forgetting, "blank_transactions", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(forgetting, "redact_transactions", lambda *arguments: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         forget([BOB])
 
-    assert state(notification, "blanked_at") == [None]
+    assert state(notification, "redacted_at") == [None]
 
 
 # What is left untold.
@@ -329,7 +329,7 @@ def test_what_is_forgotten_is_told_to_nobody_any_more(settings: Any) -> None:
 
     report = recover()
 
-    assert (report.told, sum(report.receivers.values()), report.something_is_left) == (0, 0, False)
+    assert (report.told, sum(report.receivers.values()), report.is_incomplete) == (0, 0, False)
     assert reparse(tell=True).read == 0
 
 
@@ -342,8 +342,10 @@ def folder(settings: Any) -> Path:
     return path
 
 
-def spooled(folder: Path, query: str = "", **params: str) -> tuple[Arrival, Path]:
-    one = arrival("sms", query, form(**params), pass_on={"user": "x"}, remote_addr="192.0.2.1", proof=Proof.URL)
+def spooled(folder: Path, query: str = "", **params: str) -> tuple[RawNotification, Path]:
+    one = arrival(
+        "sms", query, form(**params), pass_on={"user": "x"}, remote_addr="192.0.2.1", verified_by=VerifiedBy.URL
+    )
     return one, spool.keep(one, folder)
 
 
@@ -355,7 +357,12 @@ def test_file_of_the_person_keeps_what_it_cost(folder: Path) -> None:
 
     assert (report.files, sorted(folder.iterdir())) == (1, [path])
     left = spool.load(path)
-    assert (left.uuid, left.received_at, left.proof, left.route) == (one.uuid, one.received_at, one.proof, one.route)
+    assert (left.uuid, left.received_at, left.verified_by, left.route) == (
+        one.uuid,
+        one.received_at,
+        one.verified_by,
+        one.route,
+    )
     assert left.body == b"txn_ref=AA-SI-1&msg=&from=&to=&debit=0.013"
     assert (left.query, left.remote_addr, left.pass_on) == ("", "", {})
     assert parse(left).kind == Kind.SMS_RECEIVED
@@ -382,7 +389,7 @@ def test_other_files_are_not_written_to(folder: Path) -> None:
 
 def test_file_that_was_set_aside_is_searched_too(folder: Path) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
-    spool.set_aside(path)
+    spool.quarantine(path)
 
     assert forgotten().files == 1
 
@@ -546,7 +553,7 @@ def test_file_that_is_brought_in_meanwhile_is_forgotten_in_the_database(
     spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
     load = spool.load
 
-    def loaded_while_drained(path: Path) -> Arrival:
+    def loaded_while_drained(path: Path) -> RawNotification:
         one = load(path)
         monkeypatch.setattr(spool, "load", load)
         assert recover().stored == 1

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from django_hoiio import inbox
 from django_hoiio.api.filters import CallFilters, FaxFilters, NotificationFilters, SmsFilters
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, tail_of
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, suffix_of
 from django_hoiio.signals import notification_received
 
 from .conftest import arrival
@@ -66,8 +66,8 @@ def change_contents() -> None:
         for row in model._default_manager.all():
             for field in model._meta.concrete_fields:
                 setattr(row, field.attname, _changed(getattr(row, field.attname)))
-            if hasattr(row, "other_tail"):
-                row.other_tail = tail_of(row.other_number)
+            if hasattr(row, "remote_suffix"):
+                row.remote_suffix = suffix_of(row.remote_number)
             row.save()
 
 
@@ -109,7 +109,7 @@ def requests_to_the_api() -> Iterator[tuple[str, dict[str, str]]]:
             "ordering",
             "msg",
             "dest__startswith",
-            "other_tail",
+            "remote_suffix",
             "cursor",
         ]
         for parameter in parameters:
@@ -141,7 +141,7 @@ def requests_for_pages() -> Iterator[tuple[str, dict[str, str]]]:
             yield f"{API}{name}/{row.pk}/", {}
     for model in (Call, Sms, Fax):
         for row in model._default_manager.all():
-            for name in ("other_number", "from_number", "dest", "dest1", "dest2"):
+            for name in ("remote_number", "from_number", "dest", "dest1", "dest2"):
                 yield url(row, "conversation"), {"number": name}
 
 
@@ -169,7 +169,7 @@ def test_no_answer_depends_on_what_is_masked(requests: Callable[[], Iterator[tup
 @pytest.mark.usefixtures("_filled")
 def test_what_an_attacker_asks_does_find_something_for_those_who_may_see_it() -> None:
     """Else the test above would show nothing."""
-    client = staff("see_numbers")
+    client = staff("view_personal_data")
 
     assert client.get(f"{API}sms/", {"number": "+6591235432"}).json()["results"] != []
     page = client.get(_list(Sms), {"q": "+6591235432"}).content.decode()

@@ -219,7 +219,7 @@ def test_task_that_reaches_the_queue_after_the_time_out_runs_no_receiver(hanging
     hanging.set()
     wait_until_enqueued(1)
 
-    tasks.tell.func(*queues.enqueued[0])
+    tasks.run.func(*queues.enqueued[0])
 
     assert called == [("sms_status", 2)]
 
@@ -232,7 +232,7 @@ def test_task_that_a_worker_began_in_time_keeps_its_claim_after_a_time_out(
 
     def release_late(notification: Notification) -> None:
         # The worker was quicker than the caller who gave up.
-        tasks.tell.func(notification.pk, str(notification.claimed_until))
+        tasks.run.func(notification.pk, str(notification.claimed_until))
         released(notification)
         kept.append(notification)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from django_hoiio import signals
-from django_hoiio.enums import BLOCKS, WORDS, Kind, Rank, rank_of, rank_of_acceptance
+from django_hoiio.enums import BLOCKS, KNOWN_STATUSES, Kind, Rank, rank_of, rank_of_acceptance
 from django_hoiio.receivers import receivers_of
 from django_hoiio.signals import SIGNALS, NotificationSignal
 
@@ -56,12 +56,12 @@ def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:
     assert {kind for kind in Kind if kind.is_ivr} == {*BLOCKS.values(), Kind.IVR_STEP, Kind.IVR_ENDED}
 
 
-@pytest.mark.parametrize("parameter", WORDS)
+@pytest.mark.parametrize("parameter", KNOWN_STATUSES)
 def test_only_begun_and_ongoing_words_are_not_final(parameter: str) -> None:
     not_final = {"queued": Rank.ONGOING, "ongoing": Rank.ONGOING, "ringing": Rank.BEGUN}
 
-    assert {word: rank_of(parameter, word) for word in WORDS[parameter]} == {
-        word: not_final.get(word, Rank.FINAL) for word in WORDS[parameter]
+    assert {word: rank_of(parameter, word) for word in KNOWN_STATUSES[parameter]} == {
+        word: not_final.get(word, Rank.FINAL) for word in KNOWN_STATUSES[parameter]
     }
     assert rank_of(parameter, "martian") == Rank.ONGOING
 

@@ -17,7 +17,7 @@ from django_hoiio import masking, spool
 from django_hoiio.enums import Route
 from django_hoiio.parsing import parse
 from django_hoiio.retention.forgetting import without
-from django_hoiio.retention.phone_numbers import Spellings
+from django_hoiio.retention.phone_numbers import NumberPatterns
 from django_hoiio.verification import SEPARATOR, verify
 
 from .conftest import arrival
@@ -41,7 +41,7 @@ OF_A_LOG = [
 OF_A_NUMBER = ["+", "+ ", "00", "6 ", "6+", "651111111", "65-1-1-1-1-1-1-1-", "%20", "\\u0020", "%7"]
 OF_A_BODY = ["&", "a=b&", "\r\n", "\r\n--b", ";name=", "content-disposition:;", '{"a":', "[", "\0", "%2B"]
 
-NUMBER = Spellings(["+6511111111", "+85291234567"])
+NUMBER = NumberPatterns(["+6511111111", "+85291234567"])
 
 
 def slow_pieces(read: Callable[[str], Any], pieces: Iterable[str], beginning: str = "") -> list[str]:

@@ -103,8 +103,8 @@ def test_line_shows_no_value_of_a_form(line: str, shown: str) -> None:
         ("{&#x27;msg&#x27;: &#x27;secret&#x27;}", "{&#x27;msg&#x27;: &#x27;••••&#x27;}"),
         ("Sms(msg='secret', from_number='6511111111', id=3)", "Sms(msg='••••', from_number='••••', id=3)"),
         (
-            "Call(to_number=None, other_number='91234567', digits='1234', id=3)",
-            "Call(to_number=•••• other_number='••••', digits='••••', id=3)",
+            "Call(to_number=None, remote_number='91234567', digits='1234', id=3)",
+            "Call(to_number=•••• remote_number='••••', digits='••••', id=3)",
         ),
         ("Fax(fax_url='https://e.com/secret', id=3)", "Fax(fax_url='••••', id=3)"),
         ("Sms(dest=PhoneNumber(65, 'secret 91234567'), id=3)", "Sms(dest=PhoneNumber(••••), id=3)"),

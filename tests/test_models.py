@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from django_hoiio import inbox
 from django_hoiio.enums import Kind
-from django_hoiio.models import MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction, tail_of
-from django_hoiio.parsing import Parsed
+from django_hoiio.models import MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.parsing import ParsedNotification
 from django_hoiio.parsing.parameters import PARAMETERS
 
 from .conftest import arrival
@@ -57,10 +57,10 @@ def test_constraints_and_indexes_bear_our_names(model: type[models.Model]) -> No
 
 def test_permissions_of_the_console_stand() -> None:
     assert [codename for codename, _ in Notification._meta.permissions] == [
-        "see_numbers",
-        "see_recordings",
-        "see_raw",
-        "run_receivers",
+        "view_personal_data",
+        "view_recordings",
+        "view_raw",
+        "retry_receivers",
         "dispatch",
         "reconcile",
         "export",
@@ -70,12 +70,22 @@ def test_permissions_of_the_console_stand() -> None:
 
 @pytest.mark.parametrize("model", TRANSACTIONS)
 def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
-    derived = {"is_final", "other_number", "other_tail"}
+    derived = {"is_final", "remote_number", "remote_suffix"}
     columns = {field.name for field in model._meta.concrete_fields}
-    kept_otherwise = {"id", "account", "txn_ref", "arrival", "part", "created_at", "updated_at", "blanked_at", "stamps"}
+    kept_otherwise = {
+        "id",
+        "account",
+        "txn_ref",
+        "arrival",
+        "part",
+        "created_at",
+        "updated_at",
+        "redacted_at",
+        "stamps",
+    }
 
     assert set(model.told) == columns - kept_otherwise
-    assert set(model.told) - derived <= set(Parsed._fields)
+    assert set(model.told) - derived <= set(ParsedNotification._fields)
     assert len(set(model.told)) == len(model.told)
 
 
@@ -85,8 +95,8 @@ def test_every_parameter_goes_to_a_field_that_some_model_has() -> None:
     assert fields == {name for model in TRANSACTIONS for name in model.told} - {
         "direction",
         "is_final",
-        "other_number",
-        "other_tail",
+        "remote_number",
+        "remote_suffix",
     } | {"txn_ref"}
 
 
@@ -141,10 +151,10 @@ def test_querysets_say_what_they_find() -> None:
     Notification.objects.filter(pk=new.pk).update(dispatched_at=None)
 
     assert list(Notification.objects.older_than(timezone.now() - timedelta(days=1))) == [old]
-    assert list(Notification.objects.undispatched()) == [new]
+    assert list(Notification.objects.pending()) == [new]
     open_failure = ReceiverFailure.objects.create(notification=new, signal="unknown", receiver="a")
-    ReceiverFailure.objects.create(notification=new, signal="unknown", receiver="b", mended_at=timezone.now())
-    assert list(ReceiverFailure.objects.unmended()) == [open_failure]
+    ReceiverFailure.objects.create(notification=new, signal="unknown", receiver="b", resolved_at=timezone.now())
+    assert list(ReceiverFailure.objects.unresolved()) == [open_failure]
 
 
 @pytest.mark.django_db
@@ -171,4 +181,4 @@ def test_notifications_of_a_transaction_come_in_order_of_arrival() -> None:
     ],
 )
 def test_tail_is_the_last_eight_digits(number: str, tail: str) -> None:
-    assert tail_of(number) == tail
+    assert suffix_of(number) == tail

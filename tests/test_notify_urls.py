@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from django_hoiio.enums import Proof, Route
+from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.notify_urls import is_local, notify_url
 from django_hoiio.verification import verify
 
@@ -25,7 +25,7 @@ def test_notify_url_is_absolute_and_signed(route: Route) -> None:
     found = re.fullmatch(rf"https://my\.example\.com/hoiio/{route}/([\w.~-]+)/", url)
     assert found
     verdict = verify(route, found[1], b"", None)
-    assert (verdict.proof, verdict.account, verdict.pass_on) == (Proof.URL, "second", {"username": "bob"})
+    assert (verdict.verified_by, verdict.account, verdict.pass_on) == (VerifiedBy.URL, "second", {"username": "bob"})
 
 
 def test_neither_scheme_nor_host_nor_prefix_is_signed(settings: Any) -> None:

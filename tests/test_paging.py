@@ -25,7 +25,7 @@ def keys() -> list[int]:
 
 
 def shown(page: Page) -> tuple[list[int], int | None, int | None, int | None]:
-    return [row.pk for row in page.rows], page.older, page.newer, page.looked_to
+    return [row.pk for row in page.rows], page.older, page.newer, page.scanned_to
 
 
 def every() -> Any:
@@ -65,62 +65,72 @@ def test_page_that_ends_with_the_last_row_leads_nowhere(keys: list[int]) -> None
     assert page_of(every(), size=9).older == keys[1]
 
 
-@pytest.mark.parametrize("reach", [0, 5])
-def test_page_above_all_keys_begins_with_the_newest(keys: list[int], reach: int) -> None:
-    page = page_of(every(), size=4, older_than=10**17, reach=reach)
+@pytest.mark.parametrize("scan_limit", [0, 5])
+def test_page_above_all_keys_begins_with_the_newest(keys: list[int], scan_limit: int) -> None:
+    page = page_of(every(), size=4, older_than=10**17, scan_limit=scan_limit)
     assert ([row.pk for row in page.rows], page.older) == (keys[:-5:-1], keys[6])
 
 
-@pytest.mark.parametrize("reach", [0, 5])
-def test_nothing_is_newer_than_what_is_above_all_keys(keys: list[int], reach: int) -> None:
-    assert shown(page_of(every(), size=4, newer_than=10**17, reach=reach)) == ([], keys[9] + 1, None, None)
+@pytest.mark.parametrize("scan_limit", [0, 5])
+def test_nothing_is_newer_than_what_is_above_all_keys(keys: list[int], scan_limit: int) -> None:
+    assert shown(page_of(every(), size=4, newer_than=10**17, scan_limit=scan_limit)) == ([], keys[9] + 1, None, None)
 
 
 def test_key_above_all_is_not_looked_down_from_for_ever(keys: list[int]) -> None:
-    assert shown(page_of(ended(), size=4, older_than=10**17, reach=5)) == ([], keys[5], None, keys[5])
+    assert shown(page_of(ended(), size=4, older_than=10**17, scan_limit=5)) == ([], keys[5], None, keys[5])
 
 
 def test_keys_below_all_are_not_looked_through(keys: list[int]) -> None:
     Notification.objects.filter(pk__in=keys[:2]).delete()
-    assert shown(page_of(ended(), size=4, newer_than=0, reach=1)) == ([keys[2]], None, keys[2], keys[2])
+    assert shown(page_of(ended(), size=4, newer_than=0, scan_limit=1)) == ([keys[2]], None, keys[2], keys[2])
 
 
 def test_empty_table_has_an_empty_page() -> None:
-    for place in ({}, {"older_than": 5}, {"newer_than": 5}, {"reach": 3}):
+    for place in ({}, {"older_than": 5}, {"newer_than": 5}, {"scan_limit": 3}):
         page = page_of(every(), size=4, **place)
-        assert (page.rows, page.older, page.looked_to) == ([], None, None)
+        assert (page.rows, page.older, page.scanned_to) == ([], None, None)
 
 
 def test_page_looks_no_further_than_its_reach_and_says_so(keys: list[int]) -> None:
-    assert shown(page_of(ended(), size=4, reach=5)) == ([], keys[5], None, keys[5])
+    assert shown(page_of(ended(), size=4, scan_limit=5)) == ([], keys[5], None, keys[5])
     # From there it finds what it looks for, and more to look through.
-    assert shown(page_of(ended(), size=4, older_than=keys[5], reach=4)) == ([keys[2]], keys[1], keys[5] - 1, keys[1])
+    assert shown(page_of(ended(), size=4, older_than=keys[5], scan_limit=4)) == (
+        [keys[2]],
+        keys[1],
+        keys[5] - 1,
+        keys[1],
+    )
 
 
 def test_page_that_has_looked_through_all_says_nothing(keys: list[int]) -> None:
-    assert shown(page_of(ended(), size=4, reach=10)) == ([keys[2]], None, None, None)
-    assert page_of(ended(), size=4, reach=9).looked_to == keys[1]
+    assert shown(page_of(ended(), size=4, scan_limit=10)) == ([keys[2]], None, None, None)
+    assert page_of(ended(), size=4, scan_limit=9).scanned_to == keys[1]
 
 
 def test_full_page_is_not_cut(keys: list[int]) -> None:
-    assert shown(page_of(every(), size=2, reach=5)) == (keys[:-3:-1], keys[8], None, None)
+    assert shown(page_of(every(), size=2, scan_limit=5)) == (keys[:-3:-1], keys[8], None, None)
 
 
 def test_page_looks_up_no_further_than_its_reach(keys: list[int]) -> None:
-    assert shown(page_of(ended(), size=4, newer_than=keys[3], reach=3)) == ([], keys[3] + 1, keys[6], keys[6])
-    assert shown(page_of(ended(), size=4, newer_than=keys[1], reach=2)) == ([keys[2]], keys[1] + 1, keys[3], keys[3])
+    assert shown(page_of(ended(), size=4, newer_than=keys[3], scan_limit=3)) == ([], keys[3] + 1, keys[6], keys[6])
+    assert shown(page_of(ended(), size=4, newer_than=keys[1], scan_limit=2)) == (
+        [keys[2]],
+        keys[1] + 1,
+        keys[3],
+        keys[3],
+    )
 
 
 def test_gap_left_by_what_was_deleted_is_no_end(keys: list[int]) -> None:
     Notification.objects.filter(pk__in=keys[3:9]).delete()
-    page = page_of(ended(), size=4, reach=3)
-    assert (page.rows, page.looked_to) == ([], keys[7])
-    assert [row.pk for row in page_of(ended(), size=4, reach=9).rows] == [keys[2]]
+    page = page_of(ended(), size=4, scan_limit=3)
+    assert (page.rows, page.scanned_to) == ([], keys[7])
+    assert [row.pk for row in page_of(ended(), size=4, scan_limit=9).rows] == [keys[2]]
 
 
 def test_deepest_page_costs_as_many_queries_as_the_first(keys: list[int]) -> None:
     costs = []
-    for place in ({}, {"older_than": keys[1]}, {"reach": 3}, {"older_than": keys[9], "reach": 3}):
+    for place in ({}, {"older_than": keys[1]}, {"scan_limit": 3}, {"older_than": keys[9], "scan_limit": 3}):
         with CaptureQueriesContext(connection) as queries:
             page_of(every(), size=4, **place)
         costs.append(len(queries))

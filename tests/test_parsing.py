@@ -412,7 +412,7 @@ def test_rank_says_how_far_the_transaction_is(query: str, rank: Rank) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "direction", "other_number"),
+    ("query", "direction", "remote_number"),
     [
         ("from=%2B651&to=%2B652", Direction.INCOMING, "+651"),
         ("from=%2B651&dest=%2B653", Direction.INCOMING, "+651"),
@@ -424,11 +424,11 @@ def test_rank_says_how_far_the_transaction_is(query: str, rank: Rank) -> None:
     ],
 )
 def test_other_party_is_who_called_or_was_called(
-    query: str, direction: Direction | None, other_number: str | None
+    query: str, direction: Direction | None, remote_number: str | None
 ) -> None:
     read = parsed(query=query)
 
-    assert (read.direction, read.other_number) == (direction, other_number)
+    assert (read.direction, read.remote_number) == (direction, remote_number)
 
 
 # Whatever comes.

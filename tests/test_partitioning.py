@@ -106,4 +106,4 @@ def test_one_arrival_is_still_one_row(partitioned: Notification) -> None:
 def test_recovery_runs(partitioned: Notification, capsys: Any) -> None:
     call_command("hoiio_recover")
 
-    assert Notification.objects.undispatched().count() == 0
+    assert Notification.objects.pending().count() == 0

@@ -23,7 +23,7 @@ NOW = timezone.now()
 
 @pytest.fixture(autouse=True)
 def an_hour(settings: Any) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": False, "OVERDUE_AFTER": timedelta(hours=1)}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "OVERDUE_AFTER": timedelta(hours=1)}
 
 
 def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any") -> None:
@@ -93,7 +93,7 @@ def missed() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("script", "is_missed"),
+    ("script", "missed_q"),
     [
         ("call", False),
         ("call_failed", True),
@@ -109,12 +109,12 @@ def missed() -> list[str]:
         ("ivr_unnamed", False),
     ],
 )
-def test_missed_is_what_was_not_answered(script: str, is_missed: bool) -> None:
+def test_missed_is_what_was_not_answered(script: str, missed_q: bool) -> None:
     facts = {"txn_ref": "AA-C-1", "session": "S1"} if script.startswith("ivr") else {"txn_ref": "AA-C-1"}
     for step in SCRIPTS[script]:
         came("&".join(f"{name}={value.replace('+', '%2B')}" for name, value in played(step, facts).items()))
 
-    assert missed() == (["AA-C-1"] if is_missed else [])
+    assert missed() == (["AA-C-1"] if missed_q else [])
 
 
 def test_leg_of_a_conference_that_was_busy_is_missed() -> None:

@@ -321,7 +321,7 @@ def test_failed_object_without_a_name_is_retried() -> None:
 
     report = recover()
 
-    assert (receiver.call_count, report.something_is_left) == (2, False)
+    assert (receiver.call_count, report.is_incomplete) == (2, False)
 
 
 # A failure is seen.

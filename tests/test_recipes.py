@@ -313,7 +313,7 @@ def test_calls_without_a_reference_are_apologised_to_each(hoiio: Hoiio, recipe: 
     common = {"direction": "incoming", "is_final": True, "duration": 0, "created_at": moment, "updated_at": moment}
     for number in (GOOD, LOST):
         tail = number[-8:]
-        call = Call.objects.create(arrival=uuid4(), other_number=number, other_tail=tail, **common)
+        call = Call.objects.create(arrival=uuid4(), remote_number=number, remote_suffix=tail, **common)
         receivers.apologise(call=call)
 
     assert [request.params["dest"] for request in hoiio.requests] == [GOOD, LOST]
@@ -384,7 +384,7 @@ class Source:
     def __init__(self) -> None:
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: answered(handler, b"ID3")
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.origin = ""
+        self.source = ""
 
 
 def answered(handler: BaseHTTPRequestHandler, content: bytes, *, code: int = 200, **headers: str) -> None:
@@ -412,7 +412,7 @@ def source() -> Iterator[Source]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    source.origin = f"http://127.0.0.1:{server.server_address[1]}"
+    source.source = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield source
@@ -428,7 +428,7 @@ def copies(recipe: Any, source: Source, settings: Any, tmp_path: Path, monkeypat
     given["hoiio"]["OPTIONS"]["location"] = str(tmp_path / "private")
     settings.STORAGES = given
     copies = recipe("switchboard.copies")
-    monkeypatch.setattr(copies, "SOURCES", {*copies.SOURCES, source.origin})
+    monkeypatch.setattr(copies, "SOURCES", {*copies.SOURCES, source.source})
     return copies
 
 

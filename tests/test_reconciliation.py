@@ -14,15 +14,15 @@ from django.db.models import Model
 
 from django_hoiio import inbox, reconciliation
 from django_hoiio.client import HoiioClient
-from django_hoiio.enums import Channel, Kind, Origin, Route
+from django_hoiio.enums import Channel, Kind, Route, Source
 from django_hoiio.models import Call, Fax, HighWaterMark, Notification, Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
 from django_hoiio.progress import silently
 from django_hoiio.reconciliation import Found, Report, diff, overdue, reconcile
-from django_hoiio.reconciliation.reader import Asker, Entry
+from django_hoiio.reconciliation.reader import ApiReader, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
-from django_hoiio.retention.redaction import blank_notifications, blank_transactions
+from django_hoiio.retention.redaction import redact_notifications, redact_transactions
 
 from .conftest import arrival, values
 from .hoiio import Hoiio, Request
@@ -80,7 +80,7 @@ class Histories:
 
 @pytest.fixture
 def says(hoiio: Hoiio, settings: Any) -> Histories:
-    settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 1000}
+    settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 1000}
     histories = Histories(hoiio)
     hoiio.meanwhile = lambda request: hoiio.says(histories.answer(request))
     return histories
@@ -128,8 +128,8 @@ def test_what_was_blanked_does_not_come_back_from_history(
     says: Histories, heard: Heard, channel: str, entry: Said, model: Any
 ) -> None:
     news_of(says, channel, entry)
-    blank_notifications(Notification.objects.values_list("pk", flat=True), "default")
-    blanked = blank_transactions(model, model.objects.values_list("pk", flat=True), "default")
+    redact_notifications(Notification.objects.values_list("pk", flat=True), "default")
+    blanked = redact_transactions(model, model.objects.values_list("pk", flat=True), "default")
     heard.clear()
 
     report = run(since=datetime.now(timezone.utc) - timedelta(hours=1))
@@ -145,7 +145,7 @@ def test_sms_of_which_nothing_came_is_taken_in_as_hoiio_said_it(says: Histories,
     report = news_of(says, "sms", {**SMS, "sms_status": "delivered"})
 
     kept = Notification.objects.get()
-    assert (kept.kind, kept.origin, kept.route) == (Kind.SMS_STATUS, Origin.POLL, Route.SMS)
+    assert (kept.kind, kept.source, kept.route) == (Kind.SMS_STATUS, Source.POLL, Route.SMS)
     assert (kept.pass_on, kept.problems, kept.query) == ({}, {}, "")
     assert dict(parse_qsl(bytes(kept.body).decode(), keep_blank_values=True)) == {**SMS, "sms_status": "delivered"}
     assert kept.params == {name: text for name, text in {**SMS, "sms_status": "delivered"}.items() if name != "src"}
@@ -173,7 +173,7 @@ def test_sms_of_which_nothing_came_is_taken_in_as_hoiio_said_it(says: Histories,
             SMS_IN,
             "sms_received",
             Sms,
-            {"from_number": OUT, "to_number": OWN, "msg": "hi", "other_number": OUT},
+            {"from_number": OUT, "to_number": OWN, "msg": "hi", "remote_number": OUT},
         ),
         # A second hint, where no status tells.
         (
@@ -181,7 +181,7 @@ def test_sms_of_which_nothing_came_is_taken_in_as_hoiio_said_it(says: Histories,
             {**SMS_IN, "sms_status": "", "msg": ""},
             "sms_received",
             Sms,
-            {"from_number": OUT, "to_number": OWN, "other_number": OUT},
+            {"from_number": OUT, "to_number": OWN, "remote_number": OUT},
         ),
         # Who wrote is not told.
         ("sms", {**SMS_IN, "src": None}, "sms_received", Sms, {"to_number": OWN, "msg": "hi"}),
@@ -353,7 +353,7 @@ def test_interactive_call_that_never_got_its_end_is_finished(says: Histories, he
 
     row = Call.objects.get()
     assert (row.call_state, row.is_final, row.duration, row.session) == ("ended", True, 2, "S1")
-    assert (row.direction, row.other_number, row.from_number, row.dest1, row.call_status_dest1) == (
+    assert (row.direction, row.remote_number, row.from_number, row.dest1, row.call_status_dest1) == (
         "incoming",
         OUT,
         OUT,
@@ -362,7 +362,7 @@ def test_interactive_call_that_never_got_its_end_is_finished(says: Histories, he
     )
     assert names(heard) == ["ivr_ended"]
     assert [n.params.get("digits") for n in row.notifications] == [None, "1", None]
-    assert Notification.objects.filter(origin=Origin.POST, pass_on__username="bob").count() == 1
+    assert Notification.objects.filter(source=Source.WEBHOOK, pass_on__username="bob").count() == 1
     assert set(run().found) == {Found.KNOWN}
 
 
@@ -428,7 +428,7 @@ def test_notification_that_comes_while_hoiio_is_asked_is_not_told_twice(says: Hi
     )
     came("sms", "txn_ref=AA-S-1&sms_status=delivered&debit=0.032")
 
-    assert diff.take_in(entry, dry_run=False) == Found.KNOWN
+    assert diff.ingest_entry(entry, dry_run=False) == Found.KNOWN
     assert names(heard) == ["sms_status"]
 
 
@@ -443,7 +443,7 @@ def test_answer_of_hoiios_does_not_undo_what_came_after_it_was_asked(says: Histo
     )
     came("sms", "txn_ref=AA-S-1&sms_status=failed", received_at=asked_at + timedelta(milliseconds=1))
 
-    assert diff.take_in(entry, dry_run=False) == Found.KNOWN
+    assert diff.ingest_entry(entry, dry_run=False) == Found.KNOWN
     assert Sms.objects.get().sms_status == "failed"
 
 
@@ -737,7 +737,7 @@ def run_overdue() -> int:
     """Ask for what is overdue alone."""
     report = Report()
     with HoiioClient() as client:
-        overdue.ask_overdue(Asker("default", client, report), Channel.SMS, report, progress=silently)
+        overdue.poll_overdue(ApiReader("default", client, report), Channel.SMS, report, progress=silently)
     return report.overdue
 
 
@@ -761,7 +761,7 @@ def test_transactions_that_hoiio_does_not_know_are_counted_and_no_failure(
 
     report = run()
 
-    assert (report.overdue, report.strangers, report.failures) == (1, 1, [])
+    assert (report.overdue, report.unknown, report.failures) == (1, 1, [])
 
 
 def test_limit_within_what_is_overdue_is_carried_on_where_it_stopped(says: Histories, age: Callable[..., None]) -> None:

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from django_hoiio.models import HighWaterMark, Notification, Sms
 from django_hoiio.reconciliation import diff
-from django_hoiio.reconciliation.reader import Budget
+from django_hoiio.reconciliation.reader import RequestBudget
 
 from .hoiio import Hoiio
 
@@ -216,7 +216,7 @@ class Clock:
 def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
-    budget = Budget(2)
+    budget = RequestBudget(2)
 
     spent = []
     for pause in (0, 10, 0, 0, 100, 0, 0):
@@ -230,7 +230,7 @@ def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPa
 def test_command_keeps_to_the_budget(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
-    settings.HOIIO = {**settings.HOIIO, "CALLS_PER_MINUTE": 2}
+    settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 2}
     hoiio.says(EMPTY)
 
     assert run("--account", "default") == (0, NOTHING, "")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import inbox, recording
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.recording import merging, patience
@@ -127,24 +127,25 @@ def test_every_order_and_repetition_ends_in_the_same_state(
 
 
 FIELDS = {"tag": "tag", "dest": "dest", "currency": "currency", "split_count": "split_count"}
-WORDS = {"queued": 3, "delivered": 4, "success_ok": 2}
+KNOWN_STATUSES = {"queued": 3, "delivered": 4, "success_ok": 2}
 
 
 @BY_HYPOTHESIS
 @given(
     reports=st.lists(
-        st.tuples(st.sampled_from(list(WORDS)), st.sets(st.sampled_from(list(FIELDS))), st.integers(0, 5)), min_size=1
+        st.tuples(st.sampled_from(list(KNOWN_STATUSES)), st.sets(st.sampled_from(list(FIELDS))), st.integers(0, 5)),
+        min_size=1,
     )
 )
 def test_each_field_is_what_the_highest_and_latest_report_says(reports: list[tuple[str, set[str], int]]) -> None:
     txn_ref = f"AA-{uuid4()}"
     best: dict[str, tuple[int, int]] = {}
     for word, names, minute in reports:
-        told = {name: str(10 * WORDS[word] + minute) for name in names}
+        told = {name: str(10 * KNOWN_STATUSES[word] + minute) for name in names}
         status = {"status": word} if word == "success_ok" else {"sms_status": word}
         receive(urlencode({"txn_ref": txn_ref, **status, **told}), received_at=MORNING + timedelta(minutes=minute))
         for name in names:
-            best[name] = max(best.get(name, (0, 0)), (WORDS[word], minute))
+            best[name] = max(best.get(name, (0, 0)), (KNOWN_STATUSES[word], minute))
 
     row = sms(txn_ref)
     found = {name: str(getattr(row, field)) for name, field in FIELDS.items() if getattr(row, field)}
@@ -216,7 +217,7 @@ def test_whole_event_without_reference_has_a_row_of_its_own_each_time(model: typ
     first, second = receive(said), receive(said)
 
     rows = model._default_manager.order_by("pk")
-    assert [(row.txn_ref, row.arrival, row.is_final, row.other_number) for row in rows] == [
+    assert [(row.txn_ref, row.arrival, row.is_final, row.remote_number) for row in rows] == [
         (None, first.arrival, True, "+6511111111"),
         (None, second.arrival, True, "+6511111111"),
     ]
@@ -380,7 +381,7 @@ def test_two_equal_payloads_are_two_events_and_the_second_is_a_repeat(heard: lis
 def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
     first, second = (inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
     third = inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification
-    Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", blanked_at=first.received_at)
+    Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", redacted_at=first.received_at)
     for one in (first, second, third):
         one.refresh_from_db()
 
@@ -424,7 +425,7 @@ BOTH = ["WITH"] if connection.vendor == "postgresql" else ["INSERT", "INSERT"]
 )
 def test_notification_costs_so_many_statements_and_the_first_is_a_write(said: str, statements: list[str]) -> None:
     assert _statements(said) == statements
-    assert Notification.objects.undispatched().count() == 0
+    assert Notification.objects.pending().count() == 0
 
 
 def test_notification_with_receivers_costs_one_more(heard: list[Any]) -> None:
@@ -605,11 +606,11 @@ def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_
         ("sms_status", sms()),
         ("notification_received", sms()),
     ]
-    assert Notification.objects.undispatched().count() == 0
+    assert Notification.objects.pending().count() == 0
 
 
 def test_what_the_spool_brings_again_is_left_to_the_process_that_kept_it(heard: list[Any]) -> None:
-    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered", origin=Origin.SPOOL)
+    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered", source=Source.SPOOL)
     recording.record(once, parse(once))
 
     inbox.receive(once)

@@ -9,10 +9,10 @@ import pytest
 from django.db import DataError
 
 from django_hoiio import inbox, recording, recovery, spool
-from django_hoiio.dispatch import RUNNING, Outcome, claim, hand_to_ledger, run_again
-from django_hoiio.enums import Origin
+from django_hoiio.dispatch import RUNNING, Outcome, claim, record_interrupted, retry
+from django_hoiio.enums import Source
 from django_hoiio.models import Notification, ReceiverFailure, Sms
-from django_hoiio.parsing import Arrival
+from django_hoiio.parsing import RawNotification
 from django_hoiio.recovery import recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
 
@@ -37,11 +37,11 @@ def _disconnect() -> Iterator[None]:
 
 @pytest.fixture
 def folder(settings: Any, tmp_path: Path) -> Path:
-    settings.HOIIO = {"SPOOL_DIR": tmp_path / "spool", "MAX_ATTEMPTS": 3}
+    settings.HOIIO = {"SPOOL_DIR": tmp_path / "spool", "RECEIVER_MAX_ATTEMPTS": 3}
     return tmp_path / "spool"
 
 
-def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> Arrival:
+def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> RawNotification:
     came = arrival("any", "", said, received_at=now() - timedelta(minutes=minutes))
     spool.keep(came, folder)
     return came
@@ -81,11 +81,11 @@ def test_spool_is_brought_in_in_order_of_arrival_and_with_its_first_moment(folde
 
     report = recover()
 
-    assert (report.stored, report.something_is_left) == (2, False)
+    assert (report.stored, report.is_incomplete) == (2, False)
     rows = list(Notification.objects.order_by("pk"))
-    assert [(row.arrival, row.received_at, row.origin) for row in rows] == [
-        (early.uuid, early.received_at, Origin.SPOOL),
-        (late.uuid, late.received_at, Origin.SPOOL),
+    assert [(row.arrival, row.received_at, row.source) for row in rows] == [
+        (early.uuid, early.received_at, Source.SPOOL),
+        (late.uuid, late.received_at, Source.SPOOL),
     ]
     assert [arguments["notification"] for name, arguments in heard if name == "sms_status"] == rows
     assert list(folder.iterdir()) == []
@@ -119,7 +119,7 @@ def test_poison_file_is_set_aside_and_stops_no_other(
     wait_in_spool(folder)
     original = inbox.record
 
-    def refuse_one(came: Arrival, parsed: Any) -> Any:
+    def refuse_one(came: RawNotification, parsed: Any) -> Any:
         if b"AA-S-0" in came.body:
             raise DataError("+6511111111")
         return original(came, parsed)
@@ -127,7 +127,7 @@ def test_poison_file_is_set_aside_and_stops_no_other(
     monkeypatch.setattr(inbox, "record", refuse_one)
     report = recover()
 
-    assert (report.stored, report.set_aside, report.something_is_left) == (1, 2, True)
+    assert (report.stored, report.quarantine, report.is_incomplete) == (1, 2, True)
     assert Notification.objects.get().txn_ref == "AA-S-1"
     assert sorted(path.suffix for path in folder.iterdir()) == [".refused", ".refused"]
     assert "6511111111" not in caplog.text
@@ -139,7 +139,7 @@ def test_receivers_of_a_call_that_waited_in_the_spool_are_left_alone_unless_aske
     wait_in_spool(folder, GATHER)
 
     recover()
-    assert (heard, Notification.objects.undispatched().count()) == ([], 1)
+    assert (heard, Notification.objects.pending().count()) == ([], 1)
 
     wait_in_spool(folder, GATHER)
     recover(ivr=True)
@@ -160,7 +160,7 @@ def test_what_was_stored_and_never_told_is_told_once(folder: Path, heard: list[A
         ("notification_received", kept, 2),
     ]
     assert heard[0][1]["sms"] == Sms.objects.get()
-    assert (report.told, report.receivers[Outcome.MENDED], report.something_is_left) == (1, 2, False)
+    assert (report.told, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (1, 2, False)
     kept.refresh_from_db()
     assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
 
@@ -176,20 +176,20 @@ def test_what_another_process_is_telling_is_left_to_it(heard: list[Any]) -> None
 
     recover()
 
-    assert (heard, Notification.objects.undispatched().count()) == ([], 1)
+    assert (heard, Notification.objects.pending().count()) == ([], 1)
 
 
 def test_untold_notification_is_taken_by_one_process_alone() -> None:
     kept = left_untold()
 
-    assert [hand_to_ledger(kept), hand_to_ledger(kept)] == [True, False]
+    assert [record_interrupted(kept), record_interrupted(kept)] == [True, False]
 
 
 def test_notification_whose_claim_still_runs_is_not_taken() -> None:
     kept = left_untold()
     Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
 
-    assert hand_to_ledger(kept) is False
+    assert record_interrupted(kept) is False
 
 
 FAR = timedelta(days=400)
@@ -226,7 +226,7 @@ def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool
     kept = left_untold()
     Notification.objects.update(claimed_until=now() + ahead)
 
-    assert hand_to_ledger(kept) is is_taken
+    assert record_interrupted(kept) is is_taken
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), FAR])
@@ -237,11 +237,11 @@ def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
     left_untold()
     recover()
     heard.clear()
-    ReceiverFailure.objects.update(mended_at=None, failed_at=now() + ahead, traceback=f"{traceback}before")
+    ReceiverFailure.objects.update(resolved_at=None, failed_at=now() + ahead, traceback=f"{traceback}before")
 
     report = recover()
 
-    assert (report.receivers, len(heard)) == ({Outcome.MENDED: 2}, 2)
+    assert (report.receivers, len(heard)) == ({Outcome.RESOLVED: 2}, 2)
 
 
 def test_claim_is_given_once_for_the_state_that_was_seen() -> None:
@@ -256,7 +256,7 @@ def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
         notification=kept, signal="sms_status", receiver="tests.heard", attempts=2, traceback="before", failed_at=now()
     )
 
-    hand_to_ledger(kept)
+    record_interrupted(kept)
 
     assert list(ReceiverFailure.objects.order_by("signal").values_list("signal", "attempts", "traceback")) == [
         ("notification_received", 1, "The process that was to call this receiver ended before it was done."),
@@ -275,12 +275,12 @@ def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(h
     rested()
 
     report = recover()
-    assert (flaky.attempts, heard, report.receivers[Outcome.FAILED], report.something_is_left) == ([1, 2], [], 1, True)
+    assert (flaky.attempts, heard, report.receivers[Outcome.FAILED], report.is_incomplete) == ([1, 2], [], 1, True)
 
     flaky.fails = False
     rested()
     report = recover()
-    assert (flaky.attempts, heard, report.receivers[Outcome.MENDED], report.something_is_left) == (
+    assert (flaky.attempts, heard, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (
         [1, 2, 3],
         [],
         1,
@@ -288,7 +288,7 @@ def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(h
     )
 
     failure = ReceiverFailure.objects.get()
-    assert (failure.attempts, failure.mended_at is None) == (3, False)
+    assert (failure.attempts, failure.resolved_at is None) == (3, False)
     assert recover().receivers == {}
 
 
@@ -300,7 +300,7 @@ def test_failed_receiver_rests_longer_each_time() -> None:
     for attempts, minutes in [(1, 1), (2, 4), (3, 16), (4, 64)]:
         soon, due = now() - timedelta(minutes=minutes - 0.5), now() - timedelta(minutes=minutes + 0.5)
         ReceiverFailure.objects.update(failed_at=soon)
-        assert recover().receivers == {Outcome.RESTING: 1}
+        assert recover().receivers == {Outcome.BACKING_OFF: 1}
         ReceiverFailure.objects.update(failed_at=due)
         assert recover().receivers == {Outcome.FAILED: 1}
         assert len(flaky.attempts) == attempts + 1
@@ -316,7 +316,7 @@ def test_receiver_is_given_up_after_as_many_attempts_as_the_project_allows(folde
         recover()
 
     assert flaky.attempts == [1, 2, 3]
-    assert ReceiverFailure.objects.unmended().count() == 1
+    assert ReceiverFailure.objects.unresolved().count() == 1
 
 
 def test_attempt_is_counted_before_it_is_made() -> None:
@@ -341,7 +341,7 @@ def test_attempt_that_two_processes_see_is_made_by_one() -> None:
     rested()
     seen_by_one, seen_by_other = ReceiverFailure.objects.get(), ReceiverFailure.objects.get()
 
-    assert [run_again(seen_by_one), run_again(seen_by_other)] == [Outcome.FAILED, Outcome.TAKEN]
+    assert [retry(seen_by_one), retry(seen_by_other)] == [Outcome.FAILED, Outcome.TAKEN]
     assert flaky.attempts == [1, 2]
 
 
@@ -350,14 +350,14 @@ def test_nobody_is_told_of_what_is_blanked() -> None:
     sms_status.connect(flaky)
     kept = inbox.receive(arrival("any", "", STATUS)).notification
     rested()
-    Notification.objects.update(blanked_at=kept.received_at)
+    Notification.objects.update(redacted_at=kept.received_at)
 
-    assert (recover().receivers, run_again(ReceiverFailure.objects.get())) == ({}, Outcome.BLANKED)
+    assert (recover().receivers, retry(ReceiverFailure.objects.get())) == ({}, Outcome.REDACTED)
 
     long_ago = kept.received_at - timedelta(hours=1)
     Notification.objects.update(dispatched_at=None, claimed_until=long_ago)
     kept.refresh_from_db()
-    assert (recover().told, hand_to_ledger(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
+    assert (recover().told, record_interrupted(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
 
 
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:
@@ -369,7 +369,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
 
     report = recover()
 
-    assert (report.receivers, report.something_is_left) == ({Outcome.DISCONNECTED: 1}, True)
+    assert (report.receivers, report.is_incomplete) == ({Outcome.NOT_REGISTERED: 1}, True)
     assert ReceiverFailure.objects.get().attempts == 1
 
 
@@ -377,7 +377,7 @@ def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
     kept = inbox.receive(arrival("any", "", STATUS)).notification
     ReceiverFailure.objects.create(notification=kept, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 
-    assert recover().receivers == {Outcome.DISCONNECTED: 1}
+    assert recover().receivers == {Outcome.NOT_REGISTERED: 1}
 
 
 def test_poison_receiver_does_not_stop_the_rest() -> None:
@@ -388,7 +388,7 @@ def test_poison_receiver_does_not_stop_the_rest() -> None:
     good.fails = False
     rested()
 
-    assert recover().receivers == {Outcome.FAILED: 1, Outcome.MENDED: 1}
+    assert recover().receivers == {Outcome.FAILED: 1, Outcome.RESOLVED: 1}
 
 
 def test_failed_receivers_of_calls_are_left_alone_unless_asked() -> None:
@@ -410,4 +410,4 @@ def test_summary_says_all_in_one_line(folder: Path) -> None:
         "Stored 1 from the spool (0 were known, 0 wait, 0 set aside), took up 0 that were never told; receivers:"
         " 0 mended, 0 failed again, 1 resting, 0 no longer connected."
     )
-    assert recovery.Report().something_is_left is False
+    assert recovery.Report().is_incomplete is False

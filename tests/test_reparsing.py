@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from django_hoiio import inbox, recording
-from django_hoiio.enums import Kind, Proof
+from django_hoiio.enums import Kind, VerifiedBy
 from django_hoiio.models import Call, Notification, Sms
 from django_hoiio.recording.raw import arrival_of
-from django_hoiio.recovery import Reparsed, reparse
+from django_hoiio.recovery import ReparseResult, reparse
 
 from .conftest import arrival, values
 
@@ -23,7 +23,7 @@ def receive(said: str, route: str = "any", **fields: Any) -> Notification:
 
 
 def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> None:
-    receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, proof=Proof.URL)
+    receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, verified_by=VerifiedBy.URL)
     receive("txn_ref=AA-S-1&sms_status=queued")
     receive("msg=hello&from=%2B651")
     for part in ("a", "b", "c"):
@@ -33,7 +33,7 @@ def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> No
     before = [[values(row) for row in model.objects.order_by("pk")] for model in (Notification, Sms, Call)]
     heard.clear()
 
-    assert reparse() == Reparsed(read=8)
+    assert reparse() == ReparseResult(read=8)
 
     assert [[values(row) for row in model.objects.order_by("pk")] for model in (Notification, Sms, Call)] == before
     assert heard == []
@@ -48,7 +48,7 @@ def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyP
         kept = receive("txn_ref=AA-S-1&sms_status=delivered")
     assert (list(kept.problems), Sms.objects.count()) == (["state"], 0)
 
-    assert reparse() == Reparsed(read=1, changed=1, states=1)
+    assert reparse() == ReparseResult(read=1, changed=1, states=1)
 
     kept.refresh_from_db()
     assert (kept.problems, Sms.objects.get().sms_status) == ({}, "delivered")
@@ -67,10 +67,10 @@ def _as_an_older_version_read_it(kept: Notification) -> None:
 
 
 def test_what_an_older_version_did_not_know_is_read_and_what_the_door_said_stays() -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, proof=Proof.URL)
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, verified_by=VerifiedBy.URL)
     _as_an_older_version_read_it(kept)
 
-    assert reparse() == Reparsed(read=1, changed=1, states=1)
+    assert reparse() == ReparseResult(read=1, changed=1, states=1)
 
     kept.refresh_from_db()
     assert (kept.kind, kept.txn_ref, kept.pass_on) == (Kind.SMS_STATUS, "AA-S-1", {"x": "1", "username": "bob"})
@@ -94,7 +94,7 @@ def test_dry_run_says_what_would_change_and_writes_nothing(heard: list[Any]) -> 
     before = values(Notification.objects.get())
     heard.clear()
 
-    assert reparse(dry_run=True, tell=True) == Reparsed(read=1, changed=1, states=1)
+    assert reparse(dry_run=True, tell=True) == ReparseResult(read=1, changed=1, states=1)
 
     assert (values(Notification.objects.get()), Sms.objects.count(), heard) == (before, 0, [])
 
@@ -124,21 +124,21 @@ def test_one_that_cannot_be_read_again_stops_no_other(caplog: pytest.LogCaptureF
     Notification.objects.filter(pk=poison.pk).update(route="mms")
     _as_an_older_version_read_it(receive("txn_ref=AA-S-2&sms_status=queued"))
 
-    assert reparse() == Reparsed(read=2, changed=1, states=1, failed=1)
+    assert reparse() == ReparseResult(read=2, changed=1, states=1, failed=1)
     assert caplog.messages == [f"Notification {poison.pk} could not be read again: ValueError."]
 
 
 def test_blanked_row_has_nothing_to_read() -> None:
     kept = receive("txn_ref=AA-S-1&sms_status=queued")
-    Notification.objects.update(blanked_at=NOW, body=b"", params={})
+    Notification.objects.update(redacted_at=NOW, body=b"", params={})
     before = values(kept)
 
-    assert (reparse(), values(kept)) == (Reparsed(), before)
+    assert (reparse(), values(kept)) == (ReparseResult(), before)
 
 
 @pytest.mark.parametrize(
     "meanwhile",
-    [{"blanked_at": NOW}, {"body": b"txn_ref=AA-S-1&sms_status=delivered&dest=removed"}, {"query": "x=removed"}],
+    [{"redacted_at": NOW}, {"body": b"txn_ref=AA-S-1&sms_status=delivered&dest=removed"}, {"query": "x=removed"}],
 )
 def test_row_that_loses_what_it_said_while_it_is_read_does_not_get_it_back(meanwhile: dict[str, Any]) -> None:
     kept = receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
@@ -149,7 +149,7 @@ def test_row_that_loses_what_it_said_while_it_is_read_does_not_get_it_back(meanw
             Notification.objects.filter(pk=kept.pk).update(params={}, **meanwhile)
             yield one
 
-    assert reparse(progress=in_between, tell=True) == Reparsed(read=1)
+    assert reparse(progress=in_between, tell=True) == ReparseResult(read=1)
 
     kept.refresh_from_db()
     assert (kept.params, Sms.objects.count()) == ({}, 0)
@@ -163,8 +163,8 @@ def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
         headers={"User-Agent": "Hoiio"},
         remote_addr="1.2.3.4",
         account="second",
-        proof=Proof.URL,
-        problems={"proof": "old"},
+        verified_by=VerifiedBy.URL,
+        problems={"verified_by": "old"},
     )
     kept = inbox.receive(came).notification
     kept.refresh_from_db()

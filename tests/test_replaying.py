@@ -62,7 +62,9 @@ def changes(step: Step) -> dict[str, tuple[Any, Any]]:
 # It ends where the database has ended.
 
 NUMBERS = st.sampled_from(["+6591231111", "+6581231111", ""])
-WORDS = st.sampled_from(["queued", "delivered", "failed", "martian", "ongoing", "answered", "busy", "ringing", "ended"])
+KNOWN_STATUSES = st.sampled_from(
+    ["queued", "delivered", "failed", "martian", "ongoing", "answered", "busy", "ringing", "ended"]
+)
 FIELDS = {
     "tag": st.sampled_from(["one", "two"]),
     "debit": st.sampled_from(["0.032", "0.0325", "dear"]),
@@ -74,9 +76,20 @@ FIELDS = {
     "dest": NUMBERS,
 }
 OF = {
-    Sms: {**FIELDS, "sms_status": WORDS, "status": st.sampled_from(["success_ok", "error_x"]), "bulk_txn_ref": WORDS},
-    Call: {**FIELDS, "call_state": WORDS, "call_status_dest1": WORDS, "dest2": NUMBERS, "digits": WORDS},
-    Fax: {**FIELDS, "fax_status": WORDS, "fax_url": st.just("https://example.com/f.pdf")},
+    Sms: {
+        **FIELDS,
+        "sms_status": KNOWN_STATUSES,
+        "status": st.sampled_from(["success_ok", "error_x"]),
+        "bulk_txn_ref": KNOWN_STATUSES,
+    },
+    Call: {
+        **FIELDS,
+        "call_state": KNOWN_STATUSES,
+        "call_status_dest1": KNOWN_STATUSES,
+        "dest2": NUMBERS,
+        "digits": KNOWN_STATUSES,
+    },
+    Fax: {**FIELDS, "fax_status": KNOWN_STATUSES, "fax_url": st.just("https://example.com/f.pdf")},
 }
 
 
@@ -177,7 +190,7 @@ def test_late_queued_is_refused_because_delivered_is_final() -> None:
     [
         # Came earlier and was kept later, as from the spool.
         ("sms_status=failed", "sms_status=delivered", Refused(name="sms_status", kept="failed", said="delivered", why=Why.LATER)),
-        ("sms_status=queued&tag=a", "status=success_ok&tag=b", Refused(name="tag", kept="a", said="b", why=Why.FURTHER)),
+        ("sms_status=queued&tag=a", "status=success_ok&tag=b", Refused(name="tag", kept="a", said="b", why=Why.SCAN_GROWTH)),
         (
             "msg=x&from=%2B6591231111",
             "sms_status=delivered&dest=%2B6581231111",
@@ -205,7 +218,7 @@ def test_steps_are_in_the_order_in_which_they_were_kept() -> None:
 def test_blanked_notification_is_passed_over() -> None:
     kept = receive("txn_ref=AA-S-1&sms_status=queued&tag=a", 0)
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
-    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, blanked_at=MORNING)
+    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, redacted_at=MORNING)
 
     first, second = played(Sms.objects.get())
     assert (first.passed, first.changes, first.refusals) == (Passed.BLANKED, (), ())
@@ -254,8 +267,8 @@ def test_what_was_sent_is_where_it_begins() -> None:
     row = Sms.objects.get()
     everything = {
         "direction": "outgoing",
-        "other_number": "+6591231111",
-        "other_tail": "91231111",
+        "remote_number": "+6591231111",
+        "remote_suffix": "91231111",
         "is_final": False,
         "dest": "+6591231111",
         "tag": "a",
@@ -276,7 +289,7 @@ def test_number_that_was_sent_to_is_not_undone_by_a_report_without_one() -> None
     row = Sms.objects.get()
     (step,) = played(row)
     assert dict(step.state) == kept(row)
-    assert Refused(name="other_number", kept="+6591231111", said="", why=Why.PARTY) in step.refusals
+    assert Refused(name="remote_number", kept="+6591231111", said="", why=Why.PARTY) in step.refusals
 
 
 def test_what_was_received_was_not_sent() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.retention.phone_numbers import Spellings, digits_of
+from django_hoiio.retention.phone_numbers import NumberPatterns, digits_of
 
-NUMBER = Spellings(["+6561234567"])
+NUMBER = NumberPatterns(["+6561234567"])
 
 SPELLED = [
     "+6561234567",
@@ -150,7 +150,7 @@ def test_json_is_searched_whole(value: Any, rest: Any) -> None:
 
 
 def test_several_numbers_are_one_search() -> None:
-    both = Spellings(["+6561234567", "61234567", "+65 6123 4567"])
+    both = NumberPatterns(["+6561234567", "61234567", "+65 6123 4567"])
 
     assert both.digits == ["61234567", "6561234567"]
     assert both.removed_from("6123-4567, +65 6123 4567, +852 6123 4568") == "removed, removed, +852 6123 4568"
@@ -169,4 +169,4 @@ def test_number_is_read_as_people_write_it(written: str, digits: str) -> None:
 )
 def test_what_is_no_number_is_refused_without_quoting_it(written: str) -> None:
     with pytest.raises(ValueError, match=r"^is no phone number with 7 digits or more$"):
-        Spellings([written])
+        NumberPatterns([written])

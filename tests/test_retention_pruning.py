@@ -13,11 +13,11 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from django_hoiio import inbox, retention
-from django_hoiio.enums import Kind, Origin
+from django_hoiio.enums import Kind, Source
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention import prune
-from django_hoiio.retention.batches import FIRST, MOST, Pace
+from django_hoiio.retention.batches import FIRST, MOST, BatchSize
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
 
@@ -37,7 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _periods(settings: Any) -> None:
-    settings.HOIIO = {"REQUIRE_PROOF": False, "RETENTION_DAYS": ALL}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "RETENTION_DAYS": ALL}
 
 
 def came(body: str, *, days: float = 0, route: str = "any", **fields: Any) -> Notification:
@@ -46,7 +46,7 @@ def came(body: str, *, days: float = 0, route: str = "any", **fields: Any) -> No
         "headers": {"X-Hoiio-Signature": "abc"},
         "remote_addr": "192.0.2.1",
         "pass_on": {"name": "bob"},
-        "problems": {"proof": "is odd"},
+        "problems": {"verified_by": "is odd"},
         **fields,
     }
     received_at = NOW - timedelta(days=days)
@@ -58,7 +58,7 @@ def there(*models: type[Transaction]) -> list[str]:
 
 
 def is_blank(*models: type[Any]) -> dict[str, bool]:
-    return {str(row): row.blanked_at is not None for model in models for row in model._default_manager.order_by("pk")}
+    return {str(row): row.redacted_at is not None for model in models for row in model._default_manager.order_by("pk")}
 
 
 # What goes, and what stays.
@@ -67,7 +67,7 @@ def is_blank(*models: type[Any]) -> dict[str, bool]:
 def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
     notification = came("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111&to=%2B6500000000&debit=x", days=5, route="sms")
     ReceiverFailure.objects.create(
-        notification=notification, signal="sms_received", receiver="shop.on", traceback="hello", mended_at=NOW
+        notification=notification, signal="sms_received", receiver="shop.on", traceback="hello", resolved_at=NOW
     )
 
     prune()
@@ -77,9 +77,9 @@ def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "proof": "none",
-        "origin": "post",
-        "blanked_at": notification.blanked_at,
+        "verified_by": "none",
+        "source": "post",
+        "redacted_at": notification.redacted_at,
     }
     assert notification.received_at == NOW - 5 * DAY
     assert notification.dispatched_at is not None
@@ -104,10 +104,10 @@ def test_sms_keeps_what_it_cost_and_loses_who_wrote_what() -> None:
         "debit": Decimal("0.013"),
         "currency": "SGD",
         "date": sms.date,
-        "blanked_at": sms.blanked_at,
+        "redacted_at": sms.redacted_at,
     }
     assert sms.created_at == NOW - 5 * DAY
-    assert sms.blanked_at is not None
+    assert sms.redacted_at is not None
 
 
 def test_call_loses_numbers_tag_and_room_and_keeps_its_outcomes() -> None:
@@ -129,7 +129,7 @@ def test_call_loses_numbers_tag_and_room_and_keeps_its_outcomes() -> None:
         "call_status_dest2": "busy",
         "duration": 3,
         "rate": Decimal("0.1"),
-        "blanked_at": call.blanked_at,
+        "redacted_at": call.redacted_at,
     }
 
 
@@ -196,11 +196,11 @@ def test_call_is_blanked_with_the_last_of_its_notifications_and_deleted_with_the
         came("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=days, route="ivr")
 
     assert prune().transactions_blanked == 0
-    assert Call.objects.get().other_number == "+6511111111"
+    assert Call.objects.get().remote_number == "+6511111111"
 
-    Notification.objects.filter(blanked_at=None).update(received_at=NOW - 5 * DAY)
+    Notification.objects.filter(redacted_at=None).update(received_at=NOW - 5 * DAY)
     assert prune().transactions_blanked == 1
-    assert Call.objects.get().other_number == ""
+    assert Call.objects.get().remote_number == ""
 
     Notification.objects.filter(pk=Notification.objects.order_by("pk")[0].pk).update(received_at=NOW - 13 * DAY)
     assert (prune().transactions_deleted, there(Call)) == (0, ["AA-C-1"])
@@ -331,12 +331,12 @@ def test_what_was_sent_and_never_heard_of_goes_by_the_kind_that_was_awaited(
     settings.HOIIO = {"RETENTION_DAYS": {**ALL, awaited: (None, None)}}
     prune()
     row.refresh_from_db()
-    assert (row.other_number, row.blanked_at) == ("+6511111111", None)
+    assert (row.remote_number, row.redacted_at) == ("+6511111111", None)
 
     settings.HOIIO = {"RETENTION_DAYS": {awaited: (4, 12)}}
     assert prune().transactions_blanked == 1
     row.refresh_from_db()
-    assert (row.other_number, row.blanked_at is None) == ("", False)
+    assert (row.remote_number, row.redacted_at is None) == ("", False)
 
     rows.update(created_at=NOW - 20 * DAY)
     assert prune().transactions_deleted == 1
@@ -369,7 +369,7 @@ def test_what_was_never_told_stays_whole(days: int) -> None:
 
 @pytest.mark.parametrize("days", [6, 20])
 @pytest.mark.parametrize(
-    ("ledger", "held"), [({"attempts": 1}, 1), ({"attempts": 5}, 0), ({"attempts": 1, "mended_at": NOW}, 0)]
+    ("ledger", "held"), [({"attempts": 1}, 1), ({"attempts": 5}, 0), ({"attempts": 1, "resolved_at": NOW}, 0)]
 )
 def test_what_a_failed_receiver_is_told_again_stays_whole(days: int, ledger: dict[str, Any], held: int) -> None:
     notification = came("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=days)
@@ -442,7 +442,7 @@ def test_what_is_blanked_counts_as_before(settings: Any) -> None:
 
 
 def test_what_was_asked_of_history_loses_a_name_that_is_a_digest_of_it() -> None:
-    polled = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6, route="sms", origin=Origin.POLL)
+    polled = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6, route="sms", source=Source.POLL)
     posted = came("txn_ref=AA-S-2&sms_status=delivered&dest=%2B6511111111", days=6)
     named = polled.arrival, posted.arrival
 
@@ -501,7 +501,7 @@ def test_pace_follows_what_a_transaction_takes(monkeypatch: pytest.MonkeyPatch) 
     clock, rested = [0.0], []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     monkeypatch.setattr("time.sleep", rested.append)
-    pace, sizes = Pace(), []
+    pace, sizes = BatchSize(), []
     for took in (0.1, 0.02, 0.02, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 20.0, 200.0):
         with pace.transaction():
             clock[0] += took

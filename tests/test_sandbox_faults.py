@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.enums import Kind, Proof, Route
+from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.sandbox.api import Answer
 from django_hoiio.sandbox.delivery import is_lost
 from django_hoiio.sandbox.scheduler import Clockwork
@@ -48,7 +48,7 @@ def test_signature_is_that_of_the_body_by_the_newest_token(desk: Desk, by: str) 
     if by == "query":
         assert verdict.problems == {"signature": "matches, but the body is empty, which proves nothing"}
     else:
-        assert (verdict.proof, verdict.account, verdict.problems) == (Proof.SIGNATURE, "default", {})
+        assert (verdict.verified_by, verdict.account, verdict.problems) == (VerifiedBy.SIGNATURE, "default", {})
 
 
 def test_wrong_signature_proves_nothing(desk: Desk) -> None:
@@ -59,7 +59,7 @@ def test_wrong_signature_proves_nothing(desk: Desk) -> None:
     assert heard.signature is not None
     assert len(heard.signature) == 64
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
-    assert (verdict.proof, verdict.problems) == (Proof.NONE, {"signature": "does not match the body"})
+    assert (verdict.verified_by, verdict.problems) == (VerifiedBy.NONE, {"signature": "does not match the body"})
     assert desk.entries("notification")[0]["faults"] == ["wrong_signature"]
 
 
@@ -155,7 +155,7 @@ def test_notification_comes_only_after_the_answer(desk: Desk, monkeypatch: pytes
 def test_what_is_sent_is_what_the_receiving_side_reads(desk: Desk, post: Any, settings: Any) -> None:
     desk.do("faults", by="query")
     (heard,) = send(desk)
-    settings.HOIIO = {**settings.HOIIO, "REQUIRE_PROOF": False}
+    settings.HOIIO = {**settings.HOIIO, "REQUIRE_VERIFICATION": False}
 
     kept = post(f"sms/?{heard.query}", heard.body)
 

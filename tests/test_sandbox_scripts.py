@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from django_hoiio.enums import Kind, Route
-from django_hoiio.parsing import Parsed, parse
+from django_hoiio.parsing import ParsedNotification, parse
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox.samples import NAMES, ROUTES, SCRIPTS, Step, changed, played, sample, sms_script, written
 
@@ -16,7 +16,7 @@ DATE = "2026-01-31 12:00:00.0"
 STEPS = [(name, at, step) for name, steps in SCRIPTS.items() for at, step in enumerate(steps)]
 
 
-def parsed(params: Mapping[str, str], route: Route) -> Parsed:
+def parsed(params: Mapping[str, str], route: Route) -> ParsedNotification:
     return parse(arrival(route, body=urlencode(params)))
 
 

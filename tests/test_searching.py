@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from django_hoiio.keyset import FEW
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.search import found_by, ways_to
+from django_hoiio.search import found_by, index_queries
 
 from .plans import VENDOR, is_answered_by, learn, plan_of
 from .rows import failures, notifications, transactions
@@ -31,7 +31,7 @@ def request_of_root(db: None) -> HttpRequest:
 ROWS = 1_000
 
 BEGINS = "{0}>? AND {0}<?"
-NUMBERED = "other_tail=? AND other_number=?"
+NUMBERED = "remote_suffix=? AND remote_number=?"
 
 # What is searched for in which column, the index that answers, and what SQLite looks up in it.
 SEARCHES: list[tuple[Any, str, str, str, str]] = [
@@ -40,15 +40,15 @@ SEARCHES: list[tuple[Any, str, str, str, str]] = [
     (Call, "txn_ref", "AA-T-718", "hoiio_call_txn_ref", BEGINS.format("txn_ref")),
     (Call, "session", "S-718", "hoiio_call_session", BEGINS.format("session")),
     (Call, "tag", "order 718", "hoiio_call_tag", "tag=?"),
-    (Call, "other_number", "90000718", "hoiio_call_other", "other_tail=?"),
+    (Call, "remote_number", "90000718", "hoiio_call_other", "remote_suffix=?"),
     (Sms, "txn_ref", "AA-T-718", "hoiio_sms_txn_ref_part", BEGINS.format("txn_ref")),
     (Sms, "bulk_txn_ref", "AA-B-718", "hoiio_sms_bulk_txn_ref", BEGINS.format("bulk_txn_ref")),
     (Sms, "tag", "order 718", "hoiio_sms_tag", "tag=?"),
-    (Sms, "other_number", "659000718", "hoiio_sms_other", "other_tail=?"),
-    (Sms, "other_number", "ALERT", "hoiio_sms_other", NUMBERED),
+    (Sms, "remote_number", "659000718", "hoiio_sms_other", "remote_suffix=?"),
+    (Sms, "remote_number", "ALERT", "hoiio_sms_other", NUMBERED),
     (Fax, "txn_ref", "AA-T-718", "hoiio_fax_txn_ref", BEGINS.format("txn_ref")),
     (Fax, "tag", "order 718", "hoiio_fax_tag", "tag=?"),
-    (Fax, "other_number", "+659000718", "hoiio_fax_other", "other_tail=?"),
+    (Fax, "remote_number", "+659000718", "hoiio_fax_other", "remote_suffix=?"),
 ]
 
 
@@ -62,7 +62,7 @@ def test_each_search_is_answered_by_its_index(
             setattr(row, field, f"{'S' if field == 'session' else 'AA-B'}-{number}")
         model.objects.bulk_update(rows, [field], batch_size=500)
     learn(model)
-    (way,) = ways_to(model.objects.all(), request_of_root, [field], term)
+    (way,) = index_queries(model.objects.all(), request_of_root, [field], term)
     asked = way.values_list("pk", flat=True)[: FEW + 1]
     assert is_answered_by(asked, index, columns), plan_of(asked)
 
@@ -70,7 +70,7 @@ def test_each_search_is_answered_by_its_index(
 @pytest.mark.parametrize("term", ["AA-S-700", "AA", "nothing"])
 def test_ledger_is_searched_by_what_its_notifications_are_called(request_of_root: HttpRequest, term: str) -> None:
     failures(notifications(ROWS)[::100])
-    (way,) = ways_to(ReceiverFailure.objects.all(), request_of_root, ["notification__txn_ref"], term)
+    (way,) = index_queries(ReceiverFailure.objects.all(), request_of_root, ["notification__txn_ref"], term)
     assert len(way) == {"AA-S-700": 1, "AA": 10, "nothing": 0}[term]
 
 
@@ -119,7 +119,7 @@ def test_beginning_finds_exactly_what_begins_so(request_of_root: HttpRequest, co
         Notification.objects.filter(pk=row.pk).update(session=session)
     wrong = {}
     for term in TERMS:
-        (way,) = ways_to(Notification.objects.all(), request_of_root, ["session"], term)
+        (way,) = index_queries(Notification.objects.all(), request_of_root, ["session"], term)
         found = sorted(way.values_list("session", flat=True))
         if found != sorted(session for session in WRITTEN if session.startswith(term)):
             wrong[term] = found
@@ -129,4 +129,4 @@ def test_beginning_finds_exactly_what_begins_so(request_of_root: HttpRequest, co
 def test_term_that_nothing_can_answer_asks_nothing(request_of_root: HttpRequest) -> None:
     for term in ("", "a\0", "x" * 257):
         assert found_by(request_of_root, ["tag"], term) is None
-        assert ways_to(Sms.objects.all(), request_of_root, ["tag"], term) == []
+        assert index_queries(Sms.objects.all(), request_of_root, ["tag"], term) == []

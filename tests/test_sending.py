@@ -44,8 +44,8 @@ SENT = {
     "dest": DEST,
     "msg": "hello",
     "tag": "order-17",
-    "other_number": DEST,
-    "other_tail": "91234567",
+    "remote_number": DEST,
+    "remote_suffix": "91234567",
 }
 
 
@@ -55,27 +55,27 @@ ENTERED: dict[str, tuple[Callable[[HoiioClient], Any], str, dict[str, Any]]] = {
     "call": (
         lambda client: client.voice.call(dest1=DEST, dest2=DEST2, tag="t", caller_id="private"),
         "Call",
-        {"dest1": DEST, "dest2": DEST2, "tag": "t", "other_number": DEST2, "other_tail": "98765432"},
+        {"dest1": DEST, "dest2": DEST2, "tag": "t", "remote_number": DEST2, "remote_suffix": "98765432"},
     ),
     "call from the own number": (
         lambda client: client.voice.call(dest2=DEST2, notify=False),
         "Call",
-        {"dest2": DEST2, "other_number": DEST2, "other_tail": "98765432"},
+        {"dest2": DEST2, "remote_number": DEST2, "remote_suffix": "98765432"},
     ),
     "dialled": (
         lambda client: client.ivr.dial(dest=DEST, msg="hello", max_duration=60),
         "Call",
-        {"dest": DEST, "session": "S1", "other_number": DEST, "other_tail": "91234567"},
+        {"dest": DEST, "session": "S1", "remote_number": DEST, "remote_suffix": "91234567"},
     ),
     "fax": (
         lambda client: client.fax.send(dest=DEST, file=b"%PDF-1.4", tag="t"),
         "Fax",
-        {"dest": DEST, "tag": "t", "other_number": DEST, "other_tail": "91234567"},
+        {"dest": DEST, "tag": "t", "remote_number": DEST, "remote_suffix": "91234567"},
     ),
     "conference": (
         lambda client: client.voice.conference(dest=[DEST], room="R1"),
         "Call",
-        {"txn_ref": "AA-C-1", "dest": DEST, "room": "R1", "other_number": DEST, "other_tail": "91234567"},
+        {"txn_ref": "AA-C-1", "dest": DEST, "room": "R1", "remote_number": DEST, "remote_suffix": "91234567"},
     ),
 }
 
@@ -184,7 +184,7 @@ def test_whatever_hoiio_tells_counts_more_than_what_was_sent(
         notify()
 
     (row,) = Sms.objects.all()
-    assert (row.sms_status, row.tag, row.dest, row.msg, row.other_number, row.other_tail) == (
+    assert (row.sms_status, row.tag, row.dest, row.msg, row.remote_number, row.remote_suffix) == (
         "queued",
         "theirs",
         "+6500000000",
@@ -212,7 +212,7 @@ def test_incoming_is_never_made_outgoing(hoiio: Hoiio, hoiio_client: HoiioClient
     hoiio_client.ivr.dial(dest=DEST)
 
     (row,) = Call.objects.all()
-    assert (row.direction, row.other_number, row.call_state) == ("incoming", "+6511111111", "ringing")
+    assert (row.direction, row.remote_number, row.call_state) == ("incoming", "+6511111111", "ringing")
 
 
 # The caller's transaction, and a database that fails.

@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio import spool
-from django_hoiio.enums import Origin, Proof
-from django_hoiio.parsing import Arrival
+from django_hoiio.enums import Source, VerifiedBy
+from django_hoiio.parsing import RawNotification
 
 from .conftest import arrival
 
@@ -29,7 +29,7 @@ FULL: dict[str, Any] = {
     "headers": {"Content-Type": "x", "User-Agent": "é"},
     "remote_addr": "1.2.3.4",
     "account": "second",
-    "proof": Proof.URL,
+    "verified_by": VerifiedBy.URL,
     "pass_on": {"username": "bob", "n": [1, None]},
     "problems": {"signature": "does not match the body"},
 }
@@ -41,7 +41,7 @@ def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None
     path = spool.keep(came, tmp_path)
 
     assert path.name == "20260101T080000.000005Z-00000000-0000-0000-0000-000000000007.json"
-    assert spool.load(path) == came._replace(origin=Origin.SPOOL)
+    assert spool.load(path) == came._replace(source=Source.SPOOL)
 
 
 @given(query=st.text(st.characters(codec="ascii")), body=st.binary(), address=st.text())
@@ -49,7 +49,7 @@ def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None
 def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, address: str) -> None:
     came = arrival("any", query, body, remote_addr=address)
 
-    assert spool.load(spool.keep(came, tmp_path)) == came._replace(origin=Origin.SPOOL)
+    assert spool.load(spool.keep(came, tmp_path)) == came._replace(source=Source.SPOOL)
 
 
 def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> None:
@@ -162,20 +162,20 @@ def test_folder_that_is_not_there_has_nothing_waiting(tmp_path: Path) -> None:
 
 def test_dropping_and_setting_aside_what_is_gone_is_no_error(tmp_path: Path) -> None:
     spool.drop(tmp_path / "gone.json")
-    spool.set_aside(tmp_path / "gone.json")
+    spool.quarantine(tmp_path / "gone.json")
 
 
 def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> None:
     path = spool.keep(arrival(), tmp_path)
 
-    spool.set_aside(path)
+    spool.quarantine(path)
 
     assert list(spool.waiting(tmp_path)) == []
     assert [file.suffix for file in tmp_path.iterdir()] == [".refused"]
 
 
 def _good() -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(spool._dump(Arrival(**{**arrival()._asdict(), **FULL})))
+    held: dict[str, Any] = json.loads(spool._dump(RawNotification(**{**arrival()._asdict(), **FULL})))
     return held
 
 
@@ -214,13 +214,13 @@ def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
 def test_files_are_counted_by_their_ending_and_no_further_than_asked(tmp_path: Path) -> None:
     for _ in range(3):
         spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path)
-    spool.set_aside(next(spool.waiting(tmp_path)))
+    spool.quarantine(next(spool.waiting(tmp_path)))
     (tmp_path / "half.part").touch()
 
     counts = [spool.count(tmp_path, spool.SUFFIX, most) for most in (1, 2, 9)]
 
     assert counts == [1, 2, 2]
-    assert spool.count(tmp_path, spool.SET_ASIDE, 9) == 1
+    assert spool.count(tmp_path, spool.QUARANTINED, 9) == 1
 
 
 def test_folder_that_is_not_made_yet_holds_nothing(tmp_path: Path) -> None:

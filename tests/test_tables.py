@@ -18,7 +18,7 @@ from django.db.models.signals import post_init
 
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.recording import raw, tables
-from django_hoiio.recording.raw import insert_of, pk_of, update_as_told
+from django_hoiio.recording.raw import insert_of, pk_of, update_dispatched
 from django_hoiio.recording.tables import table_of
 
 pytestmark = pytest.mark.django_db
@@ -39,13 +39,13 @@ FULL: dict[type[Model], dict[str, Any]] = {
         "params": {"msg": "Grüße, 世界 'quoted' %s %(x)s"},
         "pass_on": {"list": [1, None, {"a": "b"}]},
         "problems": {"date": "is not a date"},
-        "unproved": ["x"],
+        "unverified_params": ["x"],
         "query": "a=%25s&b='",
         "body": b"\x00\xff%s'",
         "headers": {"User-Agent": "x"},
         "remote_addr": "127.0.0.1",
-        "proof": "url",
-        "origin": "post",
+        "verified_by": "url",
+        "source": "post",
         "dispatched_at": MORNING,
         "claimed_until": MORNING + timedelta(minutes=5),
     },
@@ -202,9 +202,16 @@ def test_model_that_was_put_together_can_be_saved_and_refreshed_as_any_other() -
 
 
 def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
-    least = {"arrival": UUID_1, "received_at": MORNING, "kind": "unknown", "route": "any", "proof": "none", "body": b""}
+    least = {
+        "arrival": UUID_1,
+        "received_at": MORNING,
+        "kind": "unknown",
+        "route": "any",
+        "verified_by": "none",
+        "body": b"",
+    }
     by_orm = Notification.objects.create(**{**least, "arrival": UUID(int=2)})
-    _write(Notification, {**least, "account": "default", "origin": "post"})
+    _write(Notification, {**least, "account": "default", "source": "post"})
 
     row = Notification.objects.get(arrival=UUID_1)
     differences = {name for name, value in _values(row).items() if value != _values(by_orm)[name]}
@@ -212,7 +219,7 @@ def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
 
 
 def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
-    row = {**FULL[Notification], "problems": {}, "unproved": [], "query": "", "session": None, "txn_ref": None}
+    row = {**FULL[Notification], "problems": {}, "unverified_params": [], "query": "", "session": None, "txn_ref": None}
 
     sql, params = insert_of(row, "default")
 
@@ -232,7 +239,7 @@ def test_only_the_notification_is_marked_as_told() -> None:
         _write(Notification, {**said, "arrival": UUID(int=number)})
     pks = list(Notification.objects.order_by("arrival").values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute(*update_as_told(pks[0], MORNING, [("sms_status", "x.y")], "default"))
+        cursor.execute(*update_dispatched(pks[0], MORNING, [("sms_status", "x.y")], "default"))
         assert cursor.rowcount == 1
 
     told, untold = (Notification.objects.get(pk=pk) for pk in pks)
@@ -262,7 +269,7 @@ def test_who_listens_to_new_models_hears_of_those_that_are_put_together() -> Non
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL alone can commit without waiting")
 def test_commits_after_the_mark_wait_for_the_disk_as_before() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(*update_as_told(1, MORNING, [], "default"))
+        cursor.execute(*update_dispatched(1, MORNING, [], "default"))
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
 

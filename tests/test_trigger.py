@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_hoiio.enums import Kind, Proof, Route
+from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import HIDDEN, line
 from django_hoiio.models import Notification
 from django_hoiio.sandbox.samples import SCRIPTS
@@ -30,11 +30,11 @@ def refused(*arguments: str) -> str:
     return str(raised.value)
 
 
-def proof(heard: Heard) -> tuple[Proof, str, dict[str, Any], dict[str, str]]:
+def verified_by(heard: Heard) -> tuple[VerifiedBy, str, dict[str, Any], dict[str, str]]:
     """What the receiving side makes of the URL and the signature."""
     route, _, token = heard.path.removeprefix("/hoiio/").strip("/").partition("/")
     verdict = verify(Route(route), token or None, heard.body.encode(), heard.signature)
-    return verdict.proof, verdict.account, dict(verdict.pass_on), dict(verdict.problems)
+    return verdict.verified_by, verdict.account, dict(verdict.pass_on), dict(verdict.problems)
 
 
 # What is sent.
@@ -46,7 +46,7 @@ def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
     (heard,) = desk.notifications
     txn_ref = heard.params["txn_ref"]
     assert (heard.params["sms_status"], heard.params["tag"], heard.query) == ("failed", "order-17", "")
-    assert proof(heard) == (Proof.URL, "default", {"username": "bob"}, {})
+    assert verified_by(heard) == (VerifiedBy.URL, "default", {"username": "bob"}, {})
     assert lines == [f"sms_status        {txn_ref:<20} 200", "1 notification sent and answered with 200."]
 
 
@@ -54,7 +54,7 @@ def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
 def test_each_kind_is_sent_to_the_route_it_belongs_to(desk: Desk, kind: Kind) -> None:
     trigger(kind.value)
 
-    assert [proof(heard)[0] for heard in desk.notifications] == [Proof.URL]
+    assert [verified_by(heard)[0] for heard in desk.notifications] == [VerifiedBy.URL]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -109,7 +109,7 @@ def test_other_account_and_route_are_signed_for(desk: Desk) -> None:
 
     (heard,) = desk.notifications
     assert heard.path.startswith("/hoiio/any/")
-    assert proof(heard)[:2] == (Proof.URL, "second")
+    assert verified_by(heard)[:2] == (VerifiedBy.URL, "second")
 
 
 def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
@@ -117,7 +117,7 @@ def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
 
     (heard,) = desk.notifications
     assert (heard.path, heard.query) == ("/hoiio/sms/", "username=bob")
-    assert proof(heard) == (Proof.SIGNATURE, "default", {}, {})
+    assert verified_by(heard) == (VerifiedBy.SIGNATURE, "default", {}, {})
 
 
 @pytest.mark.parametrize(("account", "problems"), [("default", {"signature": "does not match the body"}), ("bare", {})])
@@ -126,7 +126,7 @@ def test_wrong_signature_is_wrong(desk: Desk, account: str, problems: dict[str, 
 
     (heard,) = desk.notifications
     assert heard.signature is not None
-    assert proof(heard)[3] == problems
+    assert verified_by(heard)[3] == problems
 
 
 def test_account_without_a_token_sends_no_signature(desk: Desk) -> None:
@@ -168,7 +168,7 @@ def test_request_to_the_letter_is_sent_as_it_stands(desk: Desk) -> None:
 
     (heard,) = desk.notifications
     assert (heard.query, heard.body, heard.path.startswith("/hoiio/sms/")) == (query, body, True)
-    assert proof(heard)[0] == Proof.URL
+    assert verified_by(heard)[0] == VerifiedBy.URL
     assert lines[0] == f"{'sms_status':<17} {'AA-S-1':<20} 200"
 
 
@@ -177,14 +177,14 @@ def test_request_to_the_letter_goes_to_the_route_for_anything(desk: Desk) -> Non
 
     (heard,) = desk.notifications
     assert (heard.body, heard.path.startswith("/hoiio/any/")) == ("x=1", True)
-    assert proof(heard)[2] == {"order": [17], "x_name": "bob"}
+    assert verified_by(heard)[2] == {"order": [17], "x_name": "bob"}
 
 
 def test_request_to_the_letter_is_signed_as_it_stands(desk: Desk) -> None:
     trigger("--query", "x_a=1", "--body", "txn_ref=AA-S-1&sms_status=queued", "--route", "sms", "--unsigned")
 
     (heard,) = desk.notifications
-    assert (heard.path, heard.query, proof(heard)[0]) == ("/hoiio/sms/", "x_a=1", Proof.SIGNATURE)
+    assert (heard.path, heard.query, verified_by(heard)[0]) == ("/hoiio/sms/", "x_a=1", VerifiedBy.SIGNATURE)
 
 
 # Where it is sent.
@@ -232,7 +232,9 @@ def test_project_without_a_public_url_is_sought_where_runserver_is(
 
 # What fails.
 
-NO_PROOF = "403: it had no proof that the server takes; has the server the same HOIIO['URL_KEYS'], or else SECRET_KEY?"
+NO_PROOF = (
+    "403: it had no proof that the server takes; has the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+)
 NOTHING_OR_TOO_MUCH = "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
 
 
@@ -339,7 +341,7 @@ def test_triggered_notifications_are_kept_as_their_kinds(live_server: Any, setti
         expected += [step.kind.value for step in steps]
 
     assert [row.kind for row in Notification.objects.order_by("pk")] == expected
-    assert set(Notification.objects.values_list("proof", flat=True)) == {Proof.URL}
+    assert set(Notification.objects.values_list("verified_by", flat=True)) == {VerifiedBy.URL}
 
 
 @pytest.mark.django_db(transaction=True)

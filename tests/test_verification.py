@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_hoiio.enums import Proof, Route
-from django_hoiio.verification import SALT, Verdict, sign, verify
+from django_hoiio.enums import Route, VerifiedBy
+from django_hoiio.verification import SALT, VerificationResult, sign, verify
 
 BODY = b"txn_ref=AA-S-1"
 
@@ -31,8 +31,8 @@ def hoiio_signs(body: bytes, token: str) -> str:
 def test_token_gives_back_what_it_binds() -> None:
     token = sign(Route.SMS, "second", {"username": "bob"})
 
-    assert verify(Route.SMS, token, b"", None) == Verdict(
-        proof=Proof.URL, account="second", pass_on={"username": "bob"}, problems={}
+    assert verify(Route.SMS, token, b"", None) == VerificationResult(
+        verified_by=VerifiedBy.URL, account="second", pass_on={"username": "bob"}, problems={}
     )
 
 
@@ -45,7 +45,7 @@ def test_token_has_unreserved_characters_alone(pass_on: dict[str, Any]) -> None:
     assert verify(Route.ANY, token, b"", None).pass_on == pass_on
 
 
-NOT_VALID = Verdict(problems={"proof": "the token of the notify URL is not valid"})
+NOT_VALID = VerificationResult(problems={"verified_by": "the token of the notify URL is not valid"})
 
 
 @pytest.mark.parametrize("token", ["", "~", "x", "a~b~c", "é", "\0", "~" * 5000, "W10~W10", "%7E"])
@@ -68,8 +68,8 @@ def test_token_changed_anywhere_proves_nothing() -> None:
 
 @pytest.mark.parametrize("route", [route for route in Route if route != Route.SMS])
 def test_token_of_another_route_proves_nothing(route: Route) -> None:
-    assert verify(route, sign(Route.SMS, "default", {}), b"", None) == Verdict(
-        problems={"proof": "the notify URL was signed for the route sms"}
+    assert verify(route, sign(Route.SMS, "default", {}), b"", None) == VerificationResult(
+        problems={"verified_by": "the notify URL was signed for the route sms"}
     )
 
 
@@ -86,8 +86,8 @@ def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> No
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "secret", ["older"]
 
     verdict = verify(Route.SMS, token, b"", None)
-    assert verdict.proof == Proof.URL
-    assert verdict.problems == {"proof": "the notify URL was signed with an old key; give Hoiio a new one"}
+    assert verdict.verified_by == VerifiedBy.URL
+    assert verdict.problems == {"verified_by": "the notify URL was signed with an old key; give Hoiio a new one"}
 
     settings.SECRET_KEY_FALLBACKS = []
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
@@ -95,15 +95,15 @@ def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> No
 
 def test_keys_of_their_own_take_the_place_of_the_secret_key(settings: Any) -> None:
     token = sign(Route.SMS, "default", {})
-    settings.HOIIO = {"URL_KEYS": ["mine"]}
+    settings.HOIIO = {"SIGNING_KEYS": ["mine"]}
 
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
-    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None).proof == Proof.URL
+    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None).verified_by == VerifiedBy.URL
 
 
 @pytest.mark.parametrize(("token", "account"), [("one", "default"), ("two", "second"), ("three", "second")])
 def test_signature_of_the_body_proves_and_tells_the_account(token: str, account: str) -> None:
-    expected = Verdict(proof=Proof.SIGNATURE, account=account)
+    expected = VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=account)
 
     assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, token)) == expected
     assert verify(Route.SMS, None, BODY, f" {hoiio_signs(BODY, token).upper()} ") == expected
@@ -114,11 +114,13 @@ def test_signature_of_the_body_proves_and_tells_the_account(token: str, account:
     ["", "x", "é", "0" * 64, hoiio_signs(BODY, "four"), hoiio_signs(b"other", "one"), hoiio_signs(BODY, "one")[:-1]],
 )
 def test_other_signatures_prove_nothing(signature: str) -> None:
-    assert verify(Route.SMS, None, BODY, signature) == Verdict(problems={"signature": "does not match the body"})
+    assert verify(Route.SMS, None, BODY, signature) == VerificationResult(
+        problems={"signature": "does not match the body"}
+    )
 
 
 def test_signature_of_an_empty_body_proves_nothing() -> None:
-    assert verify(Route.SMS, None, b"", hoiio_signs(b"", "one")) == Verdict(
+    assert verify(Route.SMS, None, b"", hoiio_signs(b"", "one")) == VerificationResult(
         problems={"signature": "matches, but the body is empty, which proves nothing"}
     )
 
@@ -127,20 +129,20 @@ def test_signature_of_another_account_beside_a_signed_url_is_named() -> None:
     token = sign(Route.SMS, "second", {})
 
     assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "two")).problems == {}
-    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "one")) == Verdict(
-        proof=Proof.URL, account="second", problems={"signature": "does not match the body"}
+    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "one")) == VerificationResult(
+        verified_by=VerifiedBy.URL, account="second", problems={"signature": "does not match the body"}
     )
 
 
 def test_signature_that_no_access_token_can_check_is_passed_over(settings: Any) -> None:
     settings.HOIIO = {}
 
-    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "")) == Verdict()
+    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "")) == VerificationResult()
     assert verify(Route.SMS, sign(Route.SMS, "default", {}), BODY, "x").problems == {}
 
 
 def test_nothing_proves_nothing() -> None:
-    assert verify(Route.SMS, None, BODY, None) == Verdict()
+    assert verify(Route.SMS, None, BODY, None) == VerificationResult()
 
 
 # Secrets that are none.
@@ -151,13 +153,13 @@ def test_blank_token_proves_nothing(settings: Any, blank: str) -> None:
     for tokens in (["real", blank], blank, [blank], (blank, "real")):
         settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": tokens}}}
 
-        assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, blank)).proof == Proof.NONE
+        assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, blank)).verified_by == VerifiedBy.NONE
 
 
 def test_token_beside_a_blank_one_still_proves(settings: Any) -> None:
     settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": ["", "real", None]}}}
 
-    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "real")).proof == Proof.SIGNATURE
+    assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "real")).verified_by == VerifiedBy.SIGNATURE
 
 
 def forged_with(key: str) -> str:
@@ -169,26 +171,28 @@ def forged_with(key: str) -> str:
 @pytest.mark.parametrize("keys", [[""], [" ", "\n"], [None], "", " "])
 def test_blank_keys_sign_and_verify_nothing(settings: Any, keys: Any) -> None:
     by_secret_key = sign(Route.SMS, "default", {})
-    settings.HOIIO = {"URL_KEYS": keys}
+    settings.HOIIO = {"SIGNING_KEYS": keys}
 
     for token in (by_secret_key, forged_with(""), forged_with(" "), forged_with("\n")):
         assert verify(Route.SMS, token, b"", None) == NOT_VALID
-    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['URL_KEYS'\] has no key that is not blank; write"):
+    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['SIGNING_KEYS'\] has no key that is not blank; write"):
         sign(Route.SMS, "default", {})
 
 
 def test_key_beside_a_blank_one_still_signs_and_verifies(settings: Any) -> None:
-    settings.HOIIO = {"URL_KEYS": ["", "mine"]}
+    settings.HOIIO = {"SIGNING_KEYS": ["", "mine"]}
 
-    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None) == Verdict(proof=Proof.URL)
+    assert verify(Route.SMS, sign(Route.SMS, "default", {}), b"", None) == VerificationResult(
+        verified_by=VerifiedBy.URL
+    )
 
 
 def test_text_in_place_of_the_list_of_keys_is_one_key(settings: Any) -> None:
     """As a list of characters, each single one could sign."""
-    settings.HOIIO = {"URL_KEYS": "mine"}
+    settings.HOIIO = {"SIGNING_KEYS": "mine"}
 
     assert verify(Route.SMS, forged_with("m"), b"", None) == NOT_VALID
-    assert verify(Route.SMS, forged_with("mine"), b"", None) == Verdict(proof=Proof.URL)
+    assert verify(Route.SMS, forged_with("mine"), b"", None) == VerificationResult(verified_by=VerifiedBy.URL)
 
 
 def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
@@ -196,7 +200,7 @@ def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
 
     for blank in ("", " "):
         assert verify(Route.SMS, forged_with(blank), b"", None) == NOT_VALID
-    assert verify(Route.SMS, forged_with("secret"), b"", None).proof == Proof.URL
+    assert verify(Route.SMS, forged_with("secret"), b"", None).verified_by == VerifiedBy.URL
 
 
 # Tokens that the right key has signed, and `sign` has not made.

@@ -19,7 +19,7 @@ from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
 from django_hoiio import inbox, spool, views
-from django_hoiio.enums import Kind, Proof, Route
+from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url
@@ -80,7 +80,7 @@ def test_csrf_and_login_are_not_asked_for() -> None:
     assert send().status_code == 200
 
 
-# Proof.
+# VerifiedBy.
 
 ACCOUNTS = {"default": {"ACCESS_TOKEN": "token"}, "second": {"ACCESS_TOKEN": ["new", "old"]}}
 
@@ -115,9 +115,9 @@ def test_proof_is_required_unless_the_project_says_otherwise(settings: Any) -> N
     del settings.HOIIO
     assert send().status_code == 403
 
-    settings.HOIIO = {"REQUIRE_PROOF": False}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False}
     assert send().status_code == 200
-    assert Notification.objects.get().proof == Proof.NONE
+    assert Notification.objects.get().verified_by == VerifiedBy.NONE
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -129,8 +129,8 @@ def test_signed_url_lets_in_and_gives_back_what_was_passed_on(strict: None, rout
     assert send(url.rstrip("/") + slash).status_code == 200
 
     kept = Notification.objects.get()
-    assert (kept.proof, kept.account, kept.route, kept.pass_on) == (Proof.URL, "second", route, pass_on)
-    assert (kept.params["txn_ref"], kept.problems, kept.unproved) == ("AA-S-1", {}, [])
+    assert (kept.verified_by, kept.account, kept.route, kept.pass_on) == (VerifiedBy.URL, "second", route, pass_on)
+    assert (kept.params["txn_ref"], kept.problems, kept.unverified_params) == ("AA-S-1", {}, [])
 
 
 def test_signed_pass_on_wins_over_plain_and_the_rest_of_the_query_comes_back(strict: None) -> None:
@@ -148,7 +148,7 @@ def test_signature_lets_in_and_tells_the_account(strict: None, token: str, accou
     assert send(headers=headers).status_code == 200
 
     kept = Notification.objects.get()
-    assert (kept.proof, kept.account, kept.problems) == (Proof.SIGNATURE, account, {})
+    assert (kept.verified_by, kept.account, kept.problems) == (VerifiedBy.SIGNATURE, account, {})
 
 
 def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
@@ -159,7 +159,7 @@ def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
 
     kept = Notification.objects.get()
     assert kept.params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
-    assert (kept.pass_on, kept.unproved, kept.query) == ({"username": "bob", "x": "body"}, ["username"], query)
+    assert (kept.pass_on, kept.unverified_params, kept.query) == ({"username": "bob", "x": "body"}, ["username"], query)
     assert list(Sms.objects.values_list("txn_ref", "sms_status", "debit")) == [("AA-S-1", "delivered", None)]
 
 
@@ -172,25 +172,25 @@ def test_signed_url_with_a_wrong_signature_is_accepted_and_says_so(strict: None)
     assert send(signed(), headers=signature(token="rotated")).status_code == 200
 
     kept = Notification.objects.get()
-    assert (kept.proof, kept.problems) == (Proof.URL, {"signature": "does not match the body"})
+    assert (kept.verified_by, kept.problems) == (VerifiedBy.URL, {"signature": "does not match the body"})
 
 
 def test_broken_token_with_a_right_signature_is_accepted_and_says_so(strict: None) -> None:
     assert send("sms/broken~token/", headers=signature()).status_code == 200
 
     kept = Notification.objects.get()
-    assert kept.proof == Proof.SIGNATURE
-    assert kept.problems == {"proof": "the token of the notify URL is not valid"}
+    assert kept.verified_by == VerifiedBy.SIGNATURE
+    assert kept.problems == {"verified_by": "the token of the notify URL is not valid"}
 
 
 def test_url_signed_with_an_old_key_is_accepted_and_says_so(strict: None, settings: Any) -> None:
-    settings.HOIIO = {**settings.HOIIO, "URL_KEYS": ["old"]}
+    settings.HOIIO = {**settings.HOIIO, "SIGNING_KEYS": ["old"]}
     url = signed()
-    settings.HOIIO = {**settings.HOIIO, "URL_KEYS": ["new", "old"]}
+    settings.HOIIO = {**settings.HOIIO, "SIGNING_KEYS": ["new", "old"]}
 
     assert send(url).status_code == 200
     problem = "the notify URL was signed with an old key; give Hoiio a new one"
-    assert Notification.objects.get().problems == {"proof": problem}
+    assert Notification.objects.get().problems == {"verified_by": problem}
 
 
 def test_log_of_a_refusal_says_nothing_of_what_came(strict: None, caplog: pytest.LogCaptureFixture) -> None:
@@ -443,7 +443,7 @@ def test_signed_url_of_an_account_that_is_gone_still_lets_in(strict: None) -> No
 
     assert send(path).status_code == 200
     assert send(path, **signature()).status_code == 200
-    assert [(row.account, row.proof) for row in Notification.objects.all()] == [("gone", Proof.URL)] * 2
+    assert [(row.account, row.verified_by) for row in Notification.objects.all()] == [("gone", VerifiedBy.URL)] * 2
 
 
 class ReadsFirst:
@@ -498,7 +498,7 @@ def test_database_that_is_away_sends_the_notification_to_the_spool(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "spool"}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "spool"}
     monkeypatch.setattr(inbox, "record", refuse)
 
     assert send("sms?x=1", REMOTE_ADDR="127.0.0.1").status_code == 200
@@ -526,7 +526,7 @@ def test_transaction_of_a_middleware_cannot_undo_what_was_answered(settings: Any
     settings.MIDDLEWARE = [f"{__name__}.OneTransactionForAll", *settings.MIDDLEWARE]
     assert send().status_code == 503
 
-    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path}
     assert send().status_code == 200
     assert len(list(spool.waiting(tmp_path))) == 1
 
@@ -538,7 +538,7 @@ def test_no_database_and_no_spool_is_no_false_200(
         raise OperationalError("away")
 
     (tmp_path / "file").write_text("in the way")
-    settings.HOIIO = {"REQUIRE_PROOF": False, "SPOOL_DIR": tmp_path / "file"}
+    settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "file"}
     monkeypatch.setattr(inbox, "record", refuse)
 
     assert send().status_code == 503

@@ -20,13 +20,13 @@ from django_hoiio.dispatch import Outcome
 from django_hoiio.logs import get_logger
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.recovery.batches import AT_ONCE
-from django_hoiio.recovery.manual import Done, run_failed, tell_untold
+from django_hoiio.recovery.manual import ManualResult, dispatch_pending, retry_failed
 from django_hoiio.views import non_atomic_everywhere
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-    from django_hoiio.reconciliation import Report
+    from django_hoiio.reconciliation import ReconciliationResult
 
     ModelAdmin = admin.ModelAdmin[Model]
 else:
@@ -34,7 +34,7 @@ else:
 
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponseBase | None]
 
-RUN_RECEIVERS = "django_hoiio.run_receivers"
+RETRY_RECEIVERS = "django_hoiio.retry_receivers"
 DISPATCH = "django_hoiio.dispatch"
 RECONCILE = "django_hoiio.reconcile"
 EXPORT = "django_hoiio.export"
@@ -54,8 +54,8 @@ class ActingAdmin(ModelAdmin):
 
     # Who may.
 
-    def has_run_receivers_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(RUN_RECEIVERS)
+    def has_retry_receivers_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(RETRY_RECEIVERS)
 
     def has_dispatch_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(DISPATCH)
@@ -136,11 +136,11 @@ logger = get_logger(__name__)
 FAILURES = 5
 
 _OUTCOMES: dict[Outcome, _StrPromise] = {
-    Outcome.MENDED: gettext_lazy("%d mended"),
+    Outcome.RESOLVED: gettext_lazy("%d mended"),
     Outcome.FAILED: gettext_lazy("%d failed again"),
-    Outcome.DISCONNECTED: gettext_lazy("%d no longer connected"),
+    Outcome.NOT_REGISTERED: gettext_lazy("%d no longer connected"),
     Outcome.TAKEN: gettext_lazy("%d taken by another process"),
-    Outcome.BLANKED: gettext_lazy("%d of notifications that are blanked"),
+    Outcome.REDACTED: gettext_lazy("%d of notifications that are blanked"),
 }
 
 # By the name of what was found.
@@ -152,13 +152,13 @@ _ANSWERS: dict[str, _StrPromise] = {
 }
 
 
-@admin.action(description=gettext_lazy("Run failed receivers again"), permissions=["run_receivers"])
-def run_receivers(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
+@admin.action(description=gettext_lazy("Run failed receivers again"), permissions=["retry_receivers"])
+def retry_receivers(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Run the failed receivers among the rows, or of the notifications among them, and say what became of them."""
     written = _where_written(rows)
-    ledger = ReceiverFailure.objects.where_written()
+    ledger = ReceiverFailure.objects.on_primary()
     failures = written if rows.model is ReceiverFailure else ledger.filter(notification__in=written.values("pk"))
-    done = run_failed(failures)
+    done = retry_failed(failures)
     _log(request, done.receivers.total(), "receivers")
     if not done.receivers:
         model_admin.message_user(request, _("None of these has a failed receiver to run again."), messages.WARNING)
@@ -169,7 +169,7 @@ def run_receivers(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet
 @admin.action(description=gettext_lazy("Tell receivers what they were never told"), permissions=["dispatch"])
 def dispatch(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Tell those of the notifications that were never told, and say what became of them."""
-    done = tell_untold(_where_written(rows))
+    done = dispatch_pending(_where_written(rows))
     _log(request, done.told, "notifications")
     if not done.told and not done.claimed:
         model_admin.message_user(request, _("None of these waits to be told."), messages.WARNING)
@@ -186,7 +186,7 @@ def reconcile(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any
     names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: AT_ONCE + 1])
     try:
         # By name, so that the admin works without the client's packages.
-        report, is_cut = import_module("django_hoiio.reconciliation.manual").ask_after(rows.model, names)
+        report, is_cut = import_module("django_hoiio.reconciliation.manual").refresh(rows.model, names)
     except ImportError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
         return
@@ -216,12 +216,12 @@ def _words(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _receivers(done: Done) -> str:
+def _receivers(done: ManualResult) -> str:
     counted = ", ".join(str(words) % done.receivers[each] for each, words in _OUTCOMES.items() if done.receivers[each])
     return _("Receivers: %s.") % counted if counted else ""
 
 
-def _late(done: Done) -> str:
+def _late(done: ManualResult) -> str:
     return _counted(
         done.late,
         ngettext(
@@ -232,7 +232,7 @@ def _late(done: Done) -> str:
     )
 
 
-def _claimed(done: Done) -> str:
+def _claimed(done: ManualResult) -> str:
     return _counted(
         done.claimed,
         ngettext(
@@ -251,12 +251,12 @@ def _left(is_cut: bool) -> str:
     return _("There are more than one request has time for; do it again for the rest.") if is_cut else ""
 
 
-def _level(done: Done) -> int:
-    is_well = not done.is_cut and set(+done.receivers) <= {Outcome.MENDED}
+def _level(done: ManualResult) -> int:
+    is_well = not done.is_cut and set(+done.receivers) <= {Outcome.RESOLVED}
     return messages.SUCCESS if is_well else messages.WARNING
 
 
-def _outcome(report: Report, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
+def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
     """The messages, each with its level."""
     if not names:
         yield _("None of these has a reference that Hoiio could be asked by."), messages.WARNING
@@ -266,15 +266,15 @@ def _outcome(report: Report, is_cut: bool, names: Sequence[object]) -> Iterator[
         yield _failures(report), messages.ERROR
 
 
-def _answers(report: Report) -> str:
+def _answers(report: ReconciliationResult) -> str:
     """How often Hoiio was asked, and what it said."""
     asked = ngettext("Hoiio was asked %d time", "Hoiio was asked %d times", report.asked) % report.asked
-    by_name = {found.name: count for found, count in report.found.items()} | {"STRANGER": report.strangers}
+    by_name = {found.name: count for found, count in report.found.items()} | {"STRANGER": report.unknown}
     counted = ", ".join(str(words) % by_name[name] for name, words in _ANSWERS.items() if by_name.get(name))
     return f"{asked}: {counted}." if counted else f"{asked}."
 
 
-def _failures(report: Report) -> str:
+def _failures(report: ReconciliationResult) -> str:
     """What Hoiio's refusals say, which holds no token and no number."""
     more = len(report.failures) - FAILURES
     return _words(

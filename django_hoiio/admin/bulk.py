@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import SmsStatus
-from django_hoiio.masking import NUMBER, veil
+from django_hoiio.masking import NUMBER, mask_rows
 from django_hoiio.models import Sms
 from django_hoiio.search import LONGEST
 
@@ -68,10 +68,10 @@ class Bulk:
 
 # Outcome → its title, and the class of its colour, as in labels.
 _OUTCOMES: dict[str, tuple[_StrOrPromise, str]] = {
-    "delivered": (_("Delivered"), "good"),
-    "waiting": (_("Waiting"), "going"),
-    "failed": (_("Failed"), "bad"),
-    "refused": (_("Refused"), "vain"),
+    "delivered": (_("Delivered"), "success"),
+    "waiting": (_("Waiting"), "pending"),
+    "failed": (_("Failed"), "error"),
+    "refused": (_("Refused"), "warning"),
 }
 _WORDS = {
     SmsStatus.DELIVERED.value: "delivered",
@@ -174,13 +174,13 @@ class BulkPage(ConversationPage):
             "costs": [amount(cost, currency) for currency, cost in sorted(bulk.costs.items())],
             "failed": [self._line(request, sms) for sms in bulk.failed[:LISTED]],
             "listed": LISTED,
-            "numbers": "\n".join(dict.fromkeys(sms.other_number for sms in bulk.failed if sms.other_number)),
-            "may_copy": NUMBER.is_lifted(request),
+            "numbers": "\n".join(dict.fromkeys(sms.remote_number for sms in bulk.failed if sms.remote_number)),
+            "may_copy": NUMBER.is_visible(request),
         }
         return TemplateResponse(request, "admin/django_hoiio/bulk.html", context)
 
     def _line(self, request: HttpRequest, sms: Sms) -> tuple[str, str, str]:
-        return self.link_to(request, sms), self.number_link(sms, "other_number"), self.status_words(sms)
+        return self.link_to(request, sms), self.number_link(sms, "remote_number"), self.status_words(sms)
 
     def _messages_of(self, request: HttpRequest, account: str, reference: str) -> list[Sms]:
         if not reference or "\0" in reference + account or len(reference) > LONGEST:
@@ -189,5 +189,5 @@ class BulkPage(ConversationPage):
         rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MOST + 1])
         if not rows:
             raise Http404("There is no such bulk SMS.")
-        veil(request, rows)
+        mask_rows(request, rows)
         return rows

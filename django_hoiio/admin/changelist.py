@@ -16,8 +16,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.keyset import FEW, FURTHER, REACH, Page, page_of
-from django_hoiio.masking import veil
+from django_hoiio.keyset import FEW, SCAN_GROWTH, SCAN_LIMIT, Page, page_of
+from django_hoiio.masking import mask_rows
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -36,7 +36,7 @@ class Place:
     # The page begins with the latest of this day.
     day: date | None = None
     # How often it was asked to look further.
-    further: int = 0
+    scans: int = 0
 
     @classmethod
     def of(cls, address: QueryDict) -> Place:
@@ -45,10 +45,10 @@ class Place:
         return cls(**{name: value for name, value in read.items() if value is not None})
 
     @property
-    def reach(self) -> int:
+    def scan_limit(self) -> int:
         """How many keys the page may look through, where it has to look."""
-        reach: int = REACH * FURTHER**self.further
-        return reach
+        scan_limit: int = SCAN_LIMIT * SCAN_GROWTH**self.scans
+        return scan_limit
 
     @property
     def day_after(self) -> datetime | None:
@@ -80,7 +80,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "newer_than": _key,
     "day": _day,
     # Further than any table reaches.
-    "further": {str(times): times for times in range(13)}.get,
+    "scans": {str(times): times for times in range(13)}.get,
 }
 # The parameters that say where a page begins, and so filter nothing.
 NAMES = tuple(_READERS)
@@ -107,7 +107,7 @@ class KeyedList(ChangeList):
     # The key that the page begins below; `None` where it begins with the newest.
     older_than: int | None
     # True where what is asked for is looked for among a reach of keys.
-    is_looked_for: bool
+    is_scanned: bool
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         for name in NAMES:
@@ -121,7 +121,7 @@ class KeyedList(ChangeList):
         if term.strip():
             rows, is_found = self.model_admin.search(request, rows, term.strip())
             is_few = is_few or is_found
-        self.is_looked_for = self.is_narrowed and not is_few
+        self.is_scanned = self.is_narrowed and not is_few
         return rows
 
     @property
@@ -140,16 +140,16 @@ class KeyedList(ChangeList):
             # Nothing is newer: the first page has these rows, and is full.
             self.page = self._page()
         self.result_list = self.page.rows
-        veil(request, self.page.rows)
+        mask_rows(request, self.page.rows)
         # What Django asks of a list beside its rows. They are not counted: these are the rows of the page.
         self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
 
     def _page(self, *, older_than: int | None = None, newer_than: int | None = None) -> Page:
-        reach = self.place.reach if self.is_looked_for else 0
+        scan_limit = self.place.scan_limit if self.is_scanned else 0
         return page_of(
-            self.queryset, size=self.list_per_page, older_than=older_than, newer_than=newer_than, reach=reach
+            self.queryset, size=self.list_per_page, older_than=older_than, newer_than=newer_than, scan_limit=scan_limit
         )
 
     def _older_than(self) -> int | None:
@@ -162,9 +162,9 @@ class KeyedList(ChangeList):
     # What the templates say of the page.
 
     @property
-    def is_upwards(self) -> bool:
+    def is_ascending(self) -> bool:
         """True where the page looked towards newer rows, and not to their end."""
-        return self.page.looked_to is not None and self.page.looked_to == self.page.newer
+        return self.page.scanned_to is not None and self.page.scanned_to == self.page.newer
 
     @property
     def unsearched(self) -> str:
@@ -175,28 +175,28 @@ class KeyedList(ChangeList):
     def steps(self) -> Iterator[Step]:
         """The pages to go on to. Beside a button that looks further there is no step in the same direction."""
         page = self.page
-        newer = None if page.looked_to and self.is_upwards else page.newer
-        older = None if page.looked_to and not self.is_upwards else page.older
+        newer = None if page.scanned_to and self.is_ascending else page.newer
+        older = None if page.scanned_to and not self.is_ascending else page.older
         yield self._step(_("Newest"), "first", page.newer, {})
         yield self._step(_("Newer"), "prev", newer, {"newer_than": newer})
         yield self._step(_("Older"), "next", older, {"older_than": older})
         yield self._step(_("Oldest"), "last", page.older, {"newer_than": 0})
 
     def _step(self, label: _StrPromise, rel: str, key: int | None, place: dict[str, int | None]) -> Step:
-        address = None if key is None else self.get_query_string({**place, "further": self.place.further or None})
+        address = None if key is None else self.get_query_string({**place, "scans": self.place.scans or None})
         return Step(label=label, rel=rel, address=address)
 
     @property
-    def further(self) -> str:
+    def scans(self) -> str:
         """The same page, looking through several times as many keys."""
         place = {"older_than": self.older_than, "newer_than": self.place.newer_than}
-        return self.get_query_string({**place, "further": self.place.further + 1})
+        return self.get_query_string({**place, "scans": self.place.scans + 1})
 
     @property
-    def looked_to(self) -> datetime | None:
+    def scanned_to(self) -> datetime | None:
         """When the last row came that the page looked at."""
-        beside, order = ("pk__lte", "-pk") if self.is_upwards else ("pk__gte", "pk")
-        rows = self.root_queryset.filter(**{beside: self.page.looked_to}).order_by(order)
+        beside, order = ("pk__lte", "-pk") if self.is_ascending else ("pk__gte", "pk")
+        rows = self.root_queryset.filter(**{beside: self.page.scanned_to}).order_by(order)
         moment = rows.values_list(self.model_admin.moment, flat=True).first()
         return moment if moment is None or isinstance(moment, datetime) else midnight(moment)
 

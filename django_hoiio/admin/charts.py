@@ -106,7 +106,7 @@ class Days:
         return panels, _table(_("Spend by day"), series)
 
     def _volume(self, kind: Traffic) -> _Series:
-        totals = [total for total in self.totals if total.kind == kind]
+        totals = [total for total in self.totals if total.traffic == kind]
         return _Series(
             title=_capital(str(kind.label)),
             days=self.days,
@@ -144,7 +144,7 @@ class Days:
         sums = {kind: Decimal(0) for kind in Traffic}
         for total in self.totals:
             if total.currency == currency:
-                sums[total.kind] += total.debit
+                sums[total.traffic] += total.debit
         dearest = sorted((kind for kind in sums if sums[kind]), key=lambda kind: -sums[kind])
         return ", ".join(f"{kind.label} {money(sums[kind])}" for kind in dearest)
 

@@ -23,8 +23,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import Direction
-from django_hoiio.masking import NUMBER, veil
-from django_hoiio.models import Call, Fax, Sms, Transaction, tail_of
+from django_hoiio.masking import NUMBER, mask_rows
+from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
 
 from .formatting import label, size, words_of
 from .read_only import ReadOnlyAdmin
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 # The numbers of a row that are another party's.
-PARTIES = ("other_number", "from_number", "dest", "dest1", "dest2")
+PARTIES = ("remote_number", "from_number", "dest", "dest1", "dest2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +85,15 @@ class ConversationPage(ReadOnlyAdmin):
         return [path("<int:pk>/conversation/", view, name=name), *super().get_urls()]
 
     def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
-        if row.other_number:
+        if row.remote_number:
             yield format_html('<a href="{}">{}</a>', self.conversation_url(row), gettext("Conversation"))
 
-    def conversation_url(self, row: Transaction, name: str = "other_number") -> str:
+    def conversation_url(self, row: Transaction, name: str = "remote_number") -> str:
         opts = row._meta
         url = reverse(
             f"admin:{opts.app_label}_{opts.model_name}_conversation", args=[row.pk], current_app=self.admin_site.name
         )
-        return url if name == "other_number" else f"{url}?number={name}"
+        return url if name == "remote_number" else f"{url}?number={name}"
 
     def number_link(self, row: Transaction, name: str) -> str:
         """A number of a veiled row, as a link to the conversation with it."""
@@ -104,8 +104,8 @@ class ConversationPage(ReadOnlyAdmin):
         row: Any = self.get_queryset(request).filter(pk=pk).first()
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        number = self._number_of(row, request.GET.get("number", "other_number"))
-        shows_numbers = NUMBER.is_lifted(request)
+        number = self._number_of(row, request.GET.get("number", "remote_number"))
+        shows_numbers = NUMBER.is_visible(request)
         # Which rows have the same number would tell apart two numbers that look alike when masked.
         page = self._page(request, number) if shows_numbers else Page(rows=[row])
         shown = number if shows_numbers else NUMBER.mask(number)
@@ -145,7 +145,7 @@ class ConversationPage(ReadOnlyAdmin):
             model
             for model in MODELS
             if site.is_registered(model)
-            # Another admin would not veil what it shows.
+            # Another admin would not mask_rows what it shows.
             and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
             and its_admin.has_view_permission(request)
         ]
@@ -161,7 +161,7 @@ class ConversationPage(ReadOnlyAdmin):
 
     def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
         its_admin: Any = self.admin_site.get_model_admin(type(row))
-        veil(request, [row])
+        mask_rows(request, [row])
         return Message(
             row=row,
             kind=row._meta.verbose_name,
@@ -250,9 +250,9 @@ def page_of(number: str, models: Iterable[type[Transaction]], *, before: Place |
 def _rows(
     model: type[Transaction], number: str, spelling: str, place: Place | None, upwards: bool
 ) -> QuerySet[Transaction]:
-    """The next rows in one spelling, in the order of the index (other_tail, other_number, created_at)."""
+    """The next rows in one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
     everything = model._default_manager.all()
-    found, order = _spelt(connections[everything.db].vendor, tail_of(number), spelling)
+    found, order = _spelt(connections[everything.db].vendor, suffix_of(number), spelling)
     rows = everything.filter(found).defer("stamps")
     if place is not None:
         rows = rows.filter(_beyond(place, MODELS.index(model), upwards))
@@ -264,7 +264,7 @@ def _spelt(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
 
     MariaDB looks a value up by equality and passes over what is newer one by one; in a span it begins where it has to.
     """
-    names = {"other_tail": tail, "other_number": spelling}
+    names = {"remote_suffix": tail, "remote_number": spelling}
     if vendor != "mysql":
         return Q(**names), ()
     spans = {f"{name}__{end}": value for name, value in names.items() for end in ("gte", "lte")}

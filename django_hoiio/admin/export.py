@@ -63,10 +63,10 @@ def _file_name(rows: QuerySet[Any]) -> str:
 
 def _writer(request: HttpRequest, name: str) -> Write:
     """What writes the cells of a column, for this user and in the time zone that holds now."""
-    zone, veil = get_current_timezone(), FIELDS.get(name)
-    if veil is None or veil.is_lifted(request):
+    zone, mask_rows = get_current_timezone(), FIELDS.get(name)
+    if mask_rows is None or mask_rows.is_visible(request):
         return lambda value: cell_of(value, zone)
-    return lambda value: cell_of(veil.mask(value), zone)
+    return lambda value: cell_of(mask_rows.mask(value), zone)
 
 
 def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.models import ReceiverFailure
 
-from .actions import Action, run_receivers
+from .actions import Action, retry_receivers
 from .export import export_as_csv
-from .filters import Unmended
+from .filters import Unresolved
 from .formatting import minute
 from .notifications import HEAVY
 from .read_only import ReadOnlyAdmin
@@ -21,10 +21,10 @@ from .sections import Section
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
     list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_mended")
-    list_filter = (Unmended,)
+    list_filter = (Unresolved,)
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
-    actions = (run_receivers, export_as_csv)
+    actions = (retry_receivers, export_as_csv)
     exported = (
         "id",
         "failed_at",
@@ -33,15 +33,15 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
         "signal",
         "receiver",
         "attempts",
-        "mended_at",
+        "resolved_at",
     )
     moment = "failed_at"
     has_days = False
     unlisted = tuple(f"notification__{name}" for name in HEAVY)
-    fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "mended_at")}),)
+    fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "resolved_at")}),)
 
     def fitting_actions(self, row: ReceiverFailure) -> Iterable[Action]:
-        return () if row.mended_at else (run_receivers,)
+        return () if row.resolved_at else (retry_receivers,)
 
     @admin.display(description=_("failed"))
     def failed(self, row: ReceiverFailure) -> str:
@@ -49,7 +49,7 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("mended"), boolean=True)
     def is_mended(self, row: ReceiverFailure) -> bool:
-        return row.mended_at is not None
+        return row.resolved_at is not None
 
     def sections(self, request: HttpRequest, row: ReceiverFailure) -> Iterable[Section]:
         yield Section(title=_("Traceback of the latest failure"), text=row.traceback)

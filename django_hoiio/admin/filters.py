@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import CallStatus
 from django_hoiio.keyset import FEW, Keys, keys_of
-from django_hoiio.models import OUTCOMES, ReceiverFailure, is_missed, is_overdue
-from django_hoiio.search import one_by_one
+from django_hoiio.models import OUTCOMES, ReceiverFailure, missed_q, overdue_q
+from django_hoiio.search import row_by_row
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -49,7 +49,7 @@ class Only(admin.SimpleListFilter):
         raise NotImplementedError
 
     def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return one_by_one(rows, self.condition())
+        return row_by_row(rows, self.condition())
 
 
 class Missed(Only):
@@ -58,7 +58,7 @@ class Missed(Only):
 
     @classmethod
     def condition(cls) -> Q:
-        return is_missed()
+        return missed_q()
 
 
 class Few(Only):
@@ -87,7 +87,7 @@ class Open(Few):
 
     @classmethod
     def condition(cls) -> Q:
-        # As in `is_overdue`, for the index.
+        # As in `overdue_q`, for the index.
         return Q(is_final__in=(False,))
 
 
@@ -98,10 +98,10 @@ class Overdue(Few):
 
     @classmethod
     def condition(cls) -> Q:
-        return is_overdue()
+        return overdue_q()
 
 
-class Untold(Few):
+class Pending(Few):
     """Finds what `claimed_until`, which alone has an index, says is not told yet."""
 
     title = _("not told")
@@ -113,14 +113,14 @@ class Untold(Few):
         return Q(claimed_until__isnull=False)
 
 
-class Unmended(Few):
+class Unresolved(Few):
     title = _("not mended")
-    parameter_name = "unmended"
-    order = ("mended_at",)
+    parameter_name = "unresolved"
+    order = ("resolved_at",)
 
     @classmethod
     def condition(cls) -> Q:
-        return Q(mended_at=None)
+        return Q(resolved_at=None)
 
 
 class Failing(Few):
@@ -131,11 +131,11 @@ class Failing(Few):
 
     @classmethod
     def condition(cls) -> Q:
-        return Q(Exists(ReceiverFailure.objects.unmended().filter(notification=OuterRef("pk"))))
+        return Q(Exists(ReceiverFailure.objects.unresolved().filter(notification=OuterRef("pk"))))
 
     @classmethod
     def found(cls, rows: Any) -> Keys:
         """Ask the ledger, which is short; several receivers may have failed with one notification."""
-        failures = ReceiverFailure.objects.using(rows.db).unmended().order_by("mended_at")
+        failures = ReceiverFailure.objects.using(rows.db).unresolved().order_by("resolved_at")
         keys = list(failures.values_list("notification", flat=True)[: FEW + 1])
         return Keys(keys=set(keys), are_all=len(keys) <= FEW)

@@ -115,8 +115,8 @@ _ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 
 def _went(row: Transaction) -> str:
     with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
-    words = {"number": row.other_number, "moment": moment(row.date or row.created_at)}
-    return "; ".join([str(with_number if row.other_number else without) % words, *size(row), *_cost(row)]) + "."
+    words = {"number": row.remote_number, "moment": moment(row.date or row.created_at)}
+    return "; ".join([str(with_number if row.remote_number else without) % words, *size(row), *_cost(row)]) + "."
 
 
 def size(row: Transaction) -> Iterator[str]:
@@ -193,30 +193,30 @@ def _waits(row: Transaction) -> str:
 
 
 def _blanked(row: Transaction) -> str:
-    if row.blanked_at is None:
+    if row.redacted_at is None:
         return ""
-    return gettext("Its numbers and texts were removed on %s.") % moment(row.blanked_at)
+    return gettext("Its numbers and texts were removed on %s.") % moment(row.redacted_at)
 
 
 # The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
 _TONES: dict[str, str] = {
-    SmsStatus.DELIVERED: "good",
-    SmsStatus.RECEIVED: "good",
-    CallStatus.ANSWERED: "good",
-    "success_ok": "good",
-    SmsStatus.QUEUED: "going",
-    CallStatus.ONGOING: "going",
-    CallState.RINGING: "going",
-    CallStatus.UNANSWERED: "vain",
-    CallStatus.BUSY: "vain",
-    SmsStatus.FAILED: "bad",
-    SmsStatus.ERROR: "bad",
+    SmsStatus.DELIVERED: "success",
+    SmsStatus.RECEIVED: "success",
+    CallStatus.ANSWERED: "success",
+    "success_ok": "success",
+    SmsStatus.QUEUED: "pending",
+    CallStatus.ONGOING: "pending",
+    CallState.RINGING: "pending",
+    CallStatus.UNANSWERED: "warning",
+    CallStatus.BUSY: "warning",
+    SmsStatus.FAILED: "error",
+    SmsStatus.ERROR: "error",
 }
 
 
 def label(raw: str, word: str) -> str:
     """Show the word for what Hoiio said."""
-    tone = "bad" if raw.startswith("error_") else _TONES.get(raw, "plain")
+    tone = "error" if raw.startswith("error_") else _TONES.get(raw, "plain")
     return format_html('<span class="hoiio-label hoiio-{}">{}</span>', tone, word)
 
 

@@ -12,12 +12,12 @@ from urllib.parse import quote, urlencode
 
 from django.utils.translation import gettext
 
-from django_hoiio.enums import Origin, Proof
+from django_hoiio.enums import Source, VerifiedBy
 from django_hoiio.models import Notification
-from django_hoiio.parsing import Arrival, parse
+from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.parsing.fields import fields_of_body, fields_of_query
 from django_hoiio.parsing.parameters import PARAMETERS, read
-from django_hoiio.recording.raw import arrival_of
+from django_hoiio.recording.raw import raw_of
 
 # A body may have many thousands.
 MOST = 300
@@ -69,7 +69,7 @@ def _went(notification: Notification, name: str, values: Mapping[str, object], *
     if name in notification.pass_on:
         return _pass_on(notification, name, is_told=is_told)
     if name not in notification.params:
-        is_poll = notification.origin == Origin.POLL
+        is_poll = notification.source == Source.POLL
         return gettext("not taken: no notification says it so") if is_poll else gettext("not taken: it is not signed")
     if not notification.params[name]:
         return gettext("nothing: empty is as good as absent")
@@ -85,7 +85,7 @@ def _field_of(name: str) -> str | None:
 
 
 def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
-    if name in notification.unproved:
+    if name in notification.unverified_params:
         return gettext("the project's own, not covered by the proof")
     return gettext("the project's own") if is_told else gettext("the project's own, from the signed URL")
 
@@ -101,30 +101,30 @@ def command_line(notification: Notification) -> str | None:
 
     What Hoiio's history said is put as the notification that would have said it: nobody posts an entry.
     """
-    arrival = arrival_of(notification)
-    if arrival.origin == Origin.POLL:
+    raw = raw_of(notification)
+    if raw.source == Source.POLL:
         body = urlencode(notification.params).encode()
-        arrival = arrival._replace(query="", body=body, headers={"Content-Type": FORM})
-    options = list(_options(arrival, notification))
+        raw = raw._replace(query="", body=body, headers={"Content-Type": FORM})
+    options = list(_options(raw, notification))
     if max(len(option.encode()) for option in options) > LONGEST:
         return None
     return shlex.join(["python", "manage.py", "hoiio_trigger", *options])
 
 
-def _options(arrival: Arrival, notification: Notification) -> Iterator[str]:
+def _options(raw: RawNotification, notification: Notification) -> Iterator[str]:
     """With an equals sign, because a value may begin with a dash."""
-    yield f"--route={arrival.route.value}"
-    if arrival.account != "default":
-        yield f"--account={arrival.account}"
-    if arrival.proof == Proof.SIGNATURE:
+    yield f"--route={raw.route.value}"
+    if raw.account != "default":
+        yield f"--account={raw.account}"
+    if raw.verified_by == VerifiedBy.SIGNATURE:
         yield "--unsigned"
-    if arrival.query:
-        yield f"--query={_typed(arrival.query)}"
-    yield _body(arrival.body)
-    content_type = arrival.headers.get("Content-Type", "")
+    if raw.query:
+        yield f"--query={_typed(raw.query)}"
+    yield _body(raw.body)
+    content_type = raw.headers.get("Content-Type", "")
     if content_type != FORM:
         yield f"--content-type={content_type}"
-    yield from _pass_on_option(_given_back(arrival, notification))
+    yield from _pass_on_option(_given_back(raw, notification))
 
 
 def _typed(query: str) -> str:
@@ -141,9 +141,9 @@ def _body(body: bytes) -> str:
     return f"--body={text}" if text.isprintable() else f"--body-base64={base64.b64encode(body).decode()}"
 
 
-def _given_back(arrival: Arrival, notification: Notification) -> dict[str, Any]:
+def _given_back(raw: RawNotification, notification: Notification) -> dict[str, Any]:
     """What the token of the signed URL gave back, and not the request itself."""
-    by_itself = parse(arrival._replace(pass_on={})).pass_on
+    by_itself = parse(raw._replace(pass_on={})).pass_on
     return {
         name: value for name, value in notification.pass_on.items() if name not in by_itself or by_itself[name] != value
     }

@@ -15,18 +15,18 @@ from django_hoiio import masking
 from django_hoiio.keyset import FEW, Keys, keys_of
 from django_hoiio.masking import LINK, RAW
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.search import found_by, one_by_one, ways_to
+from django_hoiio.search import found_by, index_queries, row_by_row
 
-from .actions import Action, dispatch, run_receivers
+from .actions import Action, dispatch, retry_receivers
 from .export import export_as_csv
-from .filters import Failing, Untold
+from .filters import Failing, Pending
 from .formatting import minute
 from .inspector import MOST, command_line, inspected
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, readable, table_of
 
 # The columns that may hold a megabyte, or secrets, and that no list shows.
-HEAVY = ("query", "body", "headers", "params", "pass_on", "unproved")
+HEAVY = ("query", "body", "headers", "params", "pass_on", "unverified_params")
 
 # The parameters that hold a link to a recording or a fax.
 LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
@@ -34,7 +34,7 @@ LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole 
 
 class NotificationAdmin(ReadOnlyAdmin):
     list_display = ("came", "kind", "txn_ref", "session", "is_told", "misread", "account")
-    list_filter = ("kind", Untold, Failing)
+    list_filter = ("kind", Pending, Failing)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
         "A reference or a session, or its beginning; or a whole tag of its call, SMS or fax. Users with the permission"
@@ -42,25 +42,25 @@ class NotificationAdmin(ReadOnlyAdmin):
     )
     moment = "received_at"
     unlisted = HEAVY
-    actions = (run_receivers, dispatch, export_as_csv)
+    actions = (retry_receivers, dispatch, export_as_csv)
     exported = (
         "id",
         "received_at",
         "kind",
         "account",
         "route",
-        "origin",
-        "proof",
+        "source",
+        "verified_by",
         "txn_ref",
         "session",
         "dispatched_at",
         "problems",
         "remote_addr",
-        "arrival",
+        "uuid",
     )
     fieldsets = (
         (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
-        (_("How it came"), {"fields": ("account", "route", "origin", "proof", "remote_addr", "arrival")}),
+        (_("How it came"), {"fields": ("account", "route", "source", "verified_by", "remote_addr", "uuid")}),
         (_("Telling the project"), {"fields": ("is_told", "dispatched_at", "claimed_until")}),
     )
 
@@ -70,8 +70,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     def fitting_actions(self, row: Notification) -> Iterable[Action]:
         if row.dispatched_at is None:
             yield dispatch
-        if row.failures.unmended().exists():
-            yield run_receivers
+        if row.failures.unresolved().exists():
+            yield retry_receivers
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
         yield rows.filter(received_at__gte=moment).order_by("received_at")
@@ -103,11 +103,11 @@ class NotificationAdmin(ReadOnlyAdmin):
         yield table_of(_("Problems"), row.problems, columns=(_("Parameter"), _("Problem")))
         yield table_of(_("Recordings and faxes"), self._links(request, row), columns=(_("What"), _("Link")))
         yield self._failures(request, row)
-        if RAW.is_lifted(request):
+        if RAW.is_visible(request):
             yield from self._raw(row)
 
     def _links(self, request: HttpRequest, row: Notification) -> dict[str, str]:
-        show = open_button if LINK.is_lifted(request) else masking.text
+        show = open_button if LINK.is_visible(request) else masking.text
         return {str(title): show(row.params[name]) for name, title in LINKS.items() if row.params.get(name)}
 
     def _failures(self, request: HttpRequest, row: Notification) -> Section:
@@ -119,7 +119,7 @@ class NotificationAdmin(ReadOnlyAdmin):
                     self.link_to(request, failure),
                     failure.attempts,
                     failure.failed_at,
-                    failure.mended_at,
+                    failure.resolved_at,
                 )
                 for failure in row.failures.order_by("pk").defer("traceback")
             ],
@@ -139,7 +139,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         yield Section(title=_("Query string, as it came"), text=row.query)
         yield Section(title=_("Body, as it came"), text=readable(row.body))
         yield table_of(_("Headers"), row.headers)
-        if row.blanked_at is None:
+        if row.redacted_at is None:
             yield self._as_test(row)
 
     def _as_test(self, row: Notification) -> Section:
@@ -157,16 +157,16 @@ def _cell(name: str, text: str | None) -> str | None:
     return open_button(text) if text and name in LINKS else text
 
 
-_FIELDS = ("other_number", "tag")
+_FIELDS = ("remote_number", "tag")
 
 # Of transactions that are too many to be named, so many are: Django offers as many rows while somebody types.
 OFFERED = 20
 
-# What a notification and its transaction have in common, beside the account.
-_NAMES: Mapping[type[Transaction], tuple[str, ...]] = {
-    Call: ("txn_ref", "session", "arrival"),
-    Sms: ("txn_ref", "arrival"),
-    Fax: ("txn_ref", "arrival"),
+# Fields that a notification shares with its transaction, besides the account: notification field → transaction field.
+_SHARED_FIELDS: Mapping[type[Transaction], Mapping[str, str]] = {
+    Call: {"txn_ref": "txn_ref", "session": "session", "uuid": "notification_uuid"},
+    Sms: {"txn_ref": "txn_ref", "uuid": "notification_uuid"},
+    Fax: {"txn_ref": "txn_ref", "uuid": "notification_uuid"},
 }
 
 
@@ -175,7 +175,7 @@ def searches_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iter
 
     For each the keys, by indexes; and what tells a notification about such a one from others, where these are not all.
     """
-    for model in _NAMES:
+    for model in _SHARED_FIELDS:
         if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
             same = _same(model, request, term)
             yield _keys_about(model, request, rows, term), Q(*map(Exists, same), _connector=Q.OR)
@@ -183,11 +183,11 @@ def searches_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iter
 
 def _keys_about(model: type[Transaction], request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
     transactions = model._default_manager.using(rows.db)
-    keys = keys_of(ways_to(transactions.all(), request, _FIELDS, term))
+    keys = keys_of(index_queries(transactions.all(), request, _FIELDS, term))
     found = Keys(keys=frozenset(), are_all=keys.are_all)
     some = keys.keys if keys.are_all else sorted(keys.keys)[:OFFERED]
-    for name in _NAMES[model] if some else ():
-        named = set(transactions.filter(pk__in=some).values_list("account", name))
+    for name, field in _SHARED_FIELDS[model].items() if some else ():
+        named = set(transactions.filter(pk__in=some).values_list("account", field))
         found |= _named(rows, name, named)
     return found
 
@@ -203,7 +203,7 @@ def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
 def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
     """The transaction of each notification, by each name, where it answers to the term."""
     condition = found_by(request, _FIELDS, term) or Q(pk__in=())
-    for name in _NAMES[model]:
-        same = model._default_manager.filter(**{"account": OuterRef("account"), name: OuterRef(name)})
+    for name, field in _SHARED_FIELDS[model].items():
+        same = model._default_manager.filter(**{"account": OuterRef("account"), field: OuterRef(name)})
         # The account is said in the case, too: else PostgreSQL reads the whole table into a hash, to look up few.
-        yield one_by_one(same, condition & Q(account=OuterRef("account")))
+        yield row_by_row(same, condition & Q(account=OuterRef("account")))

@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from django_hoiio.keyset import Keys, keys_of
-from django_hoiio.masking import veil
-from django_hoiio.search import found_by, one_by_one, ways_to
+from django_hoiio.masking import mask_rows
+from django_hoiio.search import found_by, index_queries, row_by_row
 
 from .actions import ActingAdmin
 from .changelist import KeyedList, Uncounted
@@ -106,7 +106,7 @@ class ReadOnlyAdmin(ActingAdmin):
         if found.are_all:
             return rows.filter(pk__in=found.keys), True
         conditions = (Q(pk__in=keys.keys) if keys.are_all else condition for keys, condition in searches)
-        return one_by_one(rows, reduce(or_, conditions)), False
+        return row_by_row(rows, reduce(or_, conditions)), False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -124,7 +124,7 @@ class ReadOnlyAdmin(ActingAdmin):
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
         """What answers to the term: the keys, by indexes; and what tells a row of it, where these are not all."""
         condition = found_by(request, self.search_fields, term)
-        yield keys_of(ways_to(rows, request, self.search_fields, term)), condition or Q()
+        yield keys_of(index_queries(rows, request, self.search_fields, term)), condition or Q()
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
         """The lowest key of what came from the moment on; `None` where nothing did."""
@@ -140,7 +140,7 @@ class ReadOnlyAdmin(ActingAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         row = super().get_object(request, object_id, from_field)
         if row is not None:
-            veil(request, [row])
+            mask_rows(request, [row])
         return row
 
     def render_change_form(

@@ -15,8 +15,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
-from django_hoiio.enums import WORDS, Origin
-from django_hoiio.masking import FIELDS, LINK, RAW, Veil
+from django_hoiio.enums import KNOWN_STATUSES, Source
+from django_hoiio.masking import FIELDS, LINK, RAW, FieldMask
 from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
 from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
 
@@ -37,14 +37,14 @@ TRACEBACKS = 20
 LATE = timedelta(minutes=1)
 
 # The parameters that are events and no state, and what lies over each.
-RESULTS: dict[str, tuple[_StrOrPromise, Veil]] = {
+RESULTS: dict[str, tuple[_StrOrPromise, FieldMask]] = {
     "digits": (_("Keys pressed"), RAW),
     "record_url": (_("Recording"), LINK),
     "monitor_url": (_("Recording of the whole call"), LINK),
 }
 
 # What follows from other fields, and is not said twice.
-_DERIVED = ("other_tail",)
+_DERIVED = ("remote_suffix",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +135,8 @@ class _Told:
     def __init__(self, request: HttpRequest, link: Link, failures: Sequence[ReceiverFailure]) -> None:
         self.request = request
         self.link = link
-        self.veiled = {name: veil for name, veil in FIELDS.items() if not veil.is_lifted(request)}
-        self.sees_raw = RAW.is_lifted(request)
+        self.veiled = {name: mask_rows for name, mask_rows in FIELDS.items() if not mask_rows.is_visible(request)}
+        self.sees_raw = RAW.is_visible(request)
         self.failures: dict[int, list[ReceiverFailure]] = {}
         for failure in failures:
             self.failures.setdefault(failure.notification_id, []).append(failure)
@@ -173,7 +173,7 @@ class _Told:
         seen = [
             each
             for each in changes
-            if each.name not in _DERIVED and not (each.name == "other_number" and each.new in told)
+            if each.name not in _DERIVED and not (each.name == "remote_number" and each.new in told)
         ]
         return [
             Said(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
@@ -191,17 +191,17 @@ class _Told:
             yield gettext("%(name)s stays %(kept)s: %(why)s") % {"name": each.name, "kept": kept, "why": why}
 
     def _say(self, name: str, value: Any) -> str:
-        veil = self.veiled.get(name)
-        return veil.mask(str(value or "")) if veil else shown(value)
+        mask_rows = self.veiled.get(name)
+        return mask_rows.mask(str(value or "")) if mask_rows else shown(value)
 
     def _results(self, notification: Notification) -> Iterator[tuple[_StrOrPromise, str]]:
-        for name, (title, veil) in RESULTS.items():
+        for name, (title, mask_rows) in RESULTS.items():
             text = notification.params.get(name)
             if name == "digits" and text == "":
                 yield title, gettext("none in time")
             elif text:
-                show = open_button if veil is LINK else str
-                yield title, (show(text) if veil.is_lifted(self.request) else masking.text(text))
+                show = open_button if mask_rows is LINK else str
+                yield title, (show(text) if mask_rows.is_visible(self.request) else masking.text(text))
 
     def _receivers(self, notification: Notification) -> Iterator[Receiver]:
         failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}
@@ -231,13 +231,13 @@ def _called(receivers: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_word(refused: Refused) -> bool:
-    return refused.name in WORDS and refused.why == Why.FINAL
+    return refused.name in KNOWN_STATUSES and refused.why == Why.FINAL
 
 
 def _remarks(step: Step) -> Iterator[_StrOrPromise]:
     notification = step.notification
-    if notification.origin in _ORIGINS:
-        yield _ORIGINS[Origin(notification.origin)]
+    if notification.source in _ORIGINS:
+        yield _ORIGINS[Source(notification.source)]
     if step.passed is not None:
         yield _PASSED[step.passed]
     elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
@@ -250,14 +250,13 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
         )
 
 
-_ORIGINS: dict[Origin, _StrOrPromise] = {
-    Origin.SPOOL: _("Kept in the spool while the database was away."),
-    Origin.POLL: _("Asked of Hoiio's history."),
-    Origin.SAMPLE: _("A sample."),
+_ORIGINS: dict[Source, _StrOrPromise] = {
+    Source.SPOOL: _("Kept in the spool while the database was away."),
+    Source.POLL: _("Asked of Hoiio's history."),
 }
 _WHYS: dict[Why, _StrOrPromise] = {
     Why.FINAL: _("a final report is not undone by one that is not"),
-    Why.FURTHER: _("a report that got further is not undone by an earlier one"),
+    Why.SCAN_GROWTH: _("a report that got further is not undone by an earlier one"),
     Why.LATER: _("what came later is not undone by what came before it"),
     Why.PARTY: _("another report names the other party more surely"),
 }

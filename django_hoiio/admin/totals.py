@@ -19,11 +19,11 @@ from .read_only import ReadOnlyAdmin
 
 
 class DailyTotalAdmin(ReadOnlyAdmin):
-    list_display = ("day", "account", "kind", "currency", "how_many", "how_many_succeeded", "spent")
-    list_filter = ("kind",)
+    list_display = ("day", "account", "traffic", "currency", "how_many", "how_many_succeeded", "spent")
+    list_filter = ("traffic",)
     fields = list_display
     actions = (export_as_csv,)
-    exported = ("id", "day", "account", "kind", "currency", "count", "succeeded", "debit")
+    exported = ("id", "day", "account", "traffic", "currency", "count", "succeeded", "debit")
     moment = "day"
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:

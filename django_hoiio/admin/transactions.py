@@ -32,8 +32,19 @@ if TYPE_CHECKING:
 Column = Callable[[Any, Transaction], str]
 
 # The columns of an export that calls, SMS and faxes begin and end with.
-FIRST = ("id", "account", "txn_ref", "direction", "other_number", "from_number", "to_number", "dest")
-LAST = ("is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "blanked_at", "arrival")
+FIRST = ("id", "account", "txn_ref", "direction", "remote_number", "from_number", "to_number", "dest")
+LAST = (
+    "is_final",
+    "date",
+    "currency",
+    "rate",
+    "debit",
+    "tag",
+    "created_at",
+    "updated_at",
+    "redacted_at",
+    "notification_uuid",
+)
 
 
 def _number(name: str, title: _StrOrPromise) -> Column:
@@ -58,9 +69,9 @@ _HELP = {
 class TransactionAdmin(ConversationPage):
     """What the lists and pages of calls, SMS and faxes have in common."""
 
-    list_display = ("reference", "came", "direction", "other_number_link", "status_words", "cost", "tag")
+    list_display = ("reference", "came", "direction", "remote_number_link", "status_words", "cost", "tag")
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
-    search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "other_number")
+    search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "remote_number")
     search_help_text = _(
         "A reference or its beginning, or a whole tag. Users with the permission “Can see phone numbers and message"
         " texts” also find a number, or 8 or more of its last digits."
@@ -107,7 +118,7 @@ class TransactionAdmin(ConversationPage):
         return f"{address}?{urlencode({'q': row.txn_ref})}"
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
-        # The index has the moment after this; and see `is_overdue`.
+        # The index has the moment after this; and see `overdue_q`.
         for is_final in (False, True):
             yield rows.filter(is_final__in=(is_final,), created_at__gte=moment).order_by("created_at")
 
@@ -122,7 +133,7 @@ class TransactionAdmin(ConversationPage):
     def came(self, row: Transaction) -> str:
         return minute(row.created_at)
 
-    other_number_link = _number("other_number", _("other number"))
+    remote_number_link = _number("remote_number", _("other number"))
     from_number_link = _number("from_number", _("from"))
     dest_link = _number("dest", _("destination"))
 
@@ -157,7 +168,7 @@ class CallAdmin(TransactionAdmin):
         ),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
-        (_("References"), {"fields": ("account", "session", "arrival")}),
+        (_("References"), {"fields": ("account", "session", "notification_uuid")}),
     )
 
     dest1_link = _number("dest1", _("first destination"))
@@ -174,7 +185,7 @@ class SmsAdmin(BulkPage, TransactionAdmin):
         (_("Message"), {"fields": ("from_number_link", "to_number", "dest_link", "msg")}),
         (_("Cost"), {"fields": ("cost", "price", "split_count")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
-        (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "arrival")}),
+        (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "notification_uuid")}),
     )
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
@@ -191,7 +202,7 @@ class FaxAdmin(TransactionAdmin):
         (_("Fax"), {"fields": ("from_number_link", "to_number", "dest_link", "document", "fax_pages")}),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
-        (_("References"), {"fields": ("account", "arrival")}),
+        (_("References"), {"fields": ("account", "notification_uuid")}),
     )
 
     @admin.display(description=_("document"))

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta, timezone
 
 from django.db.models import Q
 
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import MODELS, Notification
 
 from .filters import Asked
-from .pagination import Astray, Cursor, KeyPagination, Page, Rows, Walk, Way, by_key, by_moment
+from .pagination import Astray, Cursor, KeyPagination, Page, Rows, Scan, Way, by_key, by_moment
 
 # How long it may take from the moment that a notification bears, or that of what is sent, to its commit, and by how
 # much clocks may differ. What changed so long before is given, too.
@@ -22,7 +22,7 @@ OVERLAP = timedelta(minutes=5)
 class ChangeFeedPagination(KeyPagination):
     """Pages of rows; with `changed_since` or `received_since`, pages of what changed since."""
 
-    def walk_of(self, rows: Rows, asked: Asked) -> Walk:
+    def walk_of(self, rows: Rows, asked: Asked) -> Scan:
         if asked.since is None:
             return super().walk_of(rows, asked)
         return kept_since if rows.model is Notification else changed_since
@@ -54,7 +54,7 @@ def _told(rows: Rows, asked: Asked, cursor: Cursor, size: int, kept_before: int)
     """The rows that a page of notifications is about."""
     if cursor.moment is not None:
         raise Astray
-    news = Notification.objects.using(rows.db).only("txn_ref", "session", "arrival")
+    news = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
     about = Asked(
         moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model])
     )
@@ -76,7 +76,7 @@ def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
         elif each.session and hasattr(rows.model, "session"):
             named.setdefault("session__in", set()).add(each.session)
         else:
-            named.setdefault("arrival__in", set()).add(each.arrival)
+            named.setdefault("notification_uuid__in", set()).add(each.uuid)
     return [Q(**{how: values}) for how, values in named.items()]
 
 
@@ -113,5 +113,5 @@ def _last_kept_before(moment: datetime, using: str) -> int | None:
     What waited in the spool bears the moment at which it came to the door, and was kept when it was told at the latest.
     """
     told = Q(dispatched_at__lt=moment) | Q(dispatched_at=None, claimed_until__lt=moment)
-    known = Notification.objects.using(using).filter(Q(origin=Origin.POST) | told, received_at__lt=moment)
+    known = Notification.objects.using(using).filter(Q(source=Source.WEBHOOK) | told, received_at__lt=moment)
     return known.order_by("-received_at", "-pk").values_list("pk", flat=True).first()

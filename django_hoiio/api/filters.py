@@ -20,7 +20,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import PermissionDenied
 
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
-from django_hoiio.masking import SEE_NUMBERS
+from django_hoiio.masking import VIEW_PERSONAL_DATA
 from django_hoiio.retention.totals import day_of
 from django_hoiio.search import LONGEST, found_by, may_search
 
@@ -79,10 +79,10 @@ class AskedDays:
     last: date
     # Empty for all.
     account: str = ""
-    kind: str = ""
+    traffic: str = ""
 
-    def is_about(self, account: str, kind: str) -> bool:
-        return self.account in ("", account) and self.kind in ("", kind)
+    def is_about(self, account: str, traffic: str) -> bool:
+        return self.account in ("", account) and self.traffic in ("", traffic)
 
 
 def days_before(day: date, days: int) -> date:
@@ -177,9 +177,9 @@ class Number(Term):
     """The number of the other party, as the admin finds it."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
-        if not may_search(request, "other_number"):
-            raise PermissionDenied(_("To find a number takes the permission %s.") % SEE_NUMBERS)
-        return found_by(request, ("other_number",), value.strip()) or _NONE
+        if not may_search(request, "remote_number"):
+            raise PermissionDenied(_("To find a number takes the permission %s.") % VIEW_PERSONAL_DATA)
+        return found_by(request, ("remote_number",), value.strip()) or _NONE
 
 
 _NONE = Q(pk__in=[])
@@ -324,7 +324,7 @@ class TotalFilters(django_filters.FilterSet):
     day_from = Day(_("The first day; 30 days before the last where it is not said."))
     day_to = Day(_("The last day; today where it is not said."))
     account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
-    kind = Choice(_("What is counted."), Traffic, "sms_sent")
+    traffic = Choice(_("What is counted."), Traffic, "sms_sent")
 
     def asked(self) -> AskedDays:
         """What the parameters ask for; they are valid."""
@@ -334,5 +334,5 @@ class TotalFilters(django_filters.FilterSet):
             first=given["day_from"] or days_before(last, DAYS - 1),
             last=last,
             account=given["account"],
-            kind=given["kind"],
+            traffic=given["traffic"],
         )

@@ -17,7 +17,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from django_hoiio.keyset import REACH, page_of
+from django_hoiio.keyset import SCAN_LIMIT, page_of
 from django_hoiio.retention.totals import Total, totals
 
 from .filters import DAYS, Asked, AskedDays, days_after, days_before, finality, read_day
@@ -97,7 +97,7 @@ def by_key(rows: Rows, asked: Asked, cursor: Cursor | None, size: int, *, above:
     """The rows in order of their keys, but for those up to the key `above`."""
     _require(cursor, has_moment=False)
     ends = {} if cursor is None else {_ENDS[cursor.way]: cursor.key}
-    page = page_of(rows.filter(asked.rest, pk__gt=above), size=size, reach=REACH if asked.rest else 0, **ends)
+    page = page_of(rows.filter(asked.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if asked.rest else 0, **ends)
     older = None if page.older is None or page.older <= above + 1 else Cursor(way=Way.OLDER, key=page.older)
     newer = None if page.newer is None else Cursor(way=Way.NEWER, key=max(page.newer, 0))
     return Page(rows=page.rows, next=older, previous=newer)
@@ -109,8 +109,8 @@ _ENDS = {Way.OLDER: "older_than", Way.NEWER: "newer_than"}
 def by_term(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:
     """The rows that an index finds. What it finds too often is looked for row by row: some of it will be near."""
     for term in asked.terms:
-        keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: REACH + 1])
-        if len(keys) <= REACH:
+        keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: SCAN_LIMIT + 1])
+        if len(keys) <= SCAN_LIMIT:
             return _among(rows.filter(asked.all), keys, cursor, size)
     return by_key(rows, Asked(moment=asked.moment, rest=asked.all), cursor, size)
 
@@ -122,7 +122,7 @@ def by_moment(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Pag
     streams = [order.beyond(stream.filter(asked.span), cursor) for stream in _streams(rows, asked)]
     end = None
     if asked.rest:
-        end = order.nearest(order.place_at(stream, REACH - 1) for stream in streams)
+        end = order.nearest(order.place_at(stream, SCAN_LIMIT - 1) for stream in streams)
         streams = [order.up_to(stream, end).filter(asked.rest) for stream in streams]
     found = order.merged(row for stream in streams for row in order.sorted(stream)[: size + 1])
     if len(found) > size:
@@ -217,7 +217,7 @@ def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
         raise Astray
 
 
-Walk: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
+Scan: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
 
 
 class LinkedPagination(CursorPagination):
@@ -264,7 +264,7 @@ class KeyPagination(LinkedPagination):
         self.ahead, self.back = page.next, page.previous
         return list(page.rows)
 
-    def walk_of(self, rows: Rows, asked: Asked) -> Walk:
+    def walk_of(self, rows: Rows, asked: Asked) -> Scan:
         """The index query that finds the rows fastest."""
         if asked.terms:
             return by_term
@@ -304,7 +304,7 @@ class DayPagination(LinkedPagination):
         first = max(asked.first, days_before(last, DAYS - 1))
         self.ahead = days_before(first, 1) if first > asked.first else None
         self.back = min(asked.last, days_after(last, DAYS)) if last < asked.last else None
-        return [total for total in totals(first, last) if asked.is_about(total.account, total.kind)]
+        return [total for total in totals(first, last) if asked.is_about(total.account, total.traffic)]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [

@@ -56,7 +56,7 @@ class RawSerializer(serializers.Serializer[Notification]):
     pass_on = serializers.DictField(
         help_text=_("The project's own parameters, as Hoiio passed them back."), read_only=True
     )
-    unproved = serializers.ListField(
+    unverified_params = serializers.ListField(
         child=serializers.CharField(),
         help_text=_("The pass-on parameters that the proof does not cover."),
         read_only=True,
@@ -86,20 +86,20 @@ class NotificationSerializer(Row):
         model = Notification
         fields: tuple[str, ...] = (
             "id",
-            "arrival",
+            "uuid",
             "received_at",
             "kind",
             "route",
             "account",
             "txn_ref",
             "session",
-            "proof",
-            "origin",
+            "verified_by",
+            "source",
             "remote_addr",
             "problems",
             "receivers",
             "dispatched_at",
-            "blanked_at",
+            "redacted_at",
         )
         read_only_fields = fields
 
@@ -120,7 +120,7 @@ class WholeNotificationSerializer(NotificationSerializer):
 
     def to_representation(self, instance: Notification) -> dict[str, Any]:
         written: dict[str, Any] = super().to_representation(instance)
-        return written if RAW.is_lifted(self.context["request"]) else {**written, "raw": None}
+        return written if RAW.is_visible(self.context["request"]) else {**written, "raw": None}
 
 
 # The columns that only the whole notification shows, and that may hold a megabyte.
@@ -129,8 +129,8 @@ HEAVY = tuple(RawSerializer().fields)
 
 # What every call, SMS and fax begins and ends with.
 _FIRST = ("id", "account", "txn_ref", "tag", "direction", "is_final")
-_LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "blanked_at", "arrival")
-_PARTIES = ("other_number", "from", "to", "dest")
+_LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "redacted_at", "notification_uuid")
+_PARTIES = ("remote_number", "from", "to", "dest")
 # What Python and the columns cannot be called.
 _WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
 
@@ -187,5 +187,5 @@ class FaxSerializer(Row):
 class TotalSerializer(Row):
     class Meta:
         model = DailyTotal
-        fields = ("day", "account", "kind", "currency", "count", "succeeded", "debit")
+        fields = ("day", "account", "traffic", "currency", "count", "succeeded", "debit")
         read_only_fields = fields

@@ -15,7 +15,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
-from django_hoiio.masking import veil
+from django_hoiio.masking import mask_rows
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
 
 from .change_feed import ChangeFeedPagination
@@ -59,7 +59,7 @@ class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
         pages: Any = self.paginator
         asked = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).asked()
         rows = pages.page_of(self.listed(), asked, request)
-        veil(request, rows)
+        mask_rows(request, rows)
         response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
         return response
 
@@ -73,7 +73,7 @@ class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
 
     def get_object(self) -> Model:
         row: Model = super().get_object()
-        veil(self.request, [row])
+        mask_rows(self.request, [row])
         return row
 
 

@@ -17,8 +17,8 @@ from django_hoiio.conf import conf
 from django_hoiio.notify_urls import is_loopback
 
 W001 = Warning(
-    "Anybody may post notifications: HOIIO['REQUIRE_PROOF'] is False.",
-    hint="Remove 'REQUIRE_PROOF' from HOIIO, and give Hoiio the URLs that `manage.py hoiio_urls` prints.",
+    "Anybody may post notifications: HOIIO['REQUIRE_VERIFICATION'] is False.",
+    hint="Remove 'REQUIRE_VERIFICATION' from HOIIO, and give Hoiio the URLs that `manage.py hoiio_urls` prints.",
     id="django_hoiio.W001",
 )
 
@@ -55,7 +55,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     if not isinstance(conf.given, Mapping):
         return []
     return [
-        *([] if conf.REQUIRE_PROOF else [W001]),
+        *([] if conf.REQUIRE_VERIFICATION else [W001]),
         *_useless_spool(),
         *([W007] if is_loopback(conf.API_URL) else []),
         *([] if _keeps_its_connection() else [W008]),
@@ -127,7 +127,7 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         # Django 5.2 has no tasks without django-tasks.
         from django_hoiio import tasks
 
-        backend = tasks.tell.get_backend()
+        backend = tasks.run.get_backend()
     except ImportError:
         return [E009]
     # What a backend refuses a task with is another exception in Django than in django-tasks.

@@ -56,9 +56,9 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     if isinstance(given.get("ACCOUNTS"), dict):
         yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
         yield from _blank_secrets_of_accounts(given["ACCOUNTS"])
-    keys = given.get("URL_KEYS")
+    keys = given.get("SIGNING_KEYS")
     if _has_blank(keys):
-        yield _blank_secret("HOIIO['URL_KEYS']")
+        yield _blank_secret("HOIIO['SIGNING_KEYS']")
     if isinstance(keys, list | tuple) and not all(isinstance(key, str | bytes) for key in keys):
         yield _key_of_wrong_type()
     if isinstance(given.get("RETENTION_DAYS"), dict):
@@ -74,7 +74,7 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 
 # A reconciliation with less would ask for ever, or never.
-_LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "CALLS_PER_MINUTE": 1}
+_LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "RECONCILE_REQUESTS_PER_MINUTE": 1}
 
 
 # Seconds. A caller who waits longer is not bounded in practice: Hoiio and the web server give up earlier.
@@ -103,8 +103,8 @@ def _wrong_type(key: str, value: object) -> CheckMessage:
 
 def _key_of_wrong_type() -> CheckMessage:
     return Error(
-        "HOIIO['URL_KEYS'] holds something that is no text.",
-        hint="Write 'URL_KEYS': ['…'], with texts alone.",
+        "HOIIO['SIGNING_KEYS'] holds something that is no text.",
+        hint="Write 'SIGNING_KEYS': ['…'], with texts alone.",
         id="django_hoiio.E003",
     )
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from .account import NumberGroup, UserGroup
+from .account import NumberResource, UserResource
 from .connection import TIMEOUTS, Connection
-from .fax import FaxGroup
-from .ivr import IvrGroup
-from .sms import SmsGroup
-from .voice import ConferenceGroup, VoiceGroup
+from .fax import FaxResource
+from .ivr import IvrResource
+from .sms import SmsResource
+from .voice import ConferenceResource, VoiceResource
 
 __all__ = ["HoiioClient"]
 
@@ -29,13 +29,13 @@ class HoiioClient:
 
     def __init__(self, account: str = "default", *, timeouts: tuple[float, float] = TIMEOUTS) -> None:
         self._connection = Connection(account, timeouts)
-        self.voice = VoiceGroup(self._connection)
-        self.conference = ConferenceGroup(self._connection)
-        self.sms = SmsGroup(self._connection)
-        self.fax = FaxGroup(self._connection)
-        self.ivr = IvrGroup(self._connection)
-        self.number = NumberGroup(self._connection)
-        self.user = UserGroup(self._connection)
+        self.voice = VoiceResource(self._connection)
+        self.conference = ConferenceResource(self._connection)
+        self.sms = SmsResource(self._connection)
+        self.fax = FaxResource(self._connection)
+        self.ivr = IvrResource(self._connection)
+        self.number = NumberResource(self._connection)
+        self.user = UserResource(self._connection)
 
     def __enter__(self) -> HoiioClient:
         return self

@@ -11,16 +11,16 @@ from django_hoiio.enums import Route
 from django_hoiio.notify_urls import notify_url
 
 from . import endpoints
-from .resource import Group, PassOn
-from .responses import Answer, Balance, Number, Numbers, User
+from .resource import PassOn, Resource
+from .responses import BalanceResponse, HoiioResponse, Number, NumbersResponse, UserResponse
 
 
-class NumberGroup(Group):
+class NumberResource(Resource):
     """The account's Hoiio Numbers."""
 
-    def get_active(self) -> Numbers:
+    def get_active(self) -> NumbersResponse:
         """The numbers, and what each is set to."""
-        return self._ask(endpoints.NUMBER_GET_ACTIVE, {})
+        return self._request(endpoints.NUMBER_GET_ACTIVE, {})
 
     def update_forwarding(
         self,
@@ -29,32 +29,32 @@ class NumberGroup(Group):
         forward_to: str | None = None,
         forward_sms_to: str | None = None,
         mode: Literal["voice", "fax"] | None = None,
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Set where a number's notifications go: of calls, or with `mode="fax"` of faxes, and of SMS.
 
         The URLs come from `notify_url`; `manage.py hoiio_urls --number … --configure` does all of it.
         """
         params = {"number": number, "forward_to": forward_to, "forward_sms_to": forward_sms_to, "mode": mode}
-        return self._ask(endpoints.NUMBER_UPDATE_FORWARDING, params)
+        return self._request(endpoints.NUMBER_UPDATE_FORWARDING, params)
 
 
-class UserGroup(Group):
+class UserResource(Resource):
     """The account itself."""
 
-    def get_balance(self) -> Balance:
+    def get_balance(self) -> BalanceResponse:
         """The credit that is left. At most 60 times a minute."""
-        return self._ask(endpoints.USER_GET_BALANCE, {})
+        return self._request(endpoints.USER_GET_BALANCE, {})
 
-    def get_info(self) -> User:
+    def get_info(self) -> UserResponse:
         """Whose account it is."""
-        return self._ask(endpoints.USER_GET_INFO, {})
+        return self._request(endpoints.USER_GET_INFO, {})
 
 
 # What a number must be capable of for a parameter of update_forwarding, and the route of its URL.
 _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS)
 
 
-def find(numbers: Numbers, number: str) -> Number:
+def find(numbers: NumbersResponse, number: str) -> Number:
     """The account's number that has these digits. Raises `LookupError`."""
     for each in numbers.entries:
         if _digits(each.number) == _digits(number):
@@ -81,7 +81,7 @@ def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[st
 
 
 @sensitive_variables()
-def configure(numbers: NumberGroup, number: Number, urls: dict[str, str]) -> None:
+def configure(numbers: NumberResource, number: Number, urls: dict[str, str]) -> None:
     """Set the URLs that `urls_for` gave. The mode stays what it is: Hoiio takes a mode that is left out for `voice`."""
     mode: Literal["voice", "fax"] = "fax" if number.mode == "fax" else "voice"
     numbers.update_forwarding(

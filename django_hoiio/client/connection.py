@@ -10,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_hoiio.conf import conf
-from django_hoiio.exceptions import HoiioFault, NotReachable, is_word, refusal
+from django_hoiio.exceptions import ConnectionFailed, ServerError, error_for, is_status
 from django_hoiio.notify_urls import is_local, is_loopback
 
 try:
@@ -23,7 +23,7 @@ except ImportError as error:
 TIMEOUTS = (5.0, 30.0)
 
 # Seconds to wait before each further try of a query.
-BACK_OFF = (0.5, 2.0)
+RETRY_DELAYS = (0.5, 2.0)
 
 
 class Connection:
@@ -41,20 +41,20 @@ class Connection:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, path: str, params: Mapping[str, str], *, is_query: bool) -> dict[str, Any]:
+    def ask(self, path: str, params: Mapping[str, str], *, is_read_only: bool) -> dict[str, Any]:
         """What Hoiio answers, which is success. Raises `HoiioError`.
 
         A query is tried again, with pauses, where nothing or a fault came back. Anything else is never tried again:
         it may have been carried out, and would be charged twice.
         """
-        for pause in BACK_OFF if is_query else ():
+        for pause in RETRY_DELAYS if is_read_only else ():
             try:
-                return self._ask_once(path, params)
-            except (NotReachable, HoiioFault):
+                return self._request_once(path, params)
+            except (ConnectionFailed, ServerError):
                 time.sleep(pause)
-        return self._ask_once(path, params)
+        return self._request_once(path, params)
 
-    def _ask_once(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+    def _request_once(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         failure = None
         try:
             # In the body, never in the URL: URLs are logged. A redirect would carry the token elsewhere.
@@ -101,10 +101,10 @@ def _credentials(account: str) -> dict[str, str]:
     return {name: find(account) for name, find in _CREDENTIALS.items()}
 
 
-def _no_answer(path: str, error: Exception) -> NotReachable:
+def _no_answer(path: str, error: Exception) -> ConnectionFailed:
     never_left = isinstance(error, requests.ConnectTimeout) or isinstance(_reason(error), NewConnectionError)
     happened = "It was not sent." if never_left else "It may have been carried out all the same."
-    return NotReachable(
+    return ConnectionFailed(
         "",
         f"No answer of Hoiio's to {path}: {type(error).__name__}. {happened}",
         may_have_happened=not never_left,
@@ -119,7 +119,7 @@ def _reason(error: Exception) -> object:
 def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
     """Read an answer. The status word tells success; Hoiio's manual says nothing of HTTP status codes."""
     if 300 <= code < 400:
-        raise NotReachable(
+        raise ConnectionFailed(
             "", f"The answer to {path} is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
         )
     try:
@@ -127,12 +127,12 @@ def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
         said = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         said = None
-    if not isinstance(said, dict) or not is_word(said.get("status")):
-        raise NotReachable(
+    if not isinstance(said, dict) or not is_status(said.get("status")):
+        raise ConnectionFailed(
             "",
             f"The answer to {path} is not Hoiio's: HTTP {code}, and no JSON object with a status word."
             " Look at HOIIO['API_URL']; it may have been carried out all the same.",
         )
     if said["status"] != "success_ok":
-        raise refusal(path, said["status"])
+        raise error_for(path, said["status"])
     return said

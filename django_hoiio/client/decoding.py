@@ -8,37 +8,37 @@ from dataclasses import MISSING, fields
 from datetime import date
 from typing import Any, TypeVar
 
-from django_hoiio.exceptions import HoiioFault
+from django_hoiio.exceptions import ServerError
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS
 
-from .responses import Answer, Listed
+from .responses import HoiioResponse, ListResponse
 
-Answered = TypeVar("Answered", bound=Answer)
+ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 
 
-def read(answer: type[Answered], said: Mapping[str, Any], path: str) -> Answered:
+def decode(response: type[ResponseType], said: Mapping[str, Any], path: str) -> ResponseType:
     """Make the dataclass of what Hoiio said.
 
-    A value that cannot be read is left out, and stays in `said`. Raises `HoiioFault` where something is missing
+    A value that cannot be read is left out, and stays in `said`. Raises `ServerError` where something is missing
     without which the answer is worth nothing, such as the txn_ref of an SMS that was sent.
     """
-    values: dict[str, Any] = {"said": said}
-    for field in fields(answer):
+    values: dict[str, Any] = {"raw": said}
+    for field in fields(response):
         value = _value(field.name, said)
         if value not in (None, "", ()):
             values[field.name] = value
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise HoiioFault("", f"Hoiio answered {path} without {field.name}; look at its portal what became of it.")
-    if issubclass(answer, Listed):
-        values["entries"] = tuple(read(answer.entry, each, path) for each in _entries(said, path))
-    return answer(**values)
+            raise ServerError("", f"Hoiio answered {path} without {field.name}; look at its portal what became of it.")
+    if issubclass(response, ListResponse):
+        values["entries"] = tuple(decode(response.entry, each, path) for each in _entries(said, path))
+    return response(**values)
 
 
 def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
     entries = said.get("entries") or []
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise HoiioFault("", f"Hoiio answered {path} with entries that are no list of objects; try again later.")
+        raise ServerError("", f"Hoiio answered {path} with entries that are no list of objects; try again later.")
     return entries
 
 
@@ -52,7 +52,7 @@ def _value(name: str, said: Mapping[str, Any]) -> Any:
     if name in _LISTS:
         return _texts(raw)
     try:
-        return _READERS.get(name, str)(_text(raw))
+        return _DECODERS.get(name, str)(_text(raw))
     except ValueError:
         return None
 
@@ -75,7 +75,7 @@ def _day(text: str) -> date:
 
 _LISTS = {"txn_refs", "caller_ids", "capabilities"}
 _AMOUNT, _WHOLE, _NUMBER = (PARAMETERS[name].read for name in ("debit", "duration", "dest"))
-_READERS: dict[str, Callable[[str], Any]] = {
+_DECODERS: dict[str, Callable[[str], Any]] = {
     "date": PARAMETERS["date"].read,
     "expiry": _day,
     **dict.fromkeys(("duration", "split_count", "fax_pages", "entries_count", "total_entries_count"), _WHOLE),

@@ -12,19 +12,19 @@ from typing import Any
 from django_hoiio.parsing.parameters import HOIIO_TIME, TAG_LENGTH
 
 # Gives the text to send; raises ValueError with what is wrong, put so that the name can stand before it.
-Writer = Callable[[Any], str]
+Encoder = Callable[[Any], str]
 
 Recipients = Sequence[Mapping[str, str]]
 
 
-def write(params: Mapping[str, Any], writers: Mapping[str, Writer]) -> dict[str, str]:
+def encode(params: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> dict[str, str]:
     """Write each parameter that is not `None`. Raises `ValueError`, naming it, where Hoiio would not take it."""
     written = {}
     for name, value in params.items():
         if value is None:
             continue
         try:
-            written[name] = (writers.get(name) or WRITERS[name])(value)
+            written[name] = (encoders.get(name) or ENCODERS[name])(value)
         except ValueError as error:
             raise ValueError(f"{_ARGUMENTS.get(name, name)} {error}.") from error
     return written
@@ -33,10 +33,10 @@ def write(params: Mapping[str, Any], writers: Mapping[str, Writer]) -> dict[str,
 # Texts.
 
 
-def text(*, least: int = 0, most: int | None = None) -> Writer:
+def text(*, least: int = 0, most: int | None = None) -> Encoder:
     """A text of so many characters."""
 
-    def write(value: Any) -> str:
+    def encode(value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError(f"is of type {type(value).__name__}; write it as a text")
         if re.search("[\ud800-\udfff]", value):
@@ -47,16 +47,16 @@ def text(*, least: int = 0, most: int | None = None) -> Writer:
             raise ValueError(f"has {len(value)} characters; Hoiio takes at most {most}")
         return value
 
-    return write
+    return encode
 
 
-def one_of(*words: str) -> Writer:
-    def write(value: Any) -> str:
+def one_of(*words: str) -> Encoder:
+    def encode(value: Any) -> str:
         if value not in words:
             raise ValueError(f"is none of {', '.join(words)}")
         return str(value)
 
-    return write
+    return encode
 
 
 _given = text(least=1)
@@ -106,10 +106,10 @@ def sms_text(value: Any) -> str:
 # Lists.
 
 
-def numbers(*, most: int) -> Writer:
+def numbers(*, most: int) -> Encoder:
     """Up to so many phone numbers, as text with commas."""
 
-    def write(value: Any) -> str:
+    def encode(value: Any) -> str:
         if isinstance(value, str):
             raise ValueError("is a single text; write a list of numbers")
         each = [_given(number) for number in _listed(value)]
@@ -118,7 +118,7 @@ def numbers(*, most: int) -> Writer:
             raise ValueError("has a number with a comma in it; write a list of numbers")
         return ",".join(each)
 
-    return write
+    return encode
 
 
 def _listed(value: Any) -> list[Any]:
@@ -156,17 +156,17 @@ def _json(value: Any) -> str:
 # Whole numbers, moments, files.
 
 
-def whole(*, least: int, most: int | None = None) -> Writer:
+def whole(*, least: int, most: int | None = None) -> Encoder:
     """A whole number in a range."""
 
-    def write(value: Any) -> str:
+    def encode(value: Any) -> str:
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(f"is of type {type(value).__name__}; write a whole number")
         if value < least or (most is not None and value > most):
             raise ValueError(f"is {value}; Hoiio takes " + (f"{least} to {most}" if most else f"{least} or more"))
         return str(value)
 
-    return write
+    return encode
 
 
 def _moment(value: Any) -> str:
@@ -199,7 +199,7 @@ LONGEST_URL = 4000
 _seconds = whole(least=1)
 
 # By the names on the wire; where a call has limits of its own, `endpoints` says so.
-WRITERS: dict[str, Writer] = {
+ENCODERS: dict[str, Encoder] = {
     "action": one_of("kick", "mute", "unmute"),
     "attempts": whole(least=1),
     "caller_id": _given,

@@ -9,89 +9,96 @@ from typing import Generic, TypeVar
 from django_hoiio.enums import Kind, Route
 
 from . import responses
-from .encoding import MOST_RECIPIENTS, Writer, number_or_room, numbers, sms_text, text
-from .responses import Answer
+from .encoding import MOST_RECIPIENTS, Encoder, number_or_room, numbers, sms_text, text
+from .responses import HoiioResponse
 
-Answered = TypeVar("Answered", bound=Answer)
+ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint(Generic[Answered]):
+class Endpoint(Generic[ResponseType]):
     path: str
-    answer: type[Answered]
+    response: type[ResponseType]
     # True for status and history queries: to ask twice changes nothing and costs nothing.
-    is_query: bool = False
+    is_read_only: bool = False
     # The route of its notify URL, and the parameters that take one; no route where nothing is notified.
     route: Route | None = None
     notify_as: tuple[str, ...] = ("notify_url",)
     # The notification that a transaction which it begins waits for.
     awaits: Kind | None = None
     # The limits of its own.
-    writers: Mapping[str, Writer] = field(default_factory=dict)
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
 
-_conference: dict[str, Writer] = {"dest": numbers(most=8)}
-_bulk: dict[str, Writer] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_text}
+_conference: dict[str, Encoder] = {"dest": numbers(most=8)}
+_bulk: dict[str, Encoder] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_text}
 # Whether its markup counts is not documented. The older manual says 500.
-_spoken: dict[str, Writer] = {"msg": text(least=1, most=1000)}
+_spoken: dict[str, Encoder] = {"msg": text(least=1, most=1000)}
 
-VOICE_CALL = Endpoint(path="voice/call", answer=responses.Sent, route=Route.VOICE, awaits=Kind.CALL_ENDED)
+VOICE_CALL = Endpoint(path="voice/call", response=responses.SentResponse, route=Route.VOICE, awaits=Kind.CALL_ENDED)
 VOICE_CONFERENCE = Endpoint(
     path="voice/conference",
-    answer=responses.Conference,
+    response=responses.ConferenceResponse,
     route=Route.VOICE,
     awaits=Kind.CALL_ENDED,
-    writers=_conference,
+    encoders=_conference,
 )
-VOICE_HANGUP = Endpoint(path="voice/hangup", answer=Answer)
-VOICE_QUERY_STATUS = Endpoint(path="voice/query_status", answer=responses.CallReport, is_query=True)
-VOICE_GET_HISTORY = Endpoint(path="voice/get_history", answer=responses.CallHistory, is_query=True)
-VOICE_GET_RATE = Endpoint(path="voice/get_rate", answer=responses.Rate)
+VOICE_HANGUP = Endpoint(path="voice/hangup", response=HoiioResponse)
+VOICE_QUERY_STATUS = Endpoint(path="voice/query_status", response=responses.CallStatusResponse, is_read_only=True)
+VOICE_GET_HISTORY = Endpoint(path="voice/get_history", response=responses.CallHistoryResponse, is_read_only=True)
+VOICE_GET_RATE = Endpoint(path="voice/get_rate", response=responses.RateResponse)
 
 CONFERENCE_CALL = Endpoint(
     path="conference/call",
-    answer=responses.Conference,
+    response=responses.ConferenceResponse,
     route=Route.VOICE,
     awaits=Kind.CALL_ENDED,
-    writers=_conference,
+    encoders=_conference,
 )
-CONFERENCE_MODERATE = Endpoint(path="conference/moderate", answer=Answer)
+CONFERENCE_MODERATE = Endpoint(path="conference/moderate", response=HoiioResponse)
 
 SMS_SEND = Endpoint(
-    path="sms/send", answer=responses.Sent, route=Route.SMS, awaits=Kind.SMS_STATUS, writers={"msg": sms_text}
+    path="sms/send",
+    response=responses.SentResponse,
+    route=Route.SMS,
+    awaits=Kind.SMS_STATUS,
+    encoders={"msg": sms_text},
 )
 # Nothing is entered: the references of its messages come with their notifications.
-SMS_BULK_SEND = Endpoint(path="sms/bulk_send", answer=responses.BulkSent, route=Route.SMS, writers=_bulk)
+SMS_BULK_SEND = Endpoint(path="sms/bulk_send", response=responses.BulkSmsResponse, route=Route.SMS, encoders=_bulk)
 # How long a text a template makes, Hoiio alone knows.
-SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, writers={})
-SMS_QUERY_STATUS = Endpoint(path="sms/query_status", answer=responses.SmsReport, is_query=True)
-SMS_GET_HISTORY = Endpoint(path="sms/get_history", answer=responses.SmsHistory, is_query=True)
+SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, encoders={})
+SMS_QUERY_STATUS = Endpoint(path="sms/query_status", response=responses.SmsStatusResponse, is_read_only=True)
+SMS_GET_HISTORY = Endpoint(path="sms/get_history", response=responses.SmsHistoryResponse, is_read_only=True)
 
-FAX_SEND = Endpoint(path="fax/send", answer=responses.Sent, route=Route.FAX, awaits=Kind.FAX_STATUS)
-FAX_QUERY_STATUS = Endpoint(path="fax/query_status", answer=responses.FaxReport, is_query=True)
-FAX_GET_HISTORY = Endpoint(path="fax/get_history", answer=responses.FaxHistory, is_query=True)
+FAX_SEND = Endpoint(path="fax/send", response=responses.SentResponse, route=Route.FAX, awaits=Kind.FAX_STATUS)
+FAX_QUERY_STATUS = Endpoint(path="fax/query_status", response=responses.FaxStatusResponse, is_read_only=True)
+FAX_GET_HISTORY = Endpoint(path="fax/get_history", response=responses.FaxHistoryResponse, is_read_only=True)
 
 IVR_DIAL = Endpoint(
-    path="ivr/start/dial", answer=responses.Dialled, route=Route.IVR, awaits=Kind.IVR_DIAL, writers=_spoken
+    path="ivr/start/dial", response=responses.DialResponse, route=Route.IVR, awaits=Kind.IVR_DIAL, encoders=_spoken
 )
-IVR_PLAY = Endpoint(path="ivr/middle/play", answer=Answer, route=Route.IVR, writers=_spoken)
-IVR_GATHER = Endpoint(path="ivr/middle/gather", answer=Answer, route=Route.IVR, writers=_spoken)
-IVR_RECORD = Endpoint(path="ivr/middle/record", answer=Answer, route=Route.IVR, writers=_spoken)
+IVR_PLAY = Endpoint(path="ivr/middle/play", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
+IVR_GATHER = Endpoint(path="ivr/middle/gather", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
+IVR_RECORD = Endpoint(path="ivr/middle/record", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
 IVR_MONITOR = Endpoint(
     path="ivr/middle/monitor",
-    answer=Answer,
+    response=HoiioResponse,
     route=Route.IVR,
     notify_as=("notify_url", "monitor_notify_url"),
-    writers=_spoken,
+    encoders=_spoken,
 )
-IVR_HOLD = Endpoint(path="ivr/middle/hold", answer=Answer, writers=_spoken)
-IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", answer=Answer, route=Route.IVR)
+IVR_HOLD = Endpoint(path="ivr/middle/hold", response=HoiioResponse, encoders=_spoken)
+IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", response=HoiioResponse, route=Route.IVR)
 IVR_TRANSFER = Endpoint(
-    path="ivr/end/transfer", answer=responses.Transferred, route=Route.IVR, writers={**_spoken, "dest": number_or_room}
+    path="ivr/end/transfer",
+    response=responses.TransferResponse,
+    route=Route.IVR,
+    encoders={**_spoken, "dest": number_or_room},
 )
-IVR_HANGUP = Endpoint(path="ivr/end/hangup", answer=Answer, route=Route.IVR, writers=_spoken)
+IVR_HANGUP = Endpoint(path="ivr/end/hangup", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
 
-NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", answer=responses.Numbers)
-NUMBER_UPDATE_FORWARDING = Endpoint(path="number/update_forwarding", answer=Answer)
-USER_GET_BALANCE = Endpoint(path="user/get_balance", answer=responses.Balance)
-USER_GET_INFO = Endpoint(path="user/get_info", answer=responses.User)
+NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", response=responses.NumbersResponse)
+NUMBER_UPDATE_FORWARDING = Endpoint(path="number/update_forwarding", response=HoiioResponse)
+USER_GET_BALANCE = Endpoint(path="user/get_balance", response=responses.BalanceResponse)
+USER_GET_INFO = Endpoint(path="user/get_info", response=responses.UserResponse)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import BinaryIO, Literal
 
 from . import endpoints
-from .resource import Group, PassOn, period
-from .responses import FaxHistory, FaxReport, Sent
+from .resource import PassOn, Resource, period
+from .responses import FaxHistoryResponse, FaxStatusResponse, SentResponse
 
 
-class FaxGroup(Group):
+class FaxResource(Resource):
     """Faxes. Numbers are E.164, as +6591234567."""
 
     def send(
@@ -24,7 +24,7 @@ class FaxGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Sent:
+    ) -> SentResponse:
         """Fax a PDF of up to 2 MB in A4 or Letter: its bytes, or the file opened in binary mode.
 
         `fax_header` has up to 100 characters. Left out it is Hoiio's own text; empty, there is none.
@@ -37,11 +37,11 @@ class FaxGroup(Group):
             "fax_header": fax_header,
             "tag": tag,
         }
-        return self._ask(endpoints.FAX_SEND, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.FAX_SEND, params, pass_on=pass_on, notify=notify)
 
-    def query_status(self, *, txn_ref: str) -> FaxReport:
+    def query_status(self, *, txn_ref: str) -> FaxStatusResponse:
         """How a fax stands, sent or received."""
-        return self._ask(endpoints.FAX_QUERY_STATUS, {"txn_ref": txn_ref})
+        return self._request(endpoints.FAX_QUERY_STATUS, {"txn_ref": txn_ref})
 
     def get_history(
         self,
@@ -50,6 +50,6 @@ class FaxGroup(Group):
         to: datetime | None = None,
         page: int = 1,
         type: Literal["incoming", "outgoing", "all"] = "all",  # noqa: A002
-    ) -> FaxHistory:
+    ) -> FaxHistoryResponse:
         """The faxes from `from_` on and before `to`, also those that run; both need a time zone."""
-        return self._ask(endpoints.FAX_GET_HISTORY, {**period(from_, to, page), "type": type})
+        return self._request(endpoints.FAX_GET_HISTORY, {**period(from_, to, page), "type": type})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from . import endpoints
-from .resource import Group, PassOn
-from .responses import Answer, Dialled, Transferred
+from .resource import PassOn, Resource
+from .responses import DialResponse, HoiioResponse, TransferResponse
 
 
-class IvrGroup(Group):
+class IvrResource(Resource):
     """Interactive calls, block by block. When one is done, its notification comes, and the caller waits for the next.
 
     `msg` is plain text of up to 1,000 characters, with ``<speech language="zh-HK">…</speech>`` and ``<url>…</url>``.
-    `session` is what a notification or `dial` named. A block that comes too early or too late raises `WrongMoment`.
+    `session` is what a notification or `dial` named. A block that comes too early or too late raises `InvalidState`.
     """
 
     def dial(
@@ -26,17 +26,17 @@ class IvrGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Dialled:
+    ) -> DialResponse:
         """Call somebody and say `msg`. With `notify=False` the call is over after that. `max_duration` in seconds."""
         params = {"dest": dest, "msg": msg, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
-        return self._ask(endpoints.IVR_DIAL, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.IVR_DIAL, params, pass_on=pass_on, notify=notify)
 
     def play(
         self, *, session: str, msg: str, tag: str | None = None, pass_on: PassOn = None, notify: bool = True
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Say `msg`. With `notify=False` the call is over after that."""
         params = {"session": session, "msg": msg, "tag": tag}
-        return self._ask(endpoints.IVR_PLAY, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.IVR_PLAY, params, pass_on=pass_on, notify=notify)
 
     def gather(
         self,
@@ -48,7 +48,7 @@ class IvrGroup(Group):
         attempts: int | None = None,
         tag: str | None = None,
         pass_on: PassOn = None,
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Say `msg` and take up to 255 keys. Without `max_digits`, until # or `timeout` seconds without a key."""
         params = {
             "session": session,
@@ -58,7 +58,7 @@ class IvrGroup(Group):
             "attempts": attempts,
             "tag": tag,
         }
-        return self._ask(endpoints.IVR_GATHER, params, pass_on=pass_on)
+        return self._request(endpoints.IVR_GATHER, params, pass_on=pass_on)
 
     def record(
         self,
@@ -68,25 +68,27 @@ class IvrGroup(Group):
         max_duration: int | None = None,
         tag: str | None = None,
         pass_on: PassOn = None,
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Say `msg` and record up to `max_duration` seconds; # ends it."""
         params = {"session": session, "msg": msg, "max_duration": max_duration, "tag": tag}
-        return self._ask(endpoints.IVR_RECORD, params, pass_on=pass_on)
+        return self._request(endpoints.IVR_RECORD, params, pass_on=pass_on)
 
     def monitor(
         self, *, session: str, msg: str | None = None, tag: str | None = None, pass_on: PassOn = None
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Record the call from here on. It is notified twice: at once, and with the recording after the call."""
         params = {"session": session, "msg": msg, "tag": tag}
-        return self._ask(endpoints.IVR_MONITOR, params, pass_on=pass_on)
+        return self._request(endpoints.IVR_MONITOR, params, pass_on=pass_on)
 
-    def hold(self, *, session: str, msg: str | None = None, tag: str | None = None) -> Answer:
+    def hold(self, *, session: str, msg: str | None = None, tag: str | None = None) -> HoiioResponse:
         """Say `msg` over and over, until `unhold`. Nothing is notified."""
-        return self._ask(endpoints.IVR_HOLD, {"session": session, "msg": msg, "tag": tag})
+        return self._request(endpoints.IVR_HOLD, {"session": session, "msg": msg, "tag": tag})
 
-    def unhold(self, *, session: str, tag: str | None = None, pass_on: PassOn = None, notify: bool = True) -> Answer:
+    def unhold(
+        self, *, session: str, tag: str | None = None, pass_on: PassOn = None, notify: bool = True
+    ) -> HoiioResponse:
         """End the hold; the notification asks for the next block."""
-        return self._ask(endpoints.IVR_UNHOLD, {"session": session, "tag": tag}, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.IVR_UNHOLD, {"session": session, "tag": tag}, pass_on=pass_on, notify=notify)
 
     def transfer(
         self,
@@ -99,7 +101,7 @@ class IvrGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Transferred:
+    ) -> TransferResponse:
         """Hand the caller on to a number, to the conference room ``room:ID``, or to a new one, ``room:``.
 
         With `on_failure="continue"` the notification of a failure asks for another block; otherwise the call is over.
@@ -112,7 +114,7 @@ class IvrGroup(Group):
             "on_failure": on_failure,
             "tag": tag,
         }
-        return self._ask(endpoints.IVR_TRANSFER, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.IVR_TRANSFER, params, pass_on=pass_on, notify=notify)
 
     def hangup(
         self,
@@ -123,9 +125,9 @@ class IvrGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Answer:
+    ) -> HoiioResponse:
         """Say `msg` and hang up. `force` cuts the call at once, whatever block it is in, and can say nothing."""
         if force and msg is not None:
             raise ValueError("msg is not said where force cuts the call; leave out one of them.")
         params = {"session": session, "msg": msg, "force": "enabled" if force else None, "tag": tag}
-        return self._ask(endpoints.IVR_HANGUP, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.IVR_HANGUP, params, pass_on=pass_on, notify=notify)

@@ -13,14 +13,14 @@ from django_hoiio.notify_urls import notify_url
 from django_hoiio.recording.sending import enter
 
 from .connection import Connection
-from .decoding import read
-from .encoding import write
-from .endpoints import Answered, Endpoint
+from .decoding import decode
+from .encoding import encode
+from .endpoints import Endpoint, ResponseType
 
 PassOn = Mapping[str, Any] | None
 
 
-class Group:
+class Resource:
     """The calls of Hoiio's API whose paths begin alike.
 
     Their variables hold numbers, texts and signed URLs. Django's error mails show stars for these, and for those of all
@@ -36,24 +36,24 @@ class Group:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def _ask(
+    def _request(
         self,
-        endpoint: Endpoint[Answered],
+        endpoint: Endpoint[ResponseType],
         params: Mapping[str, Any],
         *,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Answered:
+    ) -> ResponseType:
         """Check, sign, send, read, enter."""
-        request = write(params, endpoint.writers) | self._notify_urls(endpoint, pass_on, notify=notify)
-        said = self._connection.ask(endpoint.path, request, is_query=endpoint.is_query)
-        answer = read(endpoint.answer, said, endpoint.path)
+        request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
+        said = self._connection.ask(endpoint.path, request, is_read_only=endpoint.is_read_only)
+        response = decode(endpoint.response, said, endpoint.path)
         if endpoint.awaits is not None:
-            for txn_ref, told in answer.begun(request):
+            for txn_ref, told in response.started(request):
                 enter(endpoint.awaits, self._connection.account, txn_ref, told)
-        return answer
+        return response
 
-    def _notify_urls(self, endpoint: Endpoint[Answered], pass_on: PassOn, *, notify: bool) -> dict[str, str]:
+    def _notify_urls(self, endpoint: Endpoint[ResponseType], pass_on: PassOn, *, notify: bool) -> dict[str, str]:
         if not notify and pass_on is not None:
             raise ValueError("pass_on comes back with notifications; leave it out, or leave out notify=False.")
         if endpoint.route is None or not notify:
@@ -66,7 +66,7 @@ def period(from_: datetime | None, to: datetime | None, page: int) -> dict[str, 
     """Which part of a history is asked for. Raises `ValueError` where it is none."""
     params = {"from": from_, "to": to, "page": page}
     # First, since Python compares nothing but two moments of its own kind.
-    write(params, {})
+    encode(params, {})
     if from_ and to and from_ >= to:
         raise ValueError("from_ is not before to.")
     return params

@@ -9,18 +9,18 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 # A transaction that a request began: its reference, and what is known of it.
-Begun = tuple[str, Mapping[str, str]]
+Started = tuple[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HoiioResponse:
     """That Hoiio has done what it was asked to."""
 
     status: str = ""
     # All that was answered, by Hoiio's names, also what has no field here.
-    said: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def begun(self, request: Mapping[str, str]) -> Iterator[Begun]:
+    def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         """The transactions that the request has begun."""
         yield from ()
 
@@ -29,33 +29,33 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent(Answer):
+class SentResponse(HoiioResponse):
     """A call, an SMS or a fax is on its way."""
 
     txn_ref: str
 
-    def begun(self, request: Mapping[str, str]) -> Iterator[Begun]:
+    def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         yield self.txn_ref, request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dialled(Sent):
+class DialResponse(SentResponse):
     """An interactive call is on its way."""
 
     session: str
 
-    def begun(self, request: Mapping[str, str]) -> Iterator[Begun]:
+    def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         yield self.txn_ref, {**request, "session": self.session}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conference(Answer):
+class ConferenceResponse(HoiioResponse):
     """People are called into a room: a transaction for each, in the order in which they were named."""
 
     txn_refs: tuple[str, ...]
     room: str = ""
 
-    def begun(self, request: Mapping[str, str]) -> Iterator[Begun]:
+    def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         dests = request["dest"].split(",")
         # With more or fewer references than people, whose is whose would be a guess.
         dests = dests if len(dests) == len(self.txn_refs) else [""] * len(self.txn_refs)
@@ -64,14 +64,14 @@ class Conference(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BulkSent(Answer):
+class BulkSmsResponse(HoiioResponse):
     """A bulk SMS is taken. Whether each message was accepted, and its txn_ref, come in notifications."""
 
     bulk_txn_ref: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transferred(Answer):
+class TransferResponse(HoiioResponse):
     """A call is handed on; `room` says where to, if it is a conference room."""
 
     room: str = ""
@@ -81,7 +81,7 @@ class Transferred(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallReport(Answer):
+class CallStatusResponse(HoiioResponse):
     """How a call stands. While it runs it has neither duration nor debit."""
 
     txn_ref: str = ""
@@ -101,7 +101,7 @@ class CallReport(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmsReport(Answer):
+class SmsStatusResponse(HoiioResponse):
     """How an SMS stands. The status `received` tells one that came in."""
 
     txn_ref: str = ""
@@ -119,7 +119,7 @@ class SmsReport(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaxReport(Answer):
+class FaxStatusResponse(HoiioResponse):
     """How a fax stands. Whoever holds `fax_url` can read it."""
 
     txn_ref: str = ""
@@ -139,18 +139,18 @@ class FaxReport(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed(Answer):
+class ListResponse(HoiioResponse):
     """A page of a list."""
 
     # What each of `entries` is.
-    entry: ClassVar[type[Answer]]
+    entry: ClassVar[type[HoiioResponse]]
 
     # On this page.
     entries_count: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class History(Listed):
+class HistoryResponse(ListResponse):
     """A page of at most 100; in which order is not documented."""
 
     # On all pages.
@@ -158,25 +158,25 @@ class History(Listed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CallHistory(History):
-    entry = CallReport
-    entries: tuple[CallReport, ...] = ()
+class CallHistoryResponse(HistoryResponse):
+    entry = CallStatusResponse
+    entries: tuple[CallStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmsHistory(History):
-    entry = SmsReport
-    entries: tuple[SmsReport, ...] = ()
+class SmsHistoryResponse(HistoryResponse):
+    entry = SmsStatusResponse
+    entries: tuple[SmsStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaxHistory(History):
-    entry = FaxReport
-    entries: tuple[FaxReport, ...] = ()
+class FaxHistoryResponse(HistoryResponse):
+    entry = FaxStatusResponse
+    entries: tuple[FaxStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number(Answer):
+class Number(HoiioResponse):
     """A Hoiio Number of the account, and what it is set to."""
 
     number: str
@@ -195,7 +195,7 @@ class Number(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Numbers(Listed):
+class NumbersResponse(ListResponse):
     entry = Number
     entries: tuple[Number, ...] = ()
 
@@ -204,7 +204,7 @@ class Numbers(Listed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate(Answer):
+class RateResponse(HoiioResponse):
     """What a call would cost a minute, and how many minutes the credit lasts."""
 
     currency: str = ""
@@ -213,7 +213,7 @@ class Rate(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balance(Answer):
+class BalanceResponse(HoiioResponse):
     """The credit: `balance` is `points` and `bonus` together, and the bonus is spent first."""
 
     currency: str = ""
@@ -223,7 +223,7 @@ class Balance(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class User(Answer):
+class UserResponse(HoiioResponse):
     """Whose account it is, and what it may do."""
 
     uid: str = ""

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from . import endpoints
 from .encoding import Recipients
-from .resource import Group, PassOn, period
-from .responses import BulkSent, Sent, SmsHistory, SmsReport
+from .resource import PassOn, Resource, period
+from .responses import BulkSmsResponse, SentResponse, SmsHistoryResponse, SmsStatusResponse
 
 
-class SmsGroup(Group):
+class SmsResource(Resource):
     """SMS. Numbers are E.164, as +6591234567."""
 
     def send(
@@ -23,7 +23,7 @@ class SmsGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> Sent:
+    ) -> SentResponse:
         """Send an SMS. The text is split, and charged, in up to three parts.
 
         They hold 160, 306 and 459 characters of ASCII, where ``[ ] \\ ^ { } |``, the euro sign and the end of a line
@@ -31,7 +31,7 @@ class SmsGroup(Group):
         characters.
         """
         params = {"dest": dest, "msg": msg, "sender_name": sender_name, "tag": tag}
-        return self._ask(endpoints.SMS_SEND, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoints.SMS_SEND, params, pass_on=pass_on, notify=notify)
 
     def bulk_send(
         self,
@@ -43,7 +43,7 @@ class SmsGroup(Group):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> BulkSent:
+    ) -> BulkSmsResponse:
         """Send a text to up to 1,000 numbers: to each of `dest`, or, filled in for each, to `recipients`.
 
         `msg` is as long as in `send`. With `recipients` it is a Mustache template, ``Hello {{name}}``, and each is a
@@ -54,12 +54,14 @@ class SmsGroup(Group):
             raise ValueError("dest and recipients: give one of them.")
         endpoint = endpoints.SMS_BULK_SEND if recipients is None else endpoints.SMS_BULK_SEND_TEMPLATE
         params = {"dest": dest, "recipients": recipients, "msg": msg, "sender_name": sender_name, "tag": tag}
-        return self._ask(endpoint, params, pass_on=pass_on, notify=notify)
+        return self._request(endpoint, params, pass_on=pass_on, notify=notify)
 
-    def query_status(self, *, txn_ref: str) -> SmsReport:
+    def query_status(self, *, txn_ref: str) -> SmsStatusResponse:
         """How an SMS stands. A bulk SMS as a whole cannot be asked for."""
-        return self._ask(endpoints.SMS_QUERY_STATUS, {"txn_ref": txn_ref})
+        return self._request(endpoints.SMS_QUERY_STATUS, {"txn_ref": txn_ref})
 
-    def get_history(self, *, from_: datetime | None = None, to: datetime | None = None, page: int = 1) -> SmsHistory:
+    def get_history(
+        self, *, from_: datetime | None = None, to: datetime | None = None, page: int = 1
+    ) -> SmsHistoryResponse:
         """The SMS, sent and received, from `from_` on and before `to`; both need a time zone."""
-        return self._ask(endpoints.SMS_GET_HISTORY, period(from_, to, page))
+        return self._request(endpoints.SMS_GET_HISTORY, period(from_, to, page))

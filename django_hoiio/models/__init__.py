@@ -9,14 +9,14 @@ from .transactions import (
     ANSWERED,
     MODELS,
     OUTCOMES,
-    TAIL_LENGTH,
+    SUFFIX_LENGTH,
     Call,
     Fax,
     Sms,
     Transaction,
-    is_missed,
-    is_overdue,
-    tail_of,
+    missed_q,
+    overdue_q,
+    suffix_of,
 )
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "MODELS",
     "OUTCOMES",
     "RECEIVER_LENGTH",
-    "TAIL_LENGTH",
+    "SUFFIX_LENGTH",
     "Call",
     "ClosedDay",
     "DailyTotal",
@@ -37,7 +37,7 @@ __all__ = [
     "ReceiverFailure",
     "Sms",
     "Transaction",
-    "is_missed",
-    "is_overdue",
-    "tail_of",
+    "missed_q",
+    "overdue_q",
+    "suffix_of",
 ]

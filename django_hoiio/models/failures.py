@@ -6,16 +6,16 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
-from .transactions import KeptQuerySet
+from .transactions import BaseQuerySet
 
 # Characters of a receiver's name that are kept.
 RECEIVER_LENGTH = 255
 
 
-class ReceiverFailureQuerySet(KeptQuerySet["ReceiverFailure"]):
-    def unmended(self) -> ReceiverFailureQuerySet:
+class ReceiverFailureQuerySet(BaseQuerySet["ReceiverFailure"]):
+    def unresolved(self) -> ReceiverFailureQuerySet:
         """Those whose receiver has not succeeded since."""
-        return self.filter(mended_at=None)
+        return self.filter(resolved_at=None)
 
 
 class ReceiverFailure(models.Model):
@@ -39,7 +39,7 @@ class ReceiverFailure(models.Model):
     )
     traceback = models.TextField(_("traceback"), blank=True, help_text=_("Of the latest failure."))
     failed_at = models.DateTimeField(_("failed at"), null=True, blank=True, help_text=_("When it failed last."))
-    mended_at = models.DateTimeField(
+    resolved_at = models.DateTimeField(
         _("mended at"), null=True, blank=True, help_text=_("When it succeeded after all; none while it has not.")
     )
 
@@ -52,7 +52,7 @@ class ReceiverFailure(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["notification", "signal", "receiver"], name="hoiio_failure_receiver"),
         ]
-        indexes = [models.Index(fields=["mended_at"], name="hoiio_failure_mended")]
+        indexes = [models.Index(fields=["resolved_at"], name="hoiio_failure_mended")]
 
     def __str__(self) -> str:
         return f"{self.signal} → {self.receiver}"

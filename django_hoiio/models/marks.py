@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.enums import Channel
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH
 
-from .transactions import KeptQuerySet
+from .transactions import BaseQuerySet
 
 
-class HighWaterMarkQuerySet(KeptQuerySet["HighWaterMark"]):
+class HighWaterMarkQuerySet(BaseQuerySet["HighWaterMark"]):
     def of(self, account: str, channel: Channel) -> HighWaterMark:
         """The mark of a channel; one that is not kept yet where nothing was asked."""
         named = {"account": account, "channel": channel.value}

@@ -10,10 +10,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.enums import Kind, Origin, Proof, Route, facts_of
+from django_hoiio.enums import Kind, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
-from .transactions import MODELS, Call, KeptQuerySet, Sms, Transaction
+from .transactions import MODELS, BaseQuerySet, Call, Sms, Transaction
 
 # How long one process alone may call the receivers of a notification.
 CLAIM = timedelta(minutes=5)
@@ -22,8 +22,8 @@ CLAIM = timedelta(minutes=5)
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
-class NotificationQuerySet(KeptQuerySet["Notification"]):
-    def undispatched(self) -> NotificationQuerySet:
+class NotificationQuerySet(BaseQuerySet["Notification"]):
+    def pending(self) -> NotificationQuerySet:
         """Those whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)
 
@@ -50,8 +50,8 @@ class NotificationQuerySet(KeptQuerySet["Notification"]):
 class Notification(models.Model):
     """One POST of Hoiio, as it came. It is inserted, marked once as told, and never edited."""
 
-    arrival = models.UUIDField(
-        _("arrival"), help_text=_("Given at the door: one arrival is one row, however often it is tried to keep it.")
+    uuid = models.UUIDField(
+        _("UUID"), help_text=_("Given at the door: one arrival is one row, however often it is tried to keep it.")
     )
     received_at = models.DateTimeField(_("received at"), help_text=_("When the notification came."))
     kind = models.CharField(
@@ -90,8 +90,11 @@ class Notification(models.Model):
         blank=True,
         help_text=_("What could not be read, by the parameter's name, and why."),
     )
-    unproved = models.JSONField(
-        _("unproved"), default=list, blank=True, help_text=_("The pass-on parameters that the proof does not cover.")
+    unverified_params = models.JSONField(
+        _("unverified_params"),
+        default=list,
+        blank=True,
+        help_text=_("The pass-on parameters that the proof does not cover."),
     )
     query = models.TextField(
         _("raw query string"), blank=True, help_text=_("As it came; bytes that no URL may hold are percent-encoded.")
@@ -104,15 +107,15 @@ class Notification(models.Model):
         blank=True,
         help_text=_("The peer as the server saw it: Hoiio, or a proxy of one's own. Nothing is decided by it."),
     )
-    proof = models.CharField(
-        _("proof"),
+    verified_by = models.CharField(
+        _("verified_by"),
         max_length=16,
-        choices=Proof.choices,
-        default=Proof.NONE,
+        choices=VerifiedBy.choices,
+        default=VerifiedBy.NONE,
         help_text=_("What proved that it comes from Hoiio."),
     )
-    origin = models.CharField(
-        _("origin"), max_length=16, choices=Origin.choices, default=Origin.POST, help_text=_("How it reached us.")
+    source = models.CharField(
+        _("source"), max_length=16, choices=Source.choices, default=Source.WEBHOOK, help_text=_("How it reached us.")
     )
     dispatched_at = models.DateTimeField(
         _("dispatched at"), null=True, blank=True, help_text=_("When its receivers had all been called.")
@@ -127,7 +130,7 @@ class Notification(models.Model):
     receivers = models.JSONField(
         _("receivers"), default=list, blank=True, help_text=_("Those that were called, each after its signal.")
     )
-    blanked_at = models.DateTimeField(
+    redacted_at = models.DateTimeField(
         _("blanked at"), null=True, blank=True, help_text=_("When all that it said of people was removed.")
     )
 
@@ -138,15 +141,15 @@ class Notification(models.Model):
         verbose_name_plural = _("notifications")
         default_permissions = ("view",)
         permissions = [
-            ("see_numbers", _("Can see phone numbers and message texts")),
-            ("see_recordings", _("Can see links to recordings and faxes")),
-            ("see_raw", _("Can see raw requests")),
-            ("run_receivers", _("Can run failed receivers again")),
+            ("view_personal_data", _("Can see phone numbers and message texts")),
+            ("view_recordings", _("Can see links to recordings and faxes")),
+            ("view_raw", _("Can see raw requests")),
+            ("retry_receivers", _("Can run failed receivers again")),
             ("dispatch", _("Can tell receivers what they were never told")),
             ("reconcile", _("Can ask Hoiio for what is overdue")),
             ("export", _("Can export lists")),
         ]
-        constraints = [models.UniqueConstraint(fields=["arrival"], name="hoiio_notification_arrival")]
+        constraints = [models.UniqueConstraint(fields=["uuid"], name="hoiio_notification_uuid")]
         indexes = [
             # The notifications of a transaction.
             models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
@@ -167,7 +170,7 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.txn_ref or self.session or str(self.arrival)
+        return self.txn_ref or self.session or str(self.uuid)
 
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
@@ -175,9 +178,9 @@ class Notification(models.Model):
         return [message for message in super().check(**kwargs) if message.id != "models.W037"]
 
     @property
-    def facts(self) -> tuple[Kind, ...]:
+    def signal_kinds(self) -> tuple[Kind, ...]:
         """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
-        return facts_of(Kind(self.kind), self.params)
+        return signal_kinds(Kind(self.kind), self.params)
 
     @property
     def transaction(self) -> Transaction | None:
@@ -189,7 +192,7 @@ class Notification(models.Model):
         rows = model._default_manager.using(using)
         if self.txn_ref is None:
             call = Call.objects.using(using).newest_of(self.account, self.session) if model is Call else None
-            return call or rows.filter(arrival=self.arrival).first()
+            return call or rows.filter(notification_uuid=self.uuid).first()
         named = {"account": self.account, "txn_ref": self.txn_ref}
         # The texts of a long incoming SMS have a row each.
         if model is Sms and (text := Sms.objects.using(using).filter(**named, msg=self.params.get("msg", "")).first()):
@@ -202,7 +205,7 @@ class Notification(models.Model):
 
         Of one that is blanked, nobody knows any more.
         """
-        if self.txn_ref is None or self.blanked_at is not None:
+        if self.txn_ref is None or self.redacted_at is not None:
             return False
         return (
             type(self)

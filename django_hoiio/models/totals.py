@@ -35,7 +35,7 @@ class DailyTotal(models.Model):
     account = models.CharField(
         _("account"), max_length=ACCOUNT_LENGTH, help_text=_("Which of the project's Hoiio accounts they belong to.")
     )
-    kind = models.CharField(_("kind"), max_length=16, choices=Traffic.choices, help_text=_("What is counted."))
+    traffic = models.CharField(_("traffic"), max_length=16, choices=Traffic.choices, help_text=_("What is counted."))
     currency = models.CharField(
         _("currency"),
         max_length=WORD_LENGTH,
@@ -57,8 +57,8 @@ class DailyTotal(models.Model):
         verbose_name_plural = _("daily totals")
         default_permissions = ("view",)
         constraints = [
-            models.UniqueConstraint(fields=["day", "account", "kind", "currency"], name="hoiio_total_day"),
+            models.UniqueConstraint(fields=["day", "account", "traffic", "currency"], name="hoiio_total_day"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} {self.account} {self.kind} {self.currency}".rstrip()
+        return f"{self.day} {self.account} {self.traffic} {self.currency}".rstrip()

@@ -34,19 +34,19 @@ ANSWERED = Q(
 _IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
 
 
-class KeptQuerySet(models.QuerySet[Kept]):
-    def where_written(self) -> Self:
+class BaseQuerySet(models.QuerySet[Kept]):
+    def on_primary(self) -> Self:
         """Read from the database that is written to: a replica may not have them yet."""
         return self.using(router.db_for_write(self.model))
 
 
-def is_overdue() -> Q:
+def overdue_q() -> Q:
     """What says of a transaction that it is overdue at this moment."""
     # Django before 6 writes `NOT is_final` otherwise, for which SQLite and MariaDB use no index.
     return Q(is_final__in=(False,), created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
 
 
-def is_missed() -> Q:
+def missed_q() -> Q:
     """What says of a call that it is over and was not answered."""
     in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
     never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
@@ -59,7 +59,7 @@ class TransactionQuerySet(models.QuerySet[Row]):
 
         An SMS may stay `queued` for ever, and so overdue.
         """
-        return self.filter(is_overdue())
+        return self.filter(overdue_q())
 
 
 class CallQuerySet(TransactionQuerySet["Call"]):
@@ -70,7 +70,7 @@ class CallQuerySet(TransactionQuerySet["Call"]):
         caller whom the application did not hand on, when the call has a duration. One of which neither an outcome nor
         a duration is told, or an outcome that is not documented, counts as neither answered nor missed.
         """
-        return self.filter(is_missed())
+        return self.filter(missed_q())
 
     def answered(self) -> Self:
         """Those that were answered, in either direction, by the rule of `missed`; also while they go on."""
@@ -84,14 +84,14 @@ class CallQuerySet(TransactionQuerySet["Call"]):
 
 
 # A number is searched by its last digits too, because people leave out the country code.
-TAIL_LENGTH = 8
+SUFFIX_LENGTH = 8
 _NO_DIGIT = re.compile(r"\D", re.ASCII)
 
 
-def tail_of(number: str) -> str:
+def suffix_of(number: str) -> str:
     """The last 8 digits of a phone number; empty where it has fewer, as a sender's name has."""
     digits = _NO_DIGIT.sub("", number)
-    return digits[-TAIL_LENGTH:] if len(digits) >= TAIL_LENGTH else ""
+    return digits[-SUFFIX_LENGTH:] if len(digits) >= SUFFIX_LENGTH else ""
 
 
 class Transaction(models.Model):
@@ -110,8 +110,8 @@ class Transaction(models.Model):
         blank=True,
         help_text=_("Hoiio's name of it; none where the notification that made this row named none."),
     )
-    arrival = models.UUIDField(
-        _("arrival"),
+    notification_uuid = models.UUIDField(
+        _("notification UUID"),
         null=True,
         blank=True,
         help_text=_("The one notification it was made from, where it has no transaction reference."),
@@ -126,15 +126,15 @@ class Transaction(models.Model):
         blank=True,
         help_text=_("Incoming or outgoing, seen from the application."),
     )
-    other_number = models.CharField(
+    remote_number = models.CharField(
         _("other number"),
         max_length=NUMBER_LENGTH,
         blank=True,
         help_text=_("The other party: who called or wrote, or who was called or written to."),
     )
-    other_tail = models.CharField(
+    remote_suffix = models.CharField(
         _("last digits"),
-        max_length=TAIL_LENGTH,
+        max_length=SUFFIX_LENGTH,
         blank=True,
         help_text=_("The last 8 digits of the other number, to search by."),
     )
@@ -167,7 +167,7 @@ class Transaction(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), help_text=_("When the first that is known of it came."))
     updated_at = models.DateTimeField(_("updated at"), help_text=_("When the latest that is known of it came."))
-    blanked_at = models.DateTimeField(
+    redacted_at = models.DateTimeField(
         _("blanked at"), null=True, blank=True, help_text=_("When its numbers and texts were removed.")
     )
     stamps = models.TextField(
@@ -181,8 +181,8 @@ class Transaction(models.Model):
     told: ClassVar[tuple[str, ...]] = (
         "tag",
         "direction",
-        "other_number",
-        "other_tail",
+        "remote_number",
+        "remote_suffix",
         "is_final",
         "from_number",
         "to_number",
@@ -193,7 +193,7 @@ class Transaction(models.Model):
         "debit",
     )
     # Of these, what speaks of the other party, and is told together.
-    party: ClassVar[tuple[str, ...]] = ("direction", "other_number", "other_tail")
+    party: ClassVar[tuple[str, ...]] = ("direction", "remote_number", "remote_suffix")
     # What makes a row the row of its transaction.
     key: ClassVar[tuple[str, ...]] = ("txn_ref", "account")
 
@@ -202,12 +202,12 @@ class Transaction(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.txn_ref or str(self.arrival)
+        return self.txn_ref or str(self.notification_uuid)
 
     def named_by(self) -> Q:
         """What finds the notifications about it."""
         if self.txn_ref is None:
-            return Q(arrival=self.arrival)
+            return Q(notification_uuid=self.notification_uuid)
         return Q(account=self.account, txn_ref=self.txn_ref)
 
     @property
@@ -269,11 +269,11 @@ class Call(Transaction):
         verbose_name_plural = _("calls")
         constraints = [
             models.UniqueConstraint(fields=["txn_ref", "account"], name="hoiio_call_txn_ref"),
-            models.UniqueConstraint(fields=["arrival"], name="hoiio_call_arrival"),
+            models.UniqueConstraint(fields=["notification_uuid"], name="hoiio_call_notification_uuid"),
         ]
         indexes = [
             models.Index(fields=["session", "account"], name="hoiio_call_session"),
-            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_call_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_call_other"),
             models.Index(fields=["tag"], name="hoiio_call_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
         ]
@@ -323,11 +323,11 @@ class Sms(Transaction):
         verbose_name_plural = _("SMS")
         constraints = [
             models.UniqueConstraint(fields=["txn_ref", "account", "part"], name="hoiio_sms_txn_ref_part"),
-            models.UniqueConstraint(fields=["arrival"], name="hoiio_sms_arrival"),
+            models.UniqueConstraint(fields=["notification_uuid"], name="hoiio_sms_notification_uuid"),
         ]
         indexes = [
             models.Index(fields=["bulk_txn_ref"], name="hoiio_sms_bulk_txn_ref"),
-            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_sms_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_sms_other"),
             models.Index(fields=["tag"], name="hoiio_sms_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_sms_final"),
         ]
@@ -355,10 +355,10 @@ class Fax(Transaction):
         verbose_name_plural = _("faxes")
         constraints = [
             models.UniqueConstraint(fields=["txn_ref", "account"], name="hoiio_fax_txn_ref"),
-            models.UniqueConstraint(fields=["arrival"], name="hoiio_fax_arrival"),
+            models.UniqueConstraint(fields=["notification_uuid"], name="hoiio_fax_notification_uuid"),
         ]
         indexes = [
-            models.Index(fields=["other_tail", "other_number", "created_at"], name="hoiio_fax_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_fax_other"),
             models.Index(fields=["tag"], name="hoiio_fax_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_fax_final"),
         ]

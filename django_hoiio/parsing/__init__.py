@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django_hoiio.enums import Direction, Kind, Origin, Proof, Rank, Route, facts_of
+from django_hoiio.enums import Direction, Kind, Rank, Route, Source, VerifiedBy, signal_kinds
 
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
@@ -16,7 +16,7 @@ from .history import as_notified
 from .parameters import PARAMETERS, read
 
 
-class Arrival(NamedTuple):
+class RawNotification(NamedTuple):
     """A notification as it came, before anybody interprets it."""
 
     # Names this arrival and no other, so that keeping it twice is noticed.
@@ -30,14 +30,14 @@ class Arrival(NamedTuple):
     headers: Mapping[str, str] = {}
     remote_addr: str = ""
     account: str = "default"
-    proof: Proof = Proof.NONE
-    origin: Origin = Origin.POST
+    verified_by: VerifiedBy = VerifiedBy.NONE
+    source: Source = Source.WEBHOOK
     # What the signed notify URL gave back, and what is wrong with the proofs.
     pass_on: Mapping[str, Any] = {}
     problems: Mapping[str, str] = {}
 
 
-class Parsed(NamedTuple):
+class ParsedNotification(NamedTuple):
     """What one notification says. Fields are named as in the models; `None` is what it does not say."""
 
     kind: Kind
@@ -47,7 +47,7 @@ class Parsed(NamedTuple):
     params: Mapping[str, str]
     # The project's, as text, or as it signed them; and the names of those that the proof does not cover.
     pass_on: Mapping[str, Any]
-    unproved: Sequence[str]
+    unverified_params: Sequence[str]
     # Parameter → what is wrong with it.
     problems: Mapping[str, str]
 
@@ -84,47 +84,47 @@ class Parsed(NamedTuple):
     debit: Decimal | None = None
 
     @property
-    def facts(self) -> tuple[Kind, ...]:
+    def signal_kinds(self) -> tuple[Kind, ...]:
         """The kinds of signal to send."""
-        return facts_of(self.kind, self.params)
+        return signal_kinds(self.kind, self.params)
 
     @property
-    def other_number(self) -> str | None:
+    def remote_number(self) -> str | None:
         """The other party: who called or wrote, or who was called or written to."""
         if self.direction == Direction.INCOMING:
             return self.from_number
         return self.dest2 or self.dest or self.dest1
 
 
-def parse(arrival: Arrival) -> Parsed:
+def parse(raw: RawNotification) -> ParsedNotification:
     """Read what a notification says. Nothing that came makes this fail: what cannot be read is named in `problems`."""
-    in_query = dict(fields_of_query(arrival.query))
-    in_body = dict(fields_of_body(arrival.body, arrival.headers.get("Content-Type", "")))
-    unproved: list[str] = []
-    if arrival.proof == Proof.SIGNATURE:
+    in_query = dict(fields_of_query(raw.query))
+    in_body = dict(fields_of_body(raw.body, raw.headers.get("Content-Type", "")))
+    unverified_params: list[str] = []
+    if raw.verified_by == VerifiedBy.SIGNATURE:
         # Hoiio signs the body alone: what stands beside it may be anybody's.
         in_query = {name: text for name, text in in_query.items() if name not in PARAMETERS}
-        unproved = [name for name in in_query if name not in in_body]
+        unverified_params = [name for name in in_query if name not in in_body]
     said = {**in_query, **in_body}
-    if arrival.origin == Origin.POLL:
-        said = as_notified(said, arrival.route)
+    if raw.source == Source.POLL:
+        said = as_notified(said, raw.route)
     params = {name: text for name, text in said.items() if name in PARAMETERS}
     pass_on = {name: text for name, text in said.items() if name not in PARAMETERS}
     values, problems = read(params)
-    kind = kind_of(params, arrival.route)
+    kind = kind_of(params, raw.route)
     if not said:
         problems["parameters"] = "there are none"
     elif not params:
         problems["parameters"] = "none of them is Hoiio's"
     elif kind == Kind.UNKNOWN:
         problems["kind"] = "nothing says what this is about"
-    return Parsed(
+    return ParsedNotification(
         kind=kind,
         rank=rank_of_report(kind, params),
         params=params,
-        pass_on={**pass_on, **arrival.pass_on},
-        unproved=unproved,
-        problems={**problems, **arrival.problems},
+        pass_on={**pass_on, **raw.pass_on},
+        unverified_params=unverified_params,
+        problems={**problems, **raw.problems},
         direction=direction_of(params),
         **values,
     )

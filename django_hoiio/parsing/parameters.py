@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from django_hoiio.enums import WORDS
+from django_hoiio.enums import KNOWN_STATUSES
 
 # Hoiio's dates bear no zone; its manual says GMT+8.
 HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")
@@ -151,6 +151,6 @@ def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         except ValueError as error:
             problems[name] = str(error)
         else:
-            if name in WORDS and text not in WORDS[name]:
+            if name in KNOWN_STATUSES and text not in KNOWN_STATUSES[name]:
                 problems[name] = "is a word that Hoiio does not document"
     return values, problems

@@ -9,17 +9,17 @@ from functools import partial
 from django_hoiio.client import HoiioClient
 from django_hoiio.conf import conf
 from django_hoiio.enums import Channel
-from django_hoiio.exceptions import HoiioError, NotReachable, WrongCredentials
+from django_hoiio.exceptions import ConnectionFailed, HoiioError, InvalidCredentials
 from django_hoiio.models import HighWaterMark
 from django_hoiio.progress import Progress, silently
 
-from .diff import take_in
-from .overdue import ask_overdue
-from .reader import Asker, Found, Report
+from .diff import ingest_entry
+from .overdue import poll_overdue
+from .reader import ApiReader, Found, ReconciliationResult
 
-__all__ = ["Found", "Progress", "Report", "able_accounts", "reconcile"]
+__all__ = ["Found", "Progress", "ReconciliationResult", "able_accounts", "reconcile"]
 
-Part = Callable[[Asker, Channel, Report], None]
+Part = Callable[[ApiReader, Channel, ReconciliationResult], None]
 
 
 def reconcile(
@@ -28,17 +28,17 @@ def reconcile(
     since: datetime | None = None,
     dry_run: bool = False,
     progress: Progress = silently,
-) -> Report:
+) -> ReconciliationResult:
     """Bring every call, SMS and fax to the state that Hoiio tells, as if its notifications had come.
 
     `accounts` are those with APP_ID and ACCESS_TOKEN where they are left out; `since` replaces the high-water mark.
     It may be killed and run again. Why something could not be asked stands in the report. Raises
     `ImproperlyConfigured` or `ValueError` where an account cannot ask at all, and `django.db.Error`.
     """
-    report = Report(dry_run=dry_run)
+    report = ReconciliationResult(dry_run=dry_run)
     for account in able_accounts() if accounts is None else accounts:
         with HoiioClient(account) as client:
-            _reconcile_account(Asker(account, client, report), report, since, progress)
+            _reconcile_account(ApiReader(account, client, report), report, since, progress)
     return report
 
 
@@ -47,22 +47,24 @@ def able_accounts() -> list[str]:
     return [account for account in conf.ACCOUNTS if conf.app_id(account) and conf.access_tokens(account)]
 
 
-def _reconcile_account(asker: Asker, report: Report, since: datetime | None, progress: Progress) -> None:
+def _reconcile_account(
+    asker: ApiReader, report: ReconciliationResult, since: datetime | None, progress: Progress
+) -> None:
     for channel in Channel:
         parts: dict[str, Part] = {
             "get_history": partial(read_history, since=since, progress=progress),
-            "query_status": partial(ask_overdue, progress=progress),
+            "query_status": partial(poll_overdue, progress=progress),
         }
         for name, part in parts.items():
             failure = _failure_of(part, asker, channel, report)
             if failure is not None:
                 report.failures.append(f"{channel}/{name} of account {asker.account!r}: {failure}")
             # The next question would fare no better.
-            if isinstance(failure, (NotReachable, WrongCredentials)):
+            if isinstance(failure, (ConnectionFailed, InvalidCredentials)):
                 return
 
 
-def _failure_of(part: Part, asker: Asker, channel: Channel, report: Report) -> HoiioError | None:
+def _failure_of(part: Part, asker: ApiReader, channel: Channel, report: ReconciliationResult) -> HoiioError | None:
     try:
         part(asker, channel, report)
     except HoiioError as error:
@@ -83,9 +85,11 @@ SPAN = timedelta(days=1)
 FRUITLESS = 2
 
 
-def read_history(asker: Asker, channel: Channel, report: Report, *, since: datetime | None, progress: Progress) -> None:
+def read_history(
+    asker: ApiReader, channel: Channel, report: ReconciliationResult, *, since: datetime | None, progress: Progress
+) -> None:
     """Take in what began since the mark, or since a moment. Raises `HoiioError`; what was taken in stays."""
-    mark = HighWaterMark.objects.where_written().of(asker.account, channel)
+    mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
     end = (datetime.now(timezone.utc) - SETTLES).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
     moves = not report.dry_run
@@ -105,7 +109,9 @@ def _spans(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]
         begin = stop
 
 
-def _take_in_span(asker: Asker, channel: Channel, begin: datetime, end: datetime, report: Report) -> bool:
+def _take_in_span(
+    asker: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
+) -> bool:
     """Take in each transaction of a span once, in whatever order and on whichever pages it comes.
 
     False where Hoiio did not show as many entries as it counts.
@@ -122,7 +128,7 @@ def _take_in_span(asker: Asker, channel: Channel, begin: datetime, end: datetime
             if entry.txn_ref and entry.txn_ref not in taken_in:
                 taken_in.add(entry.txn_ref)
                 report.read += 1
-                report.found[take_in(entry, dry_run=report.dry_run)] += 1
+                report.found[ingest_entry(entry, dry_run=report.dry_run)] += 1
         if not page.entries or (page.total is not None and len(shown) >= page.total):
             break
         fruitless = 0 if len(shown) > before else fruitless + 1

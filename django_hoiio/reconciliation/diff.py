@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db import router
 from django.utils.crypto import salted_hmac
 
-from django_hoiio.enums import WORDS, Channel, Kind, Origin, Rank, Route
+from django_hoiio.enums import KNOWN_STATUSES, Channel, Kind, Rank, Route, Source
 from django_hoiio.inbox import receive
 from django_hoiio.models import Call, Fax, Sms, Transaction
-from django_hoiio.parsing import Arrival, Parsed, parse
+from django_hoiio.parsing import ParsedNotification, RawNotification, parse
 from django_hoiio.parsing.history import is_over, looks_incoming
 from django_hoiio.recording.merging import STAMP_LENGTH, Change, stamps_of
 from django_hoiio.recording.states import change_of
@@ -23,7 +23,7 @@ MODELS: dict[Channel, type[Transaction]] = {Channel.VOICE: Call, Channel.SMS: Sm
 ROUTES = {Channel.VOICE: Route.VOICE, Channel.SMS: Route.SMS, Channel.FAX: Route.FAX}
 
 
-class News(NamedTuple):
+class SignificantFields(NamedTuple):
     """The fields that are worth a signal: when they change, or only when they are filled for the first time.
 
     They are those that the notification of that kind tells too. What history alone tells, such as the text of an SMS
@@ -31,44 +31,51 @@ class News(NamedTuple):
     """
 
     changes: tuple[str, ...] = ()
-    fillings: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
 
-NEWS: dict[Kind, News] = {
-    Kind.CALL_ENDED: News(("is_final", "call_status", "call_status_dest1", "call_status_dest2", "duration", "debit")),
-    Kind.IVR_ENDED: News(("is_final", "call_state", "duration", "debit")),
-    Kind.SMS_STATUS: News(("is_final", "sms_status", "debit")),
-    Kind.SMS_RECEIVED: News(fillings=("msg",)),
-    Kind.FAX_STATUS: News(("is_final", "fax_status", "fax_pages", "debit")),
+SIGNIFICANT_FIELDS: dict[Kind, SignificantFields] = {
+    Kind.CALL_ENDED: SignificantFields(
+        ("is_final", "call_status", "call_status_dest1", "call_status_dest2", "duration", "debit")
+    ),
+    Kind.IVR_ENDED: SignificantFields(("is_final", "call_state", "duration", "debit")),
+    Kind.SMS_STATUS: SignificantFields(("is_final", "sms_status", "debit")),
+    Kind.SMS_RECEIVED: SignificantFields(filled=("msg",)),
+    Kind.FAX_STATUS: SignificantFields(("is_final", "fax_status", "fax_pages", "debit")),
     # The link is signed anew whenever it is told.
-    Kind.FAX_RECEIVED: News(("is_final", "fax_status"), ("fax_url",)),
+    Kind.FAX_RECEIVED: SignificantFields(("is_final", "fax_status"), ("fax_url",)),
 }
 
 # What is told once, when it is over, and not while it runs.
-_TOLD_AT_THE_END = (Kind.CALL_ENDED, Kind.FAX_RECEIVED)
+_REPORTED_AT_THE_END = (Kind.CALL_ENDED, Kind.FAX_RECEIVED)
 
 
-def take_in(entry: Entry, *, dry_run: bool) -> Found:
+def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
     """Hand an entry to the inbox if it says more than the row, which is read just before. Raises `django.db.Error`."""
     rows = _rows_of(entry)
-    arrival = arrival_of(entry, rows)
-    parsed = parse(arrival)
-    change = change_of(arrival, parsed)
-    if parsed.txn_ref is None or change is None or _is_running(entry, parsed) or not is_news(change, parsed.kind, rows):
+    raw = raw_of(entry, rows)
+    parsed = parse(raw)
+    change = change_of(raw, parsed)
+    if (
+        parsed.txn_ref is None
+        or change is None
+        or _is_running(entry, parsed)
+        or not has_changes(change, parsed.kind, rows)
+    ):
         return Found.KNOWN
-    if not dry_run and not receive(arrival).is_new:
+    if not dry_run and not receive(raw).is_new:
         return Found.KNOWN
     return Found.CHANGED if rows else Found.MISSING
 
 
-def arrival_of(entry: Entry, rows: list[Transaction]) -> Arrival:
+def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
     """An entry as an arrival, as Hoiio said it.
 
     What Hoiio says once is one arrival: when it is read again after a kill, or by two processes at once, it is the
     same row and not told twice.
     """
     route, body = _route_of(entry, rows), urlencode(entry.said)
-    return Arrival(
+    return RawNotification(
         uuid=_named(f"{entry.account} {route} {body}"),
         received_at=entry.asked_at,
         route=route,
@@ -76,7 +83,7 @@ def arrival_of(entry: Entry, rows: list[Transaction]) -> Arrival:
         body=body.encode(),
         headers={"Content-Type": "application/x-www-form-urlencoded"},
         account=entry.account,
-        origin=Origin.POLL,
+        source=Source.POLL,
     )
 
 
@@ -101,29 +108,29 @@ def _route_of(entry: Entry, rows: list[Transaction]) -> Route:
     return ROUTES[entry.channel]
 
 
-def _is_running(entry: Entry, parsed: Parsed) -> bool:
+def _is_running(entry: Entry, parsed: ParsedNotification) -> bool:
     """Whether Hoiio would not have told anything yet."""
     if entry.channel == Channel.VOICE:
         return not is_over(entry.said)
-    return parsed.kind in _TOLD_AT_THE_END and parsed.fax_status == "ongoing"
+    return parsed.kind in _REPORTED_AT_THE_END and parsed.fax_status == "ongoing"
 
 
-def is_news(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
+def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
     """Whether merging the change would alter what is worth a signal.
 
     Of several rows, one that is filled counts, also where what filled it was removed.
     """
-    if kind not in NEWS:
+    if kind not in SIGNIFICANT_FIELDS:
         return False
-    news = NEWS[kind]
+    news = SIGNIFICANT_FIELDS[kind]
     if not rows:
         return True
     # History lags behind a row that is final.
     if rows[0].is_final and change.rank != Rank.FINAL:
         return False
-    are_blanked = any(row.blanked_at for row in rows)
+    are_blanked = any(row.redacted_at for row in rows)
     fills = not are_blanked and any(
-        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.fillings
+        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.filled
     )
     return fills or any(_would_alter(change, rows[0], name) for name in news.changes)
 
@@ -131,7 +138,7 @@ def is_news(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
 def _would_alter(change: Change, row: Transaction, name: str) -> bool:
     old, new = getattr(row, name), change.values.get(name)
     # A word of which no notification that ended it spoke is none that is missing.
-    if new is None or new == old or (name in WORDS and not old and row.is_final):
+    if new is None or new == old or (name in KNOWN_STATUSES and not old and row.is_final):
         return False
     stamp, _ = stamps_of(change)
     place = row.told.index(name) * STAMP_LENGTH

@@ -11,57 +11,64 @@ from django.db import router
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Channel
-from django_hoiio.exceptions import BadParameter, HoiioError, NotAllowed, NotReachable, RateLimited, WrongCredentials
+from django_hoiio.exceptions import (
+    ConnectionFailed,
+    HoiioError,
+    InvalidCredentials,
+    InvalidParameter,
+    NotPermitted,
+    RateLimited,
+)
 from django_hoiio.models import HighWaterMark
 from django_hoiio.progress import Progress
 
-from .diff import MODELS, take_in
-from .reader import Asker, Report
+from .diff import MODELS, ingest_entry
+from .reader import ApiReader, ReconciliationResult
 
 # Asked at OVERDUE_AFTER, and each time when it is twice as old, so often in all.
-TIMES = 8
+MAX_POLLS = 8
 
 # So many that Hoiio could not say one after the other, and it is left in peace.
-PATIENCE = 3
+MAX_FAILURES = 3
 
 
-def ask_overdue(asker: Asker, channel: Channel, report: Report, *, progress: Progress) -> None:
+def poll_overdue(asker: ApiReader, channel: Channel, report: ReconciliationResult, *, progress: Progress) -> None:
     """Ask after each overdue transaction whose time has come since the mark. Raises `HoiioError`."""
-    mark = HighWaterMark.objects.where_written().of(asker.account, channel)
+    mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
     due = _due(asker.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
     faults = 0
     # Those of one moment together: the mark cannot stand between them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
         for _, txn_ref in together:
-            faults = 0 if ask(asker, channel, txn_ref, report, is_last_straw=faults + 1 == PATIENCE) else faults + 1
+            faults = 0 if poll(asker, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
         if not report.dry_run:
             mark.move("overdue_up_to", moment)
 
 
-def ask(asker: Asker, channel: Channel, txn_ref: str, report: Report, *, is_last_straw: bool) -> bool:
+def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: ReconciliationResult, *, reraise: bool) -> bool:
     """Ask after one; False where Hoiio could not say."""
     report.overdue += 1
     try:
         entry = asker.status(channel, txn_ref)
-    except (BadParameter, NotAllowed):
-        report.strangers += 1
+    except (InvalidParameter, NotPermitted):
+        report.unknown += 1
         return True
-    except (NotReachable, RateLimited, WrongCredentials):
+    except (ConnectionFailed, RateLimited, InvalidCredentials):
         raise
     # A fault with this one, or a word that nobody knows: it must not keep the others from being asked after.
     except HoiioError as error:
-        if is_last_straw:
+        if reraise:
             raise
         report.failures.append(f"{txn_ref} of account {asker.account!r}: {error}")
         return False
-    report.found[take_in(entry, dry_run=report.dry_run)] += 1
+    report.found[ingest_entry(entry, dry_run=report.dry_run)] += 1
     return True
 
 
 def _due(account: str, channel: Channel, mark: datetime | None, now: datetime) -> list[tuple[datetime, str]]:
     """What is to be asked after: when that was due, and the reference; the longest due first."""
     model = MODELS[channel]
-    last = conf.OVERDUE_AFTER * (1 << (TIMES - 1))
+    last = conf.OVERDUE_AFTER * (1 << (MAX_POLLS - 1))
     after = mark or now - last
     rows = model._default_manager.using(router.db_for_write(model))
     waiting = rows.filter(account=account, is_final=False, created_at__gt=after - last, created_at__lte=now)
@@ -78,5 +85,5 @@ def due_at(begun: datetime, now: datetime) -> datetime | None:
     age = (now - begun) // conf.OVERDUE_AFTER
     if age < 1:
         return None
-    times = min(age.bit_length(), TIMES)
+    times = min(age.bit_length(), MAX_POLLS)
     return begun + conf.OVERDUE_AFTER * (1 << (times - 1))

@@ -13,9 +13,9 @@ from enum import Enum
 from typing import Any
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.client.fax import FaxGroup
-from django_hoiio.client.sms import SmsGroup
-from django_hoiio.client.voice import VoiceGroup
+from django_hoiio.client.fax import FaxResource
+from django_hoiio.client.sms import SmsResource
+from django_hoiio.client.voice import VoiceResource
 from django_hoiio.conf import conf
 from django_hoiio.enums import Channel
 from django_hoiio.exceptions import RateLimited
@@ -31,7 +31,7 @@ class Found(Enum):
 
 
 @dataclass(kw_only=True)
-class Report:
+class ReconciliationResult:
     """What a reconciliation did, in numbers, and why something could not be asked, in sentences."""
 
     dry_run: bool = False
@@ -40,7 +40,7 @@ class Report:
     read: int = 0
     # Transactions that were overdue, and those of them that Hoiio does not know.
     overdue: int = 0
-    strangers: int = 0
+    unknown: int = 0
     found: Counter[Found] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -48,7 +48,7 @@ class Report:
         missing, changed = self.found[Found.MISSING], self.found[Found.CHANGED]
         return (
             f"Asked Hoiio {self.asked} times: {self.read} entries of history and {self.overdue} overdue"
-            f" ({self.strangers} of them unknown to Hoiio). {'Would take in' if self.dry_run else 'Took in'}"
+            f" ({self.unknown} of them unknown to Hoiio). {'Would take in' if self.dry_run else 'Took in'}"
             f" {missing + changed}: {missing} were missing, {changed} had gone on."
             f" {len(self.failures)} could not be asked."
         )
@@ -57,7 +57,7 @@ class Report:
 MINUTE = 60.0
 
 
-class Budget:
+class RequestBudget:
     """So many calls within any minute of this process."""
 
     def __init__(self, calls_per_minute: int) -> None:
@@ -70,7 +70,7 @@ class Budget:
         self._asked.append(time.monotonic())
 
 
-class HurriedBudget(Budget):
+class SharedBudget(RequestBudget):
     """The same for those who cannot wait, in whatever thread."""
 
     def __init__(self, calls_per_minute: int) -> None:
@@ -83,7 +83,7 @@ class HurriedBudget(Budget):
             if self.is_spent:
                 raise RateLimited(
                     "",
-                    f"Hoiio may be asked {self._asked.maxlen} times a minute, says HOIIO['CALLS_PER_MINUTE'], and was;"
+                    f"Hoiio may be asked {self._asked.maxlen} times a minute, says HOIIO['RECONCILE_REQUESTS_PER_MINUTE'], and was;"
                     " ask again in a minute.",
                 )
             self._asked.append(time.monotonic())
@@ -93,13 +93,13 @@ class HurriedBudget(Budget):
         return len(self._asked) == self._asked.maxlen and self._asked[0] + MINUTE > time.monotonic()
 
 
-_OF_THIS_PROCESS: dict[tuple[str, int], HurriedBudget] = {}
+_OF_THIS_PROCESS: dict[tuple[str, int], SharedBudget] = {}
 
 
-def hurried_budget(account: str) -> HurriedBudget:
+def shared_budget(account: str) -> SharedBudget:
     """What an account has for all that is asked by hand in this process."""
-    calls = conf.CALLS_PER_MINUTE
-    return _OF_THIS_PROCESS.setdefault((account, calls), HurriedBudget(calls))
+    calls = conf.RECONCILE_REQUESTS_PER_MINUTE
+    return _OF_THIS_PROCESS.setdefault((account, calls), SharedBudget(calls))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,31 +124,33 @@ class Page:
     total: int | None
 
 
-class Asker:
+class ApiReader:
     """Asks in the name of one account. Every call raises `HoiioError`."""
 
-    def __init__(self, account: str, client: HoiioClient, report: Report, budget: Budget | None = None) -> None:
+    def __init__(
+        self, account: str, client: HoiioClient, report: ReconciliationResult, budget: RequestBudget | None = None
+    ) -> None:
         self.account = account
-        self._groups: dict[Channel, VoiceGroup | SmsGroup | FaxGroup] = {
+        self._groups: dict[Channel, VoiceResource | SmsResource | FaxResource] = {
             Channel.VOICE: client.voice,
             Channel.SMS: client.sms,
             Channel.FAX: client.fax,
         }
-        self._budget = budget or Budget(conf.CALLS_PER_MINUTE)
+        self._budget = budget or RequestBudget(conf.RECONCILE_REQUESTS_PER_MINUTE)
         self._report = report
 
     def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> Page:
         """A page of what began from `begin` on and before `end`."""
         asked_at = self._spend()
         answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
-        entries = [self._entry(channel, report.said, asked_at) for report in answer.entries]
+        entries = [self._entry(channel, report.raw, asked_at) for report in answer.entries]
         return Page(entries=entries, total=answer.total_entries_count)
 
     def status(self, channel: Channel, txn_ref: str) -> Entry:
         """How one transaction stands."""
         asked_at = self._spend()
         answer = self._groups[channel].query_status(txn_ref=txn_ref)
-        return self._entry(channel, {**answer.said, "txn_ref": txn_ref}, asked_at)
+        return self._entry(channel, {**answer.raw, "txn_ref": txn_ref}, asked_at)
 
     def _spend(self) -> datetime:
         self._budget.spend()

@@ -17,20 +17,20 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import cached_property
 
 from django_hoiio.database_errors import Failure, classify
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.logs import get_logger
 from django_hoiio.models import CLAIM, Notification, Transaction
-from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
-from .patience import patiently
+from .patience import retry_transient
 from .queueing import Queued
-from .raw import insert_of, pk_of, row_of, update_as_told
+from .raw import insert_of, pk_of, row_of, update_dispatched
 from .states import apply, change_of, needs_a_look
 from .tables import Row, instance_of
 
-__all__ = ["CLAIM", "Recorded", "mark_as_told", "record"]
+__all__ = ["CLAIM", "Recorded", "mark_dispatched", "record"]
 
 logger = get_logger(__name__)
 
@@ -43,21 +43,21 @@ class Recorded:
     """
 
     using: str
-    raw: Mapping[str, Any]
+    row: Mapping[str, Any]
     state: Row | None = None
     # False where this arrival was kept before: by another process, or by a try of this one whose answer was lost.
     is_new: bool = True
 
     @property
-    def is_untold(self) -> bool:
+    def is_pending(self) -> bool:
         """True where receivers wait for it, and this process is the one to tell them."""
         # What is posted has an arrival of its own, so that no other process can have kept it.
-        is_ours = self.is_new or self.raw["origin"] == Origin.POST
-        return is_ours and self.raw["dispatched_at"] is None
+        is_ours = self.is_new or self.row["source"] == Source.WEBHOOK
+        return is_ours and self.row["dispatched_at"] is None
 
     @cached_property
     def notification(self) -> Notification:
-        return instance_of(Notification, self.raw, self.using)
+        return instance_of(Notification, self.row, self.using)
 
     @cached_property
     def transaction(self) -> Transaction | None:
@@ -66,7 +66,7 @@ class Recorded:
         return self.state and self.state.instance()
 
 
-def record(arrival: Arrival, parsed: Parsed) -> Recorded:
+def record(raw: RawNotification, parsed: ParsedNotification) -> Recorded:
     """Keep the notification and bring its transaction up to date, both or neither.
 
     Where the state cannot be written, the notification is kept alone and `problems` says so. Raises
@@ -74,24 +74,24 @@ def record(arrival: Arrival, parsed: Parsed) -> Recorded:
     """
     connection = connections[router.db_for_write(Notification)]
     try:
-        return patiently(lambda: _keep_with_state(arrival, parsed, connection), connection)
+        return retry_transient(lambda: _keep_with_state(raw, parsed, connection), connection)
     # Whatever goes wrong with the state must not take the only copy with it.
     except Exception as error:
         if classify(error, connection) is not Failure.DATA:
             raise
         failure = type(error).__name__
     try:
-        alone = patiently(lambda: _keep_alone(arrival, parsed, connection, failure), connection)
+        alone = retry_transient(lambda: _keep_alone(raw, parsed, connection, failure), connection)
     except IntegrityError:
-        kept = Notification.objects.using(connection.alias).filter(arrival=arrival.uuid).values().first()
+        kept = Notification.objects.using(connection.alias).filter(uuid=raw.uuid).values().first()
         if kept is None:
             raise
-        return Recorded(using=connection.alias, raw=kept, is_new=False)
-    logger.error("The state of notification %s could not be written: %s.", alone.raw["id"], failure)
+        return Recorded(using=connection.alias, row=kept, is_new=False)
+    logger.error("The state of notification %s could not be written: %s.", alone.row["id"], failure)
     return alone
 
 
-def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
+def mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
     """Note that all receivers of a notification were called: each by its signal and its name.
 
     Raises `django.db.Error`.
@@ -100,30 +100,30 @@ def mark_as_told(notification: Notification, receivers: Sequence[tuple[str, str]
     notification.claimed_until = None
     notification.receivers = [list(each) for each in receivers]
     connection = connections[str(notification._state.db)]
-    statement = update_as_told(notification.pk, notification.dispatched_at, receivers, connection.alias)
+    statement = update_dispatched(notification.pk, notification.dispatched_at, receivers, connection.alias)
 
     def mark() -> None:
         with Queued(connection), connection.cursor() as cursor:
             cursor.execute(*statement)
 
-    patiently(mark, connection)
+    retry_transient(mark, connection)
 
 
-def _keep_with_state(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper) -> Recorded:
+def _keep_with_state(raw: RawNotification, parsed: ParsedNotification, connection: BaseDatabaseWrapper) -> Recorded:
     using = connection.alias
-    raw = row_of(arrival, parsed, parsed.problems)
-    change = change_of(arrival, parsed, wants_row=raw["dispatched_at"] is None)
-    insert = insert_of(raw, using)
+    row = row_of(raw, parsed, parsed.problems)
+    change = change_of(raw, parsed, wants_row=row["dispatched_at"] is None)
+    insert = insert_of(row, using)
     if change is not None and not needs_a_look(change, parsed.kind):
         pk, state = _keep_both(insert, merge_of(change, using), connection)
-        return Recorded(using=using, raw={"id": pk, **raw}, state=state)
+        return Recorded(using=using, row={"id": pk, **row}, state=state)
     refuse_what_nobody_commits(connection)
     # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
     with Queued(connection), transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert)
         pk = pk_of(cursor)
         state = None if change is None else apply(change, parsed.kind, cursor)
-    return Recorded(using=using, raw={"id": pk, **raw}, state=state)
+    return Recorded(using=using, row={"id": pk, **row}, state=state)
 
 
 def _keep_both(
@@ -143,10 +143,12 @@ def _keep_both(
         return pk, merge.row(fetched)
 
 
-def _keep_alone(arrival: Arrival, parsed: Parsed, connection: BaseDatabaseWrapper, failure: str) -> Recorded:
-    raw = row_of(arrival, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
-    insert = insert_of(raw, connection.alias)
+def _keep_alone(
+    raw: RawNotification, parsed: ParsedNotification, connection: BaseDatabaseWrapper, failure: str
+) -> Recorded:
+    row = row_of(raw, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
+    insert = insert_of(row, connection.alias)
     with committed(connection) as cursor:
         cursor.execute(*insert)
         pk = pk_of(cursor)
-    return Recorded(using=connection.alias, raw={"id": pk, **raw})
+    return Recorded(using=connection.alias, row={"id": pk, **row})

@@ -23,7 +23,7 @@ class Crossed(Exception):
     """Another connection has just written the row that this one found missing."""
 
 
-def patiently(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept:
+def retry_transient(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept:
     """Call `keep`, and again while its failure passes by itself; raise its last error."""
     begun = time.monotonic()
     try:

@@ -12,51 +12,51 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from django_hoiio.enums import Origin, Proof, Route
+from django_hoiio.enums import Route, Source, VerifiedBy
 from django_hoiio.models import CLAIM, Notification
-from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.parsing import ParsedNotification, RawNotification
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.receivers import receivers_of
 
 from .tables import Statement, table_of
 
 # The problems that were found at the door and cannot be found again in what is kept.
-OF_THE_DOOR = ("proof", "signature")
+OF_THE_DOOR = ("verified_by", "signature")
 
 
-def row_of(arrival: Arrival, parsed: Parsed, problems: Mapping[str, str]) -> dict[str, Any]:
+def row_of(raw: RawNotification, parsed: ParsedNotification, problems: Mapping[str, str]) -> dict[str, Any]:
     """The row by field, in the order of the model. Where nobody listens, it is told already."""
     now = datetime.now(timezone.utc)
-    has_receivers = any(receivers_of(parsed.facts, Notification))
+    has_receivers = any(receivers_of(parsed.signal_kinds, Notification))
     return {
-        "arrival": arrival.uuid,
-        "received_at": arrival.received_at,
+        "uuid": raw.uuid,
+        "received_at": raw.received_at,
         "kind": parsed.kind.value,
-        "route": arrival.route.value,
-        "account": arrival.account,
+        "route": raw.route.value,
+        "account": raw.account,
         "txn_ref": parsed.txn_ref,
         "session": parsed.session,
         "params": parsed.params,
         "pass_on": parsed.pass_on,
         "problems": problems,
-        "unproved": parsed.unproved,
-        "query": arrival.query,
-        "body": arrival.body,
-        "headers": arrival.headers,
-        "remote_addr": arrival.remote_addr,
-        "proof": arrival.proof.value,
-        "origin": arrival.origin.value,
+        "unverified_params": parsed.unverified_params,
+        "query": raw.query,
+        "body": raw.body,
+        "headers": raw.headers,
+        "remote_addr": raw.remote_addr,
+        "verified_by": raw.verified_by.value,
+        "source": raw.source.value,
         "dispatched_at": None if has_receivers else now,
         "claimed_until": now + CLAIM if has_receivers else None,
         "receivers": [],
-        "blanked_at": None,
+        "redacted_at": None,
     }
 
 
-def arrival_of(notification: Notification) -> Arrival:
+def raw_of(notification: Notification) -> RawNotification:
     """The arrival that a notification was made from, as far as it is kept."""
-    return Arrival(
-        uuid=notification.arrival,
+    return RawNotification(
+        uuid=notification.uuid,
         received_at=notification.received_at,
         route=Route(notification.route),
         query=notification.query,
@@ -64,8 +64,8 @@ def arrival_of(notification: Notification) -> Arrival:
         headers=notification.headers,
         remote_addr=notification.remote_addr,
         account=notification.account,
-        proof=Proof(notification.proof),
-        origin=Origin(notification.origin),
+        verified_by=VerifiedBy(notification.verified_by),
+        source=Source(notification.source),
         # The token of the URL is not kept, so what it gave back is taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
         problems={name: why for name, why in notification.problems.items() if name in OF_THE_DOOR},
@@ -79,11 +79,11 @@ def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
     return statement.words, statement.params(said.values())
 
 
-def update_as_told(
+def update_dispatched(
     pk: int, moment: datetime, receivers: Sequence[tuple[str, str]], using: str
 ) -> tuple[str, dict[str, Any]]:
     """The UPDATE that says when a notification was told, and to whom."""
-    statement = _update_as_told(using)
+    statement = _update_dispatched(using)
     return statement.words, statement.params((moment, receivers, pk))
 
 
@@ -107,7 +107,7 @@ _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 
 
 @cache
-def _update_as_told(using: str) -> Statement:
+def _update_dispatched(using: str) -> Statement:
     table = table_of(Notification, using)
     columns, marks = table.columns, table.marks
     told = ", ".join(f"{columns[name]} = {marks[name]}" for name in ("dispatched_at", "receivers"))

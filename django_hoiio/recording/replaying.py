@@ -16,7 +16,7 @@ from django_hoiio.models import Call, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 
 from .merging import STAMP_LENGTH, UNTOLD, Change, stamps_of
-from .raw import arrival_of
+from .raw import raw_of
 from .states import change_of, digest_of, part_of
 
 # The moment in the stamps of what was sent.
@@ -29,7 +29,7 @@ class Why(Enum):
     # A final report is not undone by one that is not.
     FINAL = "final"
     # A report that got further is not undone by an earlier one.
-    FURTHER = "further"
+    SCAN_GROWTH = "scans"
     # What came later stays.
     LATER = "later"
     # Another report knows better who the other party is.
@@ -141,7 +141,7 @@ class _Row:
 def _why(before: str, stamp: str) -> Why:
     if before[0] == stamp[0]:
         return Why.LATER
-    return Why.FINAL if int(before[0]) == Rank.FINAL else Why.FURTHER
+    return Why.FINAL if int(before[0]) == Rank.FINAL else Why.SCAN_GROWTH
 
 
 class _Stage:
@@ -168,13 +168,13 @@ class _Stage:
         )
 
     def play(self, notification: Notification) -> tuple[_Row | None, Step]:
-        if notification.blanked_at is not None:
+        if notification.redacted_at is not None:
             return None, Step(notification=notification, passed=Passed.BLANKED)
         if "state" in notification.problems:
             return None, Step(notification=notification, passed=Passed.UNWRITTEN)
-        arrival = arrival_of(notification)
-        parsed = parse(arrival)
-        change = change_of(arrival, parsed)
+        raw = raw_of(notification)
+        parsed = parse(raw)
+        change = change_of(raw, parsed)
         at = Passed.NOTHING if change is None or change.model is not type(self.row) else self._find(change, parsed.kind)
         if change is None or isinstance(at, Passed):
             return None, Step(notification=notification, passed=at if isinstance(at, Passed) else Passed.NOTHING)

@@ -11,11 +11,11 @@ from django.db import connections, router, transaction
 from django_hoiio.enums import Direction, Kind, Rank, Route
 from django_hoiio.logs import get_logger
 from django_hoiio.models import MODELS, Transaction
-from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.parsing import ParsedNotification, RawNotification
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS, read
 
-from .patience import patiently
+from .patience import retry_transient
 from .states import bring_up_to_date
 
 logger = get_logger(__name__)
@@ -39,28 +39,28 @@ def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Tr
 
     try:
         # In a transaction of the caller's nothing is tried again: a deadlock has undone what stood before it.
-        return keep() if connection.in_atomic_block else patiently(keep, connection)
+        return keep() if connection.in_atomic_block else retry_transient(keep, connection)
     # Whatever goes wrong here must not take the answer with it.
     except Exception as error:  # noqa: BLE001
         logger.error("%s was sent and could not be entered: %s.", txn_ref, type(error).__name__)
         return None
 
 
-def _sent(account: str) -> Arrival:
+def _sent(account: str) -> RawNotification:
     moment = datetime.now(timezone.utc)
-    return Arrival(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
+    return RawNotification(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
 
 
-def _report(kind: Kind, txn_ref: str, said: Mapping[str, str]) -> Parsed:
+def _report(kind: Kind, txn_ref: str, said: Mapping[str, str]) -> ParsedNotification:
     """The request, put as a report; what is too long for its column is left out."""
     params = {name: storable(text) for name, text in said.items() if name in PARAMETERS}
     values, problems = read({**params, "txn_ref": txn_ref})
-    return Parsed(
+    return ParsedNotification(
         kind=kind,
         rank=Rank.SENT,
         params=params,
         pass_on={},
-        unproved=[],
+        unverified_params=[],
         problems=problems,
         direction=Direction.OUTGOING,
         **values,

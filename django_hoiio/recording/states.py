@@ -12,17 +12,17 @@ from django.db import IntegrityError, connections
 from django.db.backends.utils import CursorWrapper
 
 from django_hoiio.enums import Direction, Kind, Rank
-from django_hoiio.models import MODELS, Call, Sms, Transaction, tail_of
-from django_hoiio.parsing import Arrival, Parsed
+from django_hoiio.models import MODELS, Call, Sms, Transaction, suffix_of
+from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .merging import Change, merge
 from .patience import Crossed
 from .tables import Row
 
 
-def bring_up_to_date(arrival: Arrival, parsed: Parsed, using: str) -> Transaction | None:
+def bring_up_to_date(raw: RawNotification, parsed: ParsedNotification, using: str) -> Transaction | None:
     """Merge what the notification says into the row of its transaction; `None` where there is none."""
-    change = change_of(arrival, parsed)
+    change = change_of(raw, parsed)
     if change is None:
         return None
     with connections[using].cursor() as cursor:
@@ -30,26 +30,26 @@ def bring_up_to_date(arrival: Arrival, parsed: Parsed, using: str) -> Transactio
     return None if row is None else row.instance()
 
 
-def change_of(arrival: Arrival, parsed: Parsed, *, wants_row: bool = True) -> Change | None:
+def change_of(raw: RawNotification, parsed: ParsedNotification, *, wants_row: bool = True) -> Change | None:
     """What the notification says of the row of its transaction, by itself; `None` where it is about none."""
     model = MODELS.get(parsed.kind)
     if model is None:
         return None
-    values = {"account": arrival.account, **_told(model, parsed)}
+    values = {"account": raw.account, **_told(model, parsed)}
     key: tuple[str, ...] | None = None
     if parsed.txn_ref is not None:
         values["txn_ref"], key = parsed.txn_ref, model.key
     elif _is_whole_event(parsed):
-        values["arrival"], key = arrival.uuid, ("arrival",)
+        values["notification_uuid"], key = raw.uuid, ("notification_uuid",)
     elif not parsed.kind.is_ivr:
         return None
     return Change(
         model=model,
         values=values,
         key=key,
-        received_at=arrival.received_at,
+        received_at=raw.received_at,
         rank=parsed.rank,
-        party_rank=_PARTY_RANKS[parsed.direction, bool(parsed.other_number)],
+        party_rank=_PARTY_RANKS[parsed.direction, bool(parsed.remote_number)],
         wants_row=wants_row,
     )
 
@@ -71,7 +71,7 @@ def apply(change: Change, kind: Kind, cursor: CursorWrapper) -> Row | None:
     return merge(change._replace(values={**change.values, "txn_ref": call.txn_ref}, key=Call.key), cursor)
 
 
-def _is_whole_event(parsed: Parsed) -> bool:
+def _is_whole_event(parsed: ParsedNotification) -> bool:
     """True for what makes a row even without a reference, because nothing else will come about it."""
     if parsed.kind == Kind.BULK_SMS_STATUS:
         return parsed.rank == Rank.FINAL and parsed.dest is not None
@@ -114,21 +114,21 @@ def digest_of(msg: str) -> str:
     return hashlib.sha256(msg.encode()).hexdigest()[:32]
 
 
-def _told(model: type[Transaction], parsed: Parsed) -> dict[str, Any]:
+def _told(model: type[Transaction], parsed: ParsedNotification) -> dict[str, Any]:
     """What the notification says, by the fields of the model."""
     names, values_of = _reported(model)
     told = {name: value for name, value in zip(names, values_of(parsed), strict=True) if value is not None}
     told["is_final"] = parsed.rank == Rank.FINAL
     if parsed.direction:
-        told["other_number"] = parsed.other_number or ""
-        told["other_tail"] = tail_of(told["other_number"])
+        told["remote_number"] = parsed.remote_number or ""
+        told["remote_suffix"] = suffix_of(told["remote_number"])
     return told
 
 
 @cache
-def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[Parsed], tuple[Any, ...]]]:
+def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[ParsedNotification], tuple[Any, ...]]]:
     """The fields that a notification fills by what it says of them, and what reads them all from it."""
-    names = [name for name in model.told if name in Parsed._fields]
+    names = [name for name in model.told if name in ParsedNotification._fields]
     return names, attrgetter(*names)
 
 

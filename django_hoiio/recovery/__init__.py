@@ -15,17 +15,17 @@ from django_hoiio import spool
 from django_hoiio.conf import conf
 from django_hoiio.database_errors import Failure, classify
 from django_hoiio.deadline import deadline
-from django_hoiio.dispatch import Outcome, hand_to_ledger, run_again
+from django_hoiio.dispatch import Outcome, record_interrupted, retry
 from django_hoiio.enums import Kind, Route
 from django_hoiio.inbox import receive
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.progress import Progress, silently
-from django_hoiio.recording.patience import patiently
+from django_hoiio.recording.patience import retry_transient
 
-from .reparsing import Reparsed, reparse
+from .reparsing import ReparseResult, reparse
 
-__all__ = ["Progress", "Reparsed", "Report", "recover", "reparse"]
+__all__ = ["Progress", "RecoveryResult", "ReparseResult", "recover", "reparse"]
 
 logger = get_logger(__name__)
 
@@ -33,14 +33,14 @@ IVR_KINDS = [kind for kind in Kind if kind.is_ivr]
 
 
 @dataclass(kw_only=True)
-class Report:
+class RecoveryResult:
     """What a recovery did, in numbers."""
 
     stored: int = 0
     # Files whose notification was a row already.
     known: int = 0
     # Files that lie in quarantine, from this recovery or an earlier one.
-    set_aside: int = 0
+    quarantine: int = 0
     # Files that wait on: the database is away, or this file could not be stored now.
     waiting: int = 0
     is_away: bool = False
@@ -48,33 +48,33 @@ class Report:
     receivers: Counter[Outcome] = field(default_factory=Counter)
 
     @property
-    def something_is_left(self) -> bool:
+    def is_incomplete(self) -> bool:
         return bool(
-            self.set_aside
+            self.quarantine
             or self.waiting
             or self.is_away
             or self.receivers[Outcome.FAILED]
-            or self.receivers[Outcome.RESTING]
-            or self.receivers[Outcome.DISCONNECTED]
+            or self.receivers[Outcome.BACKING_OFF]
+            or self.receivers[Outcome.NOT_REGISTERED]
         )
 
     def __str__(self) -> str:
         return (
-            f"Stored {self.stored} from the spool ({self.known} were known, {self.waiting} wait, {self.set_aside} set"
-            f" aside), took up {self.told} that were never told; receivers: {self.receivers[Outcome.MENDED]} mended,"
-            f" {self.receivers[Outcome.FAILED]} failed again, {self.receivers[Outcome.RESTING]} resting,"
-            f" {self.receivers[Outcome.DISCONNECTED]} no longer connected."
+            f"Stored {self.stored} from the spool ({self.known} were known, {self.waiting} wait, {self.quarantine} set"
+            f" aside), took up {self.told} that were never told; receivers: {self.receivers[Outcome.RESOLVED]} mended,"
+            f" {self.receivers[Outcome.FAILED]} failed again, {self.receivers[Outcome.BACKING_OFF]} resting,"
+            f" {self.receivers[Outcome.NOT_REGISTERED]} no longer connected."
         )
 
 
-def recover(*, ivr: bool = False, progress: Progress = silently) -> Report:
+def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResult:
     """Bring in the spool, then take up what was never told, then run failed receivers again.
 
     Receivers of interactive calls are left alone unless `ivr`: they would dial or play late. It may be killed, run
     again or run twice at the same time: each notification is one row, and each attempt of a receiver is made by one
     process.
     """
-    report = Report()
+    report = RecoveryResult()
     connection = connections[router.db_for_write(Notification)]
     try:
         if conf.SPOOL_DIR is not None:
@@ -87,11 +87,13 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> Report:
         logger.error("The database is away: %s.", type(error).__name__)
         report.is_away = True
     if conf.SPOOL_DIR is not None:
-        report.set_aside = sum(1 for _ in spool.refused(conf.SPOOL_DIR))
+        report.quarantine = sum(1 for _ in spool.refused(conf.SPOOL_DIR))
     return report
 
 
-def _drain(folder: Path, connection: BaseDatabaseWrapper, report: Report, ivr: bool, progress: Progress) -> None:
+def _drain(
+    folder: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool, progress: Progress
+) -> None:
     """Store what waits, file by file. Raises `django.db.Error` if the database takes nothing at all."""
     files = list(spool.waiting(folder))
     for done, path in enumerate(progress(files, "spool")):
@@ -113,13 +115,13 @@ def _drain(folder: Path, connection: BaseDatabaseWrapper, report: Report, ivr: b
             _quarantine(path, error)
 
 
-def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: Report, ivr: bool) -> None:
-    arrival = spool.load(path)
-    stored = Notification.objects.using(connection.alias).filter(arrival=arrival.uuid)
-    if patiently(stored.exists, connection):
+def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool) -> None:
+    raw = spool.load(path)
+    stored = Notification.objects.using(connection.alias).filter(uuid=raw.uuid)
+    if retry_transient(stored.exists, connection):
         report.known += 1
     else:
-        receive(arrival, ivr=ivr)
+        receive(raw, ivr=ivr)
         report.stored += 1
     spool.drop(path)
 
@@ -130,7 +132,7 @@ def _takes_another(connection: BaseDatabaseWrapper) -> bool:
     try:
         with deadline(connection), transaction.atomic(using=connection.alias):
             Notification.objects.using(connection.alias).create(
-                arrival=uuid4(), received_at=now, kind=Kind.UNKNOWN, route=Route.ANY, dispatched_at=now
+                uuid=uuid4(), received_at=now, kind=Kind.UNKNOWN, route=Route.ANY, dispatched_at=now
             )
             transaction.set_rollback(True, using=connection.alias)
     except Error:
@@ -138,7 +140,7 @@ def _takes_another(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
-def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: Report) -> None:
+def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: RecoveryResult) -> None:
     """Quarantine a file whose own content is at fault; leave one that was locked out, or lacks a table, for later.
 
     A server may also hang up because a statement is too large for it.
@@ -152,24 +154,24 @@ def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: 
 
 def _quarantine(path: Path, error: Exception) -> None:
     logger.error("The spool file %s is quarantined: %s.", path.name, type(error).__name__)
-    spool.set_aside(path)
+    spool.quarantine(path)
 
 
-def _take_up_untold(report: Report, ivr: bool, progress: Progress) -> None:
+def _take_up_untold(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
     now = datetime.now(timezone.utc)
-    untold = Notification.objects.where_written().undispatched().unclaimed(now).filter(blanked_at=None)
+    untold = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
     if not ivr:
         untold = untold.exclude(kind__in=IVR_KINDS)
     for notification in progress(untold.order_by("received_at", "pk"), "untold"):
-        report.told += hand_to_ledger(notification)
+        report.told += record_interrupted(notification)
 
 
-def _run_failed_again(report: Report, ivr: bool, progress: Progress) -> None:
-    failures = ReceiverFailure.objects.where_written().unmended().filter(attempts__lt=conf.MAX_ATTEMPTS)
+def _run_failed_again(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
+    failures = ReceiverFailure.objects.on_primary().unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
     # What is blanked holds nothing that a receiver could be told.
-    failures = failures.filter(notification__blanked_at=None)
+    failures = failures.filter(notification__redacted_at=None)
     if not ivr:
         failures = failures.exclude(notification__kind__in=IVR_KINDS)
     in_order = failures.select_related("notification").order_by("notification__received_at", "pk")
     for failure in progress(in_order, "receivers"):
-        report.receivers[run_again(failure)] += 1
+        report.receivers[retry(failure)] += 1

@@ -15,7 +15,7 @@ Row = TypeVar("Row", bound=Model)
 AT_ONCE = 200
 
 
-class Turn:
+class TimeBudget:
     """What one web request may do: `AT_ONCE` things, and after so many seconds none but the first.
 
     Servers end a request that takes long, in the middle of whatever it does.

@@ -6,23 +6,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from django_hoiio.dispatch import Outcome, hand_to_ledger, run_again
+from django_hoiio.dispatch import Outcome, record_interrupted, retry
 from django_hoiio.enums import Kind
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.models.failures import ReceiverFailureQuerySet
 from django_hoiio.models.notifications import NotificationQuerySet
 
-from .batches import Turn
+from .batches import TimeBudget
 
 # Then nothing more is begun. A receiver may take a while itself, and servers like to end a request after 30 seconds.
 SECONDS = 15.0
 
 # Of these the receiver was called.
-CALLED = (Outcome.MENDED, Outcome.FAILED)
+CALLED = (Outcome.RESOLVED, Outcome.FAILED)
 
 
 @dataclass(kw_only=True)
-class Done:
+class ManualResult:
     """What was done, in numbers."""
 
     receivers: Counter[Outcome] = field(default_factory=Counter)
@@ -35,38 +35,38 @@ class Done:
     is_cut: bool = False
 
 
-def run_failed(failures: ReceiverFailureQuerySet) -> Done:
+def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
     """Run failed receivers again, the oldest first, those of interactive calls too. What is mended is left alone.
 
     The queryset reads from the database that is written to.
     """
-    done, turn = Done(), Turn(SECONDS)
-    for failure in turn.rows(failures.unmended().select_related("notification")):
+    done, turn = ManualResult(), TimeBudget(SECONDS)
+    for failure in turn.rows(failures.unresolved().select_related("notification")):
         _run(failure, done)
     done.is_cut = turn.is_cut
     return done
 
 
-def tell_untold(notifications: NotificationQuerySet) -> Done:
+def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
     """Tell what was never told, the oldest first, by the same claim as the recovery: one process tells it.
 
     What a running process has claimed is left to it. The queryset reads from the database that is written to.
     """
-    done, turn, now = Done(), Turn(SECONDS), datetime.now(timezone.utc)
-    untold = notifications.undispatched()
+    done, turn, now = ManualResult(), TimeBudget(SECONDS), datetime.now(timezone.utc)
+    untold = notifications.pending()
     done.claimed = untold.claimed(now).count()
     for notification in turn.rows(untold.unclaimed(now)):
-        if not hand_to_ledger(notification):
+        if not record_interrupted(notification):
             done.claimed += 1
             continue
         done.told += 1
-        for failure in notification.failures.unmended().select_related("notification").order_by("pk"):
+        for failure in notification.failures.unresolved().select_related("notification").order_by("pk"):
             _run(failure, done)
     done.is_cut = turn.is_cut
     return done
 
 
-def _run(failure: ReceiverFailure, done: Done) -> None:
-    outcome = run_again(failure, rests=False)
+def _run(failure: ReceiverFailure, done: ManualResult) -> None:
+    outcome = retry(failure, ignore_backoff=True)
     done.receivers[outcome] += 1
     done.late += outcome in CALLED and Kind(failure.notification.kind).is_ivr

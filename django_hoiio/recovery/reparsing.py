@@ -9,19 +9,19 @@ from typing import Any
 from django.db import transaction
 from django.forms.models import model_to_dict
 
-from django_hoiio.dispatch import tell as tell_receivers
+from django_hoiio import dispatch as dispatching
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, NotificationQuerySet, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.progress import Progress, silently
-from django_hoiio.recording.raw import arrival_of
+from django_hoiio.recording.raw import raw_of
 from django_hoiio.recording.states import bring_up_to_date
 
 logger = get_logger(__name__)
 
 
 @dataclass(kw_only=True)
-class Reparsed:
+class ReparseResult:
     """What reading again did, in numbers."""
 
     read: int = 0
@@ -36,14 +36,14 @@ class Reparsed:
 
 def reparse(
     *, since: datetime | None = None, tell: bool = False, dry_run: bool = False, progress: Progress = silently
-) -> Reparsed:
+) -> ReparseResult:
     """Read each notification again in order of arrival, and bring its transaction up to date.
 
     Those that are blanked have nothing left to read. Sends no signal unless `tell`: then receivers are called for those
     that changed. With `dry_run` nothing is written.
     """
-    report = Reparsed()
-    notifications = Notification.objects.where_written().filter(blanked_at=None).order_by("received_at", "pk")
+    report = ReparseResult()
+    notifications = Notification.objects.on_primary().filter(redacted_at=None).order_by("received_at", "pk")
     if since is not None:
         notifications = notifications.filter(received_at__gte=since)
     for notification in progress(notifications, "notifications"):
@@ -51,7 +51,7 @@ def reparse(
     return report
 
 
-def _reparse_one(notification: Notification, report: Reparsed, *, tell: bool, dry_run: bool) -> None:
+def _reparse_one(notification: Notification, report: ReparseResult, *, tell: bool, dry_run: bool) -> None:
     using = str(notification._state.db)
     report.read += 1
     try:
@@ -67,21 +67,21 @@ def _reparse_one(notification: Notification, report: Reparsed, *, tell: bool, dr
     report.changed += has_changed
     report.states += state_changed
     if has_changed and tell:
-        tell_receivers(notification, row)
+        dispatching.run(notification, row)
         report.told += 1
 
 
 def _read_again(notification: Notification, using: str) -> tuple[bool, Transaction | None, bool]:
     """Write what it says now; tell whether that is another thing than before, and whether its state changed."""
-    arrival = arrival_of(notification)
-    parsed = parse(arrival)
+    raw = raw_of(notification)
+    parsed = parse(raw)
     says = {
         "kind": parsed.kind.value,
         "txn_ref": parsed.txn_ref,
         "session": parsed.session,
         "params": dict(parsed.params),
         "pass_on": dict(parsed.pass_on),
-        "unproved": list(parsed.unproved),
+        "unverified_params": list(parsed.unverified_params),
         "problems": dict(parsed.problems),
     }
     has_changed = says != {name: getattr(notification, name) for name in says}
@@ -91,13 +91,13 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
     for name, value in says.items():
         setattr(notification, name, value)
     before = _content(notification.transaction)
-    row = bring_up_to_date(arrival, parsed, using)
+    row = bring_up_to_date(raw, parsed, using)
     return has_changed, row, row is not None and _content(row) != before
 
 
 def _as_it_was_read(notification: Notification, using: str) -> NotificationQuerySet:
     """The row, unless it was deleted, blanked or made to forget a number since, which must not come back."""
-    raw = {"query": notification.query, "body": bytes(notification.body), "blanked_at": None}
+    raw = {"query": notification.query, "body": bytes(notification.body), "redacted_at": None}
     return Notification.objects.using(using).filter(pk=notification.pk, **raw)
 
 

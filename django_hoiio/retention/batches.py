@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
-from django_hoiio.recording.patience import patiently
+from django_hoiio.recording.patience import retry_transient
 
 Result = TypeVar("Result")
 
@@ -22,7 +22,7 @@ AIM = 0.1
 FIRST, MOST = 50, 1000
 
 
-class Pace:
+class BatchSize:
     """How many rows go into the next transaction: more where the one before was quick, fewer where it was slow."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Pace:
         time.sleep(took)
 
 
-def in_one(carry_out: Callable[[], Result], pace: Pace, using: str) -> Result:
+def in_transaction(carry_out: Callable[[], Result], pace: BatchSize, using: str) -> Result:
     """Do it in one transaction, and again where a deadlock or a lock comes in between. Raises `django.db.Error`."""
 
     def carry_out_whole() -> Result:
@@ -49,7 +49,7 @@ def in_one(carry_out: Callable[[], Result], pace: Pace, using: str) -> Result:
             return carry_out()
 
     with pace.transaction():
-        return patiently(carry_out_whole, connections[using])
+        return retry_transient(carry_out_whole, connections[using])
 
 
 # Rows that are read at a time.
@@ -57,7 +57,7 @@ PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
+class Scan:
     """The rows of a queryset in order of an indexed column, as named tuples; what is added at its end comes too."""
 
     rows: QuerySet[Any]

@@ -17,30 +17,30 @@ from django.db.models.functions import Cast
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
-from django_hoiio.models import Notification, ReceiverFailure, Sms, Transaction, tail_of
-from django_hoiio.parsing import Arrival, parse
+from django_hoiio.models import Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.progress import Progress, silently
 
-from .batches import Pace, Walk, in_one
-from .phone_numbers import Spellings, text_of
+from .batches import BatchSize, Scan, in_transaction
+from .phone_numbers import NumberPatterns, text_of
 from .redaction import (
     MODELS,
     NAMELESS_PART,
-    PARTIES,
     PARTY_COLUMNS,
+    PARTY_PARAMETERS,
     PERSONAL,
-    blank_notifications,
-    blank_transactions,
     columns_of,
-    hide_arrivals,
     lock,
     notifications_of,
+    redact_notifications,
+    redact_transactions,
+    replace_uuids,
     transactions_of,
 )
 
 
 @dataclass(kw_only=True)
-class Forgotten:
+class ForgetResult:
     """What a forgetting did, in numbers."""
 
     # What the person took part in.
@@ -55,38 +55,38 @@ class Forgotten:
 
 def conversations_with(numbers: Iterable[str]) -> int:
     """With how many calls, SMS and faxes one of the numbers was the other party; quick, by an index."""
-    spellings = Spellings(numbers)
-    tails = {tail_of(digits) for digits in spellings.digits} - {""}
+    spellings = NumberPatterns(numbers)
+    tails = {suffix_of(digits) for digits in spellings.digits} - {""}
     found = 0
     for model in MODELS:
-        others = model._default_manager.filter(other_tail__in=tails).values_list("other_number", flat=True)
+        others = model._default_manager.filter(remote_suffix__in=tails).values_list("remote_number", flat=True)
         found += sum(spellings.are_in(other) for other in others)
     return found
 
 
-def forget(numbers: Iterable[str], *, progress: Progress = silently) -> Forgotten:
+def forget(numbers: Iterable[str], *, progress: Progress = silently) -> ForgetResult:
     """Forget the numbers, in every spelling. Raises ValueError where one is no number.
 
     It reads every row, and may be killed and run again. What comes while it runs is forgotten too, but for what is
     being brought in at its last moment.
     """
-    return _Forgetting(Spellings(numbers), progress).run()
+    return _Forgetting(NumberPatterns(numbers), progress).run()
 
 
 class _Forgetting:
-    def __init__(self, spellings: Spellings, progress: Progress) -> None:
+    def __init__(self, spellings: NumberPatterns, progress: Progress) -> None:
         self.spellings = spellings
         self.progress = progress
-        self.report = Forgotten()
-        self.pace = Pace()
+        self.report = ForgetResult()
+        self.pace = BatchSize()
         self.using = router.db_for_write(Notification)
 
-    def run(self) -> Forgotten:
+    def run(self) -> ForgetResult:
         brought_in = self._in_spool()
-        notifications = Notification.objects.using(self.using).filter(blanked_at=None)
+        notifications = Notification.objects.using(self.using).filter(redacted_at=None)
         self._go_through(notifications, self._forget_notifications)
         # A file that was being brought in as it was before.
-        self._go_through(notifications.filter(arrival__in=brought_in), self._forget_notifications)
+        self._go_through(notifications.filter(uuid__in=brought_in), self._forget_notifications)
         for model in MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
         self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
@@ -115,15 +115,15 @@ class _Forgetting:
 
     def _forget_notifications(self, model: type[Notification], pks: list[int]) -> None:
         rows = list(model.objects.using(self.using).filter(pk__in=pks))
-        parties = [row for row in rows if self._is_party(row.params.get(name, "") for name in PARTIES)]
+        parties = [row for row in rows if self._is_party(row.params.get(name, "") for name in PARTY_PARAMETERS)]
         about = transactions_of(parties, self.using)
-        self._blank({row.pk for row in parties}, about)
+        self._redact({row.pk for row in parties}, about)
         self._take_out(model, [row.pk for row in rows if row not in parties])
 
     def _forget_transactions(self, model: type[Transaction], pks: list[int]) -> None:
         rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
         parties = {row.pk for row in rows if self._is_party(getattr(row, name, "") for name in PARTY_COLUMNS)}
-        self._blank(set(), {model: parties})
+        self._redact(set(), {model: parties})
         self._take_out(model, [row.pk for row in rows if row.pk not in parties])
 
     def _is_party(self, numbers: Iterable[str]) -> bool:
@@ -131,19 +131,19 @@ class _Forgetting:
 
     # What is done about it.
 
-    def _blank(self, notifications: set[int], about: dict[type[Transaction], set[int]]) -> None:
+    def _redact(self, notifications: set[int], about: dict[type[Transaction], set[int]]) -> None:
         """Blank these, and all notifications about these calls, SMS and faxes."""
         for model, pks in about.items():
             rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
             notifications |= {one.pk for one in notifications_of(rows, self.using)}
 
-        def blank() -> tuple[int, int]:
-            blanked = blank_notifications(notifications, self.using)
-            return blanked, sum(blank_transactions(model, pks, self.using) for model, pks in about.items())
+        def redact() -> tuple[int, int]:
+            redacted = redact_notifications(notifications, self.using)
+            return redacted, sum(redact_transactions(model, pks, self.using) for model, pks in about.items())
 
         if notifications or any(about.values()):
-            blanked, ended = in_one(blank, self.pace, self.using)
-            self.report.notifications += blanked
+            redacted, ended = in_transaction(redact, self.pace, self.using)
+            self.report.notifications += redacted
             self.report.transactions += ended
 
     def _take_out(self, model: type[Any], pks: list[int]) -> None:
@@ -153,12 +153,12 @@ class _Forgetting:
 
         def take_out() -> int:
             locked = model._default_manager.using(self.using).filter(pk__in=changing)
-            lock(locked, "traceback" if model is ReceiverFailure else "blanked_at")
+            lock(locked, "traceback" if model is ReceiverFailure else "redacted_at")
             # Read again, as nobody else can change them now.
             return sum(self._change(row) for row in locked)
 
         if changing:
-            self.report.mentions += in_one(take_out, self.pace, self.using)
+            self.report.mentions += in_transaction(take_out, self.pace, self.using)
 
     def _change(self, row: Model) -> bool:
         changes = self._changes(row)
@@ -167,7 +167,7 @@ class _Forgetting:
         if changes:
             type(row)._default_manager.using(self.using).filter(pk=row.pk).update(**changes)
         if changes and isinstance(row, Notification):
-            hide_arrivals([row.pk], self.using)
+            replace_uuids([row.pk], self.using)
         return bool(changes)
 
     def _changes(self, row: Model) -> dict[str, Any]:
@@ -186,14 +186,14 @@ def _held(row: Model) -> Iterator[tuple[str, Any]]:
         yield column.name, bytes(held) if isinstance(held, memoryview) else held
 
 
-def _texts_of(rows: QuerySet[Any]) -> Walk:
+def _texts_of(rows: QuerySet[Any]) -> Scan:
     """What rows hold, as text: JSON that is only searched need not be read."""
     names, casts = [], {}
     for column in columns_of(rows.model):
         names.append(f"{column.name}_text" if isinstance(column, JSONField) else column.name)
         if isinstance(column, JSONField):
             casts[names[-1]] = Cast(column.name, TextField())
-    return Walk(rows=rows.annotate(**casts), columns=tuple(names))
+    return Scan(rows=rows.annotate(**casts), columns=tuple(names))
 
 
 # Seconds after which what is being written was left by a crash.
@@ -201,7 +201,7 @@ LEFT_AFTER = 60
 
 
 @dataclass(kw_only=True)
-class Spooled:
+class SpoolResult:
     """What was done to the files."""
 
     # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
@@ -210,9 +210,9 @@ class Spooled:
     unreadable: list[str] = field(default_factory=list)
 
 
-def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> Spooled:
+def forget_in_spool(folder: Path, spellings: NumberPatterns, progress: Progress) -> SpoolResult:
     """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
-    done = Spooled()
+    done = SpoolResult()
     for path in spool.unfinished(folder):
         _drop_what_a_crash_left(path, done)
     _forget_in(progress(list(spool.waiting(folder)), "spool"), spellings, done)
@@ -221,15 +221,15 @@ def forget_in_spool(folder: Path, spellings: Spellings, progress: Progress) -> S
     return done
 
 
-def _forget_in(paths: Iterable[Path], spellings: Spellings, done: Spooled) -> None:
+def _forget_in(paths: Iterable[Path], spellings: NumberPatterns, done: SpoolResult) -> None:
     for path in paths:
         _forget_in_file(path, spellings, done)
 
 
-def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
+def _forget_in_file(path: Path, spellings: NumberPatterns, done: SpoolResult) -> None:
     try:
-        arrival = spool.load(path)
-        rest = without(arrival, spellings)
+        raw = spool.load(path)
+        rest = without(raw, spellings)
     except FileNotFoundError:
         # What is gone is in the database by now, where it is found later; a broken link is not gone.
         if path.is_symlink():
@@ -238,13 +238,13 @@ def _forget_in_file(path: Path, spellings: Spellings, done: Spooled) -> None:
         if _may_be_mentioned_in(path, spellings):
             done.unreadable.append(path.name)
     else:
-        if rest != arrival:
+        if rest != raw:
             # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
             spool.write(rest, path)
-            done.arrivals.add(arrival.uuid)
+            done.arrivals.add(raw.uuid)
 
 
-def _may_be_mentioned_in(path: Path, spellings: Spellings) -> bool:
+def _may_be_mentioned_in(path: Path, spellings: NumberPatterns) -> bool:
     """Whether a file that is no arrival may mention one of the numbers: only in plain text can they be looked for."""
     if not path.is_file():
         return True
@@ -256,29 +256,29 @@ def _may_be_mentioned_in(path: Path, spellings: Spellings) -> bool:
     return text.lstrip()[:1] in ("{", "[") or spellings.are_in(text)
 
 
-def without(arrival: Arrival, spellings: Spellings) -> Arrival:
+def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
     """The arrival without the numbers; one that is from or to one of them also loses all else that is personal."""
-    params = parse(arrival).params
-    if any(spellings.are_in(params.get(name, "")) for name in PARTIES):
+    params = parse(raw).params
+    if any(spellings.are_in(params.get(name, "")) for name in PARTY_PARAMETERS):
         # A name that stays, if empty, keeps the kind of the notification what it is.
         kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
-        return arrival._replace(
+        return raw._replace(
             query="",
             body=urlencode(kept).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             remote_addr="",
             pass_on={},
         )
-    return arrival._replace(
-        query=spellings.removed_from(arrival.query),
-        body=spellings.removed_from_bytes(arrival.body) if spellings.may_be_in(text_of(arrival.body)) else arrival.body,
-        headers=spellings.removed_from_json(dict(arrival.headers)),
-        pass_on=spellings.removed_from_json(dict(arrival.pass_on)),
-        problems=spellings.removed_from_json(dict(arrival.problems)),
+    return raw._replace(
+        query=spellings.removed_from(raw.query),
+        body=spellings.removed_from_bytes(raw.body) if spellings.may_be_in(text_of(raw.body)) else raw.body,
+        headers=spellings.removed_from_json(dict(raw.headers)),
+        pass_on=spellings.removed_from_json(dict(raw.pass_on)),
+        problems=spellings.removed_from_json(dict(raw.problems)),
     )
 
 
-def _drop_what_a_crash_left(path: Path, done: Spooled) -> None:
+def _drop_what_a_crash_left(path: Path, done: SpoolResult) -> None:
     try:
         if path.lstat().st_mtime < time.time() - LEFT_AFTER:
             spool.drop(path)

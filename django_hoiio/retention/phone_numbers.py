@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 # What stands in the place of a number; no longer than one, so that it fits into the column.
-FORGOTTEN = "removed"
+REPLACEMENT = "removed"
 
 # With fewer, it would be found in what is no number at all.
 FEWEST_DIGITS = 7
@@ -53,7 +53,7 @@ def digits_of(number: str) -> str:
     return digits
 
 
-class Spellings:
+class NumberPatterns:
     """All spellings of some numbers. Raises ValueError where one is no number."""
 
     def __init__(self, numbers: Iterable[str]) -> None:
@@ -78,7 +78,7 @@ class Spellings:
         parts, done = [], 0
         for found in self._spelled.finditer(text):
             prefix = _PREFIX.search(text[max(done, found.start() - _LONGEST_PREFIX) : found.start()])
-            parts += [text[done : found.start() - len(prefix[0] if prefix else "")], FORGOTTEN]
+            parts += [text[done : found.start() - len(prefix[0] if prefix else "")], REPLACEMENT]
             done = found.end()
         rest = "".join([*parts, text[done:]])
         return "" if self.are_in(rest) else rest
@@ -98,7 +98,7 @@ class Spellings:
             return [self.removed_from_json(held) for held in value]
         if isinstance(value, str):
             return self.removed_from(value)
-        return FORGOTTEN if self.are_in(str(value)) else value
+        return REPLACEMENT if self.are_in(str(value)) else value
 
 
 def text_of(raw: bytes) -> str:

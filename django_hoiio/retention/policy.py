@@ -11,19 +11,19 @@ from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Sms, Transaction
 
 
-class Fate(Enum):
-    BLANK = "blank"
+class RetentionAction(Enum):
+    REDACT = "redact"
     DELETE = "delete"
 
 
 class Limits(NamedTuple):
     """Before when what came is blanked and deleted; `None` is never."""
 
-    blank: datetime | None
+    redact: datetime | None
     delete: datetime | None
 
 
-class Fates:
+class RetentionPolicy:
     """The setting at one moment."""
 
     def __init__(self, now: datetime) -> None:
@@ -42,24 +42,24 @@ class Fates:
         """Before when anything is deleted; `None` where nothing is."""
         return max((limits.delete for limits in self._limits.values() if limits.delete), default=None)
 
-    def of(self, kind: str, moment: datetime, blanked_at: datetime | None) -> Fate | None:
+    def of(self, kind: str, moment: datetime, redacted_at: datetime | None) -> RetentionAction | None:
         """What becomes of something of this kind that came at a moment; `None` where it stays as it is."""
         limits = self._limits.get(kind, Limits(None, None))
         if limits.delete is not None and moment < limits.delete:
-            return Fate.DELETE
-        if blanked_at is None and limits.blank is not None and moment < limits.blank:
-            return Fate.BLANK
+            return RetentionAction.DELETE
+        if redacted_at is None and limits.redact is not None and moment < limits.redact:
+            return RetentionAction.REDACT
         return None
 
-    def of_notification(self, notification: Any) -> Fate | None:
-        return self.of(notification.kind, notification.received_at, notification.blanked_at)
+    def for_notification(self, notification: Any) -> RetentionAction | None:
+        return self.of(notification.kind, notification.received_at, notification.redacted_at)
 
-    def of_unheard(self, row: Transaction) -> Fate | None:
+    def for_unreported(self, row: Transaction) -> RetentionAction | None:
         """What becomes of a call, SMS or fax of which no notification came, by the kind that was waited for."""
-        return self.of(awaited_kind(row), row.created_at, row.blanked_at)
+        return self.of(expected_kind(row), row.created_at, row.redacted_at)
 
 
-def awaited_kind(row: Transaction) -> Kind:
+def expected_kind(row: Transaction) -> Kind:
     if isinstance(row, Call):
         return Kind.IVR_ENDED if row.session else Kind.CALL_ENDED
     if isinstance(row, Sms):

@@ -11,23 +11,23 @@ from uuid import UUID, uuid4
 from django.db.models import BinaryField, Case, CharField, F, Field, JSONField, Model, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Concat
 
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
-from .policy import Fate
+from .policy import RetentionAction
 
 # Hoiio's parameters, and the columns of a call, SMS or fax, that name who took part.
-PARTIES = ("from", "to", "dest", "dest1", "dest2")
-PARTY_COLUMNS = ("other_number", "from_number", "to_number", "dest", "dest1", "dest2")
+PARTY_PARAMETERS = ("from", "to", "dest", "dest1", "dest2")
+PARTY_COLUMNS = ("remote_number", "from_number", "to_number", "dest", "dest1", "dest2")
 
 # Hoiio's parameters that say who somebody is, what was said, or what leads there.
-PERSONAL = frozenset({*PARTIES, "tag", "room", "msg", "digits", "fax_url", "record_url", "monitor_url"})
+PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_url", "record_url", "monitor_url"})
 
 # Names and words that Hoiio or this app has given, and what is derived from other columns.
 _NAMES = frozenset(
     {
-        *("account", "txn_ref", "session", "bulk_txn_ref", "part", "stamps", "other_tail", "direction"),
-        *("kind", "route", "proof", "origin", "receivers", "signal", "receiver"),
+        *("account", "txn_ref", "session", "bulk_txn_ref", "part", "stamps", "remote_suffix", "direction"),
+        *("kind", "route", "verified_by", "source", "receivers", "signal", "receiver"),
     }
 )
 
@@ -41,11 +41,11 @@ def columns_of(model: type[Model]) -> list[Field[object, object]]:
 MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 # Where the names of a notification, and those of a transaction, stand.
-NAMES_OF_NOTIFICATIONS = ("account", "txn_ref", "session", "arrival")
+NAMES_OF_NOTIFICATIONS = ("account", "txn_ref", "session", "uuid")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
+class References:
     """By what transactions and notifications know each other."""
 
     # Account and reference.
@@ -53,14 +53,14 @@ class Names:
     # Account and session, of notifications that leave out the reference.
     sessions: set[tuple[str, str]] = field(default_factory=set)
     # The name of a notification, which a transaction without a reference bears too.
-    arrivals: set[UUID] = field(default_factory=set)
+    uuids: set[UUID] = field(default_factory=set)
 
     @classmethod
-    def of_notifications(cls, notifications: Iterable[Any]) -> Names:
+    def of_notifications(cls, notifications: Iterable[Any]) -> References:
         """What they call their transactions."""
         names = cls()
         for one in notifications:
-            names.arrivals.add(one.arrival)
+            names.uuids.add(one.uuid)
             if one.txn_ref is not None:
                 names.references.add((one.account, one.txn_ref))
             elif one.session:
@@ -68,53 +68,53 @@ class Names:
         return names
 
     @classmethod
-    def of_transactions(cls, rows: Iterable[Transaction]) -> Names:
+    def of_transactions(cls, rows: Iterable[Transaction]) -> References:
         """What their notifications may call them, as `Transaction.named_by` says."""
         names = cls()
         for row in rows:
             if row.txn_ref is not None:
                 names.references.add((row.account, row.txn_ref))
-            elif row.arrival is not None:
-                names.arrivals.add(row.arrival)
+            elif row.notification_uuid is not None:
+                names.uuids.add(row.notification_uuid)
             if isinstance(row, Call) and row.session:
                 names.sessions.add((row.account, row.session))
         return names
 
-    def meets(self, other: Names) -> bool:
+    def overlaps(self, other: References) -> bool:
         return not (
             self.references.isdisjoint(other.references)
             and self.sessions.isdisjoint(other.sessions)
-            and self.arrivals.isdisjoint(other.arrivals)
+            and self.uuids.isdisjoint(other.uuids)
         )
 
 
 def transactions_of(notifications: Iterable[Any], using: str) -> dict[type[Transaction], set[int]]:
     """The keys of the calls, SMS and faxes that these notifications are about, by model."""
-    names = Names.of_notifications(notifications)
+    names = References.of_notifications(notifications)
     return {model: set(_keys_of_transactions(model, names, using)) for model in MODELS}
 
 
-def _keys_of_transactions(model: type[Transaction], names: Names, using: str) -> Iterator[int]:
+def _keys_of_transactions(model: type[Transaction], names: References, using: str) -> Iterator[int]:
     rows = model._default_manager.using(using)
     yield from _named(rows.all(), "txn_ref", names.references)
     # One query each: with OR, MariaDB and SQLite would read the whole table.
-    if names.arrivals:
-        yield from rows.filter(arrival__in=names.arrivals).values_list("pk", flat=True)
+    if names.uuids:
+        yield from rows.filter(notification_uuid__in=names.uuids).values_list("pk", flat=True)
     if model is Call:
         yield from _named(rows.all(), "session", names.sessions)
 
 
 def notifications_of(rows: Collection[Transaction], using: str) -> list[Any]:
     """The notifications about these calls, SMS or faxes: their keys, names, and when they were blanked."""
-    names = Names.of_transactions(rows)
+    names = References.of_transactions(rows)
     kept = Notification.objects.using(using)
     keys = {
         *_named(kept.all(), "txn_ref", names.references),
         *_named(kept.filter(txn_ref=None), "session", names.sessions),
     }
-    if names.arrivals:
-        keys.update(kept.filter(arrival__in=names.arrivals).values_list("pk", flat=True))
-    columns = ("pk", *NAMES_OF_NOTIFICATIONS, "blanked_at")
+    if names.uuids:
+        keys.update(kept.filter(uuid__in=names.uuids).values_list("pk", flat=True))
+    columns = ("pk", *NAMES_OF_NOTIFICATIONS, "redacted_at")
     return list(kept.filter(pk__in=keys).values_list(*columns, named=True)) if keys else []
 
 
@@ -134,7 +134,7 @@ _NOTIFICATION: Mapping[str, Any] = {
     "params": {},
     "pass_on": {},
     "problems": {},
-    "unproved": [],
+    "unverified_params": [],
     "remote_addr": "",
     # Nothing is left to tell.
     "claimed_until": None,
@@ -142,7 +142,7 @@ _NOTIFICATION: Mapping[str, Any] = {
 
 # Who it was with. The tag and the room are the project's own, and may name a person or lead to one.
 _TRANSACTION: Mapping[str, Any] = dict.fromkeys(
-    ("tag", "other_number", "other_tail", "from_number", "to_number", "dest"), ""
+    ("tag", "remote_number", "remote_suffix", "from_number", "to_number", "dest"), ""
 )
 # `part` is a digest of the text, from which a short one can be guessed; the key only needs it to differ.
 NAMELESS_PART = Case(
@@ -155,61 +155,63 @@ _BY_MODEL: Mapping[type[Transaction], Mapping[str, Any]] = {
 }
 
 
-def blank_notifications(pks: Collection[int], using: str) -> int:
+def redact_notifications(pks: Collection[int], using: str) -> int:
     """Blank these notifications and the tracebacks of their receivers; tell how many were not blank before."""
-    rows = Notification.objects.using(using).filter(pk__in=pks, blanked_at=None)
-    blanked = rows.update(**_NOTIFICATION, blanked_at=datetime.now(timezone.utc))
+    rows = Notification.objects.using(using).filter(pk__in=pks, redacted_at=None)
+    redacted = rows.update(**_NOTIFICATION, redacted_at=datetime.now(timezone.utc))
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
-    hide_arrivals(pks, using)
-    return blanked
+    replace_uuids(pks, using)
+    return redacted
 
 
-def hide_arrivals(pks: Collection[int], using: str) -> None:
+def replace_uuids(pks: Collection[int], using: str) -> None:
     """Give those that were asked of Hoiio's history another name: theirs is a digest of what they said."""
     rows = Notification.objects.using(using)
-    for pk in rows.filter(pk__in=pks, origin=Origin.POLL).values_list("pk", flat=True):
-        rows.filter(pk=pk).update(arrival=uuid4())
+    for pk in rows.filter(pk__in=pks, source=Source.POLL).values_list("pk", flat=True):
+        rows.filter(pk=pk).update(uuid=uuid4())
 
 
-def blank_transactions(model: type[Transaction], pks: Collection[int], using: str) -> int:
+def redact_transactions(model: type[Transaction], pks: Collection[int], using: str) -> int:
     """Blank these calls, SMS or faxes, also what came for one after it was blanked; tell how many were not before."""
     rows = model._default_manager.using(using).filter(pk__in=pks)
-    new = rows.filter(blanked_at=None).count()
-    rows.update(**_BY_MODEL[model], blanked_at=datetime.now(timezone.utc))
+    new = rows.filter(redacted_at=None).count()
+    rows.update(**_BY_MODEL[model], redacted_at=datetime.now(timezone.utc))
     return new
 
 
 # What to do with one that has no notification.
-OfUnheard = Callable[[Transaction], Fate | None]
+ForUnreported = Callable[[Transaction], RetentionAction | None]
 
 
-def end(model: type[Transaction], pks: Collection[int], using: str, of_unheard: OfUnheard) -> tuple[int, int]:
+def end(model: type[Transaction], pks: Collection[int], using: str, for_unreported: ForUnreported) -> tuple[int, int]:
     """Blank those whose notifications are all blank, and do with those that have none what is said.
 
     Tells how many were blanked and deleted. They are locked, so that none gets another notification in between.
     """
     locked = model._default_manager.using(using).filter(pk__in=pks).order_by("pk").select_for_update()
-    fates = fates_of(list(locked), using, of_unheard)
-    blanked = blank_transactions(model, _keys(fates, Fate.BLANK), using)
-    return blanked, delete(model, _keys(fates, Fate.DELETE), using)
+    policy = actions_for(list(locked), using, for_unreported)
+    redacted = redact_transactions(model, _keys(policy, RetentionAction.REDACT), using)
+    return redacted, delete(model, _keys(policy, RetentionAction.DELETE), using)
 
 
-def fates_of(rows: Sequence[Transaction], using: str, of_unheard: OfUnheard) -> dict[int, Fate | None]:
+def actions_for(
+    rows: Sequence[Transaction], using: str, for_unreported: ForUnreported
+) -> dict[int, RetentionAction | None]:
     """What becomes of each row, by its key."""
     notifications = notifications_of(rows, using)
-    heard = Names.of_notifications(notifications)
-    speaking = Names.of_notifications(one for one in notifications if one.blanked_at is None)
-    fates: dict[int, Fate | None] = {}
+    heard = References.of_notifications(notifications)
+    speaking = References.of_notifications(one for one in notifications if one.redacted_at is None)
+    policy: dict[int, RetentionAction | None] = {}
     for row in rows:
-        names = Names.of_transactions([row])
-        if names.meets(heard):
-            fates[row.pk] = None if names.meets(speaking) else Fate.BLANK
+        names = References.of_transactions([row])
+        if names.overlaps(heard):
+            policy[row.pk] = None if names.overlaps(speaking) else RetentionAction.REDACT
         else:
-            fates[row.pk] = of_unheard(row)
-    return fates
+            policy[row.pk] = for_unreported(row)
+    return policy
 
 
-def lock(rows: QuerySet[Any], column: str = "blanked_at") -> None:
+def lock(rows: QuerySet[Any], column: str = "redacted_at") -> None:
     """Lock rows by a write that changes nothing: in SQLite, what began by reading cannot wait for the lock."""
     rows.update(**{column: F(column)})
 
@@ -222,5 +224,5 @@ def delete(model: Any, pks: Collection[int], using: str) -> int:
     return int(by_model.get(model._meta.label, 0))
 
 
-def _keys(fates: dict[int, Fate | None], wanted: Fate) -> list[int]:
-    return [pk for pk, fate in fates.items() if fate == wanted]
+def _keys(policy: dict[int, RetentionAction | None], wanted: RetentionAction) -> list[int]:
+    return [pk for pk, fate in policy.items() if fate == wanted]

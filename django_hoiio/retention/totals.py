@@ -29,7 +29,7 @@ class Total:
 
     day: date
     account: str
-    kind: Traffic
+    traffic: Traffic
     # Empty where Hoiio told none.
     currency: str
     count: int
@@ -60,7 +60,7 @@ _COUNTED = (
         | (_UNDIRECTED & Q(sms_status__in=("", SmsStatus.RECEIVED), status="", bulk_txn_ref="")),
         Traffic.SMS_RECEIVED,
         Traffic.SMS_SENT,
-        Q(sms_status=SmsStatus.DELIVERED) | Q(kind=Traffic.SMS_RECEIVED),
+        Q(sms_status=SmsStatus.DELIVERED) | Q(traffic=Traffic.SMS_RECEIVED),
     ),
     _Counted(
         Fax, Q(direction=Direction.INCOMING), Traffic.FAXES_RECEIVED, Traffic.FAXES_SENT, Q(fax_status="answered")
@@ -84,7 +84,7 @@ def totals(first: date, last: date) -> list[Total]:
         found = [*_written(first, last, using), *_counted_now(first, last, mark, using)]
         # A day that was closed in between may have been read in both ways, or in neither.
         if closed_up_to(using) == mark:
-            return sorted(found, key=lambda total: (total.day, total.account, total.kind, total.currency))
+            return sorted(found, key=lambda total: (total.day, total.account, total.traffic, total.currency))
 
 
 def closed_up_to(using: str) -> date | None:
@@ -136,7 +136,7 @@ def _written(first: date, last: date, using: str) -> Iterator[Total]:
         yield Total(
             day=row.day,
             account=row.account,
-            kind=Traffic(row.kind),
+            traffic=Traffic(row.traffic),
             currency=row.currency,
             count=row.count,
             succeeded=row.succeeded,
@@ -172,11 +172,11 @@ def _count(day: date, using: str) -> Iterator[Total]:
         sums: dict[_Key, _Sum] = {}
         for key, came_to in _groups(counted, day, using):
             sums[key] = sums[key] + came_to if key in sums else came_to
-        for (account, kind, currency), came_to in sums.items():
+        for (account, traffic, currency), came_to in sums.items():
             yield Total(
                 day=day,
                 account=account,
-                kind=Traffic(kind),
+                traffic=Traffic(traffic),
                 currency=currency,
                 count=came_to.rows,
                 succeeded=came_to.succeeded,
@@ -199,11 +199,11 @@ class _Sum(NamedTuple):
 
 def _groups(counted: _Counted, day: date, using: str) -> Iterator[tuple[_Key, _Sum]]:
     """The rows of a day that cost the same, together: SQLite would sum debits as floats."""
-    kind = Case(When(counted.incoming, then=Value(counted.received.value)), default=Value(counted.sent.value))
+    traffic = Case(When(counted.incoming, then=Value(counted.received.value)), default=Value(counted.sent.value))
     groups = (
         _rows_of(counted.model, day, using)
-        .annotate(kind=kind)
-        .values_list("account", "kind", "currency", "debit")
+        .annotate(traffic=traffic)
+        .values_list("account", "traffic", "currency", "debit")
         .annotate(rows=Count("pk"), succeeded=Count("pk", filter=counted.succeeded))
         .order_by()
     )

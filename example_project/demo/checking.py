@@ -10,12 +10,12 @@ from typing import Any
 from django.db.models import Q
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.client.responses import CallReport, FaxReport, SmsReport
+from django_hoiio.client.responses import CallStatusResponse, FaxStatusResponse, SmsStatusResponse
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 from .telephone import Telephone
 
-Report = CallReport | FaxReport | SmsReport
+Report = CallStatusResponse | FaxStatusResponse | SmsStatusResponse
 
 # What Hoiio's history and a row both have of every transaction, once it is over.
 COMMON = ("tag", "date", "currency", "debit")

@@ -158,7 +158,7 @@ def staff(
 ) -> Iterator[dict[str, User]]:
     """Those who work at the workshop, by what they may; what it lived through is gone with the file."""
     spool: Path = tmp_path_factory.mktemp("spool")
-    given = {"REQUIRE_PROOF": False, "ACCOUNTS": ACCOUNTS, "SPOOL_DIR": str(spool)}
+    given = {"REQUIRE_VERIFICATION": False, "ACCOUNTS": ACCOUNTS, "SPOOL_DIR": str(spool)}
     with override_settings(HOIIO=given), django_db_blocker.unblock():
         Workshop(days).open()
         yield console.hire()

@@ -16,9 +16,9 @@ SEEN = ("call", "sms", "fax", "notification")
 RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "chief": (
         (*SEEN, "receiverfailure", "dailytotal"),
-        ("see_numbers", "see_recordings", "see_raw", "run_receivers", "dispatch", "reconcile", "export"),
+        ("view_personal_data", "view_recordings", "view_raw", "retry_receivers", "dispatch", "reconcile", "export"),
     ),
-    "support": (SEEN, ("see_numbers",)),
+    "support": (SEEN, ("view_personal_data",)),
     "guest": ((*SEEN, "receiverfailure", "dailytotal"), ()),
     "clerk": (("sms",), ("export",)),
 }

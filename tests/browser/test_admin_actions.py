@@ -52,7 +52,7 @@ def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, b
     page.locator("button[name=index]:not(.hoiio-tool *)").click()
 
     expect(page.locator(".messagelist")).to_have_text("Receivers: 2 mended.")
-    assert ReceiverFailure.objects.unmended().count() == 1
+    assert ReceiverFailure.objects.unresolved().count() == 1
 
 
 def test_button_of_a_page_runs_its_receivers_and_is_gone_then(

@@ -87,7 +87,7 @@ def leaks(pages: list[str]) -> set[str]:
     """The numbers, texts and links, of all that there are, that stand in the pages."""
     private = {RECORDING, *Fax.objects.exclude(fax_url="").values_list("fax_url", flat=True)}
     private |= {msg for msg in Sms.objects.values_list("msg", flat=True) if msg}
-    numbers = {number for model in (Call, Sms, Fax) for number in model.objects.values_list("other_number", flat=True)}
+    numbers = {number for model in (Call, Sms, Fax) for number in model.objects.values_list("remote_number", flat=True)}
     private |= {number.lstrip("+") for number in numbers if number}
     everything = "\n".join(pages)
     return {each for each in private if each in everything or escape(each) in everything}
@@ -106,12 +106,12 @@ def references(page: Page) -> list[str]:
 
 
 def of_mei() -> list[str]:
-    found = Sms.objects.filter(other_number=MEI).order_by("-pk").values_list("txn_ref", flat=True)
+    found = Sms.objects.filter(remote_number=MEI).order_by("-pk").values_list("txn_ref", flat=True)
     return [str(txn_ref) for txn_ref in found]
 
 
 def recorded() -> Call:
-    return Call.objects.get(other_number=MEI, direction="incoming")
+    return Call.objects.get(remote_number=MEI, direction="incoming")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_timeline_tells_what_happened(look: Open, who: str, number: str, text: s
 
     expect(page.locator(".hoiio-sentence")).to_contain_text(number)
     expect(page.locator(".hoiio-changes li", has_text="msg")).to_have_text(f"msg {text}")
-    expect(page.locator(".hoiio-event .hoiio-good")).to_have_count(2)
+    expect(page.locator(".hoiio-event .hoiio-success")).to_have_count(2)
     expect(page.locator(".hoiio-event summary")).to_have_count(1 if sees_all else 0)
 
     page.goto(page.url.replace(address(Sms.objects.get(txn_ref="AA-SI-9001")), address(recorded())))
@@ -240,7 +240,7 @@ def test_numbers_that_failed_are_copied_by_those_who_see_them(look: Open, who: s
         page.get_by_role("button", name="Copy").click()
         expect(page.get_by_role("status")).to_have_text("Copied.")
         failed = Sms.objects.filter(Q(sms_status="failed") | Q(status__startswith="error"), bulk_txn_ref=BULK)
-        numbers = failed.order_by("pk").values_list("other_number", flat=True)
+        numbers = failed.order_by("pk").values_list("remote_number", flat=True)
         assert page.evaluate("navigator.clipboard.readText()") == "\n".join(numbers)
 
 
@@ -295,7 +295,7 @@ def test_script_that_somebody_texts_is_a_text(look: Open) -> None:
 def test_guest_sees_none_of_it_on_any_page(look: Open) -> None:
     page = look(who="guest")
     base = page.url.partition("django_hoiio/")[0]
-    about_mei = [row for model in (Call, Sms, Fax) for row in model.objects.filter(other_number=MEI)]
+    about_mei = [row for model in (Call, Sms, Fax) for row in model.objects.filter(remote_number=MEI)]
     told = Notification.objects.filter(txn_ref__in=[row.txn_ref for row in about_mei])
     failures = ReceiverFailure.objects.filter(notification__in=told)
     paths = [address(row) for row in (*about_mei, *told, *failures)]

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from django.db.models import F
 
 from django_hoiio import inbox
-from django_hoiio.enums import Kind, Proof
+from django_hoiio.enums import Kind, VerifiedBy
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention.totals import close
@@ -245,7 +245,7 @@ class Workshop:
         # The date is that of the call, SMS or fax, in all that is told of it.
         began = self.began.setdefault(said["txn_ref"], moment) if "txn_ref" in said else moment
         date = {"date": began.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
-        came = {"received_at": moment, "account": account, "proof": Proof.URL, "remote_addr": "203.0.113.7"}
+        came = {"received_at": moment, "account": account, "verified_by": VerifiedBy.URL, "remote_addr": "203.0.113.7"}
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
         came_in = arrival(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
         self.plan.append((moment, partial(inbox.receive, came_in)))
@@ -277,8 +277,8 @@ def _listening() -> Iterator[None]:
         pass
 
     def answer(sms: Sms, **arguments: Any) -> None:
-        if sms.other_number in (MEI, STRANGER):
-            raise LookupError(f"no order of {sms.other_number}")
+        if sms.remote_number in (MEI, STRANGER):
+            raise LookupError(f"no order of {sms.remote_number}")
 
     sms_status.connect(note, dispatch_uid="workshop.orders.note")
     sms_received.connect(note, dispatch_uid="workshop.orders.note")
@@ -298,4 +298,4 @@ def _send(txn_ref: str, moment: datetime, msg: str) -> None:
 
 
 def _mend(failures: Any) -> None:
-    failures.update(attempts=2, mended_at=F("failed_at") + timedelta(minutes=5))
+    failures.update(attempts=2, resolved_at=F("failed_at") + timedelta(minutes=5))

@@ -42,7 +42,7 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
 
     assert answers == {200: REQUESTS}
     assert _called(tmp_path) == {(name, "1"): REQUESTS for name in everybody}
-    assert Notification.objects.undispatched().count() == 0
+    assert Notification.objects.pending().count() == 0
     assert _ledger() == {(harm, 1, False): REQUESTS for harm in HARMS}
 
     # They rest for a minute.
@@ -65,13 +65,13 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
         answered_200=answers[200],
         receivers_that_fail=len(HARMS),
         failures_listed=failures,
-        run_again=2 * failures,
+        retry=2 * failures,
     )
 
 
 def _summary(mended: int = 0, failed: int = 0, resting: int = 0) -> str:
     """What `hoiio_recover` prints, and nothing beside it."""
-    outcomes = {Outcome.MENDED: mended, Outcome.FAILED: failed, Outcome.RESTING: resting}
+    outcomes = {Outcome.RESOLVED: mended, Outcome.FAILED: failed, Outcome.BACKING_OFF: resting}
     return f"{Report(receivers=Counter(outcomes))}\n"
 
 
@@ -106,10 +106,11 @@ def _called(folder: Path) -> Counter[tuple[str, str]]:
 def _ledger() -> Counter[tuple[str, int, bool]]:
     """The failures, by receiver, attempts, and whether it has succeeded since."""
     return Counter(
-        (failure.receiver, failure.attempts, failure.mended_at is not None) for failure in ReceiverFailure.objects.all()
+        (failure.receiver, failure.attempts, failure.resolved_at is not None)
+        for failure in ReceiverFailure.objects.all()
     )
 
 
 def _rest() -> None:
     """As if the time had gone by after which a receiver is run again."""
-    ReceiverFailure.objects.unmended().update(failed_at=F("failed_at") - timedelta(hours=1))
+    ReceiverFailure.objects.unresolved().update(failed_at=F("failed_at") - timedelta(hours=1))

@@ -134,5 +134,7 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
     assert (times_found(dump()), times_found(files(spool_dir))) == (0, 0)
     assert (statuses(), Notification.objects.count()) == (kept, rows)
     assert dump().count("87654321") > 100
-    assert Call.objects.filter(account="other", blanked_at=None).count() == Call.objects.filter(account="other").count()
+    assert (
+        Call.objects.filter(account="other", redacted_at=None).count() == Call.objects.filter(account="other").count()
+    )
     figures(times_in_the_dump_before=before, times_in_files_before=in_files, rows=rows, times_after=0)

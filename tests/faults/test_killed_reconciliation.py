@@ -16,7 +16,7 @@ import pytest
 from django.db.models import F
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
@@ -42,7 +42,7 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
         "API_URL": f"{live_server.url}/sandbox/open/",
-        "CALLS_PER_MINUTE": 1000,
+        "RECONCILE_REQUESTS_PER_MINUTE": 1000,
     }
     exchange.reset()
     exchange.switch(lost_share=0.3)
@@ -73,7 +73,7 @@ def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
     assert code == 0, printed
     _tell_the_rest(environ)
 
-    polled = Notification.objects.filter(origin=Origin.POLL)
+    polled = Notification.objects.filter(source=Source.POLL)
     assert len(polled) == missing
     assert set(Counter(polled.values_list("txn_ref", flat=True)).values()) == {1}
     assert [ref for ref in exchange.transactions if not _is_final(ref)] == []
@@ -115,8 +115,8 @@ def _tell_the_rest(environ: Environment) -> None:
     """As `hoiio_recover` does when the claims and the rests of the receivers are over."""
     for _ in range(3):
         begun = datetime.now(timezone.utc) - timedelta(hours=1)
-        Notification.objects.undispatched().update(claimed_until=F("received_at") - timedelta(hours=1))
-        ReceiverFailure.objects.unmended().update(failed_at=begun)
+        Notification.objects.pending().update(claimed_until=F("received_at") - timedelta(hours=1))
+        ReceiverFailure.objects.unresolved().update(failed_at=begun)
         code, printed = run_command(environ, "hoiio_recover", "--ivr")
         assert code in (0, 1), printed
 

@@ -14,7 +14,7 @@ import pytest
 from django.db.models import F
 
 from django_hoiio import spool
-from django_hoiio.enums import Proof
+from django_hoiio.enums import VerifiedBy
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from tests.conftest import arrival
 
@@ -39,7 +39,7 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
             "sms",
             body=f"txn_ref=AA-S-{number % 50}&sms_status=delivered&marker=m{number}",
             received_at=begun + timedelta(seconds=number),
-            proof=Proof.URL,
+            verified_by=VerifiedBy.URL,
         )
         for number in range(FILES)
     ]
@@ -51,12 +51,12 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
         rounds += 1
         assert rounds <= MOST_ROUNDS, "the spool is not drained"
         kills += _drain_for_a_moment(environ, spool_dir)
-    while Notification.objects.undispatched().exists() or ReceiverFailure.objects.unmended().exists():
+    while Notification.objects.pending().exists() or ReceiverFailure.objects.unresolved().exists():
         rounds += 1
         assert rounds <= MOST_ROUNDS, "not all are told"
         # As if the claims and the rests of the receivers were over.
-        Notification.objects.undispatched().update(claimed_until=F("received_at"))
-        ReceiverFailure.objects.unmended().update(failed_at=begun)
+        Notification.objects.pending().update(claimed_until=F("received_at"))
+        ReceiverFailure.objects.unresolved().update(failed_at=begun)
         code, printed = run_command(environ, "hoiio_recover")
         assert code in (0, 1), printed
 

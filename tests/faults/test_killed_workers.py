@@ -36,13 +36,13 @@ def test_killed_workers_lose_nothing_that_was_answered(environ: Environment, tmp
     assert set(rows.values()) == {1}
 
     # What was kept by a worker that did not live to tell it is told once its claim has run out.
-    untold = Notification.objects.undispatched().count()
-    Notification.objects.undispatched().update(claimed_until=F("received_at"))
+    untold = Notification.objects.pending().count()
+    Notification.objects.pending().update(claimed_until=F("received_at"))
     for _ in range(2):
         # The first run takes them up, and the receivers rest for a minute.
         run_command(environ, "hoiio_recover")
-        ReceiverFailure.objects.unmended().update(failed_at=F("failed_at") - timedelta(minutes=2))
-    assert Notification.objects.undispatched().count() == ReceiverFailure.objects.unmended().count() == 0
+        ReceiverFailure.objects.unresolved().update(failed_at=F("failed_at") - timedelta(minutes=2))
+    assert Notification.objects.pending().count() == ReceiverFailure.objects.unresolved().count() == 0
     told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
     arrivals = [str(arrival) for arrival in Notification.objects.values_list("arrival", flat=True)]
     assert {(name, arrival) for arrival in arrivals for name in ("first", "last")} == set(told)

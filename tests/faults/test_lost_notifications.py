@@ -12,7 +12,7 @@ import pytest
 
 from django_hoiio import reconciliation
 from django_hoiio.client import HoiioClient
-from django_hoiio.enums import Origin
+from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.reconciliation import reconcile
 from django_hoiio.sandbox import calls, handset, outbox
@@ -40,7 +40,7 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
         "API_URL": f"{live_server.url}/sandbox/open/",
-        "CALLS_PER_MINUTE": 1000,
+        "RECONCILE_REQUESTS_PER_MINUTE": 1000,
     }
     # What was just begun is asked for as well.
     monkeypatch.setattr(reconciliation, "SETTLES", timedelta(seconds=-2))
@@ -145,7 +145,7 @@ def test_run_after_losses_brings_all_to_what_the_sandbox_holds_and_tells_each_on
 
     assert report.failures == []
     assert differing() == {}
-    polled = Counter(Notification.objects.filter(origin=Origin.POLL).values_list("txn_ref", flat=True))
+    polled = Counter(Notification.objects.filter(source=Source.POLL).values_list("txn_ref", flat=True))
     assert polled == dict.fromkeys(unfinished, 1)
     told = Counter(arguments["notification"].pk for name, arguments in heard if name == "notification_received")
     assert told == dict.fromkeys(Notification.objects.values_list("pk", flat=True), 1)

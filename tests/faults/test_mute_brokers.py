@@ -81,7 +81,7 @@ def post_and_recover(environ: Environment, heard: Path) -> None:
 
     assert (code, "took up 12 that were never told" in printed) == (0, True), printed
     assert attempts(heard) == [("ivr_gather", 1), *[("sms_status", 2)] * 12]
-    assert Notification.objects.undispatched().count() == 0
+    assert Notification.objects.pending().count() == 0
 
 
 @pytest.mark.parametrize(("queue", "scheme"), BROKERS)

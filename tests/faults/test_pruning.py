@@ -75,23 +75,23 @@ def test_killed_and_doubled_pruning_leaves_nothing_half_done(environ: Environmen
     assert (code, figures_of_the_days()) == (0, before), printed
     assert "Blanked 0 and deleted 0 notifications" in printed
     _nothing_is_half_done()
-    left, blank = Notification.objects.count(), Notification.objects.exclude(blanked_at=None).count()
+    left, blank = Notification.objects.count(), Notification.objects.exclude(redacted_at=None).count()
     assert 0 < blank < left < came
     figures(notifications=came, kills=kills, rounds=rounds, blanked=blank, deleted=came - left)
 
 
 def _is_due() -> bool:
     old = Notification.objects.older_than(NOW - BLANKED_AFTER * DAY)
-    return old.filter(blanked_at=None).exists() or old.older_than(NOW - DELETED_AFTER * DAY).exists()
+    return old.filter(redacted_at=None).exists() or old.older_than(NOW - DELETED_AFTER * DAY).exists()
 
 
 def _prune_for_a_moment(environ: Environment) -> int:
     """Run two at once; kill each after a while, or let it end; tell how many were killed."""
     processes = [start_command(environ, "hoiio_prune") for _ in range(2)]
-    left = Notification.objects.filter(blanked_at=None).count()
+    left = Notification.objects.filter(redacted_at=None).count()
     until = time.monotonic() + 60
     while (
-        Notification.objects.filter(blanked_at=None).count() > left - random.randint(40, 300)
+        Notification.objects.filter(redacted_at=None).count() > left - random.randint(40, 300)
         and any(process.poll() is None for process in processes)
         and time.monotonic() < until
     ):
@@ -105,15 +105,15 @@ def _prune_for_a_moment(environ: Environment) -> int:
 def _nothing_is_half_done() -> None:
     """A row is blank in all of its columns or in none, and a transaction is what its notifications are."""
     for notification in Notification.objects.all():
-        assert (notification.blanked_at is None) == bool(notification.params)
+        assert (notification.redacted_at is None) == bool(notification.params)
     about: dict[str, list[Notification]] = {}
     for notification in Notification.objects.all():
         about.setdefault(notification.txn_ref or "", []).append(notification)
     for model in (Call, Sms, Fax):
         for row in model._default_manager.all():
             told = about[row.txn_ref or ""]
-            assert (row.blanked_at is not None) == all(one.blanked_at for one in told), row
-            assert not (row.blanked_at and (row.other_number or row.tag)), row
+            assert (row.redacted_at is not None) == all(one.redacted_at for one in told), row
+            assert not (row.redacted_at and (row.remote_number or row.tag)), row
 
 
 def test_requests_come_in_while_it_prunes_and_none_is_lost(figures: Figures) -> None:

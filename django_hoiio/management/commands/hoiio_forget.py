@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from django_hoiio.management import bar
-from django_hoiio.retention.forgetting import Forgotten, conversations_with, forget
+from django_hoiio.retention.forgetting import ForgetResult, conversations_with, forget
 
 
 class Command(BaseCommand):
@@ -25,13 +25,13 @@ class Command(BaseCommand):
             help="With the country code, +65…; several spellings or numbers of one person together. A lone - reads them"
             " from the standard input, one a line, so that they show in no shell history and no list of processes.",
         )
-        parser.add_argument("--no-input", "--yes", action="store_true", dest="is_sure", help="Do not ask.")
+        parser.add_argument("--no-input", "--yes", action="store_true", dest="interactive", help="Do not ask.")
 
-    def handle(self, *args: Any, numbers: list[str], is_sure: bool, **options: Any) -> None:
+    def handle(self, *args: Any, numbers: list[str], interactive: bool, **options: Any) -> None:
         if numbers == ["-"]:
-            numbers = self._numbers_read(is_sure)
+            numbers = self._numbers_read(interactive)
         try:
-            if not is_sure:
+            if not interactive:
                 self._ask(conversations_with(numbers))
             report = forget(numbers, progress=bar)
         except ValueError as error:
@@ -44,11 +44,11 @@ class Command(BaseCommand):
             raise CommandError(f"The spool cannot be written to ({error.strerror}); run it again.") from None
         self._tell(report)
 
-    def _numbers_read(self, is_sure: bool) -> list[str]:
+    def _numbers_read(self, interactive: bool) -> list[str]:
         if sys.stdin.isatty():
             self.stdout.write("The numbers, one a line; end with an empty line.")
             return list(iter(input, ""))
-        if not is_sure:
+        if not interactive:
             raise CommandError("The numbers come from the standard input, where nobody can be asked; add --no-input.")
         return [line for line in sys.stdin.read().splitlines() if line.strip()]
 
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         if input("Forget them? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was forgotten.")
 
-    def _tell(self, report: Forgotten) -> None:
+    def _tell(self, report: ForgetResult) -> None:
         self.stdout.write(
             f"Blanked {report.notifications} notifications and {report.transactions} calls, SMS and faxes; took the"
             f" numbers out of {report.mentions} more rows and {report.files} files of the spool."

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
 from django_hoiio.management import bar
-from django_hoiio.retention import Pruned, prune
+from django_hoiio.retention import PruneResult, prune
 
 
 class Command(BaseCommand):
@@ -35,12 +35,12 @@ class Command(BaseCommand):
             )
 
 
-def _would(report: Pruned) -> str:
-    return f"Would blank {report.blanked} and delete {report.deleted} notifications."
+def _would(report: PruneResult) -> str:
+    return f"Would blank {report.redacted} and delete {report.deleted} notifications."
 
 
-def _done(report: Pruned) -> str:
+def _done(report: PruneResult) -> str:
     return (
-        f"Blanked {report.blanked} and deleted {report.deleted} notifications; blanked {report.transactions_blanked}"
+        f"Blanked {report.redacted} and deleted {report.deleted} notifications; blanked {report.transactions_redacted}"
         f" and deleted {report.transactions_deleted} calls, SMS and faxes; closed {report.closed} days."
     )

@@ -26,5 +26,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, ivr: bool, **options: Any) -> None:
         report = recover(ivr=ivr, progress=bar)
         self.stdout.write(str(report))
-        if report.something_is_left:
+        if report.is_incomplete:
             sys.exit(1)

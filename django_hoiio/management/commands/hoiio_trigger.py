@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import is_loopback
-from django_hoiio.parsing import Arrival, parse
+from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.sandbox.delivery import FORM, WAYS, Raw
 from django_hoiio.sandbox.samples import SCRIPTS, Step
 from django_hoiio.sandbox.trigger import Order, Sent, send
@@ -29,7 +29,7 @@ HERE = "http://127.0.0.1:8000"
 CAUSES = {
     HTTPStatus.BAD_REQUEST: "400: is that host in the server's ALLOWED_HOSTS?",
     HTTPStatus.FORBIDDEN: (
-        "403: it had no proof that the server takes; has the server the same HOIIO['URL_KEYS'], or else SECRET_KEY?"
+        "403: it had no proof that the server takes; has the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
     ),
     HTTPStatus.NOT_FOUND: "404: does the server include django_hoiio.urls under the same path?",
     HTTPStatus.SERVICE_UNAVAILABLE: (
@@ -203,7 +203,9 @@ def step_of(raw: Raw, route: Route) -> Step:
     """What a request is about, as it will be read on the route."""
     headers = {"Content-Type": raw.content_type}
     now = datetime.now(timezone.utc)
-    parsed = parse(Arrival(uuid=uuid4(), received_at=now, route=route, query=raw.query, body=raw.body, headers=headers))
+    parsed = parse(
+        RawNotification(uuid=uuid4(), received_at=now, route=route, query=raw.query, body=raw.body, headers=headers)
+    )
     return Step(parsed.kind, {"txn_ref": parsed.txn_ref})
 
 
