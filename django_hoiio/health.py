@@ -12,7 +12,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from . import spool
-from .admin.formatting import MOST, bounded
+from .admin.formatting import COUNT_LIMIT, capped_number_text
 from .conf import conf
 from .enums import Source
 from .models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
@@ -68,13 +68,15 @@ def _spooled(url: str, now: datetime) -> Figure:
     if folder is None:
         return Figure(label=label, value=_("no spool"), note=_("HOIIO['SPOOL_DIR'] is not set."))
     try:
-        waiting, refused = (spool.count(folder, suffix, MOST + 1) for suffix in (spool.SUFFIX, spool.QUARANTINED))
+        waiting, refused = (
+            spool.count(folder, suffix, COUNT_LIMIT + 1) for suffix in (spool.SUFFIX, spool.QUARANTINED)
+        )
     except OSError as error:
         return Figure(label=label, value=_("not readable"), note=error.strerror or "", is_alarming=True)
-    note = _("%(number)s set aside") % {"number": bounded(refused)} if refused else ""
+    note = _("%(number)s set aside") % {"number": capped_number_text(refused)} if refused else ""
     return Figure(
         label=label,
-        value=bounded(waiting),
+        value=capped_number_text(waiting),
         note=note,
         command="hoiio_recover" if waiting else "",
         is_alarming=bool(waiting or refused),
@@ -93,13 +95,13 @@ def _overdue(label: str, model: type[Transaction], url: str, now: datetime) -> F
 
 def _count(rows: QuerySet[Any]) -> int:
     """How many there are, counted no further than one above `MOST`."""
-    return rows.order_by()[: MOST + 1].count()
+    return rows.order_by()[: COUNT_LIMIT + 1].count()
 
 
 def _alarm(label: str, number: int, url: str, *, command: str) -> Figure:
     return Figure(
         label=label,
-        value=bounded(number),
+        value=capped_number_text(number),
         command=command if number else "",
         is_alarming=number > 0,
         url=url,

@@ -14,7 +14,7 @@ SCAN_LIMIT = 5_000
 SCAN_GROWTH = 4
 
 # So many rows at most are taken for a few: their keys are asked of an index first, and the page is made of these alone.
-FEW = 500
+MAX_KEYS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Keys:
 
     def __or__(self, other: Keys) -> Keys:
         keys = self.keys | other.keys
-        return Keys(keys=keys, are_all=self.are_all and other.are_all and len(keys) <= FEW)
+        return Keys(keys=keys, are_all=self.are_all and other.are_all and len(keys) <= MAX_KEYS)
 
 
 def page_of(
@@ -93,11 +93,11 @@ def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
     """The keys of what the ways find, each of which is in the order of the index that answers it."""
     keys: set[int] = set()
     for way in ways:
-        found = way.values_list("pk", flat=True)[: FEW + 1]
+        found = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
         keys.update(found)
-        if len(found) > FEW:
+        if len(found) > MAX_KEYS:
             return Keys(keys=keys, are_all=False)
-    return Keys(keys=keys, are_all=len(keys) <= FEW)
+    return Keys(keys=keys, are_all=len(keys) <= MAX_KEYS)
 
 
 def _oldest(rows: QuerySet[Any]) -> int:

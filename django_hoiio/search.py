@@ -16,7 +16,7 @@ from .masking import FIELDS
 from .models import SUFFIX_LENGTH, suffix_of
 
 # Nothing that is searched is longer, and a database may refuse what is.
-LONGEST = 256
+MAX_TERM_LENGTH = 256
 
 
 def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
@@ -47,7 +47,7 @@ def row_by_row(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
 
 
 def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[str, Q]:
-    if not term or len(term) > LONGEST or "\0" in term:
+    if not term or len(term) > MAX_TERM_LENGTH or "\0" in term:
         return {}
     return {
         field: _SEARCHES[name](field, term)

@@ -37,7 +37,7 @@ _TYPES = {
 }
 
 
-def keep(raw: RawNotification, folder: Path) -> Path:
+def store(raw: RawNotification, folder: Path) -> Path:
     """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = raw.received_at.astimezone(timezone.utc)
@@ -64,12 +64,12 @@ def write(raw: RawNotification, path: Path) -> None:
     _sync(path.parent)
 
 
-def waiting(folder: Path) -> Iterator[Path]:
+def pending(folder: Path) -> Iterator[Path]:
     """The files of the spool, in order of arrival."""
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
 
 
-def refused(folder: Path) -> Iterator[Path]:
+def quarantined(folder: Path) -> Iterator[Path]:
     """The files that were set aside, in order of arrival."""
     return iter(sorted(folder.glob(f"*{QUARANTINED}")))
 
@@ -107,7 +107,7 @@ def _checked(held: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
-def drop(path: Path) -> None:
+def delete(path: Path) -> None:
     """Delete a file whose notification is kept; another process may have been quicker."""
     path.unlink(missing_ok=True)
 

@@ -32,9 +32,9 @@ BODY_LIMIT = 1024 * 1024
 
 # The headers that are kept, and where Django has them: what is needed to read the body again, and who sent it.
 SIGNATURE = "HTTP_X_HOIIO_SIGNATURE"
-KEPT_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
+STORED_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
 
-REFUSED = (
+NOT_VERIFIED = (
     "A notification without proof was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
 )
 
@@ -69,16 +69,16 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
         return HttpResponse(status=error.status)
     verdict = verify(route, token, body, request.META.get(SIGNATURE))
     if verdict.verified_by == VerifiedBy.NONE and conf.REQUIRE_VERIFICATION:
-        logger.warning(REFUSED, route.value)
+        logger.warning(NOT_VERIFIED, route.value)
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
-    return _keep(
+    return _store(
         RawNotification(
             uuid=uuid.uuid4(),
             received_at=datetime.now(timezone.utc),
             route=route,
             query=quote_from_bytes(_query(request), safe=_PRINTABLE),
             body=body,
-            headers={name: storable(request.META[key]) for name, key in KEPT_HEADERS.items() if key in request.META},
+            headers={name: storable(request.META[key]) for name, key in STORED_HEADERS.items() if key in request.META},
             remote_addr=storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
             account=verdict.account,
             verified_by=verdict.verified_by,
@@ -88,25 +88,25 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
     )
 
 
-def _keep(raw: RawNotification) -> HttpResponse:
+def _store(raw: RawNotification) -> HttpResponse:
     if slow_failures.are_recent() and conf.SPOOL_DIR is not None:
         logger.warning("Notification %s goes to the spool: the database did not answer lately.", raw.uuid)
-        return _keep_in_spool(raw)
+        return _spool(raw)
     try:
         inbox.receive(raw)
     # Mostly the database; but whatever it is, it must not take the only copy with it.
     except Exception as error:
         logger.error("Notification %s could not be stored: %s.", raw.uuid, type(error).__name__)
-        return _keep_in_spool(raw)
+        return _spool(raw)
     return HttpResponse()
 
 
-def _keep_in_spool(raw: RawNotification) -> HttpResponse:
+def _spool(raw: RawNotification) -> HttpResponse:
     if conf.SPOOL_DIR is None:
         logger.critical("Notification %s is lost: there is no HOIIO['SPOOL_DIR'].", raw.uuid)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     try:
-        spool.keep(raw, conf.SPOOL_DIR)
+        spool.store(raw, conf.SPOOL_DIR)
     except OSError as error:
         logger.critical("Notification %s is lost: the spool does not take it (%s).", raw.uuid, error.strerror)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)

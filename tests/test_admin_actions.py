@@ -371,7 +371,7 @@ def test_all_that_is_found_is_not_read_at_once(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, action: str, model: type[Model]
 ) -> None:
     (left_untold if action == "dispatch" else receive)(*[f"{STATUS}&x={number}" for number in range(4)])
-    monkeypatch.setattr(batches, "AT_ONCE", 2)
+    monkeypatch.setattr(batches, "MAX_ITEMS", 2)
     client = staff(*PERMISSIONS.values())
 
     with CaptureQueriesContext(connection) as captured:
@@ -713,7 +713,7 @@ def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_en
     fault = {"status": "error_internal_server_error"}
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3", "AA-S-4", "AA-S-5", "AA-S-6")
     answers(AA_S_1=fault, AA_S_2=status("AA-S-2", "delivered"), AA_S_3=fault, AA_S_4=fault, AA_S_5=fault, AA_S_6=fault)
-    monkeypatch.setattr(admin_actions, "FAILURES", 2)
+    monkeypatch.setattr(admin_actions, "MAX_FAILURES", 2)
 
     counted, failures = said(act(staff("reconcile"), "reconcile", rows))
 
@@ -793,7 +793,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     answers: Callable[..., None], hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
-    monkeypatch.setattr(batches, "AT_ONCE", 1)
+    monkeypatch.setattr(batches, "MAX_ITEMS", 1)
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [

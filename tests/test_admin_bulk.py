@@ -238,11 +238,11 @@ def test_page_of_a_full_bulk_costs_what_a_page_of_few_does() -> None:
     assert queries(viewer, PATH, bulk_txn_ref="AA-B-2") == few
     page = see(viewer, "AA-B-2")
     assert len(numbers(page) or []) == 1000
-    assert (page.count("<tr><td>"), "The first 200 have a line here." in page) == (bulk.LISTED, True)
+    assert (page.count("<tr><td>"), "The first 200 have a line here." in page) == (bulk.MAX_LISTED, True)
 
 
 def test_bulk_that_is_too_big_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST", 10)
+    monkeypatch.setattr(bulk, "MAX_MESSAGES", 10)
     _fill(11)
     page = see(staff(), "AA-B-2")
     assert "There are more than 10; the first 10 are counted here." in page

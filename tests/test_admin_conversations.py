@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from django_hoiio.admin import conversation
-from django_hoiio.admin.conversation import Place, page_of, read_place, spellings
+from django_hoiio.admin.conversation import Position, page_of, parse_position, spellings
 from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
 
 from .staff import EVERYTHING, look, queries, staff, text, url
@@ -138,7 +138,7 @@ def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> N
     keep(Call, "AA-C-1", 2)
     keep(Fax, "AA-F-1", 3, number="+6588881111")
 
-    page = look(staff(), address_of(row), before=str(Place(MORNING + timedelta(1), 0, 0)))
+    page = look(staff(), address_of(row), before=str(Position(MORNING + timedelta(1), 0, 0)))
 
     assert shown(page) == ["AA-S-1"]
     assert "The rest of the conversation is shown to users with the permission “Can see phone numbers" in text(page)
@@ -182,22 +182,22 @@ def _fill(count: int) -> list[str]:
     for at in range(count):
         keep(MODELS[at % 3], f"AA-{at:04}", at // 7)
     rows = [row for model in MODELS for row in model._default_manager.all()]
-    return [str(row) for row in sorted(rows, key=conversation.place_of)]
+    return [str(row) for row in sorted(rows, key=conversation.position_of)]
 
 
 def test_every_row_is_on_exactly_one_page_also_those_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     names = _fill(45)
     viewer, row = staff("view_personal_data"), Sms.objects.all()[0]
     backwards = _walk(viewer, address_of(row), "", "prev")
     assert [name for page in reversed(backwards) for name in page] == names
 
-    forwards = _walk(viewer, address_of(row), f"?after={Place(MORNING - timedelta(1), 0, 0)}", "next")
+    forwards = _walk(viewer, address_of(row), f"?after={Position(MORNING - timedelta(1), 0, 0)}", "next")
     assert [name for page in forwards for name in page] == names
 
 
 def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     _fill(8)
     viewer, path = staff("view_personal_data"), address_of(Sms.objects.all()[0])
     newest = look(viewer, path)
@@ -214,8 +214,8 @@ def test_any_place_in_the_address_is_borne(way: str, place: str) -> None:
 
 
 def test_place_is_read_as_it_is_written() -> None:
-    place = Place(MORNING + timedelta(microseconds=1), 2, 77)
-    assert (read_place(str(place)), read_place("AA")) == (place, None)
+    place = Position(MORNING + timedelta(microseconds=1), 2, 77)
+    assert (parse_position(str(place)), parse_position("AA")) == (place, None)
 
 
 # What it costs.
@@ -258,7 +258,7 @@ def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transact
         for moment in [MORNING + timedelta(minutes=at)]
     )
     _gather_statistics(model)
-    place = Place(MORNING + timedelta(minutes=2500), MODELS.index(model), 7)
+    place = Position(MORNING + timedelta(minutes=2500), MODELS.index(model), 7)
     with transaction.atomic():
         for setting in SETTINGS.get(connection.vendor, ()):
             connection.cursor().execute(setting)
@@ -285,7 +285,7 @@ def _gather_statistics(model: type[Transaction]) -> None:
 
 
 def test_page_holds_no_more_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "PAGE", 4)
+    monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     _fill(30)
     page = page_of(NUMBER, MODELS, before=None, after=None)
     assert (len(page.rows), page.newer, page.older is None) == (4, None, False)

@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
 from django_hoiio import spool
-from django_hoiio.admin.dashboard import USUALLY_OPEN
+from django_hoiio.admin.dashboard import EXPECTED_OPEN_DAYS
 from django_hoiio.admin.notifications import NotificationAdmin
 from django_hoiio.admin.transactions import SmsAdmin
 from django_hoiio.conf import conf
@@ -342,7 +342,7 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
     assert figures(root)["Waiting in the spool"] == waiting
 
     for _ in range(3):
-        spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path / "spool")
+        spool.store(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path / "spool")
     (tmp_path / "spool" / "half.part").touch()
     assert figures(root)["Waiting in the spool"] == Figure(
         label="Waiting in the spool", value="3", command="hoiio_recover", is_alarming=True
@@ -351,7 +351,7 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
 
 def test_files_that_were_set_aside_are_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": tmp_path}
-    spool.quarantine(spool.keep(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path))
+    spool.quarantine(spool.store(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path))
 
     assert figures(root)["Waiting in the spool"] == Figure(
         label="Waiting in the spool", value="0", note="1 set aside", is_alarming=True
@@ -371,7 +371,7 @@ def test_spool_that_cannot_be_read_breaks_nothing(root: Client, settings: Any, t
 
 
 def test_days_that_nobody_closes_are_an_alarm(root: Client) -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * (USUALLY_OPEN - 1))
+    came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * (EXPECTED_OPEN_DAYS - 1))
     assert not figures(root)["Totals closed up to"].is_alarming
 
     came("txn_ref=AA-S-2&sms_status=delivered", ago=DAY * 13)
@@ -384,7 +384,7 @@ def test_days_that_nobody_closes_are_an_alarm(root: Client) -> None:
     )
 
 
-@pytest.mark.parametrize(("open_days", "is_alarming"), [(USUALLY_OPEN, False), (USUALLY_OPEN + 1, True)])
+@pytest.mark.parametrize(("open_days", "is_alarming"), [(EXPECTED_OPEN_DAYS, False), (EXPECTED_OPEN_DAYS + 1, True)])
 def test_totals_may_lag_behind_by_a_week_and_not_more(root: Client, open_days: int, is_alarming: bool) -> None:
     ClosedDay.objects.create(day=TODAY - DAY * open_days, closed_at=NOW)
 

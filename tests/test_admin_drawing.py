@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from django_hoiio.admin.charts import MANY, Bar, Picture
+from django_hoiio.admin.charts import NO_GAP_ABOVE, Bar, Chart
 
 
 def bar(whole: str, succeeded: str = "0", words: str = "") -> Bar:
@@ -16,7 +16,7 @@ def bar(whole: str, succeeded: str = "0", words: str = "") -> Bar:
 
 def picture(*bars: Bar, title: str = "SMS by day") -> ElementTree.Element:
     # Drawn here, of words that are given here.
-    return ElementTree.fromstring(Picture(name="sms", title=title, description="Many.", bars=bars).svg)  # noqa: S314
+    return ElementTree.fromstring(Chart(name="sms", title=title, description="Many.", bars=bars).svg)  # noqa: S314
 
 
 def paths(*bars: Bar) -> dict[str, str]:
@@ -60,7 +60,7 @@ def test_little_beside_much_is_seen() -> None:
 
 
 def test_many_days_leave_no_gap() -> None:
-    drawn = paths(*[bar("1", "1")] * (MANY + 1))
+    drawn = paths(*[bar("1", "1")] * (NO_GAP_ABOVE + 1))
     assert drawn["hoiio-succeeded"].startswith("M0 100.0v-100.0h1v100.0zM1 ")
 
 

@@ -250,11 +250,11 @@ def test_value_is_written_so(value: object, written: str) -> None:
 def test_columns_are_all_that_is_not_left_out_by_name(model: type[Model]) -> None:
     model_admin: Any = admin.site.get_model_admin(model)
     fields = {field.name for field in model._meta.concrete_fields}
-    exported = {name.removesuffix("_id") for name in model_admin.exported if "__" not in name}
+    export_fields = {name.removesuffix("_id") for name in model_admin.export_fields if "__" not in name}
 
-    assert [export.HEADINGS.get(name, name) for name in model_admin.exported] == HEADERS[model]
-    assert fields - exported == LEFT_OUT[model]
-    assert exported - fields == set()
+    assert [export.HEADINGS.get(name, name) for name in model_admin.export_fields] == HEADERS[model]
+    assert fields - export_fields == LEFT_OUT[model]
+    assert export_fields - fields == set()
 
 
 @pytest.mark.django_db
@@ -291,9 +291,9 @@ def filled(db: None) -> Iterator[None]:
 def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
     row = Sms.objects.get(txn_ref="AA-SI-1")
     with in_zone(SGT):
-        (exported,) = rows_of(act(staff("export", *SEES), "export_as_csv", [row]))
+        (export_fields,) = rows_of(act(staff("export", *SEES), "export_as_csv", [row]))
 
-    assert exported == {
+    assert export_fields == {
         "id": str(row.pk),
         "account": "default",
         "txn_ref": "AA-SI-1",
@@ -319,8 +319,8 @@ def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
         "redacted_at": "",
         "arrival": "",
     }
-    assert unguarded(exported["msg"]) == row.msg
-    assert datetime.fromisoformat(exported["created_at"]) == row.created_at
+    assert unguarded(export_fields["msg"]) == row.msg
+    assert datetime.fromisoformat(export_fields["created_at"]) == row.created_at
 
 
 @pytest.mark.usefixtures("filled")
@@ -416,9 +416,9 @@ def test_export_is_kept_by_no_cache_and_named_by_what_it_holds() -> None:
 def test_ticked_rows_are_exported_and_no_others() -> None:
     rows = sms(4)
 
-    exported = rows_of(act(staff("export"), "export_as_csv", rows[1:3]))
+    export_fields = rows_of(act(staff("export"), "export_as_csv", rows[1:3]))
 
-    assert [row["txn_ref"] for row in exported] == ["AA-S-2", "AA-S-1"]
+    assert [row["txn_ref"] for row in export_fields] == ["AA-S-2", "AA-S-1"]
 
 
 @pytest.mark.usefixtures("filled")
@@ -458,7 +458,7 @@ def test_filter_that_the_list_does_not_have_is_refused() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
 def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(count)
 
     assert [row["id"] for row in export_all(staff("export"), Sms)] == [str(row.pk) for row in rows]
@@ -466,7 +466,7 @@ def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch
 
 @pytest.mark.django_db
 def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(6)
     response = act(staff("export"), "export_as_csv", rows[:1], select_across="1")
 
@@ -485,7 +485,7 @@ def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS)
 def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "CHUNK", 3)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 3)
     sms_received.connect(lambda **kwargs: 1 / 0, weak=False, dispatch_uid="shop.bill")
     bodies = [re.sub(r"(AA-[SCI]+-)", rf"\g<1>{number}", body) for body in BODIES[:3] for number in range(5)]
     receive(*bodies)
@@ -515,7 +515,7 @@ def test_export_that_is_broken_off_is_logged_too(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("INFO", logger="django_hoiio.admin.export")
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     client = staff("export", *SEES)
     receive(*BODIES)
     rows_of(act(client, "export_as_csv", Call.objects.all()))
@@ -539,7 +539,7 @@ def test_export_that_is_broken_off_is_logged_too(
 
 @pytest.mark.django_db(transaction=True)
 def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(3)
     client: Any = staff("export", client=AsyncClient())
 

@@ -8,14 +8,14 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from django_hoiio.admin.formatting import bounded, grouped, money, on, share
+from django_hoiio.admin.formatting import capped_number_text, day_text, money_text, number_text, percent_text
 
 
 @pytest.mark.parametrize(
     ("number", "written"), [(0, "0"), (999, "999"), (1000, "1,000"), (1001, "1,000+"), (10**7, "1,000+")]
 )
 def test_count_that_ended_early_says_so(number: int, written: str) -> None:
-    assert bounded(number) == written
+    assert capped_number_text(number) == written
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_count_that_ended_early_says_so(number: int, written: str) -> None:
     ],
 )
 def test_money_keeps_the_decimals_that_it_needs(value: str, written: str) -> None:
-    assert money(Decimal(value)) == written
+    assert money_text(Decimal(value)) == written
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,18 @@ def test_money_keeps_the_decimals_that_it_needs(value: str, written: str) -> Non
     ],
 )
 def test_share_is_all_or_nothing_only_where_it_is(part: int, whole: int, written: str) -> None:
-    assert share(part, whole) == written
+    assert percent_text(part, whole) == written
 
 
 def test_day_has_its_year_where_it_is_another() -> None:
     days = [date(2026, 11, 5), date(2025, 11, 26)]
-    assert [on(day, date(2026, 11, 25)) for day in days] == ["November 5", "Nov. 26, 2025"]
+    assert [day_text(day, date(2026, 11, 25)) for day in days] == ["November 5", "Nov. 26, 2025"]
 
 
 def test_figures_are_written_in_the_readers_language() -> None:
     with override("de"):
-        assert (grouped(1234567), money(Decimal("1234.5")), share(2, 3)) == ("1.234.567", "1.234,500", "66,7 %")
+        assert (number_text(1234567), money_text(Decimal("1234.5")), percent_text(2, 3)) == (
+            "1.234.567",
+            "1.234,500",
+            "66,7 %",
+        )

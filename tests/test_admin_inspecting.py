@@ -20,7 +20,7 @@ from django.core.management import call_command
 
 from django_hoiio import inbox
 from django_hoiio.admin import inspector
-from django_hoiio.admin.inspector import LONGEST, Inspected, command_line, inspected
+from django_hoiio.admin.inspector import MAX_ARGUMENT_BYTES, ParameterRow, command_line, parameter_rows
 from django_hoiio.enums import Route, Source, VerifiedBy
 from django_hoiio.models import Notification
 from django_hoiio.recording.raw import OF_THE_DOOR
@@ -34,8 +34,8 @@ def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notific
     return inbox.receive(arrival(route, query, body, **fields)).notification
 
 
-def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> Inspected:
-    return Inspected(name=name, query=query, body=body, taken=taken, went=went)
+def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> ParameterRow:
+    return ParameterRow(name=name, query=query, body=body, taken=taken, went=went)
 
 
 # Side by side.
@@ -49,7 +49,7 @@ def test_each_parameter_says_where_it_stood_and_where_it_went() -> None:
         "from=%2B6591231111&txn_ref=AA-C-1&session=S1&digits=12&tag=&date=soon&call_state=martian&duration=1&duration=2",
         pass_on={"user": ["bob", 1]},
     )
-    assert inspected(kept) == [
+    assert parameter_rows(kept) == [
         line("from", "%2B6591231111", "+6591231111", "+6591231111", "→ from_number"),
         line("txn_ref", None, "AA-C-1", "AA-C-1", "→ txn_ref"),
         line("session", None, "S1", "S1", "→ session"),
@@ -72,22 +72,22 @@ def test_what_a_signature_does_not_cover_is_not_taken() -> None:
         verified_by=VerifiedBy.SIGNATURE,
     )
     untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", verified_by=VerifiedBy.SIGNATURE)
-    assert inspected(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
-    assert inspected(kept)[3] == line("x_order", "77", None, "77", "the project's own, not covered by the proof")
-    assert inspected(untaken)[1] == line("debit", "1", None, None, "not taken: it is not signed")
+    assert parameter_rows(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
+    assert parameter_rows(kept)[3] == line("x_order", "77", None, "77", "the project's own, not covered by the proof")
+    assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not taken: it is not signed")
 
 
 @pytest.mark.django_db
 def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
     kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
-    assert inspected(kept)[2] == line("src", None, "Hoiio", None, "not taken: no notification says it so")
+    assert parameter_rows(kept)[2] == line("src", None, "Hoiio", None, "not taken: no notification says it so")
 
 
 @pytest.mark.django_db
 def test_page_shows_the_first_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspector, "MOST", 10)
+    monkeypatch.setattr(inspector, "MAX_PARAMETERS", 10)
     kept = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))
-    assert [each.name for each in inspected(kept)] == [f"x_{at}" for at in range(10)]
+    assert [each.name for each in parameter_rows(kept)] == [f"x_{at}" for at in range(10)]
 
 
 @pytest.mark.django_db
@@ -315,7 +315,7 @@ def test_line_of_a_poll_posts_the_notification_that_would_have_said_it(again: An
 
 @pytest.mark.django_db
 def test_what_is_too_long_for_a_shell_has_no_line() -> None:
-    kept = receive("sms", "", b"msg=" + b"x" * LONGEST + b"&from=1")
+    kept = receive("sms", "", b"msg=" + b"x" * MAX_ARGUMENT_BYTES + b"&from=1")
     assert command_line(kept) is None
     page = look(staff(*EVERYTHING), url(kept))
     assert "It is too long for a command line." in page

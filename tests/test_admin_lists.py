@@ -21,9 +21,16 @@ from django.urls import reverse
 from django.utils.timezone import now
 
 from django_hoiio.admin import changelist
-from django_hoiio.admin.changelist import KeyedList
-from django_hoiio.admin.filters import Failing, Missed, Open, Overdue, Pending, Unresolved
-from django_hoiio.keyset import FEW
+from django_hoiio.admin.changelist import KeysetChangeList
+from django_hoiio.admin.filters import (
+    FailedReceiversFilter,
+    MissedFilter,
+    OpenFilter,
+    OverdueFilter,
+    PendingFilter,
+    UnresolvedFilter,
+)
+from django_hoiio.keyset import MAX_KEYS
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.search import row_by_row
 
@@ -64,20 +71,22 @@ def url(model: type[Model], **query: object) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") + "?" + urlencode(query)
 
 
-def listed(client: Client, model: type[Model], **query: object) -> KeyedList:
+def listed(client: Client, model: type[Model], **query: object) -> KeysetChangeList:
     response: Any = client.get(url(model, **query))
     assert response.status_code == 200
-    found: KeyedList = response.context["cl"]
+    found: KeysetChangeList = response.context["cl"]
     return found
 
 
-def refs(changelist: KeyedList) -> list[str]:
+def refs(changelist: KeysetChangeList) -> list[str]:
     return [str(row) for row in changelist.result_list]
 
 
-def steps(changelist: KeyedList) -> dict[str, dict[str, list[str]] | None]:
+def page_links(changelist: KeysetChangeList) -> dict[str, dict[str, list[str]] | None]:
     """Where each step leads."""
-    return {str(each.label): None if each.address is None else parse_qs(each.address[1:]) for each in changelist.steps}
+    return {
+        str(each.label): None if each.address is None else parse_qs(each.address[1:]) for each in changelist.page_links
+    }
 
 
 # Pages.
@@ -90,13 +99,13 @@ def test_steps_lead_through_the_whole_list_and_back(viewer: Client, model: type[
     newest_first = list(model._default_manager.order_by("-pk").values_list("pk", flat=True))
     page = listed(viewer, model)
     down = [page]
-    while older := steps(page)["Older"]:
+    while older := page_links(page)["Older"]:
         page = listed(viewer, model, **_flat(older))
         down.append(page)
     assert [row.pk for each in down for row in each.result_list] == newest_first
     assert [len(each.result_list) for each in down] == [5, 5, 2]
     up = [page]
-    while newer := steps(page)["Newer"]:
+    while newer := page_links(page)["Newer"]:
         page = listed(viewer, model, **_flat(newer))
         up.append(page)
     # The last step is to the first page, which is full.
@@ -112,12 +121,12 @@ def _flat(address: dict[str, list[str]]) -> dict[str, str]:
 @pytest.mark.usefixtures("short")
 def test_first_and_last_page_are_one_step_away(viewer: Client) -> None:
     made = notifications(12)
-    first = steps(listed(viewer, Notification))
+    first = page_links(listed(viewer, Notification))
     assert (first["Newest"], first["Newer"]) == (None, None)
     assert first["Oldest"] == {"newer_than": ["0"]}
     last = listed(viewer, Notification, newer_than=0)
     assert [row.pk for row in last.result_list] == [each.pk for each in made[4::-1]]
-    assert (steps(last)["Older"], steps(last)["Oldest"], steps(last)["Newest"]) == (None, None, {})
+    assert (page_links(last)["Older"], page_links(last)["Oldest"], page_links(last)["Newest"]) == (None, None, {})
 
 
 @pytest.mark.usefixtures("short")
@@ -125,8 +134,8 @@ def test_steps_keep_what_was_asked_for(viewer: Client) -> None:
     notifications(30, kind="sms_received")
     page = listed(viewer, Notification, kind__exact="sms_received", scans=1, day="2026-03-01")
     older = str(page.result_list[-1].pk)
-    assert steps(page)["Older"] == {"kind__exact": ["sms_received"], "older_than": [older], "scans": ["1"]}
-    assert steps(page)["Newest"] == {"kind__exact": ["sms_received"], "scans": ["1"]}
+    assert page_links(page)["Older"] == {"kind__exact": ["sms_received"], "older_than": [older], "scans": ["1"]}
+    assert page_links(page)["Newest"] == {"kind__exact": ["sms_received"], "scans": ["1"]}
 
 
 NASTY = [
@@ -381,7 +390,7 @@ def test_rare_is_found_however_far_back(viewer: Client, model: Any, name: str, c
 def test_rare_that_is_not_rare_is_looked_for(
     viewer: Client, monkeypatch: pytest.MonkeyPatch, model: Any, name: str, change: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr("django_hoiio.keyset.FEW", 3)
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", 3)
     one_of_each(60)
     ReceiverFailure.objects.update(resolved_at=BEGAN)
     oldest = list(model.objects.order_by("pk")[:4])
@@ -405,10 +414,10 @@ def test_failed_receivers_of_many_notifications_are_looked_for(viewer: Client, m
 
 
 INDEXED: list[tuple[Any, Any, str, str]] = [
-    (Pending, Notification, "hoiio_notification_claimed", "claimed_until>?"),
-    (Open, Call, "hoiio_call_final", "is_final=?"),
-    (Overdue, Sms, "hoiio_sms_final", "is_final=? AND created_at<?"),
-    (Unresolved, ReceiverFailure, "hoiio_failure_mended", "resolved_at=?"),
+    (PendingFilter, Notification, "hoiio_notification_claimed", "claimed_until>?"),
+    (OpenFilter, Call, "hoiio_call_final", "is_final=?"),
+    (OverdueFilter, Sms, "hoiio_sms_final", "is_final=? AND created_at<?"),
+    (UnresolvedFilter, ReceiverFailure, "hoiio_failure_mended", "resolved_at=?"),
 ]
 
 
@@ -417,7 +426,7 @@ def test_rare_is_found_by_its_index(kind: Any, model: Any, index: str, columns: 
     _thousand(model)
     learn(model)
     rows = model.objects.filter(kind.condition()).order_by(*kind.order)
-    asked = rows.values_list("pk", flat=True)[: FEW + 1]
+    asked = rows.values_list("pk", flat=True)[: MAX_KEYS + 1]
     assert is_answered_by(asked, index, columns), plan_of(asked)
 
 
@@ -439,11 +448,11 @@ def test_day_is_found_by_an_index(model: Any, index: str, columns: str) -> None:
 
 
 LOOKED_FOR: list[tuple[Any, Q]] = [
-    (Call, Missed.condition()),
-    (Sms, Open.condition()),
+    (Call, MissedFilter.condition()),
+    (Sms, OpenFilter.condition()),
     (Sms, Q(tag="campaign") | Q(remote_suffix="90000001", remote_number="+6590000001")),
-    (Notification, Pending.condition()),
-    (Notification, Failing.condition()),
+    (Notification, PendingFilter.condition()),
+    (Notification, FailedReceiversFilter.condition()),
 ]
 
 
@@ -482,7 +491,7 @@ def test_search_finds_few_however_far_back(viewer: Client) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_search_that_finds_many_looks_for_them(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.keyset.FEW", 3)
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", 3)
     transactions(Sms, 5, tag="campaign")
     transactions(Sms, 40, txn_ref=None)
     page = listed(viewer, Sms, q="campaign")
@@ -494,13 +503,13 @@ def test_search_that_finds_many_looks_for_them(viewer: Client, monkeypatch: pyte
 ABOUT = ["AA-T-1", "+6590000001", "order 1"]
 
 
-@pytest.mark.parametrize("few", [FEW, 0])
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
 @pytest.mark.parametrize("model", TRANSACTIONS)
 @pytest.mark.parametrize("term", ["+6590000001", "order 1"])
 def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
     monkeypatch: pytest.MonkeyPatch, model: type[Transaction], term: str, few: int
 ) -> None:
-    monkeypatch.setattr("django_hoiio.keyset.FEW", few)
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
     monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
     transactions(model, 3)
     about = notifications(1, txn_ref="AA-T-1") + notifications(1, txn_ref="AA-T-1")
@@ -514,11 +523,11 @@ def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
     assert [row.pk for row in found] == [row.pk for row in about[::-1]]
 
 
-@pytest.mark.parametrize("few", [FEW, 0])
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
 def test_notifications_are_found_by_the_session_of_their_call(
     viewer: Client, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr("django_hoiio.keyset.FEW", few)
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
     monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
     transactions(Call, 2, txn_ref=None, session="S1", tag="menu")
     transactions(Call, 1, txn_ref=None, session="", tag="menu")
@@ -749,5 +758,5 @@ def _costs(client: Client, model: Any) -> dict[str, int]:
 
 def test_list_is_one_of_ours(viewer: Client) -> None:
     for model in MODELS:
-        assert type(listed(viewer, model)) is KeyedList
-        assert issubclass(KeyedList, ChangeList)
+        assert type(listed(viewer, model)) is KeysetChangeList
+        assert issubclass(KeysetChangeList, ChangeList)

@@ -48,13 +48,13 @@ def test_pages_lead_to_their_own_site(sms: Sms, site: str) -> None:
 
 
 def test_list_that_a_site_does_not_have_is_not_led_to(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline, "LONGEST", 2)
+    monkeypatch.setattr(timeline, "MAX_EVENTS", 2)
     client: Any = staff(*EVERYTHING)
     there = f"django_hoiio/sms/{sms.pk}/change/"
     assert ["All notifications" in look(client, f"/{site}/{there}") for site in ("office", "desk")] == [True, False]
 
 
 def test_list_that_a_user_may_not_open_is_not_led_to(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline, "LONGEST", 2)
+    monkeypatch.setattr(timeline, "MAX_EVENTS", 2)
     client: Any = staff(*EVERYTHING, views=["sms"])
     assert "All notifications" not in look(client, f"/office/django_hoiio/sms/{sms.pk}/change/")

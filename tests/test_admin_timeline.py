@@ -310,8 +310,8 @@ def _fill(count: int) -> Sms:
 
 
 def test_timeline_of_very_many_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeline, "LONGEST", 5)
-    monkeypatch.setattr(timeline, "LATEST", 2)
+    monkeypatch.setattr(timeline, "MAX_EVENTS", 5)
+    monkeypatch.setattr(timeline, "MAX_LATEST_EVENTS", 2)
     row = _fill(20)
     page = look(staff(), url(row))
     shown = events(page)
@@ -330,7 +330,7 @@ def test_page_of_ten_thousand_notifications_costs_what_a_page_of_few_does() -> N
     row = _more(row, 10_000)
     # One for the latest.
     assert queries(viewer, url(row)) == few + 1
-    assert len(events(look(viewer, url(row)))) == timeline.LONGEST + 1 + timeline.LATEST
+    assert len(events(look(viewer, url(row)))) == timeline.MAX_EVENTS + 1 + timeline.MAX_LATEST_EVENTS
 
 
 def _more(row: Sms, count: int) -> Sms:

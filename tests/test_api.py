@@ -337,7 +337,7 @@ def test_each_permission_shows_its_own(permission: str, shown: list[str], hidden
 
 
 def test_what_no_list_of_the_admin_loads_no_list_of_the_api_loads() -> None:
-    assert set(serializers.HEAVY) == set(hoiio_admin.notifications.HEAVY)
+    assert set(serializers.DETAIL_FIELDS) == set(hoiio_admin.notifications.HEAVY)
 
 
 # What it costs.
@@ -372,7 +372,7 @@ def test_list_does_not_load_what_it_does_not_show(name: str) -> None:
     asked = " ".join(re.sub(r'["`]', "", each["sql"]) for each in queries)
 
     assert f"{table}.account" in asked
-    assert [column for column in ("stamps", *serializers.HEAVY) if f"{table}.{column}" in asked] == []
+    assert [column for column in ("stamps", *serializers.DETAIL_FIELDS) if f"{table}.{column}" in asked] == []
 
 
 def _queries(client: Client, path: str) -> int:

@@ -23,7 +23,7 @@ from django_hoiio.client import HoiioClient, endpoints, responses
 from django_hoiio.client.account import configure
 from django_hoiio.client.endpoints import Endpoint
 from django_hoiio.client.resource import Resource
-from django_hoiio.client.responses import Answer
+from django_hoiio.client.responses import HoiioResponse
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.exceptions import InvalidParameter, ServerError
 from django_hoiio.models import Sms
@@ -41,11 +41,11 @@ NOON = datetime(2026, 1, 31, 4, 0, 0, 999, tzinfo=timezone.utc)
 PERIOD = {"from": "2026-01-31 09:02:03", "to": "2026-01-31 12:00:00", "page": "2"}
 DEST, DEST1, DEST2 = "+6511111111", "+6522222222", "+6533333333"
 
-SENT = responses.Sent(status="success_ok", txn_ref="AA-S-1")
-CONFERENCE = responses.Conference(status="success_ok", txn_refs=("AA-C-1",))
-ACCEPTED = Answer(status="success_ok")
+SENT = responses.SentResponse(status="success_ok", txn_ref="AA-S-1")
+CONFERENCE = responses.ConferenceResponse(status="success_ok", txn_refs=("AA-C-1",))
+ACCEPTED = HoiioResponse(status="success_ok")
 
-Call = tuple[str, str, dict[str, Any], dict[str, str], Answer]
+Call = tuple[str, str, dict[str, Any], dict[str, str], HoiioResponse]
 
 # Group and method, path, arguments, what is sent beside the credentials and the notify URL, and what comes back.
 # Each twice: with the least it needs, and with all it takes.
@@ -85,17 +85,23 @@ CALLS: list[Call] = [
         "voice/query_status",
         {"txn_ref": "AA-C-1"},
         {"txn_ref": "AA-C-1"},
-        responses.CallReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.CallStatusResponse(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("voice.get_history", "voice/get_history", {}, {"page": "1"}, responses.CallHistory(status="success_ok")),
+    ("voice.get_history", "voice/get_history", {}, {"page": "1"}, responses.CallHistoryResponse(status="success_ok")),
     (
         "voice.get_history",
         "voice/get_history",
         {"from_": MORNING, "to": NOON, "page": 2},
         PERIOD,
-        responses.CallHistory(status="success_ok"),
+        responses.CallHistoryResponse(status="success_ok"),
     ),
-    ("voice.get_rate", "voice/get_rate", {"dest2": DEST2}, {"dest2": DEST2}, responses.Rate(status="success_ok")),
+    (
+        "voice.get_rate",
+        "voice/get_rate",
+        {"dest2": DEST2},
+        {"dest2": DEST2},
+        responses.RateResponse(status="success_ok"),
+    ),
     (
         "sms.send",
         "sms/send",
@@ -115,7 +121,7 @@ CALLS: list[Call] = [
         "sms/bulk_send",
         {"dest": [DEST1, DEST2], "msg": "m"},
         {"dest": f"{DEST1},{DEST2}", "msg": "m"},
-        responses.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+        responses.BulkSmsResponse(status="success_ok", bulk_txn_ref="AA-B-1"),
     ),
     (
         "sms.bulk_send",
@@ -127,22 +133,22 @@ CALLS: list[Call] = [
             "sender_name": DEST1,
             "tag": "t",
         },
-        responses.BulkSent(status="success_ok", bulk_txn_ref="AA-B-1"),
+        responses.BulkSmsResponse(status="success_ok", bulk_txn_ref="AA-B-1"),
     ),
     (
         "sms.query_status",
         "sms/query_status",
         {"txn_ref": "AA-S-1"},
         {"txn_ref": "AA-S-1"},
-        responses.SmsReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.SmsStatusResponse(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("sms.get_history", "sms/get_history", {}, {"page": "1"}, responses.SmsHistory(status="success_ok")),
+    ("sms.get_history", "sms/get_history", {}, {"page": "1"}, responses.SmsHistoryResponse(status="success_ok")),
     (
         "sms.get_history",
         "sms/get_history",
         {"from_": MORNING, "to": NOON, "page": 2},
         PERIOD,
-        responses.SmsHistory(status="success_ok"),
+        responses.SmsHistoryResponse(status="success_ok"),
     ),
     ("fax.send", "fax/send", {"dest": DEST, "file": PDF}, {"dest": DEST, "file": "JVBERi0xLjQKLi4u"}, SENT),
     (
@@ -171,29 +177,35 @@ CALLS: list[Call] = [
         "fax/query_status",
         {"txn_ref": "AA-C-1"},
         {"txn_ref": "AA-C-1"},
-        responses.FaxReport(status="success_ok", txn_ref="AA-S-1"),
+        responses.FaxStatusResponse(status="success_ok", txn_ref="AA-S-1"),
     ),
-    ("fax.get_history", "fax/get_history", {}, {"page": "1", "type": "all"}, responses.FaxHistory(status="success_ok")),
+    (
+        "fax.get_history",
+        "fax/get_history",
+        {},
+        {"page": "1", "type": "all"},
+        responses.FaxHistoryResponse(status="success_ok"),
+    ),
     (
         "fax.get_history",
         "fax/get_history",
         {"from_": MORNING, "to": NOON, "page": 2, "type": "incoming"},
         {**PERIOD, "type": "incoming"},
-        responses.FaxHistory(status="success_ok"),
+        responses.FaxHistoryResponse(status="success_ok"),
     ),
     (
         "ivr.dial",
         "ivr/start/dial",
         {"dest": DEST},
         {"dest": DEST},
-        responses.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+        responses.DialResponse(status="success_ok", txn_ref="AA-S-1", session="S1"),
     ),
     (
         "ivr.dial",
         "ivr/start/dial",
         {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": 60, "tag": "t"},
         {"dest": DEST, "msg": "m", "caller_id": DEST1, "max_duration": "60", "tag": "t"},
-        responses.Dialled(status="success_ok", txn_ref="AA-S-1", session="S1"),
+        responses.DialResponse(status="success_ok", txn_ref="AA-S-1", session="S1"),
     ),
     ("ivr.play", "ivr/middle/play", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
     ("ivr.gather", "ivr/middle/gather", {"session": "S1"}, {"session": "S1"}, ACCEPTED),
@@ -222,18 +234,18 @@ CALLS: list[Call] = [
         "ivr/end/transfer",
         {"session": "S1", "dest": "room:"},
         {"session": "S1", "dest": "room:"},
-        responses.Transferred(status="success_ok"),
+        responses.TransferResponse(status="success_ok"),
     ),
     (
         "ivr.transfer",
         "ivr/end/transfer",
         {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
         {"session": "S1", "dest": DEST, "msg": "m", "caller_id": DEST1, "on_failure": "continue", "tag": "t"},
-        responses.Transferred(status="success_ok"),
+        responses.TransferResponse(status="success_ok"),
     ),
     ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "msg": "m"}, {"session": "S1", "msg": "m"}, ACCEPTED),
     ("ivr.hangup", "ivr/end/hangup", {"session": "S1", "force": True}, {"session": "S1", "force": "enabled"}, ACCEPTED),
-    ("number.get_active", "number/get_active", {}, {}, responses.Numbers(status="success_ok")),
+    ("number.get_active", "number/get_active", {}, {}, responses.NumbersResponse(status="success_ok")),
     (
         "number.update_forwarding",
         "number/update_forwarding",
@@ -241,8 +253,8 @@ CALLS: list[Call] = [
         {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
         ACCEPTED,
     ),
-    ("user.get_balance", "user/get_balance", {}, {}, responses.Balance(status="success_ok")),
-    ("user.get_info", "user/get_info", {}, {}, responses.User(status="success_ok")),
+    ("user.get_balance", "user/get_balance", {}, {}, responses.BalanceResponse(status="success_ok")),
+    ("user.get_info", "user/get_info", {}, {}, responses.UserResponse(status="success_ok")),
 ]
 CREDENTIALS = {"app_id": "app", "access_token": "new-token"}
 ENDPOINTS = {each.path: each for each in vars(endpoints).values() if isinstance(each, Endpoint)}
@@ -281,7 +293,7 @@ def test_call_sends_what_it_was_given_and_gives_back_what_was_answered(
     path: str,
     arguments: dict[str, Any],
     said: dict[str, str],
-    answer: Answer,
+    answer: HoiioResponse,
 ) -> None:
     for value in arguments.values():
         if isinstance(value, io.BytesIO):
@@ -458,7 +470,7 @@ def test_error_page_shows_stars_for_what_a_call_was_given(
     path: str,
     arguments: dict[str, Any],
     said: dict[str, str],
-    answer: Answer,
+    answer: HoiioResponse,
 ) -> None:
     hoiio.says({"status": "error_malformed_params"})
 

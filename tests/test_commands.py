@@ -12,7 +12,7 @@ from django_hoiio import inbox, spool
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.management import bar
 from django_hoiio.models import Notification
-from django_hoiio.recovery import Report
+from django_hoiio.recovery import RecoveryResult
 from django_hoiio.verification import verify
 
 from .conftest import arrival
@@ -68,9 +68,9 @@ def test_hoiio_urls_needs_a_public_url(settings: Any) -> None:
 @pytest.mark.django_db
 def test_hoiio_recover_says_what_it_did(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}
-    spool.keep(arrival("any", "", STATUS), tmp_path)
+    spool.store(arrival("any", "", STATUS), tmp_path)
 
-    assert run("hoiio_recover") == f"{Report(stored=1)}\n"
+    assert run("hoiio_recover") == f"{RecoveryResult(stored=1)}\n"
 
 
 @pytest.mark.django_db

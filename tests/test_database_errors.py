@@ -335,7 +335,7 @@ def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_oth
 def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> None:
     with refused():
         assert post() == 200
-    (path,) = spool.waiting(folder)
+    (path,) = spool.pending(folder)
     path.write_text("{")
 
     for _ in range(2):

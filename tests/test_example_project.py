@@ -24,9 +24,9 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, bu
 
 import pytest
 
-from django_hoiio.client.responses import CallReport, SmsReport
+from django_hoiio.client.responses import CallStatusResponse, SmsStatusResponse
 from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
-from example_project.demo.checking import Kept, ManualResult, differences
+from example_project.demo.checking import Done, Kept, differences
 
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = ROOT / "example_project" / "manage.py"
@@ -607,13 +607,13 @@ NOW = datetime(2026, 10, 30, 12, 20, 50, tzinfo=timezone.utc)
 TOLD = {"tag": "", "date": NOW, "currency": "SGD", "debit": Decimal("0.032")}
 
 
-def done() -> ManualResult:
+def done() -> Done:
     notifications = [
         {"kind": kind, "params": params, "pass_on": {}, "state": "answered", "error": ""}
         for kind, params in (("sms_status", {"sms_status": "delivered"}), ("call_ended", {"duration": "1"}))
     ]
-    history = [CallReport(txn_ref="AA-C-1", **TOLD), SmsReport(txn_ref="AA-S-1", **TOLD)]
-    return ManualResult(notifications=notifications, history=history)
+    history = [CallStatusResponse(txn_ref="AA-C-1", **TOLD), SmsStatusResponse(txn_ref="AA-S-1", **TOLD)]
+    return Done(notifications=notifications, history=history)
 
 
 def kept() -> Kept:

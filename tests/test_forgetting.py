@@ -346,7 +346,7 @@ def spooled(folder: Path, query: str = "", **params: str) -> tuple[RawNotificati
     one = arrival(
         "sms", query, form(**params), pass_on={"user": "x"}, remote_addr="192.0.2.1", verified_by=VerifiedBy.URL
     )
-    return one, spool.keep(one, folder)
+    return one, spool.store(one, folder)
 
 
 def test_file_of_the_person_keeps_what_it_cost(folder: Path) -> None:
@@ -583,7 +583,7 @@ def test_file_that_was_being_brought_in_when_the_notifications_had_been_read_is_
 
 def test_file_that_is_gone_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=EVE, to=OURS)
-    monkeypatch.setattr(spool, "waiting", lambda folder: [path])
+    monkeypatch.setattr(spool, "pending", lambda folder: [path])
     path.unlink()
 
     assert forgotten().files == 0

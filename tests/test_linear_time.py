@@ -112,7 +112,7 @@ def test_verification_is_linear() -> None:
 
 def test_forgetting_in_a_spool_file_is_linear(tmp_path: Path) -> None:
     def read(text: str) -> None:
-        without(spool.load(spool.keep(arrival("any", "", text), tmp_path)), NUMBER)
+        without(spool.load(spool.store(arrival("any", "", text), tmp_path)), NUMBER)
 
     assert slow_pieces(read, ["\\", "%", "+", "6 ", "A"], "x=6511111111&y=") == []
 

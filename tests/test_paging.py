@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_hoiio.keyset import FEW, Keys, Page, keys_of, page_of
+from django_hoiio.keyset import MAX_KEYS, Keys, Page, keys_of, page_of
 from django_hoiio.models import Notification
 
 from .rows import notifications
@@ -147,7 +147,7 @@ def test_keys_of_several_ways_are_put_together(keys: list[int]) -> None:
     assert keys_of([]) == Keys(keys=set(), are_all=True)
 
 
-@pytest.mark.parametrize(("count", "are_all"), [(FEW, True), (FEW + 1, False)])
+@pytest.mark.parametrize(("count", "are_all"), [(MAX_KEYS, True), (MAX_KEYS + 1, False)])
 def test_more_than_a_few_are_not_all_asked_for(count: int, are_all: bool) -> None:
     notifications(count + 5)
     lowest = Notification.objects.order_by("-pk").values_list("pk", flat=True)[count - 1]
@@ -156,7 +156,7 @@ def test_more_than_a_few_are_not_all_asked_for(count: int, are_all: bool) -> Non
 
 
 def test_two_times_a_few_are_not_few() -> None:
-    some = Keys(keys=set(range(FEW)), are_all=True)
+    some = Keys(keys=set(range(MAX_KEYS)), are_all=True)
     assert (some | some).are_all
-    assert not (some | Keys(keys={FEW}, are_all=True)).are_all
+    assert not (some | Keys(keys={MAX_KEYS}, are_all=True)).are_all
     assert not (some | Keys(keys=set(), are_all=False)).are_all

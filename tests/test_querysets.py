@@ -12,7 +12,7 @@ from django_hoiio import inbox
 from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Sms
 from django_hoiio.recording.sending import enter
-from django_hoiio.sandbox.samples import SCRIPTS, played
+from django_hoiio.sandbox.samples import SCRIPTS, step_parameters
 
 from .conftest import arrival
 
@@ -112,7 +112,7 @@ def missed() -> list[str]:
 def test_missed_is_what_was_not_answered(script: str, missed_q: bool) -> None:
     facts = {"txn_ref": "AA-C-1", "session": "S1"} if script.startswith("ivr") else {"txn_ref": "AA-C-1"}
     for step in SCRIPTS[script]:
-        came("&".join(f"{name}={value.replace('+', '%2B')}" for name, value in played(step, facts).items()))
+        came("&".join(f"{name}={value.replace('+', '%2B')}" for name, value in step_parameters(step, facts).items()))
 
     assert missed() == (["AA-C-1"] if missed_q else [])
 

@@ -18,7 +18,7 @@ from django_hoiio.enums import Channel, Kind, Route, Source
 from django_hoiio.models import Call, Fax, HighWaterMark, Notification, Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
 from django_hoiio.progress import silently
-from django_hoiio.reconciliation import Found, Report, diff, overdue, reconcile
+from django_hoiio.reconciliation import Found, ReconciliationResult, diff, overdue, reconcile
 from django_hoiio.reconciliation.reader import ApiReader, Entry
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
@@ -92,7 +92,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
 
 
-def run(**arguments: Any) -> Report:
+def run(**arguments: Any) -> ReconciliationResult:
     return reconcile(**{"accounts": ["default"], **arguments})
 
 
@@ -113,7 +113,7 @@ def state(row: Model) -> dict[str, Any]:
     return {name: value for name, value in values(row).items() if name not in ("account", "date", "currency", "rate")}
 
 
-def news_of(says: Histories, channel: str, entry: Said) -> Report:
+def news_of(says: Histories, channel: str, entry: Said) -> ReconciliationResult:
     says.pages[channel] = [[entry]]
     return run()
 
@@ -735,7 +735,7 @@ def _back(mark: HighWaterMark | None) -> datetime | None:
 
 def run_overdue() -> int:
     """Ask for what is overdue alone."""
-    report = Report()
+    report = ReconciliationResult()
     with HoiioClient() as client:
         overdue.poll_overdue(ApiReader("default", client, report), Channel.SMS, report, progress=silently)
     return report.overdue

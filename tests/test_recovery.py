@@ -43,7 +43,7 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> RawNotification:
     came = arrival("any", "", said, received_at=now() - timedelta(minutes=minutes))
-    spool.keep(came, folder)
+    spool.store(came, folder)
     return came
 
 

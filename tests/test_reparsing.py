@@ -8,7 +8,7 @@ import pytest
 from django_hoiio import inbox, recording
 from django_hoiio.enums import Kind, VerifiedBy
 from django_hoiio.models import Call, Notification, Sms
-from django_hoiio.recording.raw import arrival_of
+from django_hoiio.recording.raw import raw_of
 from django_hoiio.recovery import ReparseResult, reparse
 
 from .conftest import arrival, values
@@ -169,4 +169,4 @@ def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
     kept = inbox.receive(came).notification
     kept.refresh_from_db()
 
-    assert arrival_of(kept) == came._replace(pass_on={"x": "1"})
+    assert raw_of(kept) == came._replace(pass_on={"x": "1"})

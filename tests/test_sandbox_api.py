@@ -663,7 +663,7 @@ def test_history_has_incoming_sms_as_received(desk: Desk) -> None:
 
 
 def test_oldest_transactions_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.sandbox.exchange.TRANSACTIONS", 3)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_TRANSACTIONS", 3)
     refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(5)]
 
     assert [entry["txn_ref"] for entry in desk.ask("sms/get_history")["entries"]] == refs[2:]

@@ -9,8 +9,8 @@ import pytest
 
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.sandbox.api import Answer
-from django_hoiio.sandbox.delivery import is_lost
-from django_hoiio.sandbox.scheduler import Clockwork
+from django_hoiio.sandbox.delivery import is_dropped
+from django_hoiio.sandbox.scheduler import Scheduler
 from django_hoiio.verification import verify
 
 from .desk import PATIENCE, Desk, Heard
@@ -105,9 +105,9 @@ def test_share_of_many_is_lost_and_the_history_still_has_them(desk: Desk) -> Non
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.3, 0.5, 0.999, 1])
 def test_share_that_is_lost_is_exact_and_the_same_each_time(share: float) -> None:
-    lost = [at for at in range(1, 1001) if is_lost(at, share)]
+    lost = [at for at in range(1, 1001) if is_dropped(at, share)]
 
-    assert (len(lost), lost) == (round(1000 * share), [at for at in range(1, 1001) if is_lost(at, share)])
+    assert (len(lost), lost) == (round(1000 * share), [at for at in range(1, 1001) if is_dropped(at, share)])
 
 
 def test_faults_that_are_not_named_stay(desk: Desk) -> None:
@@ -166,7 +166,7 @@ def test_what_is_sent_is_what_the_receiving_side_reads(desk: Desk, post: Any, se
 
 
 def test_clockwork_does_what_is_due_in_order_and_survives_what_fails(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clockwork("test")
+    clock = Scheduler("test")
     done: list[int] = []
 
     def fail() -> None:
@@ -183,7 +183,7 @@ def test_clockwork_does_what_is_due_in_order_and_survives_what_fails(caplog: pyt
 
 
 def test_clockwork_forgets_what_has_not_begun() -> None:
-    clock = Clockwork("test")
+    clock = Scheduler("test")
     done: list[int] = []
     clock.do(lambda: done.append(1), after=600)
 
@@ -195,7 +195,7 @@ def test_clockwork_forgets_what_has_not_begun() -> None:
 
 
 def test_hurried_clockwork_does_what_waits_and_not_what_comes_of_it() -> None:
-    clock = Clockwork("test")
+    clock = Scheduler("test")
     done: list[int] = []
 
     def again() -> None:
@@ -211,7 +211,7 @@ def test_hurried_clockwork_does_what_waits_and_not_what_comes_of_it() -> None:
 
 def test_clockwork_whose_thread_has_ended_begins_anew() -> None:
     """As after a fork, which takes no thread along."""
-    clock = Clockwork("test")
+    clock = Scheduler("test")
     clock._thread = threading.Thread(target=time.sleep, args=(0,))
     done = threading.Event()
 

@@ -8,7 +8,17 @@ import pytest
 from django_hoiio.enums import Kind, Route
 from django_hoiio.parsing import ParsedNotification, parse
 from django_hoiio.parsing.parameters import PARAMETERS
-from django_hoiio.sandbox.samples import NAMES, ROUTES, SCRIPTS, Step, changed, played, sample, sms_script, written
+from django_hoiio.sandbox.samples import (
+    NAMES,
+    ROUTES,
+    SCRIPTS,
+    Step,
+    parameters_of,
+    sample,
+    sms_script,
+    step_parameters,
+    with_changes,
+)
 
 from .conftest import arrival
 
@@ -74,19 +84,19 @@ def test_references_bear_the_number() -> None:
 
 
 def test_what_is_said_replaces_adds_and_takes_out() -> None:
-    assert changed({"a": "1", "b": "2", "c": "3"}, {"b": "", "c": None, "d": "4"}) == {"a": "1", "b": "", "d": "4"}
+    assert with_changes({"a": "1", "b": "2", "c": "3"}, {"b": "", "c": None, "d": "4"}) == {"a": "1", "b": "", "d": "4"}
 
 
 def test_only_what_a_kind_says_is_written() -> None:
     facts = {"msg": "hello", "from": "+65", "to": "+66", "secret": "x", "txn_ref": "AA-SI-1"}
 
-    assert written(Kind.SMS_RECEIVED, facts) == {"txn_ref": "AA-SI-1", "msg": "hello", "from": "+65", "to": "+66"}
+    assert parameters_of(Kind.SMS_RECEIVED, facts) == {"txn_ref": "AA-SI-1", "msg": "hello", "from": "+65", "to": "+66"}
 
 
 def test_facts_win_over_a_script_but_for_what_only_the_script_knows() -> None:
     (step,) = sms_script("failed")
 
-    assert played(step, {"dest": "+65", "txn_ref": "AA-S-1"}) == {
+    assert step_parameters(step, {"dest": "+65", "txn_ref": "AA-S-1"}) == {
         "sms_status": "failed",
         "txn_ref": "AA-S-1",
         "dest": "+65",

@@ -58,7 +58,7 @@ def test_revision_that_is_none_brings_everything(desk: Desk, after: str) -> None
 
 
 def test_entries_are_the_last_thousand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.sandbox.exchange.ENTRIES", 3)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_ENTRIES", 3)
     desk.ask("number/update_forwarding", number=NUMBER, forward_sms_to="")
 
     for at in range(5):
@@ -221,7 +221,7 @@ def test_recording_that_was_not_kept_is_not_found(desk: Desk) -> None:
 
 
 def test_oldest_recordings_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.sandbox.exchange.FILES", 2)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_FILES", 2)
     links = []
     session = desk.ask("ivr/start/dial", dest=DEST, notify_url=desk.application)["session"]
     desk.heard()

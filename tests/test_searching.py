@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from django_hoiio.keyset import FEW
+from django_hoiio.keyset import MAX_KEYS
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.search import found_by, index_queries
 
@@ -63,7 +63,7 @@ def test_each_search_is_answered_by_its_index(
         model.objects.bulk_update(rows, [field], batch_size=500)
     learn(model)
     (way,) = index_queries(model.objects.all(), request_of_root, [field], term)
-    asked = way.values_list("pk", flat=True)[: FEW + 1]
+    asked = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
     assert is_answered_by(asked, index, columns), plan_of(asked)
 
 

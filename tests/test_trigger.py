@@ -96,7 +96,7 @@ def test_shuffled_script_is_sent_whole_in_another_order(desk: Desk, monkeypatch:
 
 @pytest.mark.parametrize(("by", "has_query", "has_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
 def test_parameters_go_where_they_are_wanted(desk: Desk, by: str, has_query: int, has_body: int) -> None:
-    trigger("sms_received", "--by", by)
+    trigger("sms_received", "--params-in", by)
 
     (heard,) = desk.notifications
     assert (bool(heard.query), bool(heard.body)) == (bool(has_query), bool(has_body))
@@ -122,7 +122,7 @@ def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("account", "problems"), [("default", {"signature": "does not match the body"}), ("bare", {})])
 def test_wrong_signature_is_wrong(desk: Desk, account: str, problems: dict[str, str]) -> None:
-    trigger("sms_received", "--wrong-signature", "--account", account)
+    trigger("sms_received", "--bad-signature", "--account", account)
 
     (heard,) = desk.notifications
     assert heard.signature is not None
@@ -136,7 +136,7 @@ def test_account_without_a_token_sends_no_signature(desk: Desk) -> None:
 
 
 def test_share_is_lost_on_purpose(desk: Desk) -> None:
-    lines = trigger("sms_received", "--repeat", "10", "--lose", "0.3")
+    lines = trigger("sms_received", "--repeat", "10", "--drop", "0.3")
 
     assert len(desk.notifications) == 7
     assert [text.split()[-1] for text in lines[:-1]].count("lost") == 3
@@ -147,7 +147,7 @@ def test_late_notifications_are_waited_for(desk: Desk, monkeypatch: pytest.Monke
     waited: list[float] = []
     monkeypatch.setattr("django_hoiio.sandbox.trigger.time.sleep", waited.append)
 
-    trigger("--script", "sms_delivered", "--late", "2.5")
+    trigger("--script", "sms_delivered", "--delay", "2.5")
 
     assert waited == [2.5, 2.5]
 
@@ -241,7 +241,7 @@ NOTHING_OR_TOO_MUCH = "Say either a kind, --script NAME, or a request with --que
 def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
     settings.HOIIO = {"PUBLIC_URL": nowhere}
 
-    assert refused("--script", "sms_delivered", "--lose", "0.5") == (
+    assert refused("--script", "sms_delivered", "--drop", "0.5") == (
         f"1 of 1 notifications were not answered, 1 lost on purpose; is a server running at {nowhere}? Start one with"
         " `manage.py runserver`, or say with --url where it is."
     )
@@ -295,15 +295,15 @@ def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, 
         (["call_ended", "--pass-on", "=x"], "--pass-on needs NAME=VALUE, for example --pass-on tag=order-17."),
         (
             ["call_ended", "--repeat", "0"],
-            "--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.",
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
         ),
         (
-            ["call_ended", "--lose", "nan"],
-            "--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.",
+            ["call_ended", "--drop", "nan"],
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
         ),
         (
-            ["call_ended", "--late", "-1"],
-            "--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.",
+            ["call_ended", "--delay", "-1"],
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
         ),
     ],
 )
@@ -337,7 +337,7 @@ def test_triggered_notifications_are_kept_as_their_kinds(live_server: Any, setti
     settings.HOIIO = {"PUBLIC_URL": live_server.url, "API_URL": f"{live_server.url}/sandbox/open/"}
     expected = []
     for name, steps in SCRIPTS.items():
-        trigger("--script", name, "--by", "both")
+        trigger("--script", name, "--params-in", "both")
         expected += [step.kind.value for step in steps]
 
     assert [row.kind for row in Notification.objects.order_by("pk")] == expected
@@ -351,7 +351,7 @@ def test_what_proves_nothing_is_refused_by_the_project(live_server: Any, setting
         "ACCOUNTS": {"default": {"ACCESS_TOKEN": os.urandom(8).hex()}},
     }
 
-    assert refused("sms_received", "--unsigned", "--wrong-signature") == (
+    assert refused("sms_received", "--unsigned", "--bad-signature") == (
         f"1 of 1 notifications were not answered with 200. {NO_PROOF}"
     )
     assert Notification.objects.count() == 0

@@ -107,7 +107,7 @@ def test_without_proof_nobody_is_let_in(
     assert (response.status_code, response.content) == (403, b"")
     assert Notification.objects.count() == 0
     assert [record.getMessage() for record in caplog.records if record.name == "django_hoiio.views"] == [
-        views.REFUSED % "sms"
+        views.NOT_VERIFIED % "sms"
     ]
 
 
@@ -528,7 +528,7 @@ def test_transaction_of_a_middleware_cannot_undo_what_was_answered(settings: Any
 
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path}
     assert send().status_code == 200
-    assert len(list(spool.waiting(tmp_path))) == 1
+    assert len(list(spool.pending(tmp_path))) == 1
 
 
 def test_no_database_and_no_spool_is_no_false_200(

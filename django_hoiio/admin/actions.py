@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hoiio.dispatch import Outcome
 from django_hoiio.logs import get_logger
 from django_hoiio.models import ReceiverFailure
-from django_hoiio.recovery.batches import AT_ONCE
+from django_hoiio.recovery.batches import MAX_ITEMS
 from django_hoiio.recovery.manual import ManualResult, dispatch_pending, retry_failed
 from django_hoiio.views import non_atomic_everywhere
 
@@ -40,7 +40,7 @@ RECONCILE = "django_hoiio.reconcile"
 EXPORT = "django_hoiio.export"
 
 
-class ActingAdmin(ModelAdmin):
+class ActionAdmin(ModelAdmin):
     """Offers the functions in `actions` to those who have their permissions, on the list and on the page of a row.
 
     What a project has given to all lists of its site is not among them: it may change or delete.
@@ -48,7 +48,7 @@ class ActingAdmin(ModelAdmin):
 
     actions: Any = ()
 
-    def fitting_actions(self, row: Any) -> Iterable[Action]:
+    def row_actions(self, row: Any) -> Iterable[Action]:
         """Those of the actions that are offered on the page of the row, where the user may have them."""
         return ()
 
@@ -119,7 +119,7 @@ class ActingAdmin(ModelAdmin):
     def _buttons(self, request: HttpRequest, row: Model) -> Iterator[tuple[str, str]]:
         """The name and the words of each action for a row."""
         offered = self.get_actions(request)
-        for action in self.fitting_actions(row):
+        for action in self.row_actions(row):
             if action.__name__ in offered:
                 words = getattr(action, "short_description", action.__name__)
                 yield action.__name__, words % model_format_dict(self.opts)
@@ -133,7 +133,7 @@ def _is_key(text: str) -> bool:
 logger = get_logger(__name__)
 
 # So many of Hoiio's refusals are told one by one.
-FAILURES = 5
+MAX_FAILURES = 5
 
 _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.RESOLVED: gettext_lazy("%d mended"),
@@ -153,7 +153,7 @@ _ANSWERS: dict[str, _StrPromise] = {
 
 
 @admin.action(description=gettext_lazy("Run failed receivers again"), permissions=["retry_receivers"])
-def retry_receivers(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
+def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Run the failed receivers among the rows, or of the notifications among them, and say what became of them."""
     written = _where_written(rows)
     ledger = ReceiverFailure.objects.on_primary()
@@ -163,11 +163,11 @@ def retry_receivers(model_admin: ActingAdmin, request: HttpRequest, rows: QueryS
     if not done.receivers:
         model_admin.message_user(request, _("None of these has a failed receiver to run again."), messages.WARNING)
     else:
-        model_admin.message_user(request, _words(_receivers(done), _late(done), _left(done.is_cut)), _level(done))
+        model_admin.message_user(request, _joined(_receivers(done), _late(done), _left(done.is_cut)), _level(done))
 
 
 @admin.action(description=gettext_lazy("Tell receivers what they were never told"), permissions=["dispatch"])
-def dispatch(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
+def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Tell those of the notifications that were never told, and say what became of them."""
     done = dispatch_pending(_where_written(rows))
     _log(request, done.told, "notifications")
@@ -175,15 +175,15 @@ def dispatch(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]
         model_admin.message_user(request, _("None of these waits to be told."), messages.WARNING)
         return
     told = ngettext("%d notification was told.", "%d notifications were told.", done.told) % done.told
-    said = _words(told, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
+    said = _joined(told, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
     model_admin.message_user(request, said, messages.WARNING if done.claimed else _level(done))
 
 
 @admin.action(description=gettext_lazy("Ask Hoiio how things stand"), permissions=["reconcile"])
-def reconcile(model_admin: ActingAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
+def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Ask Hoiio after the calls, SMS or faxes, take in what is news, and say what that was."""
     rows = _where_written(rows)
-    names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: AT_ONCE + 1])
+    names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: MAX_ITEMS + 1])
     try:
         # By name, so that the admin works without the client's packages.
         report, is_cut = import_module("django_hoiio.reconciliation.manual").refresh(rows.model, names)
@@ -212,7 +212,7 @@ def _log(request: HttpRequest, count: int, what: str) -> None:
 # What is said of it: numbers and references, and nothing of what a notification holds.
 
 
-def _words(*sentences: str) -> str:
+def _joined(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
 
 
@@ -261,7 +261,7 @@ def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]
     if not names:
         yield _("None of these has a reference that Hoiio could be asked by."), messages.WARNING
     if report.asked:
-        yield _words(_answers(report), _left(is_cut)), messages.INFO
+        yield _joined(_answers(report), _left(is_cut)), messages.INFO
     if report.failures:
         yield _failures(report), messages.ERROR
 
@@ -276,7 +276,7 @@ def _answers(report: ReconciliationResult) -> str:
 
 def _failures(report: ReconciliationResult) -> str:
     """What Hoiio's refusals say, which holds no token and no number."""
-    more = len(report.failures) - FAILURES
-    return _words(
-        *report.failures[:FAILURES], _counted(more, _("There are %d more such failures.")) if more > 0 else ""
+    more = len(report.failures) - MAX_FAILURES
+    return _joined(
+        *report.failures[:MAX_FAILURES], _counted(more, _("There are %d more such failures.")) if more > 0 else ""
     )

@@ -21,19 +21,19 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.enums import SmsStatus
 from django_hoiio.masking import NUMBER, mask_rows
 from django_hoiio.models import Sms
-from django_hoiio.search import LONGEST
+from django_hoiio.search import MAX_TERM_LENGTH
 
 from .conversation import ConversationPage
-from .formatting import amount
+from .formatting import amount_text
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 # Hoiio takes 1,000 recipients for a bulk SMS. A refusal without a reference has a row each time it is told.
-MOST = 2_000
+MAX_MESSAGES = 2_000
 
 # Of those that failed, so many have a line with a link; the list to copy has all.
-LISTED = 200
+MAX_LISTED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ _OUTCOMES: dict[str, tuple[_StrOrPromise, str]] = {
     "failed": (_("Failed"), "error"),
     "refused": (_("Refused"), "warning"),
 }
-_WORDS = {
+_OUTCOME_OF_STATUS = {
     SmsStatus.DELIVERED.value: "delivered",
     SmsStatus.FAILED.value: "failed",
     SmsStatus.ERROR.value: "failed",
@@ -86,7 +86,7 @@ def outcome_of(sms: Sms) -> str:
     A row is made by either of the two, in any order; a word that is not documented says that it waits.
     """
     if sms.sms_status:
-        return _WORDS.get(sms.sms_status, "waiting")
+        return _OUTCOME_OF_STATUS.get(sms.sms_status, "waiting")
     return "refused" if sms.status.startswith("error_") else "waiting"
 
 
@@ -143,11 +143,11 @@ class BulkPage(ConversationPage):
 
     def _offer(self, request: HttpRequest, term: str) -> None:
         """Lead from a search by the whole reference of a bulk SMS to its page."""
-        if len(term) > LONGEST or "\0" in term:
+        if len(term) > MAX_TERM_LENGTH or "\0" in term:
             return
         found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
         # Counted here, no further than a page shows.
-        for account, count in Counter(found.values_list("account", flat=True)[:MOST]).most_common(5):
+        for account, count in Counter(found.values_list("account", flat=True)[:MAX_MESSAGES]).most_common(5):
             words = gettext("{count} of these were sent at once: {link}")
             messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))
 
@@ -156,7 +156,7 @@ class BulkPage(ConversationPage):
             raise PermissionDenied
         account, reference = request.GET.get("account", "default"), request.GET.get("bulk_txn_ref", "")
         rows = self._messages_of(request, account, reference)
-        bulk = bulk_of(rows[:MOST])
+        bulk = bulk_of(rows[:MAX_MESSAGES])
         title = gettext("Bulk SMS %s") % reference
         context = {
             **self.admin_site.each_context(request),
@@ -168,12 +168,12 @@ class BulkPage(ConversationPage):
             "account": account,
             "reference": reference,
             "bulk": bulk,
-            "is_cut": len(rows) > MOST,
-            "most": MOST,
+            "is_cut": len(rows) > MAX_MESSAGES,
+            "most": MAX_MESSAGES,
             "shares": shares_of(bulk),
-            "costs": [amount(cost, currency) for currency, cost in sorted(bulk.costs.items())],
-            "failed": [self._line(request, sms) for sms in bulk.failed[:LISTED]],
-            "listed": LISTED,
+            "costs": [amount_text(cost, currency) for currency, cost in sorted(bulk.costs.items())],
+            "failed": [self._line(request, sms) for sms in bulk.failed[:MAX_LISTED]],
+            "listed": MAX_LISTED,
             "numbers": "\n".join(dict.fromkeys(sms.remote_number for sms in bulk.failed if sms.remote_number)),
             "may_copy": NUMBER.is_visible(request),
         }
@@ -183,10 +183,10 @@ class BulkPage(ConversationPage):
         return self.link_to(request, sms), self.number_link(sms, "remote_number"), self.status_words(sms)
 
     def _messages_of(self, request: HttpRequest, account: str, reference: str) -> list[Sms]:
-        if not reference or "\0" in reference + account or len(reference) > LONGEST:
+        if not reference or "\0" in reference + account or len(reference) > MAX_TERM_LENGTH:
             raise Http404("There is no such bulk SMS.")
         found: Any = self.get_queryset(request).filter(bulk_txn_ref=reference, account=account)
-        rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MOST + 1])
+        rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MAX_MESSAGES + 1])
         if not rows:
             raise Http404("There is no such bulk SMS.")
         mask_rows(request, rows)

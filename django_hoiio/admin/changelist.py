@@ -16,7 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.keyset import FEW, SCAN_GROWTH, SCAN_LIMIT, Page, page_of
+from django_hoiio.keyset import MAX_KEYS, SCAN_GROWTH, SCAN_LIMIT, Page, page_of
 from django_hoiio.masking import mask_rows
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ else:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PagePosition:
     """Where a page begins, and how far it may look. What an address says that means nothing is left out."""
 
     older_than: int | None = None
@@ -39,7 +39,7 @@ class Place:
     scans: int = 0
 
     @classmethod
-    def of(cls, address: QueryDict) -> Place:
+    def of(cls, address: QueryDict) -> PagePosition:
         """Read the place from the parameters of an address."""
         read = {name: reader(address.get(name, "")) for name, reader in _READERS.items()}
         return cls(**{name: value for name, value in read.items() if value is not None})
@@ -83,11 +83,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "scans": {str(times): times for times in range(13)}.get,
 }
 # The parameters that say where a page begins, and so filter nothing.
-NAMES = tuple(_READERS)
+POSITION_PARAMETERS = tuple(_READERS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class PageLink:
     """A link to another page of the list; without an address where there is no such page."""
 
     label: _StrPromise
@@ -95,7 +95,7 @@ class Step:
     address: str | None
 
 
-class KeyedList(ChangeList):
+class KeysetChangeList(ChangeList):
     """A list of veiled rows, newest first by key.
 
     Where a filter or a search is answered by no index, a page looks through a bounded reach of keys, and says so.
@@ -103,29 +103,29 @@ class KeyedList(ChangeList):
 
     model_admin: Any
     page: Page
-    place: Place
+    position: PagePosition
     # The key that the page begins below; `None` where it begins with the newest.
     older_than: int | None
     # True where what is asked for is looked for among a reach of keys.
     is_scanned: bool
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
-        for name in NAMES:
+        for name in POSITION_PARAMETERS:
             self.params.pop(name, None)
             self.filter_params.pop(name, None)
         # Searched here, and not by the list of Django, which does not hear whether few were found.
         term, self.query = self.query, ""
-        rows = super().get_queryset(request, exclude_parameters).defer(*self.model_admin.unlisted)
+        rows = super().get_queryset(request, exclude_parameters).defer(*self.model_admin.deferred_fields)
         self.query = term
         is_few = any(getattr(each, "is_few", False) for each in self.filter_specs)
         if term.strip():
             rows, is_found = self.model_admin.search(request, rows, term.strip())
             is_few = is_few or is_found
-        self.is_scanned = self.is_narrowed and not is_few
+        self.is_scanned = self.is_filtered and not is_few
         return rows
 
     @property
-    def is_narrowed(self) -> bool:
+    def is_filtered(self) -> bool:
         """True where something is asked for, by a filter or by the search."""
         return bool(self.query.strip()) or any(each.used_parameters for each in self.filter_specs)
 
@@ -133,10 +133,10 @@ class KeyedList(ChangeList):
         return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
-        self.place = Place.of(request.GET)
+        self.position = PagePosition.of(request.GET)
         self.older_than = self._older_than()
-        self.page = self._page(older_than=self.older_than, newer_than=self.place.newer_than)
-        if self.place.newer_than is not None and self.page.newer is None:
+        self.page = self._page(older_than=self.older_than, newer_than=self.position.newer_than)
+        if self.position.newer_than is not None and self.page.newer is None:
             # Nothing is newer: the first page has these rows, and is full.
             self.page = self._page()
         self.result_list = self.page.rows
@@ -147,15 +147,15 @@ class KeyedList(ChangeList):
         self.show_admin_actions = True
 
     def _page(self, *, older_than: int | None = None, newer_than: int | None = None) -> Page:
-        scan_limit = self.place.scan_limit if self.is_scanned else 0
+        scan_limit = self.position.scan_limit if self.is_scanned else 0
         return page_of(
             self.queryset, size=self.list_per_page, older_than=older_than, newer_than=newer_than, scan_limit=scan_limit
         )
 
     def _older_than(self) -> int | None:
-        moment = self.place.day_after
+        moment = self.position.day_after
         if moment is None:
-            return self.place.older_than
+            return self.position.older_than
         first: int | None = self.model_admin.first_since(self.root_queryset, moment)
         return first
 
@@ -172,25 +172,25 @@ class KeyedList(ChangeList):
         return self.get_query_string(remove=[SEARCH_VAR])
 
     @property
-    def steps(self) -> Iterator[Step]:
+    def page_links(self) -> Iterator[PageLink]:
         """The pages to go on to. Beside a button that looks further there is no step in the same direction."""
         page = self.page
         newer = None if page.scanned_to and self.is_ascending else page.newer
         older = None if page.scanned_to and not self.is_ascending else page.older
-        yield self._step(_("Newest"), "first", page.newer, {})
-        yield self._step(_("Newer"), "prev", newer, {"newer_than": newer})
-        yield self._step(_("Older"), "next", older, {"older_than": older})
-        yield self._step(_("Oldest"), "last", page.older, {"newer_than": 0})
+        yield self._page_link(_("Newest"), "first", page.newer, {})
+        yield self._page_link(_("Newer"), "prev", newer, {"newer_than": newer})
+        yield self._page_link(_("Older"), "next", older, {"older_than": older})
+        yield self._page_link(_("Oldest"), "last", page.older, {"newer_than": 0})
 
-    def _step(self, label: _StrPromise, rel: str, key: int | None, place: dict[str, int | None]) -> Step:
-        address = None if key is None else self.get_query_string({**place, "scans": self.place.scans or None})
-        return Step(label=label, rel=rel, address=address)
+    def _page_link(self, label: _StrPromise, rel: str, key: int | None, position: dict[str, int | None]) -> PageLink:
+        address = None if key is None else self.get_query_string({**position, "scans": self.position.scans or None})
+        return PageLink(label=label, rel=rel, address=address)
 
     @property
     def scans(self) -> str:
         """The same page, looking through several times as many keys."""
-        place = {"older_than": self.older_than, "newer_than": self.place.newer_than}
-        return self.get_query_string({**place, "scans": self.place.scans + 1})
+        position = {"older_than": self.older_than, "newer_than": self.position.newer_than}
+        return self.get_query_string({**position, "scans": self.position.scans + 1})
 
     @property
     def scanned_to(self) -> datetime | None:
@@ -201,10 +201,10 @@ class KeyedList(ChangeList):
         return moment if moment is None or isinstance(moment, datetime) else midnight(moment)
 
 
-class Uncounted(AnyPaginator):
+class CappedPaginator(AnyPaginator):
     """Pages of what is offered while somebody types: of a few rows at most, so that the table is not counted."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return len(rows.values_list("pk")[:FEW])
+        return len(rows.values_list("pk")[:MAX_KEYS])

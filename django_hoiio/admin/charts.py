@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django_hoiio.enums import Traffic
 from django_hoiio.retention.totals import Total
 
-from .formatting import grouped, money, on, share
+from .formatting import day_text, money_text, number_text, percent_text
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -39,7 +39,7 @@ class Panel:
     title: str
     total: str
     note: str
-    picture: Picture
+    chart: Chart
     highest: str
 
 
@@ -62,7 +62,7 @@ class _Series:
     days: Sequence[date]
     # The days as they are written.
     names: Sequence[str]
-    wholes: Sequence[Decimal]
+    values: Sequence[Decimal]
     succeeded: Sequence[Decimal]
     # How a number of it is written.
     written: Callable[[Decimal], str]
@@ -70,20 +70,20 @@ class _Series:
     success: str
 
     @property
-    def whole(self) -> Decimal:
-        return sum(self.wholes, Decimal(0))
+    def total_value(self) -> Decimal:
+        return sum(self.values, Decimal(0))
 
-    def in_words(self, whole: Decimal, succeeded: Decimal) -> str:
+    def in_words(self, total_value: Decimal, succeeded: Decimal) -> str:
         """`12, 11 delivered`."""
-        said = self.written(whole)
-        return f"{said}, {self.written(succeeded)} {self.success}" if self.success and whole else said
+        said = self.written(total_value)
+        return f"{said}, {self.written(succeeded)} {self.success}" if self.success and total_value else said
 
     def words_of_all(self) -> str:
-        return self.in_words(self.whole, sum(self.succeeded, Decimal(0)))
+        return self.in_words(self.total_value, sum(self.succeeded, Decimal(0)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Days:
+class DailyCharts:
     """The days that are shown, and what they came to."""
 
     days: Sequence[date]
@@ -91,7 +91,7 @@ class Days:
 
     def volumes(self) -> tuple[list[Panel], Table]:
         """How many calls, SMS and faxes there were of each kind of which there were any."""
-        series = [each for kind in Traffic if (each := self._volume(kind)).whole]
+        series = [each for kind in Traffic if (each := self._volume(kind)).total_value]
         panels = [_panel(f"hoiio-volume-{place}", each, _succeeded(each)) for place, each in enumerate(series)]
         return panels, _table(_("Calls, SMS and faxes by day"), series)
 
@@ -108,12 +108,12 @@ class Days:
     def _volume(self, kind: Traffic) -> _Series:
         totals = [total for total in self.totals if total.traffic == kind]
         return _Series(
-            title=_capital(str(kind.label)),
+            title=_capitalized(str(kind.label)),
             days=self.days,
             names=self._names,
-            wholes=self._each_day((total.day, Decimal(total.count)) for total in totals),
+            values=self._each_day((total.day, Decimal(total.count)) for total in totals),
             succeeded=self._each_day((total.day, Decimal(total.succeeded)) for total in totals),
-            written=lambda number: grouped(int(number)),
+            written=lambda number: number_text(int(number)),
             success=str(SUCCESS.get(kind, "")),
         )
 
@@ -123,15 +123,15 @@ class Days:
             title=currency or _("No currency told"),
             days=self.days,
             names=self._names,
-            wholes=spent,
+            values=spent,
             succeeded=spent,
-            written=money,
+            written=money_text,
             success="",
         )
 
     @cached_property
     def _names(self) -> list[str]:
-        return [on(day, self.days[-1]) for day in self.days]
+        return [day_text(day, self.days[-1]) for day in self.days]
 
     def _each_day(self, amounts: Iterable[tuple[date, Decimal]]) -> list[Decimal]:
         sums = dict.fromkeys(self.days, Decimal(0))
@@ -146,7 +146,7 @@ class Days:
             if total.currency == currency:
                 sums[total.traffic] += total.debit
         dearest = sorted((kind for kind in sums if sums[kind]), key=lambda kind: -sums[kind])
-        return ", ".join(f"{kind.label} {money(sums[kind])}" for kind in dearest)
+        return ", ".join(f"{kind.label} {money_text(sums[kind])}" for kind in dearest)
 
 
 def _succeeded(series: _Series) -> str:
@@ -154,25 +154,25 @@ def _succeeded(series: _Series) -> str:
     if not series.success:
         return ""
     succeeded = int(sum(series.succeeded))
-    return f"{grouped(succeeded)} {series.success}, {share(succeeded, int(series.whole))}"
+    return f"{number_text(succeeded)} {series.success}, {percent_text(succeeded, int(series.total_value))}"
 
 
 def _panel(name: str, series: _Series, note: str) -> Panel:
-    each = list(zip(series.names, series.wholes, series.succeeded, strict=True))
+    each = list(zip(series.names, series.values, series.succeeded, strict=True))
     day, highest, _part = max(each, key=lambda one: one[1])
     words = _("most on %(day)s: %(number)s") % {"day": day, "number": series.written(highest)}
     return Panel(
         title=series.title,
-        total=series.written(series.whole),
+        total=series.written(series.total_value),
         note=note,
         highest=words,
-        picture=Picture(
+        chart=Chart(
             name=name,
             title=_("%(what)s by day") % {"what": series.title},
             description=f"{series.words_of_all()}; {words}.",
             bars=[
-                Bar(whole=whole, succeeded=part, words=f"{day}: {series.in_words(whole, part)}")
-                for day, whole, part in each
+                Bar(total_value=total_value, succeeded=part, words=f"{day}: {series.in_words(total_value, part)}")
+                for day, total_value, part in each
             ],
         ),
     )
@@ -193,12 +193,12 @@ def _table(title: str, series: Sequence[_Series]) -> Table:
 
 
 def _columns(series: _Series) -> Iterable[tuple[str, Sequence[Decimal]]]:
-    yield series.title, series.wholes
+    yield series.title, series.values
     if series.success:
         yield _("of these %(succeeded)s") % {"succeeded": series.success}, series.succeeded
 
 
-def _capital(words: str) -> str:
+def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
@@ -206,22 +206,22 @@ def _capital(words: str) -> str:
 HEIGHT = 100
 # Between two days. Where days are many, a gap would be narrower than a dot.
 GAP = Decimal("0.2")
-MANY = 100
+NO_GAP_ABOVE = 100
 # Of the smallest part that is not nothing.
-VISIBLE = Decimal(2)
+MIN_BAR_HEIGHT = Decimal(2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
     """One day of a picture: how much there was, how much of it succeeded, and both in words."""
 
-    whole: Decimal
+    total_value: Decimal
     succeeded: Decimal
     words: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class Chart:
     """A bar for each day. What succeeded stands at the bottom, what did not upon it."""
 
     # Of its elements, unique in the page.
@@ -232,8 +232,8 @@ class Picture:
 
     @property
     def svg(self) -> SafeString:
-        highest = max(bar.whole for bar in self.bars)
-        heights = [_heights(bar, highest) for bar in self.bars]
+        highest = max(bar.total_value for bar in self.bars)
+        heights = [_bar_heights(bar, highest) for bar in self.bars]
         return format_html(
             '<svg class="hoiio-picture" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
             ' viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
@@ -255,7 +255,7 @@ class Picture:
 
     def _path(self, heights: Iterable[tuple[Decimal, Decimal]]) -> str:
         """A column for each day of so high a part upon another."""
-        width = 1 if len(self.bars) > MANY else 1 - GAP
+        width = 1 if len(self.bars) > NO_GAP_ABOVE else 1 - GAP
         return "".join(
             f"M{place} {HEIGHT - below:.1f}v{-height:.1f}h{width}v{height:.1f}z"
             for place, (below, height) in enumerate(heights)
@@ -263,11 +263,11 @@ class Picture:
         )
 
 
-def _heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
+def _bar_heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
     """How high what succeeded stands, and how high the rest upon it."""
-    if bar.whole <= 0:
+    if bar.total_value <= 0:
         return Decimal(0), Decimal(0)
-    height = max(VISIBLE, HEIGHT * bar.whole / highest)
-    share = (bar.whole - bar.succeeded) / bar.whole
-    rest = max(VISIBLE, height * share) if share else Decimal(0)
+    height = max(MIN_BAR_HEIGHT, HEIGHT * bar.total_value / highest)
+    percent_text = (bar.total_value - bar.succeeded) / bar.total_value
+    rest = max(MIN_BAR_HEIGHT, height * percent_text) if percent_text else Decimal(0)
     return height - rest, rest

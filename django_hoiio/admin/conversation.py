@@ -26,7 +26,7 @@ from django_hoiio.enums import Direction
 from django_hoiio.masking import NUMBER, mask_rows
 from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
 
-from .formatting import label, size, words_of
+from .formatting import label, size_texts, statuses_of
 from .read_only import ReadOnlyAdmin
 from .sections import open_button
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 # The numbers of a row that are another party's.
-PARTIES = ("remote_number", "from_number", "dest", "dest1", "dest2")
+NUMBER_FIELDS = ("remote_number", "from_number", "dest", "dest1", "dest2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Message:
     status: str
     cost: str
     # How long or how big it was.
-    size: str
+    size_texts: str
     text: str = ""
     document: str = ""
     # Whether this is the row from which somebody came.
@@ -72,7 +72,7 @@ class ConversationPage(ReadOnlyAdmin):
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
         """Each word once, so that two legs that were answered are one answered call."""
-        words = {told.raw: told.word for told in words_of(row, self.statuses)}
+        words = {told.raw: told.word for told in statuses_of(row, self.statuses)}
         return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
@@ -119,8 +119,8 @@ class ConversationPage(ReadOnlyAdmin):
             "links": [self.link_to(request, row, f"{self.opts.verbose_name} {row}")],
             "messages_shown": [self._message(request, each, row) for each in page.rows],
             "shows_numbers": shows_numbers,
-            "older": self._turn(request, "before", page.older),
-            "newer": self._turn(request, "after", page.newer),
+            "older": self._page_url(request, "before", page.older),
+            "newer": self._page_url(request, "after", page.newer),
         }
         return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
 
@@ -128,12 +128,12 @@ class ConversationPage(ReadOnlyAdmin):
         return page_of(
             number,
             self._visible(request),
-            before=read_place(request.GET.get("before", "")),
-            after=read_place(request.GET.get("after", "")),
+            before=parse_position(request.GET.get("before", "")),
+            after=parse_position(request.GET.get("after", "")),
         )
 
     def _number_of(self, row: Any, name: str) -> str:
-        number = getattr(row, name, "") if row is not None and name in PARTIES else ""
+        number = getattr(row, name, "") if row is not None and name in NUMBER_FIELDS else ""
         if not number:
             raise Http404("It has no such number.")
         return str(number)
@@ -150,13 +150,13 @@ class ConversationPage(ReadOnlyAdmin):
             and its_admin.has_view_permission(request)
         ]
 
-    def _turn(self, request: HttpRequest, way: str, place: Place | None) -> str:
-        if place is None:
+    def _page_url(self, request: HttpRequest, way: str, position: Position | None) -> str:
+        if position is None:
             return ""
         query = request.GET.copy()
         for name in ("before", "after"):
             query.pop(name, None)
-        query[way] = str(place)
+        query[way] = str(position)
         return f"?{query.urlencode()}"
 
     def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
@@ -173,14 +173,14 @@ class ConversationPage(ReadOnlyAdmin):
             day=localtime(row.created_at).date().isoformat(),
             status=its_admin.status_words(row),
             cost=its_admin.cost(row),
-            size=", ".join(size(row)),
+            size_texts=", ".join(size_texts(row)),
             text=getattr(row, "msg", ""),
             document=open_button(getattr(row, "fax_url", "")),
             is_here=row == asked,
         )
 
 
-PAGE = 50
+PAGE_SIZE = 50
 
 # In the order in which those of one moment are shown.
 MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
@@ -188,7 +188,7 @@ MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a row stands in its conversation; written into URLs, so it says nothing of anybody."""
 
     created_at: datetime
@@ -199,17 +199,17 @@ class Place(NamedTuple):
         return f"{(self.created_at - _EPOCH) // timedelta(microseconds=1)}-{self.model}-{self.pk}"
 
 
-def place_of(row: Transaction) -> Place:
-    return Place(row.created_at, MODELS.index(type(row)), row.pk)
+def position_of(row: Transaction) -> Position:
+    return Position(row.created_at, MODELS.index(type(row)), row.pk)
 
 
-def read_place(text: str) -> Place | None:
+def parse_position(text: str) -> Position | None:
     """The place that a URL names; `None` where it names none."""
     found = re.fullmatch(r"(\d{1,16})-([0-2])-(\d{1,18})", text, re.ASCII)
     if found is None:
         return None
     moment, model, pk = map(int, found.groups())
-    return Place(_EPOCH + timedelta(microseconds=moment), model, pk)
+    return Position(_EPOCH + timedelta(microseconds=moment), model, pk)
 
 
 def spellings(number: str) -> list[str]:
@@ -225,41 +225,43 @@ class Page:
     """Rows, oldest first, and where the older and the newer ones begin."""
 
     rows: Sequence[Transaction]
-    older: Place | None = None
-    newer: Place | None = None
+    older: Position | None = None
+    newer: Position | None = None
 
 
-def page_of(number: str, models: Iterable[type[Transaction]], *, before: Place | None, after: Place | None) -> Page:
+def page_of(
+    number: str, models: Iterable[type[Transaction]], *, before: Position | None, after: Position | None
+) -> Page:
     """The newest rows of a number, or those next to a place. A query for each model and spelling."""
     upwards = after is not None
-    place = after if upwards else before
-    found = [_rows(model, number, spelling, place, upwards) for model in models for spelling in spellings(number)]
-    in_order = list(islice(merge(*found, key=place_of, reverse=not upwards), PAGE + 1))
-    rows = in_order[:PAGE] if upwards else in_order[:PAGE][::-1]
-    goes_on = len(in_order) > PAGE
+    position = after if upwards else before
+    found = [_rows(model, number, spelling, position, upwards) for model in models for spelling in spellings(number)]
+    in_order = list(islice(merge(*found, key=position_of, reverse=not upwards), PAGE_SIZE + 1))
+    rows = in_order[:PAGE_SIZE] if upwards else in_order[:PAGE_SIZE][::-1]
+    goes_on = len(in_order) > PAGE_SIZE
     if not rows:
         return Page(rows=rows)
     has_older, has_newer = (True, goes_on) if upwards else (goes_on, before is not None)
     return Page(
         rows=rows,
-        older=place_of(rows[0]) if has_older else None,
-        newer=place_of(rows[-1]) if has_newer else None,
+        older=position_of(rows[0]) if has_older else None,
+        newer=position_of(rows[-1]) if has_newer else None,
     )
 
 
 def _rows(
-    model: type[Transaction], number: str, spelling: str, place: Place | None, upwards: bool
+    model: type[Transaction], number: str, spelling: str, position: Position | None, upwards: bool
 ) -> QuerySet[Transaction]:
     """The next rows in one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
     everything = model._default_manager.all()
-    found, order = _spelt(connections[everything.db].vendor, suffix_of(number), spelling)
+    found, order = _number_filter(connections[everything.db].vendor, suffix_of(number), spelling)
     rows = everything.filter(found).defer("stamps")
-    if place is not None:
-        rows = rows.filter(_beyond(place, MODELS.index(model), upwards))
-    return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE + 1]
+    if position is not None:
+        rows = rows.filter(_after_position(position, MODELS.index(model), upwards))
+    return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE_SIZE + 1]
 
 
-def _spelt(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
+def _number_filter(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
     """A number as the beginning of an index, and what has to be sorted by so that the index is the order.
 
     MariaDB looks a value up by equality and passes over what is newer one by one; in a span it begins where it has to.
@@ -271,11 +273,11 @@ def _spelt(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
     return Q(**spans), tuple(names)
 
 
-def _beyond(place: Place, model: int, upwards: bool) -> Q:
+def _after_position(position: Position, model: int, upwards: bool) -> Q:
     """After a place, or before it. The bound on the time is for the index, the key for rows of the same moment."""
     way, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
-    is_beyond = model > place.model if upwards else model < place.model
-    if model == place.model:
-        same_moment = Q(**{f"created_at__{way}": place.created_at}) | Q(**{key: place.pk})
-        return Q(**{f"created_at__{way}e": place.created_at}) & same_moment
-    return Q(**{f"created_at__{way}{'e' * is_beyond}": place.created_at})
+    is_beyond = model > position.model if upwards else model < position.model
+    if model == position.model:
+        same_moment = Q(**{f"created_at__{way}": position.created_at}) | Q(**{key: position.pk})
+        return Q(**{f"created_at__{way}e": position.created_at}) & same_moment
+    return Q(**{f"created_at__{way}{'e' * is_beyond}": position.created_at})

@@ -22,15 +22,15 @@ from django_hoiio.health import Figure, Lists, standing
 from django_hoiio.models import DailyTotal
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, closed_up_to, counted_from, day_of, totals
 
-from .charts import Days
-from .formatting import grouped, on
+from .charts import DailyCharts
+from .formatting import day_text, number_text
 
 # How many days are shown.
 PERIODS = (7, 30, 90, 365)
-USUALLY = 30
+DEFAULT_PERIOD = 30
 
 # How many days are open where they are closed once a day: today, those that are not settled, and the next to be closed.
-USUALLY_OPEN = SETTLED_AFTER.days + 2
+EXPECTED_OPEN_DAYS = SETTLED_AFTER.days + 2
 
 DAY = timedelta(days=1)
 
@@ -45,7 +45,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _Selection:
     """What is asked for in the address; what makes no sense there is left aside."""
 
     days: int
@@ -70,7 +70,7 @@ class _Asked:
         return Choice(label=label, url=f"?{urlencode(query)}", is_chosen=(days, account) == (self.days, self.account))
 
 
-def shown(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What the template shows, to whom the admin shows these lists."""
     lists, now = _lists(app_list), timezone.now()
     figures = standing(lists, now)
@@ -81,10 +81,10 @@ def shown(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[s
     found = totals(days[0], today)
     accounts = _accounts(found)
     account = request.GET.get("account", "")
-    asked = _Asked(days=len(days), account=account if account in accounts else "")
+    asked = _Selection(days=len(days), account=account if account in accounts else "")
     figures.append(_closing(days, lists[DailyTotal]))
     told = _told(days, found, asked.account)
-    return {"figures": figures, "days": days, "first": on(days[0], today), **asked.choices(accounts), **told}
+    return {"figures": figures, "days": days, "first": day_text(days[0], today), **asked.choices(accounts), **told}
 
 
 def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
@@ -94,7 +94,7 @@ def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
 
 
 def _days(request: HttpRequest) -> int:
-    return {str(days): days for days in PERIODS}.get(request.GET.get("days", ""), USUALLY)
+    return {str(days): days for days in PERIODS}.get(request.GET.get("days", ""), DEFAULT_PERIOD)
 
 
 def _accounts(found: Iterable[Total]) -> list[str]:
@@ -103,7 +103,7 @@ def _accounts(found: Iterable[Total]) -> list[str]:
 
 
 def _told(days: Sequence[date], found: Iterable[Total], account: str) -> dict[str, Any]:
-    those = Days(days=days, totals=[total for total in found if account in ("", total.account)])
+    those = DailyCharts(days=days, totals=[total for total in found if account in ("", total.account)])
     (volumes, volume_table), (spend, spend_table) = those.volumes(), those.spend()
     return {"volumes": volumes, "volume_table": volume_table, "spend": spend, "spend_table": spend_table}
 
@@ -113,11 +113,11 @@ def _closing(days: Sequence[date], url: str) -> Figure:
     first_open = counted_from(router.db_for_read(DailyTotal))
     mark = closed_up_to(router.db_for_read(DailyTotal))
     still_open = sum(day >= first_open for day in days) if first_open else 0
-    is_behind = still_open > USUALLY_OPEN
+    is_behind = still_open > EXPECTED_OPEN_DAYS
     return Figure(
         label=_("Totals closed up to"),
         value=date_format(mark, "DATE_FORMAT") if mark else _("no day yet"),
-        note=_("%(number)s days are counted anew each time") % {"number": grouped(still_open)} if is_behind else "",
+        note=_("%(number)s days are counted anew each time") % {"number": number_text(still_open)} if is_behind else "",
         command="hoiio_prune" if is_behind else "",
         is_alarming=is_behind,
         url=url,

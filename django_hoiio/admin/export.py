@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 # So many rows are in memory at a time.
-CHUNK = 1_000
+CHUNK_SIZE = 1_000
 
 # Excel takes a file without it for one of the machine's own code page, and spoils what is not English.
 BOM = "\ufeff"
@@ -44,9 +44,9 @@ Write = Callable[[Any], str]
 @admin.action(description=gettext_lazy("Export as CSV"), permissions=["export"])
 def export_as_csv(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> StreamingHttpResponse:
     """Send the rows as a CSV file, newest first, veiled as on the screen; who took how many is logged at its end."""
-    writes = [_writer(request, name) for name in model_admin.exported]
-    lines = _logged(request, rows, _chunks(rows, model_admin.exported), writes)
-    header = [HEADINGS.get(name, name) for name in model_admin.exported]
+    writes = [_writer(request, name) for name in model_admin.export_fields]
+    lines = _logged(request, rows, _chunks(rows, model_admin.export_fields), writes)
+    header = [HEADINGS.get(name, name) for name in model_admin.export_fields]
     content = _file(header, lines)
     response = StreamingHttpResponse(
         # A server of the asynchronous kind would read the whole of a plain iterator before it sends any.
@@ -72,10 +72,10 @@ def _writer(request: HttpRequest, name: str) -> Write:
 def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
     """Read by descending key: what comes meanwhile has a higher one. Each row begins with its key."""
     found = rows.order_by("-pk").values_list("pk", *names)
-    chunk = list(found[:CHUNK])
+    chunk = list(found[:CHUNK_SIZE])
     while chunk:
         yield chunk
-        chunk = list(found.filter(pk__lt=chunk[-1][0])[:CHUNK]) if len(chunk) == CHUNK else []
+        chunk = list(found.filter(pk__lt=chunk[-1][0])[:CHUNK_SIZE]) if len(chunk) == CHUNK_SIZE else []
 
 
 def _logged(

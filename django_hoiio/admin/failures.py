@@ -12,20 +12,20 @@ from django_hoiio.models import ReceiverFailure
 
 from .actions import Action, retry_receivers
 from .export import export_as_csv
-from .filters import Unresolved
-from .formatting import minute
-from .notifications import HEAVY
+from .filters import UnresolvedFilter
+from .formatting import optional_moment_text
+from .notifications import LARGE_FIELDS
 from .read_only import ReadOnlyAdmin
 from .sections import Section
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
     list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_mended")
-    list_filter = (Unresolved,)
+    list_filter = (UnresolvedFilter,)
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("A transaction reference or a session, or its beginning.")
     actions = (retry_receivers, export_as_csv)
-    exported = (
+    export_fields = (
         "id",
         "failed_at",
         "notification_id",
@@ -36,16 +36,16 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
         "resolved_at",
     )
     moment = "failed_at"
-    has_days = False
-    unlisted = tuple(f"notification__{name}" for name in HEAVY)
+    has_date_navigation = False
+    deferred_fields = tuple(f"notification__{name}" for name in LARGE_FIELDS)
     fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "resolved_at")}),)
 
-    def fitting_actions(self, row: ReceiverFailure) -> Iterable[Action]:
+    def row_actions(self, row: ReceiverFailure) -> Iterable[Action]:
         return () if row.resolved_at else (retry_receivers,)
 
     @admin.display(description=_("failed"))
     def failed(self, row: ReceiverFailure) -> str:
-        return minute(row.failed_at)
+        return optional_moment_text(row.failed_at)
 
     @admin.display(description=_("mended"), boolean=True)
     def is_mended(self, row: ReceiverFailure) -> bool:

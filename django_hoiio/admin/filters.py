@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import CallStatus
-from django_hoiio.keyset import FEW, Keys, keys_of
+from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
 from django_hoiio.models import OUTCOMES, ReceiverFailure, missed_q, overdue_q
 from django_hoiio.search import row_by_row
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 
-class AnyStatus(admin.SimpleListFilter):
+class OutcomeFilter(admin.SimpleListFilter):
     """Finds the calls of which a leg, or the whole, came out so."""
 
     title = _("outcome")
@@ -34,7 +34,7 @@ class AnyStatus(admin.SimpleListFilter):
         return queryset.filter(Q(*((field, word) for field in OUTCOMES), _connector=Q.OR))
 
 
-class Only(admin.SimpleListFilter):
+class YesFilter(admin.SimpleListFilter):
     """Finds everything, or what meets the condition."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
@@ -52,7 +52,7 @@ class Only(admin.SimpleListFilter):
         return row_by_row(rows, self.condition())
 
 
-class Missed(Only):
+class MissedFilter(YesFilter):
     title = _("missed")
     parameter_name = "missed"
 
@@ -61,7 +61,7 @@ class Missed(Only):
         return missed_q()
 
 
-class Few(Only):
+class IndexedFilter(YesFilter):
     """Finds what is mostly little by its keys, which an index knows; where it is not little, as any other filter."""
 
     # The order of the index.
@@ -80,7 +80,7 @@ class Few(Only):
         return keys_of([rows.filter(cls.condition()).order_by(*cls.order)])
 
 
-class Open(Few):
+class OpenFilter(IndexedFilter):
     title = _("not final")
     parameter_name = "open"
     order = ("-created_at",)
@@ -91,7 +91,7 @@ class Open(Few):
         return Q(is_final__in=(False,))
 
 
-class Overdue(Few):
+class OverdueFilter(IndexedFilter):
     title = _("overdue")
     parameter_name = "overdue"
     order = ("-created_at",)
@@ -101,7 +101,7 @@ class Overdue(Few):
         return overdue_q()
 
 
-class Pending(Few):
+class PendingFilter(IndexedFilter):
     """Finds what `claimed_until`, which alone has an index, says is not told yet."""
 
     title = _("not told")
@@ -113,7 +113,7 @@ class Pending(Few):
         return Q(claimed_until__isnull=False)
 
 
-class Unresolved(Few):
+class UnresolvedFilter(IndexedFilter):
     title = _("not mended")
     parameter_name = "unresolved"
     order = ("resolved_at",)
@@ -123,7 +123,7 @@ class Unresolved(Few):
         return Q(resolved_at=None)
 
 
-class Failing(Few):
+class FailedReceiversFilter(IndexedFilter):
     """Finds the notifications that a receiver failed with, and has not succeeded with since."""
 
     title = _("failed receivers")
@@ -137,5 +137,5 @@ class Failing(Few):
     def found(cls, rows: Any) -> Keys:
         """Ask the ledger, which is short; several receivers may have failed with one notification."""
         failures = ReceiverFailure.objects.using(rows.db).unresolved().order_by("resolved_at")
-        keys = list(failures.values_list("notification", flat=True)[: FEW + 1])
-        return Keys(keys=set(keys), are_all=len(keys) <= FEW)
+        keys = list(failures.values_list("notification", flat=True)[: MAX_KEYS + 1])
+        return Keys(keys=set(keys), are_all=len(keys) <= MAX_KEYS)

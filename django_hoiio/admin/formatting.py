@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 # As many are counted, and no more.
-MOST = 1_000
+COUNT_LIMIT = 1_000
 
 _TENTH = Decimal("0.1")
 
 
-def grouped(number: int) -> str:
+def number_text(number: int) -> str:
     return number_format(number, force_grouping=True)
 
 
-def bounded(number: int) -> str:
+def capped_number_text(number: int) -> str:
     """A number that was counted no further than one above `MOST`: `1,000+`."""
-    return f"{grouped(MOST)}+" if number > MOST else grouped(number)
+    return f"{number_text(COUNT_LIMIT)}+" if number > COUNT_LIMIT else number_text(number)
 
 
-def money(value: Decimal) -> str:
+def money_text(value: Decimal) -> str:
     """An amount with as many of its 6 decimals as it needs, and at least three."""
     digits = f"{value:.6f}"
     return number_format(digits[:-3] + digits[-3:].rstrip("0"), force_grouping=True)
 
 
-def share(part: int, whole: int) -> str:
+def percent_text(part: int, whole: int) -> str:
     """A part in percent, to a tenth. All is 100 % and none is 0 %, and nothing else is rounded to either."""
     if part in (0, whole):
         return f"{100 if part else 0} %"
@@ -50,33 +50,33 @@ def share(part: int, whole: int) -> str:
     return f"{number_format(min(max(percent, _TENTH), 100 - _TENTH))} %"
 
 
-def on(day: date, today: date) -> str:
+def day_text(day: date, today: date) -> str:
     """A day, with its year where that is not the year of today."""
     return date_format(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
 
 
-def amount(value: Decimal | None, currency: str) -> str:
+def amount_text(value: Decimal | None, currency: str) -> str:
     """Say what something cost: `0.032 SGD`; nothing where that is not told."""
-    return "" if value is None else f"{money(value)} {currency}".rstrip()
+    return "" if value is None else f"{money_text(value)} {currency}".rstrip()
 
 
-def moment(value: datetime) -> str:
+def moment_text(value: datetime) -> str:
     """Say when, in the time zone of the user: `3 Mar 2026, 10:15`, which nobody takes for another day."""
     return date_format(timezone.localtime(value), "j M Y, H:i")
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Say a value of a row, words as Hoiio wrote them; empty where there is none."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime):
-        return moment(value)
+        return moment_text(value)
     if isinstance(value, Decimal):
-        return amount(value, "")
+        return amount_text(value, "")
     return "" if value is None else str(value)
 
 
-class Told(NamedTuple):
+class Status(NamedTuple):
     """A status that is told: as Hoiio said it, the name of its field, and the word for it."""
 
     raw: str
@@ -84,25 +84,25 @@ class Told(NamedTuple):
     word: str
 
 
-def words_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Told]:
+def statuses_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Status]:
     """The statuses of a row that are told."""
     # Django's own display of a field with choices says nothing of a word that is not among them.
     fields = {field.name: field for field in row._meta.fields}
     for name in names:
         raw = getattr(row, name)
         if raw:
-            yield Told(raw, str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(raw, raw)))
+            yield Status(raw, str(fields[name].verbose_name), str(dict(fields[name].flatchoices).get(raw, raw)))
 
 
 def sentence(row: Transaction) -> str:
     """Say in words that need no explanation where a row stands, and what it was."""
-    parts = (_STANDS[type(row)](row), _went(row), _waits(row), _blanked(row))
+    parts = (_STATUS_SENTENCES[type(row)](row), _summary(row), _overdue_note(row), _redacted_note(row))
     return " ".join(part for part in parts if part)
 
 
 # What it was: which way, with whom, when, and what it cost.
 
-_WAYS: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] = {
+_SUMMARIES: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] = {
     (Sms, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
     (Sms, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
     (Call, Direction.OUTGOING): (_("Call to %(number)s on %(moment)s"), _("Call on %(moment)s")),
@@ -110,16 +110,16 @@ _WAYS: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] 
     (Fax, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
     (Fax, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
 }
-_ANY_WAY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
+_DEFAULT_SUMMARY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 
 
-def _went(row: Transaction) -> str:
-    with_number, without = _WAYS.get((type(row), row.direction), _ANY_WAY)
-    words = {"number": row.remote_number, "moment": moment(row.date or row.created_at)}
-    return "; ".join([str(with_number if row.remote_number else without) % words, *size(row), *_cost(row)]) + "."
+def _summary(row: Transaction) -> str:
+    with_number, without = _SUMMARIES.get((type(row), row.direction), _DEFAULT_SUMMARY)
+    words = {"number": row.remote_number, "moment_text": moment_text(row.date or row.created_at)}
+    return "; ".join([str(with_number if row.remote_number else without) % words, *size_texts(row), *_cost(row)]) + "."
 
 
-def size(row: Transaction) -> Iterator[str]:
+def size_texts(row: Transaction) -> Iterator[str]:
     """How long or how big it was, as far as it is told."""
     minutes, pages = getattr(row, "duration", None), getattr(row, "fax_pages", None)
     parts = getattr(row, "split_count", None)
@@ -133,7 +133,7 @@ def size(row: Transaction) -> Iterator[str]:
 
 def _cost(row: Transaction) -> Iterator[str]:
     if row.debit is not None:
-        yield gettext("cost %s") % amount(row.debit, row.currency)
+        yield gettext("cost %s") % amount_text(row.debit, row.currency)
 
 
 # Where it stands.
@@ -167,7 +167,7 @@ def _call(row: Any) -> str:
     in_vain = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
     if in_vain:
         return gettext("Not answered (%s).") % ", ".join(
-            f"{told.title}: {told.word}" for told in words_of(row, tuple(in_vain))
+            f"{told.title}: {told.word}" for told in statuses_of(row, tuple(in_vain))
         )
     if any(getattr(row, name) for name in OUTCOMES):
         return gettext("Answered.")
@@ -183,23 +183,23 @@ def _fax(row: Any) -> str:
     return gettext("Failed (%s).") % words if row.is_final else _unknown(row.fax_status)
 
 
-_STANDS: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, Call: _call, Fax: _fax}
+_STATUS_SENTENCES: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, Call: _call, Fax: _fax}
 
 
-def _waits(row: Transaction) -> str:
+def _overdue_note(row: Transaction) -> str:
     if row.is_final or row.created_at > timezone.now() - conf.OVERDUE_AFTER:
         return ""
     return gettext("Overdue: nothing final has been told for %s.") % timesince(row.created_at)
 
 
-def _blanked(row: Transaction) -> str:
+def _redacted_note(row: Transaction) -> str:
     if row.redacted_at is None:
         return ""
-    return gettext("Its numbers and texts were removed on %s.") % moment(row.redacted_at)
+    return gettext("Its numbers and texts were removed on %s.") % moment_text(row.redacted_at)
 
 
 # The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
-_TONES: dict[str, str] = {
+_LABEL_CLASSES: dict[str, str] = {
     SmsStatus.DELIVERED: "success",
     SmsStatus.RECEIVED: "success",
     CallStatus.ANSWERED: "success",
@@ -216,10 +216,10 @@ _TONES: dict[str, str] = {
 
 def label(raw: str, word: str) -> str:
     """Show the word for what Hoiio said."""
-    tone = "error" if raw.startswith("error_") else _TONES.get(raw, "plain")
+    tone = "error" if raw.startswith("error_") else _LABEL_CLASSES.get(raw, "plain")
     return format_html('<span class="hoiio-label hoiio-{}">{}</span>', tone, word)
 
 
-def minute(value: datetime | None) -> str:
+def optional_moment_text(value: datetime | None) -> str:
     """Say when something came; nothing where it did not."""
-    return "" if value is None else moment(value)
+    return "" if value is None else moment_text(value)

@@ -20,11 +20,11 @@ from django_hoiio.parsing.parameters import PARAMETERS, read
 from django_hoiio.recording.raw import raw_of
 
 # A body may have many thousands.
-MOST = 300
+MAX_PARAMETERS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspected:
+class ParameterRow:
     """A parameter, as it came and as it was read; `None` where there is none."""
 
     name: str
@@ -32,24 +32,24 @@ class Inspected:
     body: str | None
     taken: str | None
     # The field that it went to, or why to none.
-    went: str
+    result: str
 
 
-def inspected(notification: Notification) -> list[Inspected]:
+def parameter_rows(notification: Notification) -> list[ParameterRow]:
     """Each parameter in the order in which it came; those that the signed URL gave back come last."""
     in_query = _gathered(fields_of_query(notification.query))
     in_body = _gathered(fields_of_body(bytes(notification.body), notification.headers.get("Content-Type", "")))
     values, _problems = read({name: text for name, text in notification.params.items() if name in PARAMETERS})
     taken = {**notification.params, **{name: str(value) for name, value in notification.pass_on.items()}}
     return [
-        Inspected(
+        ParameterRow(
             name=name,
             query=in_query.get(name),
             body=in_body.get(name),
             taken=taken.get(name),
-            went=_went(notification, name, values, is_told=name in in_query or name in in_body),
+            result=_result(notification, name, values, is_told=name in in_query or name in in_body),
         )
-        for name in [*{**in_body, **in_query, **taken}][:MOST]
+        for name in [*{**in_body, **in_query, **taken}][:MAX_PARAMETERS]
     ]
 
 
@@ -65,7 +65,7 @@ def _gathered(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     }
 
 
-def _went(notification: Notification, name: str, values: Mapping[str, object], *, is_told: bool) -> str:
+def _result(notification: Notification, name: str, values: Mapping[str, object], *, is_told: bool) -> str:
     if name in notification.pass_on:
         return _pass_on(notification, name, is_told=is_told)
     if name not in notification.params:
@@ -93,7 +93,7 @@ def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
 FORM = "application/x-www-form-urlencoded"
 
 # Bytes. Linux takes no argument of 128 KiB.
-LONGEST = 100_000
+MAX_ARGUMENT_BYTES = 100_000
 
 
 def command_line(notification: Notification) -> str | None:
@@ -106,7 +106,7 @@ def command_line(notification: Notification) -> str | None:
         body = urlencode(notification.params).encode()
         raw = raw._replace(query="", body=body, headers={"Content-Type": FORM})
     options = list(_options(raw, notification))
-    if max(len(option.encode()) for option in options) > LONGEST:
+    if max(len(option.encode()) for option in options) > MAX_ARGUMENT_BYTES:
         return None
     return shlex.join(["python", "manage.py", "hoiio_trigger", *options])
 
@@ -119,15 +119,15 @@ def _options(raw: RawNotification, notification: Notification) -> Iterator[str]:
     if raw.verified_by == VerifiedBy.SIGNATURE:
         yield "--unsigned"
     if raw.query:
-        yield f"--query={_typed(raw.query)}"
+        yield f"--query={_printable(raw.query)}"
     yield _body(raw.body)
     content_type = raw.headers.get("Content-Type", "")
     if content_type != FORM:
         yield f"--content-type={content_type}"
-    yield from _pass_on_option(_given_back(raw, notification))
+    yield from _pass_on_option(_signed_pass_on(raw, notification))
 
 
-def _typed(query: str) -> str:
+def _printable(query: str) -> str:
     """Percent-encode what cannot be seen, which changes nothing in what a query string says."""
     return "".join(each if each.isprintable() else quote(each) for each in query)
 
@@ -141,7 +141,7 @@ def _body(body: bytes) -> str:
     return f"--body={text}" if text.isprintable() else f"--body-base64={base64.b64encode(body).decode()}"
 
 
-def _given_back(raw: RawNotification, notification: Notification) -> dict[str, Any]:
+def _signed_pass_on(raw: RawNotification, notification: Notification) -> dict[str, Any]:
     """What the token of the signed URL gave back, and not the request itself."""
     by_itself = parse(raw._replace(pass_on={})).pass_on
     return {

@@ -12,38 +12,38 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
-from django_hoiio.keyset import FEW, Keys, keys_of
+from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
 from django_hoiio.masking import LINK, RAW
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.search import found_by, index_queries, row_by_row
 
 from .actions import Action, dispatch, retry_receivers
 from .export import export_as_csv
-from .filters import Failing, Pending
-from .formatting import minute
-from .inspector import MOST, command_line, inspected
+from .filters import FailedReceiversFilter, PendingFilter
+from .formatting import optional_moment_text
+from .inspector import MAX_PARAMETERS, command_line, parameter_rows
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, readable, table_of
 
 # The columns that may hold a megabyte, or secrets, and that no list shows.
-HEAVY = ("query", "body", "headers", "params", "pass_on", "unverified_params")
+LARGE_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
 
 # The parameters that hold a link to a recording or a fax.
 LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
 
 
 class NotificationAdmin(ReadOnlyAdmin):
-    list_display = ("came", "kind", "txn_ref", "session", "is_told", "misread", "account")
-    list_filter = ("kind", Pending, Failing)
+    list_display = ("received", "kind", "txn_ref", "session", "is_dispatched", "problem_names", "account")
+    list_filter = ("kind", PendingFilter, FailedReceiversFilter)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
         "A reference or a session, or its beginning; or a whole tag of its call, SMS or fax. Users with the permission"
         " “Can see phone numbers and message texts” also find its number, or 8 or more of its last digits."
     )
     moment = "received_at"
-    unlisted = HEAVY
+    deferred_fields = LARGE_FIELDS
     actions = (retry_receivers, dispatch, export_as_csv)
-    exported = (
+    export_fields = (
         "id",
         "received_at",
         "kind",
@@ -61,13 +61,13 @@ class NotificationAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
         (_("How it came"), {"fields": ("account", "route", "source", "verified_by", "remote_addr", "uuid")}),
-        (_("Telling the project"), {"fields": ("is_told", "dispatched_at", "claimed_until")}),
+        (_("Telling the project"), {"fields": ("is_dispatched", "dispatched_at", "claimed_until")}),
     )
 
     class Media:
         js = ("django_hoiio/copy.js",)
 
-    def fitting_actions(self, row: Notification) -> Iterable[Action]:
+    def row_actions(self, row: Notification) -> Iterable[Action]:
         if row.dispatched_at is None:
             yield dispatch
         if row.failures.unresolved().exists():
@@ -78,20 +78,20 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
         yield from super().searches(request, rows, term)
-        yield from searches_about(request, rows, term)
+        yield from transaction_searches(request, rows, term)
 
     # Columns and fields.
 
-    @admin.display(description=_("came"))
-    def came(self, row: Notification) -> str:
-        return minute(row.received_at)
+    @admin.display(description=_("received"))
+    def received(self, row: Notification) -> str:
+        return optional_moment_text(row.received_at)
 
     @admin.display(description=_("told"), boolean=True)
-    def is_told(self, row: Notification) -> bool:
+    def is_dispatched(self, row: Notification) -> bool:
         return row.dispatched_at is not None
 
     @admin.display(description=_("problems"), empty_value="")
-    def misread(self, row: Notification) -> str | None:
+    def problem_names(self, row: Notification) -> str | None:
         return f"⚠ {', '.join(row.problems)}" if row.problems else None
 
     def links(self, request: HttpRequest, row: Notification) -> Iterable[str]:
@@ -127,12 +127,12 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def _raw(self, row: Notification) -> Iterable[Section]:
         """What holds numbers, texts and links that cannot be told apart."""
-        lines = inspected(row)
+        lines = parameter_rows(row)
         yield Section(
-            title=_("Parameters") if len(lines) < MOST else _("The first of the parameters"),
+            title=_("Parameters") if len(lines) < MAX_PARAMETERS else _("The first of the parameters"),
             columns=(_("Name"), _("In the query string"), _("In the body"), _("Taken"), _("Went to")),
             rows=[
-                (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.taken)), each.went)
+                (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.taken)), each.result)
                 for each in lines
             ],
         )
@@ -160,7 +160,7 @@ def _cell(name: str, text: str | None) -> str | None:
 _FIELDS = ("remote_number", "tag")
 
 # Of transactions that are too many to be named, so many are: Django offers as many rows while somebody types.
-OFFERED = 20
+MAX_AUTOCOMPLETE = 20
 
 # Fields that a notification shares with its transaction, besides the account: notification field → transaction field.
 _SHARED_FIELDS: Mapping[type[Transaction], Mapping[str, str]] = {
@@ -170,7 +170,7 @@ _SHARED_FIELDS: Mapping[type[Transaction], Mapping[str, str]] = {
 }
 
 
-def searches_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterator[tuple[Keys, Q]]:
+def transaction_searches(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterator[tuple[Keys, Q]]:
     """What answers to the term by being about a call, an SMS or a fax, of those that the user may view.
 
     For each the keys, by indexes; and what tells a notification about such a one from others, where these are not all.
@@ -178,14 +178,14 @@ def searches_about(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iter
     for model in _SHARED_FIELDS:
         if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
             same = _same(model, request, term)
-            yield _keys_about(model, request, rows, term), Q(*map(Exists, same), _connector=Q.OR)
+            yield _matching_keys(model, request, rows, term), Q(*map(Exists, same), _connector=Q.OR)
 
 
-def _keys_about(model: type[Transaction], request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
+def _matching_keys(model: type[Transaction], request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
     transactions = model._default_manager.using(rows.db)
     keys = keys_of(index_queries(transactions.all(), request, _FIELDS, term))
     found = Keys(keys=frozenset(), are_all=keys.are_all)
-    some = keys.keys if keys.are_all else sorted(keys.keys)[:OFFERED]
+    some = keys.keys if keys.are_all else sorted(keys.keys)[:MAX_AUTOCOMPLETE]
     for name, field in _SHARED_FIELDS[model].items() if some else ():
         named = set(transactions.filter(pk__in=some).values_list("account", field))
         found |= _named(rows, name, named)
@@ -195,9 +195,9 @@ def _keys_about(model: type[Transaction], request: HttpRequest, rows: QuerySet[A
 def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
     """The keys of the notifications that bear one of the names, each of an account."""
     values = {value for _account, value in named if value}
-    same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: FEW + 1]
+    same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: MAX_KEYS + 1]
     keys = {pk for pk, account, value in same if (account, value) in named}
-    return Keys(keys=keys, are_all=len(same) <= FEW)
+    return Keys(keys=keys, are_all=len(same) <= MAX_KEYS)
 
 
 def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:

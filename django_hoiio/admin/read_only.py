@@ -19,15 +19,15 @@ from django_hoiio.keyset import Keys, keys_of
 from django_hoiio.masking import mask_rows
 from django_hoiio.search import found_by, index_queries, row_by_row
 
-from .actions import ActingAdmin
-from .changelist import KeyedList, Uncounted
+from .actions import ActionAdmin
+from .changelist import CappedPaginator, KeysetChangeList
 from .sections import Section
 
 # So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
-AROUND = 50
+SPOOL_TOLERANCE = 50
 
 
-class ReadOnlyAdmin(ActingAdmin):
+class ReadOnlyAdmin(ActionAdmin):
     """Shows rows behind the veils that a user's permissions do not lift.
 
     A row is veiled when it is loaded, before any column, field or template sees it. What is veiled can neither be
@@ -37,19 +37,19 @@ class ReadOnlyAdmin(ActingAdmin):
     ordering = ("-pk",)
     sortable_by = ()
     list_per_page = 50
-    paginator = Uncounted
+    paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
 
     # The field that says when a row came.
     moment: ClassVar[str]
     # True where an index says what came since a day.
-    has_days = True
+    has_date_navigation = True
 
     # What is too big to be loaded for a list that does not show it.
-    unlisted: ClassVar[tuple[str, ...]] = ()
+    deferred_fields: ClassVar[tuple[str, ...]] = ()
     # The columns of an export.
-    exported: ClassVar[tuple[str, ...]] = ()
+    export_fields: ClassVar[tuple[str, ...]] = ()
 
     class Media:
         css = {"all": ("django_hoiio/theme.css", "django_hoiio/lists.css", "django_hoiio/pages.css")}
@@ -65,12 +65,12 @@ class ReadOnlyAdmin(ActingAdmin):
     def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
         """Link to the page of another row, where this site has one that the user may open."""
         label = str(row if text is None else text)
-        if not self.may_open(request, type(row), row):
+        if not self.can_open(request, type(row), row):
             return label
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
         return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.admin_site.name), label)
 
-    def may_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
+    def can_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
         """True where this site has a list of the model that the user may open, and the row in it."""
         site = self.admin_site
         return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request, row)
@@ -89,7 +89,7 @@ class ReadOnlyAdmin(ActingAdmin):
     # The list.
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return KeyedList
+        return KeysetChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Allow what the filters at the side ask, and nothing else."""
@@ -128,7 +128,7 @@ class ReadOnlyAdmin(ActingAdmin):
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
         """The lowest key of what came from the moment on; `None` where nothing did."""
-        keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:AROUND]]
+        keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:SPOOL_TOLERANCE]]
         return min(keys, default=None)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:

@@ -20,7 +20,7 @@ from django_hoiio.masking import FIELDS, LINK, RAW, FieldMask
 from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
 from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
 
-from .formatting import shown
+from .formatting import value_text
 from .sections import open_button
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 Link = Callable[[Model, str], str]
 
 # So many notifications are replayed, from the first; of more, the latest are shown as they came.
-LONGEST = 200
-LATEST = 20
+MAX_EVENTS = 200
+MAX_LATEST_EVENTS = 20
 # Of so many failures the traceback stands on the page; the others have it on their own.
-TRACEBACKS = 20
+MAX_TRACEBACKS = 20
 # A receiver that was called so long after the notification came was told late.
-LATE = timedelta(minutes=1)
+LATE_AFTER = timedelta(minutes=1)
 
 # The parameters that are events and no state, and what lies over each.
 RESULTS: dict[str, tuple[_StrOrPromise, FieldMask]] = {
@@ -48,7 +48,7 @@ _DERIVED = ("remote_suffix",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class FieldChange:
     """A field that changed, as it is shown."""
 
     name: str
@@ -75,7 +75,7 @@ class Event:
     notification: Notification | None = None
     # What is to be known of how it came, and why it changed nothing.
     remarks: Sequence[_StrOrPromise] = ()
-    changes: Sequence[Said] = ()
+    changes: Sequence[FieldChange] = ()
     refusals: Sequence[str] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     results: Sequence[tuple[_StrOrPromise, str]] = ()
@@ -98,21 +98,21 @@ def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
 
     `link` makes a link of a text, to the page of a row that the user may open. Costs a few queries, however much it is.
     """
-    notifications = list(row.notifications.order_by("pk")[: LONGEST + 1])
-    is_cut = len(notifications) > LONGEST
+    notifications = list(row.notifications.order_by("pk")[: MAX_EVENTS + 1])
+    is_cut = len(notifications) > MAX_EVENTS
     latest = _after(notifications, row) if is_cut else []
-    told = _Told(request, link, _failures_of([*notifications[:LONGEST], *latest], row))
-    steps = replay(row, notifications[:LONGEST], rivals=_rivals(row))
+    told = _EventBuilder(request, link, _failures_of([*notifications[:MAX_EVENTS], *latest], row))
+    steps = replay(row, notifications[:MAX_EVENTS], rivals=_rivals(row))
     steps.sort(key=lambda step: (step.notification.received_at, step.notification.pk))
     return Timeline(
         events=[*told.beginning(row, steps), *map(told.event, steps)],
         latest=[told.event(Step(notification=each)) for each in latest],
-        longest=LONGEST,
+        longest=MAX_EVENTS,
     )
 
 
 def _after(notifications: Sequence[Notification], row: Transaction) -> list[Notification]:
-    latest = row.notifications.filter(pk__gt=notifications[LONGEST - 1].pk).order_by("-pk")[:LATEST]
+    latest = row.notifications.filter(pk__gt=notifications[MAX_EVENTS - 1].pk).order_by("-pk")[:MAX_LATEST_EVENTS]
     return sorted(latest, key=lambda each: (each.received_at, each.pk))
 
 
@@ -121,15 +121,15 @@ def _rivals(row: Transaction) -> Sequence[Call]:
     if not isinstance(row, Call) or not row.session:
         return []
     calls = Call.objects.using(row._state.db).filter(account=row.account, session=row.session)
-    return list(calls.exclude(pk=row.pk).only("created_at").order_by("-created_at")[:LONGEST])
+    return list(calls.exclude(pk=row.pk).only("created_at").order_by("-created_at")[:MAX_EVENTS])
 
 
 def _failures_of(notifications: Sequence[Notification], row: Transaction) -> list[ReceiverFailure]:
     ledger = ReceiverFailure.objects.using(row._state.db).defer("traceback").order_by("pk")
-    return list(ledger.filter(notification__in=[each.pk for each in notifications])[: LONGEST * 5])
+    return list(ledger.filter(notification__in=[each.pk for each in notifications])[: MAX_EVENTS * 5])
 
 
-class _Told:
+class _EventBuilder:
     """Puts what the replay found into the words and behind the veils of one user."""
 
     def __init__(self, request: HttpRequest, link: Link, failures: Sequence[ReceiverFailure]) -> None:
@@ -168,7 +168,7 @@ class _Told:
             pass_on=notification.pass_on if self.sees_raw else {},
         )
 
-    def _changes(self, changes: Sequence[Changed]) -> list[Said]:
+    def _changes(self, changes: Sequence[Changed]) -> list[FieldChange]:
         told = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
         seen = [
             each
@@ -176,7 +176,7 @@ class _Told:
             if each.name not in _DERIVED and not (each.name == "remote_number" and each.new in told)
         ]
         return [
-            Said(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
+            FieldChange(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
             for each in seen
         ]
 
@@ -187,12 +187,12 @@ class _Told:
                 continue
             said = self._say(each.name, each.said)
             kept = self._say(each.name, each.kept) or gettext("empty")
-            why = gettext("a final status is not undone by %s") % said if _is_word(each) else _WHYS[each.why]
+            why = gettext("a final status is not undone by %s") % said if _is_word(each) else _REASONS[each.why]
             yield gettext("%(name)s stays %(kept)s: %(why)s") % {"name": each.name, "kept": kept, "why": why}
 
     def _say(self, name: str, value: Any) -> str:
         mask_rows = self.veiled.get(name)
-        return mask_rows.mask(str(value or "")) if mask_rows else shown(value)
+        return mask_rows.mask(str(value or "")) if mask_rows else value_text(value)
 
     def _results(self, notification: Notification) -> Iterator[tuple[_StrOrPromise, str]]:
         for name, (title, mask_rows) in RESULTS.items():
@@ -218,7 +218,7 @@ class _Told:
         return Receiver(name=self.link(failure, name) if failure else name, failure=failure, traceback=traceback)
 
     def _tracebacks(self, failures: Sequence[ReceiverFailure]) -> dict[int, str]:
-        first = [failure.pk for failure in islice(failures, TRACEBACKS)]
+        first = [failure.pk for failure in islice(failures, MAX_TRACEBACKS)]
         ledger = ReceiverFailure.objects.using(failures[0]._state.db).filter(pk__in=first)
         return dict(ledger.values_list("pk", "traceback"))
 
@@ -236,31 +236,31 @@ def _is_word(refused: Refused) -> bool:
 
 def _remarks(step: Step) -> Iterator[_StrOrPromise]:
     notification = step.notification
-    if notification.source in _ORIGINS:
-        yield _ORIGINS[Source(notification.source)]
+    if notification.source in _SOURCE_NOTES:
+        yield _SOURCE_NOTES[Source(notification.source)]
     if step.passed is not None:
-        yield _PASSED[step.passed]
+        yield _NO_CHANGE_NOTES[step.passed]
     elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
         yield _("It changes nothing here.")
     if notification.dispatched_at is None:
         yield _("Its receivers have not all been called yet.")
-    elif notification.dispatched_at - notification.received_at > LATE:
+    elif notification.dispatched_at - notification.received_at > LATE_AFTER:
         yield gettext("Its receivers were called %s after it came.") % timesince(
             notification.received_at, notification.dispatched_at
         )
 
 
-_ORIGINS: dict[Source, _StrOrPromise] = {
+_SOURCE_NOTES: dict[Source, _StrOrPromise] = {
     Source.SPOOL: _("Kept in the spool while the database was away."),
     Source.POLL: _("Asked of Hoiio's history."),
 }
-_WHYS: dict[Why, _StrOrPromise] = {
+_REASONS: dict[Why, _StrOrPromise] = {
     Why.FINAL: _("a final report is not undone by one that is not"),
     Why.SCAN_GROWTH: _("a report that got further is not undone by an earlier one"),
     Why.LATER: _("what came later is not undone by what came before it"),
     Why.PARTY: _("another report names the other party more surely"),
 }
-_PASSED: dict[Passed, _StrOrPromise] = {
+_NO_CHANGE_NOTES: dict[Passed, _StrOrPromise] = {
     Passed.BLANKED: _("Blanked: what it said was removed."),
     Passed.UNWRITTEN: _("It changed nothing, because its state could not be written; hoiio_reparse finishes that."),
     Passed.NOTHING: _("It says nothing of this, although it bears the reference."),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.models import DailyTotal
 
 from .export import export_as_csv
-from .formatting import grouped, money
+from .formatting import money_text, number_text
 from .read_only import ReadOnlyAdmin
 
 
@@ -23,7 +23,7 @@ class DailyTotalAdmin(ReadOnlyAdmin):
     list_filter = ("traffic",)
     fields = list_display
     actions = (export_as_csv,)
-    exported = ("id", "day", "account", "traffic", "currency", "count", "succeeded", "debit")
+    export_fields = ("id", "day", "account", "traffic", "currency", "count", "succeeded", "debit")
     moment = "day"
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
@@ -31,12 +31,12 @@ class DailyTotalAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("count"))
     def how_many(self, row: DailyTotal) -> str:
-        return grouped(row.count)
+        return number_text(row.count)
 
     @admin.display(description=_("succeeded"))
     def how_many_succeeded(self, row: DailyTotal) -> str:
-        return grouped(row.succeeded)
+        return number_text(row.succeeded)
 
     @admin.display(description=_("debit"))
     def spent(self, row: DailyTotal) -> str:
-        return money(row.debit)
+        return money_text(row.debit)

@@ -21,8 +21,8 @@ from .actions import Action, reconcile
 from .bulk import BulkPage
 from .conversation import ConversationPage
 from .export import export_as_csv
-from .filters import AnyStatus, Missed, Open, Overdue
-from .formatting import amount, minute, sentence, words_of
+from .filters import MissedFilter, OpenFilter, OutcomeFilter, OverdueFilter
+from .formatting import amount_text, optional_moment_text, sentence, statuses_of
 from .sections import open_button
 from .timeline import timeline_of
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Column = Callable[[Any, Transaction], str]
 
 # The columns of an export that calls, SMS and faxes begin and end with.
-FIRST = ("id", "account", "txn_ref", "direction", "remote_number", "from_number", "to_number", "dest")
-LAST = (
+_FIRST_COLUMNS = ("id", "account", "txn_ref", "direction", "remote_number", "from_number", "to_number", "dest")
+_LAST_COLUMNS = (
     "is_final",
     "date",
     "currency",
@@ -69,14 +69,14 @@ _HELP = {
 class TransactionAdmin(ConversationPage):
     """What the lists and pages of calls, SMS and faxes have in common."""
 
-    list_display = ("reference", "came", "direction", "remote_number_link", "status_words", "cost", "tag")
-    list_filter: ClassVar[tuple[Any, ...]] = ("direction", Open, Overdue)
+    list_display = ("reference", "created", "direction", "remote_number_link", "status_words", "cost", "tag")
+    list_filter: ClassVar[tuple[Any, ...]] = ("direction", OpenFilter, OverdueFilter)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "remote_number")
     search_help_text = _(
         "A reference or its beginning, or a whole tag. Users with the permission “Can see phone numbers and message"
         " texts” also find a number, or 8 or more of its last digits."
     )
-    unlisted = ("stamps",)
+    deferred_fields = ("stamps",)
     actions = (reconcile, export_as_csv)
     moment = "created_at"
     change_form_template = "admin/django_hoiio/transaction.html"
@@ -90,13 +90,13 @@ class TransactionAdmin(ConversationPage):
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Leave out what Hoiio has not told."""
         declared = super().get_fieldsets(request, obj)
-        told = [(title, [name for name in each["fields"] if self._is_told(name, obj)]) for title, each in declared]
+        told = [(title, [name for name in each["fields"] if self._has_value(name, obj)]) for title, each in declared]
         return [(title, {"fields": names}) for title, names in told if names]
 
-    def fitting_actions(self, row: Transaction) -> Iterable[Action]:
+    def row_actions(self, row: Transaction) -> Iterable[Action]:
         return () if row.txn_ref is None else (reconcile,)
 
-    def _is_told(self, name: Any, row: Model | None) -> bool:
+    def _has_value(self, name: Any, row: Model | None) -> bool:
         return (getattr(self, name)(row) if hasattr(self, name) else getattr(row, name)) not in (None, "")
 
     def render_change_form(
@@ -112,7 +112,7 @@ class TransactionAdmin(ConversationPage):
 
     def _list_of_notifications(self, request: HttpRequest, row: Transaction) -> str:
         """The address of all that bear the row's reference; empty where the user can't go there."""
-        if row.txn_ref is None or not self.may_open(request, Notification):
+        if row.txn_ref is None or not self.can_open(request, Notification):
             return ""
         address = reverse("admin:django_hoiio_notification_changelist", current_app=self.admin_site.name)
         return f"{address}?{urlencode({'q': row.txn_ref})}"
@@ -129,9 +129,9 @@ class TransactionAdmin(ConversationPage):
         # It is the link to the row.
         return row.txn_ref or str(_("without a reference"))
 
-    @admin.display(description=_("came"))
-    def came(self, row: Transaction) -> str:
-        return minute(row.created_at)
+    @admin.display(description=_("created"))
+    def created(self, row: Transaction) -> str:
+        return optional_moment_text(row.created_at)
 
     remote_number_link = _number("remote_number", _("other number"))
     from_number_link = _number("from_number", _("from"))
@@ -139,7 +139,7 @@ class TransactionAdmin(ConversationPage):
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
-        words = list(words_of(row, self.statuses))
+        words = list(statuses_of(row, self.statuses))
         return (
             words[0].word
             if len(words) == 1
@@ -148,18 +148,18 @@ class TransactionAdmin(ConversationPage):
 
     @admin.display(description=_("cost"))
     def cost(self, row: Transaction) -> str:
-        return amount(row.debit, row.currency)
+        return amount_text(row.debit, row.currency)
 
     @admin.display(description=_("rate"))
     def price(self, row: Transaction) -> str:
-        return amount(row.rate, row.currency)
+        return amount_text(row.rate, row.currency)
 
 
 class CallAdmin(TransactionAdmin):
-    list_filter = ("call_state", AnyStatus, Missed, *TransactionAdmin.list_filter)
+    list_filter = ("call_state", OutcomeFilter, MissedFilter, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "session")
     statuses = ("call_state", *OUTCOMES)
-    exported = (*FIRST, "dest1", "dest2", "session", "room", *statuses, "duration", *LAST)
+    export_fields = (*_FIRST_COLUMNS, "dest1", "dest2", "session", "room", *statuses, "duration", *_LAST_COLUMNS)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (
@@ -179,7 +179,7 @@ class SmsAdmin(BulkPage, TransactionAdmin):
     list_filter = ("sms_status", *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
-    exported = (*FIRST, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *LAST)
+    export_fields = (*_FIRST_COLUMNS, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *_LAST_COLUMNS)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Message"), {"fields": ("from_number_link", "to_number", "dest_link", "msg")}),
@@ -196,7 +196,7 @@ class SmsAdmin(BulkPage, TransactionAdmin):
 class FaxAdmin(TransactionAdmin):
     list_filter = ("fax_status", *TransactionAdmin.list_filter)
     statuses = ("fax_status", "fax_error_code")
-    exported = (*FIRST, *statuses, "fax_pages", "fax_url", "duration", *LAST)
+    export_fields = (*_FIRST_COLUMNS, *statuses, "fax_pages", "fax_url", "duration", *_LAST_COLUMNS)
     fieldsets = (
         (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
         (_("Fax"), {"fields": ("from_number_link", "to_number", "dest_link", "document", "fax_pages")}),

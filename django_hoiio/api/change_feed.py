@@ -11,8 +11,8 @@ from django.db.models import Q
 from django_hoiio.enums import Source
 from django_hoiio.models import MODELS, Notification
 
-from .filters import Asked
-from .pagination import Astray, Cursor, KeyPagination, Page, Rows, Scan, Way, by_key, by_moment
+from .filters import ListQuery
+from .pagination import Cursor, CursorMismatch, CursorType, IndexQuery, KeyPagination, Page, Rows, by_key, by_moment
 
 # How long it may take from the moment that a notification bears, or that of what is sent, to its commit, and by how
 # much clocks may differ. What changed so long before is given, too.
@@ -22,49 +22,49 @@ OVERLAP = timedelta(minutes=5)
 class ChangeFeedPagination(KeyPagination):
     """Pages of rows; with `changed_since` or `received_since`, pages of what changed since."""
 
-    def walk_of(self, rows: Rows, asked: Asked) -> Scan:
-        if asked.since is None:
-            return super().walk_of(rows, asked)
-        return kept_since if rows.model is Notification else changed_since
+    def index_query(self, rows: Rows, query: ListQuery) -> IndexQuery:
+        if query.since is None:
+            return super().index_query(rows, query)
+        return received_since if rows.model is Notification else changed_since
 
 
-def changed_since(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:
+def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
     """The calls, SMS or faxes that changed since `asked.since`, each at least once.
 
     Where no notification is known to be older, that is all of them.
     """
-    begin = _begin_of(asked)
-    kept_before = _last_kept_before(begin, rows.db)
-    if cursor is None and kept_before is not None:
-        cursor = Cursor(way=Way.TOLD, key=_newest_key(rows.db) + 1)
-    if cursor is None or cursor.way in (Way.OLDER, Way.NEWER):
-        return by_key(rows, replace(asked, rest=asked.all), cursor, size)
-    if cursor.way == Way.TOLD:
-        return _told(rows, asked, cursor, size, kept_before or 0)
-    return _sent(rows, asked, cursor, size, begin)
+    begin = _begin_of(query)
+    stored_before = _last_stored_before(begin, rows.db)
+    if cursor is None and stored_before is not None:
+        cursor = Cursor(type=CursorType.REPORTED, key=_newest_key(rows.db) + 1)
+    if cursor is None or cursor.type in (CursorType.OLDER, CursorType.NEWER):
+        return by_key(rows, replace(query, rest=query.all), cursor, size)
+    if cursor.type == CursorType.REPORTED:
+        return _reported(rows, query, cursor, size, stored_before or 0)
+    return _sent(rows, query, cursor, size, begin)
 
 
-def kept_since(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:
+def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
     """The notifications that were kept since `asked.since`."""
-    kept_before = _last_kept_before(_begin_of(asked), rows.db)
-    return by_key(rows, replace(asked, rest=asked.all), cursor, size, above=kept_before or 0)
+    stored_before = _last_stored_before(_begin_of(query), rows.db)
+    return by_key(rows, replace(query, rest=query.all), cursor, size, above=stored_before or 0)
 
 
-def _told(rows: Rows, asked: Asked, cursor: Cursor, size: int, kept_before: int) -> Page:
+def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> Page:
     """The rows that a page of notifications is about."""
     if cursor.moment is not None:
-        raise Astray
-    news = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
-    about = Asked(
+        raise CursorMismatch
+    notifications = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
+    about = ListQuery(
         moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model])
     )
-    page = by_key(news, about, replace(cursor, way=Way.OLDER), size, above=kept_before)
+    page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
     # In one query for each index, because no database is sure to use two in one.
     keys = {key for named in _named_by(page.rows, rows) for key in rows.filter(named).values_list("pk", flat=True)}
-    found = list(rows.filter(asked.all, pk__in=keys).order_by("-pk"))
+    found = list(rows.filter(query.all, pk__in=keys).order_by("-pk"))
     # What was sent is gone through from its end, to which a key and a moment beyond all rows lead.
-    end = Cursor(way=Way.SENT, key=0, moment=_FAR)
-    return Page(rows=found, next=end if page.next is None else replace(page.next, way=Way.TOLD))
+    end = Cursor(type=CursorType.SENT, key=0, moment=_END_OF_TIME)
+    return Page(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
 
 
 def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
@@ -80,34 +80,34 @@ def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
     return [Q(**{how: values}) for how, values in named.items()]
 
 
-def _sent(rows: Rows, asked: Asked, cursor: Cursor, size: int, begin: datetime) -> Page:
+def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> Page:
     """The rows that began since and are not final, as all are of which nothing was told."""
     if cursor.moment is None:
-        raise Astray
-    sent = Asked(moment="created_at", begin=begin, is_final=False, rest=asked.all)
-    page = by_moment(rows, sent, replace(cursor, way=Way.OLDER), size)
-    return Page(rows=page.rows, next=page.next and replace(page.next, way=Way.SENT))
+        raise CursorMismatch
+    sent = ListQuery(moment="created_at", begin=begin, is_final=False, rest=query.all)
+    page = by_moment(rows, sent, replace(cursor, type=CursorType.OLDER), size)
+    return Page(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
 
 
 # A moment after all others.
-_FAR = datetime(2200, 1, 1, tzinfo=timezone.utc)
+_END_OF_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
 
 
-def _begin_of(asked: Asked) -> datetime:
+def _begin_of(query: ListQuery) -> datetime:
     """From when on changes are given."""
-    if asked.since is None or asked.since < _FIRST + OVERLAP:
-        return _FIRST
-    return asked.since - OVERLAP
+    if query.since is None or query.since < _EPOCH + OVERLAP:
+        return _EPOCH
+    return query.since - OVERLAP
 
 
-_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def _newest_key(using: str) -> int:
     return Notification.objects.using(using).order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def _last_kept_before(moment: datetime, using: str) -> int | None:
+def _last_stored_before(moment: datetime, using: str) -> int | None:
     """The key of a notification that was kept before a moment, as all of smaller keys were; `None` where there is none.
 
     What waited in the spool bears the moment at which it came to the door, and was kept when it was told at the latest.

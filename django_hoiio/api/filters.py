@@ -22,7 +22,7 @@ from rest_framework.exceptions import PermissionDenied
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
 from django_hoiio.masking import VIEW_PERSONAL_DATA
 from django_hoiio.retention.totals import day_of
-from django_hoiio.search import LONGEST, found_by, may_search
+from django_hoiio.search import MAX_TERM_LENGTH, found_by, may_search
 
 if TYPE_CHECKING:
     from django.db.models import TextChoices
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ListQuery:
     """What the parameters of a list ask for."""
 
     # Each finds its rows through an index.
@@ -68,11 +68,11 @@ def finality(*, is_final: bool) -> Q:
 
 
 # How many days a page of totals has.
-DAYS = 31
+DAYS_PER_PAGE = 31
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedDays:
+class DayQuery:
     """What the parameters of the totals ask for."""
 
     first: date
@@ -96,8 +96,8 @@ def days_after(day: date, days: int) -> date:
 
 
 # What each database can keep.
-FIRST = datetime.min.replace(tzinfo=timezone.utc)
-LAST = datetime.max.replace(tzinfo=timezone.utc)
+EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
+LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 # A "+" that nobody encoded is a space by now.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
@@ -114,7 +114,7 @@ def read_moment(text: str) -> datetime | None:
     try:
         return moment.astimezone(timezone.utc)
     except OverflowError:
-        return FIRST if moment.year == 1 else LAST
+        return EARLIEST if moment.year == 1 else LATEST
 
 
 def read_day(text: str) -> date | None:
@@ -127,11 +127,11 @@ def read_day(text: str) -> date | None:
         return None
 
 
-class ParametersBackend(DjangoFilterBackend):
+class FilterBackend(DjangoFilterBackend):
     """Tells the browsable API and the schema which parameters a list has; a list asks its filters itself."""
 
 
-class ReadField(forms.CharField):
+class ParsedField(forms.CharField):
     """A text that is read as something else; `None` where it is empty."""
 
     def __init__(self, *, read: Callable[[str], Any], refusal: _StrPromise, **kwargs: Any) -> None:
@@ -158,22 +158,22 @@ class Parameter(django_filters.Filter):
 class Text(Parameter, django_filters.CharFilter):
     """A text that is compared as a whole, row by row."""
 
-    schema: Mapping[str, Any] = {"type": "string", "maxLength": LONGEST, "pattern": r"^[^\u0000]*$"}
+    schema: Mapping[str, Any] = {"type": "string", "maxLength": MAX_TERM_LENGTH, "pattern": r"^[^\u0000]*$"}
 
     def __init__(self, help_text: _StrPromise, example: str) -> None:
         self.example = example
         # Spaces may belong to it.
-        super().__init__(help_text=help_text, max_length=LONGEST, strip=False)
+        super().__init__(help_text=help_text, max_length=MAX_TERM_LENGTH, strip=False)
 
 
-class Term(Text):
+class IndexedText(Text):
     """A text that an index finds, as a whole."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         return Q(**{str(self.field_name): value})
 
 
-class Number(Term):
+class Number(IndexedText):
     """The number of the other party, as the admin finds it."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
@@ -194,7 +194,7 @@ class Choice(Parameter, django_filters.ChoiceFilter):
         super().__init__(help_text=help_text, choices=words.choices)
 
 
-class Truth(Parameter, django_filters.TypedChoiceFilter):
+class Boolean(Parameter, django_filters.TypedChoiceFilter):
     schema: Mapping[str, Any] = {"type": "boolean"}
     example = False
 
@@ -203,10 +203,10 @@ class Truth(Parameter, django_filters.TypedChoiceFilter):
         super().__init__(help_text=help_text, choices=choices, coerce=lambda word: word == "true", empty_value=None)
 
 
-class _Read(Parameter, django_filters.CharFilter):
+class _ParsedText(Parameter, django_filters.CharFilter):
     """A text that is read as something else, or refused."""
 
-    field_class = ReadField
+    field_class = ParsedField
     read: Callable[[str], Any]
     refusal: _StrPromise
 
@@ -214,7 +214,7 @@ class _Read(Parameter, django_filters.CharFilter):
         super().__init__(help_text=help_text, read=self.read, refusal=self.refusal)
 
 
-class Moment(_Read):
+class Moment(_ParsedText):
     """A moment with its offset from UTC."""
 
     read = staticmethod(read_moment)
@@ -223,7 +223,7 @@ class Moment(_Read):
     example = "2026-11-25T10:00:00+08:00"
 
 
-class Day(_Read):
+class Day(_ParsedText):
     """A day, as ISO 8601 writes it."""
 
     read = staticmethod(read_day)
@@ -240,23 +240,27 @@ class Filters(django_filters.FilterSet):
     span: ClassVar[tuple[str, str]]
 
     account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
-    txn_ref = Term(_("Hoiio's name of the call, SMS or fax; the whole of it."), "AA-S-471804")
+    txn_ref = IndexedText(_("Hoiio's name of the call, SMS or fax; the whole of it."), "AA-S-471804")
     updated_since = Moment(
         _("What is new or changed since; see the documentation on how to poll. Never a row too few.")
     )
 
-    def asked(self) -> Asked:
+    def query(self) -> ListQuery:
         """What the parameters ask for; they are valid."""
         given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
-        return Asked(
-            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(Term, given)],
+        return ListQuery(
+            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(IndexedText, given)],
             moment=self.moment,
             begin=given.get(self.span[0]),
             end=given.get(self.span[1]),
             is_final=given.get("final"),
             since=given.get("updated_since"),
             rest=Q(
-                **{name: given[name] for name, each in self._given((Text, Choice), given) if not isinstance(each, Term)}
+                **{
+                    name: given[name]
+                    for name, each in self._given((Text, Choice), given)
+                    if not isinstance(each, IndexedText)
+                }
             ),
         )
 
@@ -270,7 +274,7 @@ class NotificationFilters(Filters):
 
     kind = Choice(_("What they are about."), Kind, "sms_status")
     route = Choice(_("The URL under which they came."), Route, "sms")
-    session = Term(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
+    session = IndexedText(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
     received_from = Moment(_("Came then or later."))
     received_to = Moment(_("Came before then."))
 
@@ -286,36 +290,38 @@ class TransactionFilters(Filters):
         ),
         "+6591231111",
     )
-    tag = Term(_("The project's own mark; the whole of it."), "order 77")
+    tag = IndexedText(_("The project's own mark; the whole of it."), "order 77")
     direction = Choice(_("Which way they went, seen from the application."), Direction, "outgoing")
-    final = Truth(_("Whether nothing more is expected to happen to them."))
+    final = Boolean(_("Whether nothing more is expected to happen to them."))
     created_from = Moment(_("The first that is known of them came then or later."))
     created_to = Moment(_("The first that is known of them came before then."))
 
 
-def _word(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
+def _status_filter(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
     """A word of Hoiio's. It may be one that is not known here."""
     return Text(format_lazy("{} {}", name, ", ".join(words.values)), example)
 
 
 class CallFilters(TransactionFilters):
-    session = Term(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
-    call_state = _word(_("Where interactive calls stand. Known words:"), CallState, "ringing")
-    call_status = _word(_("How calls with a single leg came out. Known words:"), CallStatus, "answered")
-    call_status_dest1 = _word(_("How the first leg came out. Known words:"), CallStatus, "answered")
-    call_status_dest2 = _word(_("How the second leg came out. Known words:"), CallStatus, "busy")
-    dial_status = _word(_("Whether the number that was dialled answered. Known words:"), CallStatus, "answered")
-    transfer_status = _word(_("Whether the call could be handed on. Known words:"), CallStatus, "busy")
+    session = IndexedText(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
+    call_state = _status_filter(_("Where interactive calls stand. Known words:"), CallState, "ringing")
+    call_status = _status_filter(_("How calls with a single leg came out. Known words:"), CallStatus, "answered")
+    call_status_dest1 = _status_filter(_("How the first leg came out. Known words:"), CallStatus, "answered")
+    call_status_dest2 = _status_filter(_("How the second leg came out. Known words:"), CallStatus, "busy")
+    dial_status = _status_filter(
+        _("Whether the number that was dialled answered. Known words:"), CallStatus, "answered"
+    )
+    transfer_status = _status_filter(_("Whether the call could be handed on. Known words:"), CallStatus, "busy")
 
 
 class SmsFilters(TransactionFilters):
-    bulk_txn_ref = Term(_("Hoiio's name of the bulk SMS they belong to; the whole of it."), "AA-B-147")
-    sms_status = _word(_("How far they have got. Known words:"), SmsStatus, "delivered")
+    bulk_txn_ref = IndexedText(_("Hoiio's name of the bulk SMS they belong to; the whole of it."), "AA-B-147")
+    sms_status = _status_filter(_("How far they have got. Known words:"), SmsStatus, "delivered")
     status = Text(_("Whether messages of a bulk SMS were accepted: success_ok, or the error."), "success_ok")
 
 
 class FaxFilters(TransactionFilters):
-    fax_status = _word(_("How far they have got. Known words:"), FaxStatus, "answered")
+    fax_status = _status_filter(_("How far they have got. Known words:"), FaxStatus, "answered")
 
 
 class TotalFilters(django_filters.FilterSet):
@@ -326,12 +332,12 @@ class TotalFilters(django_filters.FilterSet):
     account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
     traffic = Choice(_("What is counted."), Traffic, "sms_sent")
 
-    def asked(self) -> AskedDays:
+    def query(self) -> DayQuery:
         """What the parameters ask for; they are valid."""
         given = self.form.cleaned_data
         last = given["day_to"] or day_of(datetime.now(timezone.utc))
-        return AskedDays(
-            first=given["day_from"] or days_before(last, DAYS - 1),
+        return DayQuery(
+            first=given["day_from"] or days_before(last, DAYS_PER_PAGE - 1),
             last=last,
             account=given["account"],
             traffic=given["traffic"],

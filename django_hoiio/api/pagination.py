@@ -20,10 +20,10 @@ from rest_framework.utils.urls import replace_query_param
 from django_hoiio.keyset import SCAN_LIMIT, page_of
 from django_hoiio.retention.totals import Total, totals
 
-from .filters import DAYS, Asked, AskedDays, days_after, days_before, finality, read_day
+from .filters import DAYS_PER_PAGE, DayQuery, ListQuery, days_after, days_before, finality, read_day
 
 # A way to go on; a moment in microseconds where rows are in order of moments; a primary key.
-PATTERN = r"^(older|newer|told|sent)(\.[0-9]{1,16})?\.[0-9]{1,18}$"
+CURSOR_PATTERN = r"^(older|newer|reported|sent)(\.[0-9]{1,16})?\.[0-9]{1,18}$"
 
 # No cursor has a higher key.
 LAST_KEY = 10**18 - 1
@@ -31,18 +31,18 @@ LAST_KEY = 10**18 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Way(str, Enum):
+class CursorType(str, Enum):
     """From where a list goes on, and in which direction."""
 
     # What is older, and what is newer, than a row.
     OLDER = "older"
     NEWER = "newer"
     # What changed: told of by notifications older than one, and then what was sent before a row.
-    TOLD = "told"
+    REPORTED = "reported"
     SENT = "sent"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a row stands among rows in order of moment and key."""
 
     moment: datetime
@@ -53,27 +53,27 @@ class Place(NamedTuple):
 class Cursor:
     """A place in a list. Where rows are in order of keys alone, there is no moment."""
 
-    way: Way
+    type: CursorType
     key: int
     moment: datetime | None = None
 
     def __str__(self) -> str:
         if self.moment is None:
-            return f"{self.way.value}.{self.key}"
-        return f"{self.way.value}.{(self.moment - _EPOCH) // timedelta(microseconds=1)}.{self.key}"
+            return f"{self.type.value}.{self.key}"
+        return f"{self.type.value}.{(self.moment - _EPOCH) // timedelta(microseconds=1)}.{self.key}"
 
     @property
-    def place(self) -> Place | None:
-        return None if self.moment is None else Place(self.moment, self.key)
+    def position(self) -> Position | None:
+        return None if self.moment is None else Position(self.moment, self.key)
 
 
-def read(text: str) -> Cursor | None:
+def parse_cursor(text: str) -> Cursor | None:
     """The cursor that a text is; `None` where it is none."""
-    if not re.fullmatch(PATTERN, text):
+    if not re.fullmatch(CURSOR_PATTERN, text):
         return None
-    way, *moment, key = text.split(".")
+    type, *moment, key = text.split(".")
     return Cursor(
-        way=Way(way), key=int(key), moment=_EPOCH + timedelta(microseconds=int(moment[0])) if moment else None
+        type=CursorType(type), key=int(key), moment=_EPOCH + timedelta(microseconds=int(moment[0])) if moment else None
     )
 
 
@@ -89,52 +89,52 @@ class Page:
     previous: Cursor | None = None
 
 
-class Astray(Exception):
+class CursorMismatch(Exception):
     """The cursor is of a list that was asked for something else."""
 
 
-def by_key(rows: Rows, asked: Asked, cursor: Cursor | None, size: int, *, above: int = 0) -> Page:
+def by_key(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int, *, above: int = 0) -> Page:
     """The rows in order of their keys, but for those up to the key `above`."""
     _require(cursor, has_moment=False)
-    ends = {} if cursor is None else {_ENDS[cursor.way]: cursor.key}
-    page = page_of(rows.filter(asked.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if asked.rest else 0, **ends)
-    older = None if page.older is None or page.older <= above + 1 else Cursor(way=Way.OLDER, key=page.older)
-    newer = None if page.newer is None else Cursor(way=Way.NEWER, key=max(page.newer, 0))
+    ends = {} if cursor is None else {_ENDS[cursor.type]: cursor.key}
+    page = page_of(rows.filter(query.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if query.rest else 0, **ends)
+    older = None if page.older is None or page.older <= above + 1 else Cursor(type=CursorType.OLDER, key=page.older)
+    newer = None if page.newer is None else Cursor(type=CursorType.NEWER, key=max(page.newer, 0))
     return Page(rows=page.rows, next=older, previous=newer)
 
 
-_ENDS = {Way.OLDER: "older_than", Way.NEWER: "newer_than"}
+_ENDS = {CursorType.OLDER: "older_than", CursorType.NEWER: "newer_than"}
 
 
-def by_term(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:
+def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
     """The rows that an index finds. What it finds too often is looked for row by row: some of it will be near."""
-    for term in asked.terms:
+    for term in query.terms:
         keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: SCAN_LIMIT + 1])
         if len(keys) <= SCAN_LIMIT:
-            return _among(rows.filter(asked.all), keys, cursor, size)
-    return by_key(rows, Asked(moment=asked.moment, rest=asked.all), cursor, size)
+            return _page_of_keys(rows.filter(query.all), keys, cursor, size)
+    return by_key(rows, ListQuery(moment=query.moment, rest=query.all), cursor, size)
 
 
-def by_moment(rows: Rows, asked: Asked, cursor: Cursor | None, size: int) -> Page:
+def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
     """The rows in order of when they came, those that are final merged with those that are not."""
     _require(cursor, has_moment=True)
-    order = _Order(asked.moment, Way.OLDER if cursor is None else cursor.way)
-    streams = [order.beyond(stream.filter(asked.span), cursor) for stream in _streams(rows, asked)]
+    order = _Order(query.moment, CursorType.OLDER if cursor is None else cursor.type)
+    streams = [order.beyond(stream.filter(query.span), cursor) for stream in _streams(rows, query)]
     end = None
-    if asked.rest:
-        end = order.nearest(order.place_at(stream, SCAN_LIMIT - 1) for stream in streams)
-        streams = [order.up_to(stream, end).filter(asked.rest) for stream in streams]
+    if query.rest:
+        end = order.nearest(order.position_at(stream, SCAN_LIMIT - 1) for stream in streams)
+        streams = [order.up_to(stream, end).filter(query.rest) for stream in streams]
     found = order.merged(row for stream in streams for row in order.sorted(stream)[: size + 1])
     if len(found) > size:
-        end = order.place(found[size - 1])
-    return _page(found[:size], cursor, end and Cursor(way=order.way, moment=end.moment, key=end.key))
+        end = order.position(found[size - 1])
+    return _page(found[:size], cursor, end and Cursor(type=order.type, moment=end.moment, key=end.key))
 
 
-def _streams(rows: Rows, asked: Asked) -> list[Rows]:
+def _streams(rows: Rows, query: ListQuery) -> list[Rows]:
     """The rows by what stands before the moment in its index."""
     if "is_final" not in {field.name for field in rows.model._meta.get_fields()}:
         return [rows]
-    wanted = (True, False) if asked.is_final is None else (asked.is_final,)
+    wanted = (True, False) if query.is_final is None else (query.is_final,)
     return [rows.filter(finality(is_final=each)) for each in wanted]
 
 
@@ -143,60 +143,60 @@ class _Order:
     """Rows by their moment and then their key, away from the newest or towards it."""
 
     moment: str
-    way: Way
+    type: CursorType
 
     @property
     def is_older(self) -> bool:
-        return self.way == Way.OLDER
+        return self.type == CursorType.OLDER
 
-    def place(self, row: Any) -> Place:
-        return Place(getattr(row, self.moment), row.pk)
+    def position(self, row: Any) -> Position:
+        return Position(getattr(row, self.moment), row.pk)
 
     def sorted(self, rows: Rows) -> Rows:
         sign = "-" if self.is_older else ""
         return rows.order_by(f"{sign}{self.moment}", f"{sign}pk")
 
     def merged(self, rows: Iterable[Any]) -> list[Any]:
-        return sorted(rows, key=self.place, reverse=self.is_older)
+        return sorted(rows, key=self.position, reverse=self.is_older)
 
     def beyond(self, rows: Rows, cursor: Cursor | None) -> Rows:
         """What comes after the cursor."""
-        if cursor is None or cursor.place is None:
+        if cursor is None or cursor.position is None:
             return rows
         how, same = ("lte", "gte") if self.is_older else ("gte", "lte")
-        return self._cut(rows, cursor.place, how, same)
+        return self._cut(rows, cursor.position, how, same)
 
-    def up_to(self, rows: Rows, limit: Place | None) -> Rows:
+    def up_to(self, rows: Rows, limit: Position | None) -> Rows:
         """What comes before the limit, and it."""
         if limit is None:
             return rows
         how, same = ("gte", "lt") if self.is_older else ("lte", "gt")
         return self._cut(rows, limit, how, same)
 
-    def _cut(self, rows: Rows, place: Place, how: str, same: str) -> Rows:
+    def _cut(self, rows: Rows, position: Position, how: str, same: str) -> Rows:
         # The span is for the index; what is as old as the place is told apart by its key.
-        within = Q(**{f"{self.moment}__{how}": place.moment})
-        return rows.filter(within, ~Q(**{self.moment: place.moment, f"pk__{same}": place.key}))
+        within = Q(**{f"{self.moment}__{how}": position.moment})
+        return rows.filter(within, ~Q(**{self.moment: position.moment, f"pk__{same}": position.key}))
 
-    def place_at(self, rows: Rows, number: int) -> Place | None:
+    def position_at(self, rows: Rows, number: int) -> Position | None:
         """Where the row of that number stands; `None` where there are not so many."""
         found = self.sorted(rows).values_list(self.moment, "pk")[number : number + 1]
-        return next((Place(*each) for each in found), None)
+        return next((Position(*each) for each in found), None)
 
-    def nearest(self, places: Iterable[Place | None]) -> Place | None:
+    def nearest(self, positions: Iterable[Position | None]) -> Position | None:
         """The one of them that is met first."""
-        met = [place for place in places if place is not None]
+        met = [position for position in positions if position is not None]
         return (max if self.is_older else min)(met, default=None)
 
 
-def _among(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
+def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
     """The rows of a few keys, in order of them."""
     _require(cursor, has_moment=False)
-    way = Way.OLDER if cursor is None else cursor.way
+    type = CursorType.OLDER if cursor is None else cursor.type
     if cursor is not None:
-        keys = [key for key in keys if (key < cursor.key if way == Way.OLDER else key > cursor.key)]
-    found = list(rows.filter(pk__in=keys).order_by("-pk" if way == Way.OLDER else "pk")[: size + 1])
-    return _page(found[:size], cursor, Cursor(way=way, key=found[size - 1].pk) if len(found) > size else None)
+        keys = [key for key in keys if (key < cursor.key if type == CursorType.OLDER else key > cursor.key)]
+    found = list(rows.filter(pk__in=keys).order_by("-pk" if type == CursorType.OLDER else "pk")[: size + 1])
+    return _page(found[:size], cursor, Cursor(type=type, key=found[size - 1].pk) if len(found) > size else None)
 
 
 def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page:
@@ -204,20 +204,20 @@ def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page
     if cursor is None:
         return Page(rows=found, next=ahead)
     # Behind the page, the first row is that which the cursor is of.
-    if cursor.way == Way.OLDER:
-        return Page(rows=found, next=ahead, previous=replace(cursor, way=Way.NEWER, key=max(cursor.key - 1, 0)))
-    behind = replace(cursor, way=Way.OLDER, key=min(cursor.key + 1, LAST_KEY))
+    if cursor.type == CursorType.OLDER:
+        return Page(rows=found, next=ahead, previous=replace(cursor, type=CursorType.NEWER, key=max(cursor.key - 1, 0)))
+    behind = replace(cursor, type=CursorType.OLDER, key=min(cursor.key + 1, LAST_KEY))
     return Page(rows=found[::-1], next=behind, previous=ahead)
 
 
 def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
     if cursor is None:
         return
-    if cursor.way not in (Way.OLDER, Way.NEWER) or (cursor.moment is not None) != has_moment:
-        raise Astray
+    if cursor.type not in (CursorType.OLDER, CursorType.NEWER) or (cursor.moment is not None) != has_moment:
+        raise CursorMismatch
 
 
-Scan: TypeAlias = Callable[[Rows, Asked, Cursor | None, int], Page]
+IndexQuery: TypeAlias = Callable[[Rows, ListQuery, Cursor | None, int], Page]
 
 
 class LinkedPagination(CursorPagination):
@@ -254,34 +254,36 @@ class KeyPagination(LinkedPagination):
     page_size_query_param = "page_size"
     page_size_query_description: Any = _("How many rows a page has at most.")
 
-    def page_of(self, rows: Rows, asked: Asked, request: Request) -> list[Any]:
+    def page_of(self, rows: Rows, query: ListQuery, request: Request) -> list[Any]:
         """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""
         self.request, self.base_url = request, request.build_absolute_uri()
         try:
-            page = self.walk_of(rows, asked)(rows, asked, self._cursor(request), self._size(request))
-        except Astray as error:
+            page = self.index_query(rows, query)(rows, query, self._cursor(request), self._size(request))
+        except CursorMismatch as error:
             raise NotFound(self.invalid_cursor_message) from error
         self.ahead, self.back = page.next, page.previous
         return list(page.rows)
 
-    def walk_of(self, rows: Rows, asked: Asked) -> Scan:
+    def index_query(self, rows: Rows, query: ListQuery) -> IndexQuery:
         """The index query that finds the rows fastest."""
-        if asked.terms:
+        if query.terms:
             return by_term
-        if asked.has_span or asked.is_final is not None:
+        if query.has_span or query.is_final is not None:
             return by_moment
         return by_key
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
         return [
-            _parameter(self.cursor_query_param, self.cursor_query_description, {"type": "string", "pattern": PATTERN}),
+            _parameter(
+                self.cursor_query_param, self.cursor_query_description, {"type": "string", "pattern": CURSOR_PATTERN}
+            ),
             _parameter(str(self.page_size_query_param), self.page_size_query_description, size),
         ]
 
     def _cursor(self, request: Request) -> Cursor | None:
         text = request.query_params.get(self.cursor_query_param, "")
-        cursor = read(text)
+        cursor = parse_cursor(text)
         if text and cursor is None:
             raise self._no_such_cursor()
         return cursor
@@ -297,14 +299,14 @@ class KeyPagination(LinkedPagination):
 class DayPagination(LinkedPagination):
     """Pages of totals, a month of days each, the newest days first."""
 
-    def page_of(self, asked: AskedDays, request: Request) -> list[Total]:
+    def page_of(self, query: DayQuery, request: Request) -> list[Total]:
         """The totals of the page that a request asks for, in order of days. Raises `ValidationError`."""
         self.request, self.base_url = request, request.build_absolute_uri()
-        last = self._cursor(request) or asked.last
-        first = max(asked.first, days_before(last, DAYS - 1))
-        self.ahead = days_before(first, 1) if first > asked.first else None
-        self.back = min(asked.last, days_after(last, DAYS)) if last < asked.last else None
-        return [total for total in totals(first, last) if asked.is_about(total.account, total.traffic)]
+        last = self._cursor(request) or query.last
+        first = max(query.first, days_before(last, DAYS_PER_PAGE - 1))
+        self.ahead = days_before(first, 1) if first > query.first else None
+        self.back = min(query.last, days_after(last, DAYS_PER_PAGE)) if last < query.last else None
+        return [total for total in totals(first, last) if query.is_about(total.account, total.traffic)]
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [

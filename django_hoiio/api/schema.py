@@ -26,7 +26,7 @@ _RECEIVED = " With `received_from` or `received_to` the order is that of `receiv
 class WordSchema(OpenApiSerializerFieldExtension):
     """A word is a text: those that are known are named, and no client is to break at another one."""
 
-    target_class = "django_hoiio.api.serializers.Word"
+    target_class = "django_hoiio.api.serializers.ExtensibleChoice"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         return {"type": "string", "x-extensible-enum": [word for word in self.target.choices if word]}
@@ -42,7 +42,7 @@ class BytesSchema(OpenApiSerializerFieldExtension):
 class ParametersSchema(OpenApiFilterExtension):
     """The filters say themselves what they take."""
 
-    target_class = "django_hoiio.api.filters.ParametersBackend"
+    target_class = "django_hoiio.api.filters.FilterBackend"
     match_subclasses = True
     # Before that of the backend's own base.
     priority = 1

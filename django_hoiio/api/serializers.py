@@ -13,7 +13,7 @@ from django_hoiio.masking import RAW
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
 
 
-class Word(serializers.ChoiceField):
+class ExtensibleChoice(serializers.ChoiceField):
     """One of some words, or another: Hoiio may send what is not listed, and a later version of this app knows more."""
 
 
@@ -38,8 +38,8 @@ class Base64(serializers.Field[Any, Any, str, Any]):
         return base64.b64encode(value).decode("ascii")
 
 
-class Row(serializers.ModelSerializer[Any]):
-    serializer_choice_field = Word
+class RowSerializer(serializers.ModelSerializer[Any]):
+    serializer_choice_field = ExtensibleChoice
     serializer_field_mapping: ClassVar[dict[type[Any], Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         DateTimeField: Moment,
@@ -70,7 +70,7 @@ class RawSerializer(serializers.Serializer[Notification]):
     )
 
 
-class NotificationSerializer(Row):
+class NotificationSerializer(RowSerializer):
     problems = serializers.DictField(
         child=serializers.CharField(),
         help_text=_("What could not be read, by the parameter's name, and why."),
@@ -104,7 +104,7 @@ class NotificationSerializer(Row):
         read_only_fields = fields
 
 
-class WholeNotificationSerializer(NotificationSerializer):
+class NotificationDetailSerializer(NotificationSerializer):
     """A notification with what came, for those who may see all of it."""
 
     raw = RawSerializer(
@@ -124,18 +124,18 @@ class WholeNotificationSerializer(NotificationSerializer):
 
 
 # The columns that only the whole notification shows, and that may hold a megabyte.
-HEAVY = tuple(RawSerializer().fields)
+DETAIL_FIELDS = tuple(RawSerializer().fields)
 
 
 # What every call, SMS and fax begins and ends with.
 _FIRST = ("id", "account", "txn_ref", "tag", "direction", "is_final")
 _LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "redacted_at", "notification_uuid")
-_PARTIES = ("remote_number", "from", "to", "dest")
+_NUMBERS = ("remote_number", "from", "to", "dest")
 # What Python and the columns cannot be called.
 _WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
 
 
-class CallSerializer(Row):
+class CallSerializer(RowSerializer):
     class Meta:
         model = Call
         fields = (
@@ -147,7 +147,7 @@ class CallSerializer(Row):
             "call_status_dest2",
             "dial_status",
             "transfer_status",
-            *_PARTIES,
+            *_NUMBERS,
             "dest1",
             "dest2",
             "room",
@@ -158,7 +158,7 @@ class CallSerializer(Row):
         extra_kwargs = _WIRE
 
 
-class SmsSerializer(Row):
+class SmsSerializer(RowSerializer):
     class Meta:
         model = Sms
         fields = (
@@ -167,7 +167,7 @@ class SmsSerializer(Row):
             "part",
             "sms_status",
             "status",
-            *_PARTIES,
+            *_NUMBERS,
             "msg",
             "split_count",
             *_LAST,
@@ -176,15 +176,15 @@ class SmsSerializer(Row):
         extra_kwargs = _WIRE
 
 
-class FaxSerializer(Row):
+class FaxSerializer(RowSerializer):
     class Meta:
         model = Fax
-        fields = (*_FIRST, "fax_status", "fax_error_code", *_PARTIES, "fax_url", "fax_pages", "duration", *_LAST)
+        fields = (*_FIRST, "fax_status", "fax_error_code", *_NUMBERS, "fax_url", "fax_pages", "duration", *_LAST)
         read_only_fields = fields
         extra_kwargs = _WIRE
 
 
-class TotalSerializer(Row):
+class TotalSerializer(RowSerializer):
     class Meta:
         model = DailyTotal
         fields = ("day", "account", "traffic", "currency", "count", "succeeded", "debit")

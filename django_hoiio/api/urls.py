@@ -15,14 +15,14 @@ if find_spec("drf_spectacular"):
 app_name = "hoiio_api"
 
 
-class Lists(APIRootView):
+class RootView(APIRootView):
     """Where the lists are."""
 
     permission_classes = (IsAdminUser,)
 
 
 router = DefaultRouter()
-router.APIRootView = Lists
+router.APIRootView = RootView
 router.register("notifications", NotificationViewSet)
 router.register("calls", CallViewSet)
 router.register("sms", SmsViewSet)

@@ -19,21 +19,21 @@ from django_hoiio.masking import mask_rows
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
 
 from .change_feed import ChangeFeedPagination
-from .filters import CallFilters, FaxFilters, Filters, NotificationFilters, ParametersBackend, SmsFilters, TotalFilters
+from .filters import CallFilters, FaxFilters, FilterBackend, Filters, NotificationFilters, SmsFilters, TotalFilters
 from .pagination import DayPagination
-from .permissions import STAFF_THAT_MAY_VIEW
+from .permissions import STAFF_WITH_VIEW_PERMISSION
 from .serializers import (
-    HEAVY,
+    DETAIL_FIELDS,
     CallSerializer,
     FaxSerializer,
+    NotificationDetailSerializer,
     NotificationSerializer,
     SmsSerializer,
     TotalSerializer,
-    WholeNotificationSerializer,
 )
 
 
-class NamedViewSet(GenericViewSet[Any]):
+class ModelNamedViewSet(GenericViewSet[Any]):
     """What the browsable API calls a page is what the admin calls it."""
 
     queryset: QuerySet[Any]
@@ -44,21 +44,21 @@ class NamedViewSet(GenericViewSet[Any]):
         return capfirst(str(names.verbose_name if self.detail else names.verbose_name_plural))
 
 
-class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
+class ReadOnlyViewSet(RetrieveModelMixin, ModelNamedViewSet):
     """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
 
-    permission_classes: Any = STAFF_THAT_MAY_VIEW
+    permission_classes: Any = STAFF_WITH_VIEW_PERMISSION
     # What is no key is answered here, too, and not by a page of Django's.
     lookup_value_regex = "[^/]+"
-    filter_backends: Any = (ParametersBackend,)
+    filter_backends: Any = (FilterBackend,)
     pagination_class: Any = ChangeFeedPagination
     filterset_class: ClassVar[type[Filters]]
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of them, the newest first."""
         pages: Any = self.paginator
-        asked = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).asked()
-        rows = pages.page_of(self.listed(), asked, request)
+        query = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).query()
+        rows = pages.page_of(self.listed(), query, request)
         mask_rows(request, rows)
         response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
         return response
@@ -77,21 +77,21 @@ class ReadingViewSet(RetrieveModelMixin, NamedViewSet):
         return row
 
 
-class NotificationViewSet(ReadingViewSet):
+class NotificationViewSet(ReadOnlyViewSet):
     """What Hoiio posted."""
 
     queryset = Notification._default_manager.all()
     filterset_class = NotificationFilters
-    serializer_class = WholeNotificationSerializer
+    serializer_class = NotificationDetailSerializer
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         return NotificationSerializer if self.action == "list" else super().get_serializer_class()
 
     def listed(self) -> QuerySet[Any]:
-        return self.get_queryset().defer(*HEAVY)
+        return self.get_queryset().defer(*DETAIL_FIELDS)
 
 
-class CallViewSet(ReadingViewSet):
+class CallViewSet(ReadOnlyViewSet):
     """The latest state of each call."""
 
     queryset = Call._default_manager.all()
@@ -99,7 +99,7 @@ class CallViewSet(ReadingViewSet):
     serializer_class = CallSerializer
 
 
-class SmsViewSet(ReadingViewSet):
+class SmsViewSet(ReadOnlyViewSet):
     """The latest state of each SMS, sent or received."""
 
     queryset = Sms._default_manager.all()
@@ -107,7 +107,7 @@ class SmsViewSet(ReadingViewSet):
     serializer_class = SmsSerializer
 
 
-class FaxViewSet(ReadingViewSet):
+class FaxViewSet(ReadOnlyViewSet):
     """The latest state of each fax, sent or received."""
 
     queryset = Fax._default_manager.all()
@@ -115,12 +115,12 @@ class FaxViewSet(ReadingViewSet):
     serializer_class = FaxSerializer
 
 
-class TotalViewSet(NamedViewSet):
+class TotalViewSet(ModelNamedViewSet):
     """What each day came to."""
 
     queryset = DailyTotal._default_manager.all()
-    permission_classes: Any = STAFF_THAT_MAY_VIEW
-    filter_backends: Any = (ParametersBackend,)
+    permission_classes: Any = STAFF_WITH_VIEW_PERMISSION
+    filter_backends: Any = (FilterBackend,)
     filterset_class = TotalFilters
     serializer_class = TotalSerializer
     pagination_class: Any = DayPagination
@@ -128,8 +128,8 @@ class TotalViewSet(NamedViewSet):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What the days of a month came to, in order of them."""
         pages: Any = self.paginator
-        asked = valid_filters(self, {pages.cursor_query_param}).asked()
-        rows = pages.page_of(asked, request)
+        query = valid_filters(self, {pages.cursor_query_param}).query()
+        rows = pages.page_of(query, request)
         response: Response = pages.get_paginated_response(self.get_serializer(rows, many=True).data)
         return response
 
@@ -139,7 +139,7 @@ def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
 
     Raises `ValidationError`, also for a name that is misspelt: without it the list would be of everything.
     """
-    filters: Any = ParametersBackend().get_filterset(view.request, view.get_queryset(), view)
+    filters: Any = FilterBackend().get_filterset(view.request, view.get_queryset(), view)
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
     given = view.request.query_params
     odd = {name: [str(_NO_PARAMETER % ", ".join(filters.filters))] for name in given if name not in known}

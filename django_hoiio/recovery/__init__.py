@@ -87,7 +87,7 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResu
         logger.error("The database is away: %s.", type(error).__name__)
         report.is_away = True
     if conf.SPOOL_DIR is not None:
-        report.quarantine = sum(1 for _ in spool.refused(conf.SPOOL_DIR))
+        report.quarantine = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
     return report
 
 
@@ -95,7 +95,7 @@ def _drain(
     folder: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool, progress: Progress
 ) -> None:
     """Store what waits, file by file. Raises `django.db.Error` if the database takes nothing at all."""
-    files = list(spool.waiting(folder))
+    files = list(spool.pending(folder))
     for done, path in enumerate(progress(files, "spool")):
         try:
             _bring_in(path, connection, report, ivr)
@@ -123,7 +123,7 @@ def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResul
     else:
         receive(raw, ivr=ivr)
         report.stored += 1
-    spool.drop(path)
+    spool.delete(path)
 
 
 def _takes_another(connection: BaseDatabaseWrapper) -> bool:

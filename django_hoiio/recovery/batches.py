@@ -12,7 +12,7 @@ Thing = TypeVar("Thing")
 Row = TypeVar("Row", bound=Model)
 
 # So many things in one turn, whatever the time.
-AT_ONCE = 200
+MAX_ITEMS = 200
 
 
 class TimeBudget:
@@ -24,12 +24,12 @@ class TimeBudget:
     def __init__(self, seconds: float) -> None:
         self.is_cut = False
         self._give_up = time.monotonic() + seconds
-        self._left = AT_ONCE
+        self._left = MAX_ITEMS
 
     def take(self, things: Iterable[Thing]) -> Iterator[Thing]:
         """Yield what there is time for; `is_cut` says afterwards whether something was left."""
         for thing in things:
-            is_late = self._left < AT_ONCE and time.monotonic() >= self._give_up
+            is_late = self._left < MAX_ITEMS and time.monotonic() >= self._give_up
             if is_late or not self._left:
                 self.is_cut = True
                 return
@@ -38,5 +38,5 @@ class TimeBudget:
 
     def rows(self, rows: QuerySet[Row]) -> Iterator[Row]:
         """Yield rows, the oldest first, each read just before: another process may have had it by then."""
-        for key in self.take(rows.order_by("pk").values_list("pk", flat=True)[: AT_ONCE + 1]):
+        for key in self.take(rows.order_by("pk").values_list("pk", flat=True)[: MAX_ITEMS + 1]):
             yield from rows.filter(pk=key)

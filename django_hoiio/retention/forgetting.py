@@ -215,9 +215,9 @@ def forget_in_spool(folder: Path, spellings: NumberPatterns, progress: Progress)
     done = SpoolResult()
     for path in spool.unfinished(folder):
         _drop_what_a_crash_left(path, done)
-    _forget_in(progress(list(spool.waiting(folder)), "spool"), spellings, done)
+    _forget_in(progress(list(spool.pending(folder)), "spool"), spellings, done)
     # After the others: what is set aside meanwhile is found here.
-    _forget_in(spool.refused(folder), spellings, done)
+    _forget_in(spool.quarantined(folder), spellings, done)
     return done
 
 
@@ -281,7 +281,7 @@ def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
 def _drop_what_a_crash_left(path: Path, done: SpoolResult) -> None:
     try:
         if path.lstat().st_mtime < time.time() - LEFT_AFTER:
-            spool.drop(path)
+            spool.delete(path)
     except FileNotFoundError:
         return
     except OSError:

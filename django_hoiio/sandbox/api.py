@@ -17,7 +17,7 @@ from django_hoiio.parsing.fields import fields_of_body, fields_of_query, storabl
 
 from . import outbox
 from .endpoints import ENDPOINTS, Endpoint
-from .errors import Asked, Refused, check_tag, check_url
+from .errors import ApiError, ApiRequest, check_tag, check_url
 from .exchange import exchange
 
 # Bytes. The largest request brings a fax of 2 MB, percent-encoded.
@@ -44,25 +44,25 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
         return Answer({"status": "error_service_not_available"}, status=HTTPStatus.NOT_FOUND)
     try:
         asked = _read(request, endpoint)
-        with exchange.turn() as notices:
+        with exchange.locked() as notices:
             said = endpoint.act(asked)
-    except Refused as refused:
+    except ApiError as refused:
         return Answer({"status": refused.status})
     answer = Answer({**said, "status": "success_ok"})
     outbox.send(notices, after=answer.is_out)
     return answer
 
 
-def _read(request: HttpRequest, endpoint: Endpoint) -> Asked:
+def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
     """Who asks for what; raises `Refused` for what no endpoint would take."""
     if request.method not in ("GET", "POST"):
-        raise Refused("error_invalid_http_method")
+        raise ApiError("error_invalid_http_method")
     params = _params(request)
     account = _account(params)
     for name in endpoint.required:
         if name not in params:
-            raise Refused(f"error_{name}_param_missing")
-    asked = Asked(account=account, params=params)
+            raise ApiError(f"error_{name}_param_missing")
+    asked = ApiRequest(account=account, params=params)
     check_tag(asked)
     for name, words in endpoint.urls.items():
         if asked.text(name):
@@ -77,7 +77,7 @@ def _params(request: HttpRequest) -> dict[str, str]:
         in_body = _of_upload(request) if request.content_type == "multipart/form-data" else _of_form(request)
     # Each server has exceptions of its own for a body that breaks off, and Django several for an upload that is none.
     except Exception as error:
-        raise Refused("error_malformed_params") from error
+        raise ApiError("error_malformed_params") from error
     return {**in_query, **in_body}
 
 
@@ -85,14 +85,14 @@ def _of_form(request: HttpRequest) -> dict[str, str]:
     """Read a form without Django's limits, which a fax exceeds."""
     body = request.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
-        raise Refused("error_malformed_params")
+        raise ApiError("error_malformed_params")
     return dict(fields_of_body(body, request.headers.get("Content-Type", "")))
 
 
 def _of_upload(request: HttpRequest) -> dict[str, str]:
     """Read an upload; its files are as good as the same in Base64."""
     if int(request.headers.get("Content-Length") or 0) > BODY_LIMIT:
-        raise Refused("error_malformed_params")
+        raise ApiError("error_malformed_params")
     uploaded = ((name, file) for name in request.FILES for file in request.FILES.getlist(name))
     files = {name: b64encode(file.read()).decode() for name, file in uploaded}
     return {**{name: storable(request.POST[name]) for name in request.POST}, **files}
@@ -102,12 +102,12 @@ def _account(params: Mapping[str, str]) -> str:
     """The account of the project that the request names and proves."""
     for name in ("app_id", "access_token"):
         if not params.get(name):
-            raise Refused(f"error_{name}_param_missing")
+            raise ApiError(f"error_{name}_param_missing")
     accounts = [name for name in conf.ACCOUNTS if conf.app_id(name) == params["app_id"]]
     if not accounts:
-        raise Refused("error_invalid_app_id")
+        raise ApiError("error_invalid_app_id")
     given = params["access_token"].encode()
     for account in accounts:
         if any(compare_digest(given, token.encode()) for token in conf.access_tokens(account)):
             return account
-    raise Refused("error_invalid_access_token")
+    raise ApiError("error_invalid_access_token")

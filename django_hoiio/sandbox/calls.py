@@ -8,14 +8,14 @@ from django_hoiio.enums import Kind
 
 from . import errors, outbox, wire
 from .exchange import HANDSET, exchange, now
-from .records import Call, Conduct, State
-from .samples import Params, written
-from .scheduler import Clockwork
+from .records import Call, CallHandlers, State
+from .samples import Params, parameters_of
+from .scheduler import Scheduler
 
 # Seconds.
 RINGING = 30
 
-_alarms = Clockwork("hoiio sandbox alarm")
+_alarms = Scheduler("hoiio sandbox alarm")
 
 
 def ring(call: Call) -> None:
@@ -79,13 +79,13 @@ def after(seconds: float, call: Call, deed: Callable[[Call], None], *, whatever_
     step = call.step
 
     def due() -> None:
-        with exchange.turn() as notices:
+        with exchange.locked() as notices:
             is_known = exchange.calls.get(call.transaction.txn_ref) is call
             if is_known and not call.is_over and (whatever_happens or call.step == step):
                 deed(call)
         outbox.send(notices)
 
-    _alarms.do(due, after=seconds)
+    _alarms.schedule(due, after=seconds)
 
 
 def hurry(seconds: float) -> bool:
@@ -129,7 +129,7 @@ def _over(call: Call) -> None:
 def _tell(call: Call) -> None:
     references = {"txn_ref": call.transaction.txn_ref, "tag": call.transaction.said["tag"]}
     facts = {**references, **call.parties, **_statuses(call), **cost(call)}
-    exchange.notify(call.transaction.account, call.notify_url, written(Kind.CALL_ENDED, facts))
+    exchange.notify(call.transaction.account, call.notify_url, parameters_of(Kind.CALL_ENDED, facts))
 
 
 def _statuses(call: Call) -> Params:
@@ -142,7 +142,7 @@ def _statuses(call: Call) -> Params:
 
 def refuses(number: str) -> bool:
     """True where a call to the number is not answered."""
-    return errors.of_call(number) not in ("answered", "ongoing")
+    return errors.call_outcome(number) not in ("answered", "ongoing")
 
 
-PLAIN = Conduct(answered=_answered, refused=_refused, over=_over)
+PLAIN = CallHandlers(answered=_answered, refused=_refused, over=_over)

@@ -24,10 +24,10 @@ from django_hoiio.verification import verify
 
 FORM = "application/x-www-form-urlencoded"
 SIGNATURE = "X-Hoiio-Signature"
-WAYS = ("body", "query", "both")
+PARAMETER_PLACES = ("body", "query", "both")
 
 # Seconds to wait for the answer.
-PATIENCE = 30
+TIMEOUT = 30
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.I)
@@ -35,11 +35,11 @@ _URL = re.compile(r"https?://[!-~]+", re.I)
 _AS_IT_IS = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 
 
-class NotAUrl(Exception):
+class InvalidUrl(Exception):
     """It cannot be posted to: it is no absolute http or https URL, or its host is not this machine."""
 
 
-class Unresolved(Exception):
+class UnknownHost(Exception):
     """Its host has no address."""
 
 
@@ -47,21 +47,21 @@ class Unresolved(Exception):
 class Faults:
     """What goes wrong with the notifications from now on."""
 
-    by: str = "body"
+    params_in: str = "body"
     # Seconds.
-    late: float = 0
-    twice: bool = False
+    delay: float = 0
+    duplicate: bool = False
     # From 0 to 1: of so many, spread evenly and the same in each run.
-    lost_share: float = 0
-    wrong_signature: bool = False
+    drop_rate: float = 0
+    bad_signature: bool = False
 
     @property
-    def lost(self) -> bool:
-        return self.lost_share == 1
+    def drop(self) -> bool:
+        return self.drop_rate == 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Raw:
+class RawRequest:
     """A request to the letter, instead of parameters that are put into one."""
 
     # Percent-encoded, without the question mark.
@@ -71,19 +71,19 @@ class Raw:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class Delivery:
     """A notification with its address. Without a key it bears no signature."""
 
     url: str
     params: Mapping[str, str]
-    by: str = "body"
+    params_in: str = "body"
     # What goes out instead of the parameters.
-    raw: Raw | None = None
+    raw: RawRequest | None = None
     key: str | None = None
-    is_forged: bool = False
+    has_bad_signature: bool = False
 
 
-class Sealed(NamedTuple):
+class SignedRequest(NamedTuple):
     """What goes over the wire."""
 
     target: str
@@ -91,9 +91,9 @@ class Sealed(NamedTuple):
     headers: dict[str, str]
 
 
-def seal(letter: Letter) -> Sealed:
+def signed_request(delivery: Delivery) -> SignedRequest:
     """Add the query string behind what the project put into the URL, and sign the body."""
-    parts, raw = _split(letter.url), letter.raw or _raw(letter)
+    parts, raw = _split(delivery.url), delivery.raw or _raw_request(delivery)
     query = "&".join(filter(None, [parts.query, quote(raw.query, safe=_AS_IT_IS)]))
     headers = {
         "Host": parts.netloc,
@@ -101,30 +101,30 @@ def seal(letter: Letter) -> Sealed:
         "User-Agent": "django_hoiio sandbox",
         "Connection": "close",
     }
-    if letter.key is not None:
-        headers[SIGNATURE] = _signature(letter.key, raw.body, is_forged=letter.is_forged)
-    return Sealed((parts.path or "/") + (f"?{query}" if query else ""), raw.body, headers)
+    if delivery.key is not None:
+        headers[SIGNATURE] = _signature(delivery.key, raw.body, has_bad_signature=delivery.has_bad_signature)
+    return SignedRequest((parts.path or "/") + (f"?{query}" if query else ""), raw.body, headers)
 
 
-def _raw(letter: Letter) -> Raw:
+def _raw_request(delivery: Delivery) -> RawRequest:
     """Put Hoiio's parameters into the body or the query string."""
-    form = urlencode(letter.params)
-    return Raw(
-        query=form if letter.by in ("query", "both") else "",
-        body=form.encode() if letter.by in ("body", "both") else b"",
+    form = urlencode(delivery.params)
+    return RawRequest(
+        query=form if delivery.params_in in ("query", "both") else "",
+        body=form.encode() if delivery.params_in in ("body", "both") else b"",
     )
 
 
-def post(letter: Letter, *, loopback_only: bool) -> int:
+def post(delivery: Delivery, *, loopback_only: bool) -> int:
     """Post it and give the status of the answer.
 
     Raises `NotAUrl`, `Unresolved`, `OSError` or `http.client.HTTPException` where there is none.
     """
-    parts, sealed = _split(letter.url), seal(letter)
+    parts, sealed = _split(delivery.url), signed_request(delivery)
     # Connecting to the address that was looked at leaves no time for the name to mean another machine.
-    host = loopback_address(letter.url) if loopback_only else parts.hostname or ""
+    host = loopback_address(delivery.url) if loopback_only else parts.hostname or ""
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=PATIENCE)) as connection:
+    with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=TIMEOUT)) as connection:
         connection.request("POST", sealed.target, sealed.body, sealed.headers)
         return connection.getresponse().status
 
@@ -133,14 +133,14 @@ def loopback_address(url: str) -> str:
     """Look up the host of a URL; raises `NotAUrl` unless it is http and every address is this machine's."""
     parts = _split(url)
     if parts.scheme != "http":
-        raise NotAUrl("the sandbox posts to http alone")
+        raise InvalidUrl("the sandbox posts to http alone")
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unresolved("its host has no address") from error
+        raise UnknownHost("its host has no address") from error
     addresses = [str(address[0]) for *_, address in found]
     if not addresses or not all(_is_loopback(address) for address in addresses):
-        raise NotAUrl("the sandbox posts to this machine alone")
+        raise InvalidUrl("the sandbox posts to this machine alone")
     return addresses[0]
 
 
@@ -150,57 +150,57 @@ def _is_loopback(address: str) -> bool:
 
 def _split(url: str) -> SplitResult:
     if not _URL.fullmatch(url):
-        raise NotAUrl("it is no absolute http or https URL")
+        raise InvalidUrl("it is no absolute http or https URL")
     try:
         parts = urlsplit(url)
         is_usable = bool(parts.hostname) and parts.username is None and parts.port != 0
     except ValueError as error:
-        raise NotAUrl("it cannot be read") from error
+        raise InvalidUrl("it cannot be read") from error
     if not is_usable:
-        raise NotAUrl("it has no host, or a user name")
+        raise InvalidUrl("it has no host, or a user name")
     return parts
 
 
-def _signature(key: str, body: bytes, *, is_forged: bool) -> str:
+def _signature(key: str, body: bytes, *, has_bad_signature: bool) -> str:
     """Hoiio signs the body with the access token of the application."""
-    signed = hmac.new(key.encode(), body + b"forged" * is_forged, hashlib.sha256)
+    signed = hmac.new(key.encode(), body + b"forged" * has_bad_signature, hashlib.sha256)
     return signed.hexdigest()
 
 
-def is_lost(number: int, share: float) -> bool:
+def is_dropped(number: int, share: float) -> bool:
     """Whether the notification of that number, from 1, gets lost: of ten in a row, three for a share of 0.3."""
     thousandths = round(share * 1000)
     return number * thousandths // 1000 > (number - 1) * thousandths // 1000
 
 
-def letters(
-    account: str, url: str, params: Mapping[str, str], faults: Faults, *, lost: bool
-) -> Iterator[tuple[Letter, list[str]]]:
+def deliveries(
+    account: str, url: str, params: Mapping[str, str], faults: Faults, *, drop: bool
+) -> Iterator[tuple[Delivery, list[str]]]:
     """Address a notification as often as it goes out, each with the names of the faults that it bears."""
-    letter = Letter(
+    delivery = Delivery(
         url=url,
         params=params,
-        by=faults.by,
+        params_in=faults.params_in,
         key=next(iter(conf.access_tokens(account)), None),
-        is_forged=faults.wrong_signature,
+        has_bad_signature=faults.bad_signature,
     )
-    named = {"late": faults.late > 0, "lost": lost, "wrong_signature": faults.wrong_signature}
+    named = {"delayed": faults.delay > 0, "dropped": drop, "bad_signature": faults.bad_signature}
     bears = [name for name, is_on in named.items() if is_on]
-    yield letter, bears
-    if faults.twice and not lost:
-        yield letter, [*bears, "twice"]
+    yield delivery, bears
+    if faults.duplicate and not drop:
+        yield delivery, [*bears, "duplicate"]
 
 
-def shown(letter: Letter, faults: list[str], *, state: str) -> dict[str, Any]:
+def log_fields(delivery: Delivery, faults: list[str], *, state: str) -> dict[str, Any]:
     """What the telephone shows of a notification that has not been answered yet."""
-    path = urlsplit(letter.url).path
+    path = urlsplit(delivery.url).path
     return {
-        "kind": kind_of(letter.params, Route.ANY).value,
+        "kind": kind_of(delivery.params, Route.ANY).value,
         # The token of a signed URL is a secret.
         "path": masking.line(path),
-        "by": letter.by,
-        "params": dict(letter.params),
-        "pass_on": {**dict(parse_qsl(urlsplit(letter.url).query, keep_blank_values=True)), **_signed_values(path)},
+        "params_in": delivery.params_in,
+        "params": dict(delivery.params),
+        "pass_on": {**dict(parse_qsl(urlsplit(delivery.url).query, keep_blank_values=True)), **_signed_values(path)},
         "state": state,
         "status": None,
         "error": "",

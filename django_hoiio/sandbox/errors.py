@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .delivery import NotAUrl, Unresolved, loopback_address
+from .delivery import InvalidUrl, UnknownHost, loopback_address
 
 # The digit after +6500000 decides; two more follow.
 _SPECIAL = re.compile(r"\+6500000([1-9])\d\d")
@@ -30,17 +30,17 @@ _REFUSALS = {
 }
 
 
-def of_call(number: str) -> str:
+def call_outcome(number: str) -> str:
     """`answered`, `failed`, `busy`, `unanswered`, or `ongoing`: answered, and going on until it is hung up."""
     return _CALLS.get(_digit(number), "answered")
 
 
-def of_sms(number: str) -> tuple[str, ...]:
+def sms_outcome(number: str) -> tuple[str, ...]:
     """The words of the reports that follow."""
     return _SMS.get(_digit(number), ("queued", "delivered"))
 
 
-def refusal(number: str, name: str) -> str | None:
+def error_of_number(number: str, name: str) -> str | None:
     """The status word that a request with this number in that parameter is refused with."""
     word = _REFUSALS.get(_digit(number))
     return word and word.format(name)
@@ -52,13 +52,13 @@ def _digit(number: str) -> str:
 
 
 # Characters.
-LONGEST_URL = 4000
-LONGEST_TAG = 256
+MAX_URL_LENGTH = 4000
+MAX_TAG_LENGTH = 256
 
 NUMBER = re.compile(r"\+[0-9]{5,15}")
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """Hoiio answers with this status word."""
 
     def __init__(self, status: str) -> None:
@@ -67,7 +67,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ApiRequest:
     """A request of a known application."""
 
     account: str
@@ -77,11 +77,11 @@ class Asked:
         """A parameter; an empty one is as good as none."""
         return self.params.get(name) or default
 
-    def whole(self, name: str, default: int, most: int, *, refused: str) -> int:
+    def whole(self, name: str, default: int, most: int, *, status: str) -> int:
         """A whole number from 0 to the most."""
         text = self.text(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most):
-            raise Refused(refused)
+            raise ApiError(status)
         return int(text)
 
     def number(self, name: str, default: str = "") -> str:
@@ -92,31 +92,31 @@ class Asked:
         """Phone numbers with commas between."""
         texts = [text.strip() for text in self.text(name).split(",")]
         if len(texts) > most:
-            raise Refused(f"error_{name}_too_many")
+            raise ApiError(f"error_{name}_too_many")
         return [phone_number(text, name) for text in texts]
 
 
 def phone_number(text: str, name: str) -> str:
     if not NUMBER.fullmatch(text):
-        raise Refused(f"error_{name}_invalid")
-    status = refusal(text, name)
+        raise ApiError(f"error_{name}_invalid")
+    status = error_of_number(text, name)
     if status:
-        raise Refused(status)
+        raise ApiError(status)
     return text
 
 
-def check_tag(asked: Asked) -> None:
-    if len(asked.text("tag")) > LONGEST_TAG:
-        raise Refused("error_tag_invalid_length")
+def check_tag(asked: ApiRequest) -> None:
+    if len(asked.text("tag")) > MAX_TAG_LENGTH:
+        raise ApiError("error_tag_invalid_length")
 
 
 def check_url(url: str, *, invalid: str, unresolved: str) -> None:
     """The sandbox would post to it: an http URL of this machine."""
-    if len(url) > LONGEST_URL:
-        raise Refused(invalid)
+    if len(url) > MAX_URL_LENGTH:
+        raise ApiError(invalid)
     try:
         loopback_address(url)
-    except NotAUrl as error:
-        raise Refused(invalid) from error
-    except Unresolved as error:
-        raise Refused(unresolved) from error
+    except InvalidUrl as error:
+        raise ApiError(invalid) from error
+    except UnknownHost as error:
+        raise ApiError(unresolved) from error

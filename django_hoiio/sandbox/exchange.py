@@ -16,17 +16,17 @@ from django.urls import reverse
 
 from django_hoiio.conf import conf
 
-from .delivery import Faults, is_lost, letters, shown
-from .records import Call, Entry, Notice, Number, Transaction
+from .delivery import Faults, deliveries, is_dropped, log_fields
+from .records import Call, LogEntry, Number, OutgoingNotification, Transaction
 
 # The number of the telephone on the page.
 HANDSET = "+6591234567"
 _FIRST_NUMBER = 6531234567
 
 # How many are kept; the oldest go first.
-ENTRIES = 1000
-TRANSACTIONS = 10_000
-FILES = 50
+MAX_ENTRIES = 1000
+MAX_TRANSACTIONS = 10_000
+MAX_FILES = 50
 
 # What each account has at the beginning.
 POINTS, BONUS = Decimal(1000), Decimal("4.650")
@@ -48,7 +48,7 @@ class Exchange:
             self.faults = Faults()
             self.transactions: OrderedDict[str, Transaction] = OrderedDict()
             self.calls: OrderedDict[str, Call] = OrderedDict()
-            self.entries: OrderedDict[int, Entry] = OrderedDict()
+            self.entries: OrderedDict[int, LogEntry] = OrderedDict()
             self.files: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
             # Never falls, also in a new process: who asks for what is newer than they know misses nothing.
             self.revision = max(self.revision + 1, unused_number())
@@ -59,12 +59,12 @@ class Exchange:
             given = max(self._counts.values(), default=0)
             self._first_reference = max(self._first_reference + given, unused_number())
             self._counts.clear()
-            self._notices: list[Notice] = []
+            self._notices: list[OutgoingNotification] = []
             # The entries of the notices that are still to be sent.
             self._unsent: set[int] = set()
 
     @contextmanager
-    def turn(self) -> Iterator[list[Notice]]:
+    def locked(self) -> Iterator[list[OutgoingNotification]]:
         """Have the exchange to oneself; gives the notices that come of it, to be sent when the turn is over."""
         with self._changed:
             self._notices = []
@@ -124,23 +124,23 @@ class Exchange:
     def begin(self, transaction: Transaction) -> Transaction:
         """Keep a transaction for the queries."""
         self.transactions[transaction.txn_ref] = transaction
-        _shorten(self.transactions, TRANSACTIONS)
+        _shorten(self.transactions, MAX_TRANSACTIONS)
         return transaction
 
     def connect(self, call: Call) -> Call:
         """Keep a call, by the reference of its transaction."""
         self.calls[call.transaction.txn_ref] = call
         ended = [ref for ref, other in self.calls.items() if other.is_over]
-        for ref in ended[: max(0, len(self.calls) - ENTRIES)]:
+        for ref in ended[: max(0, len(self.calls) - MAX_ENTRIES)]:
             del self.calls[ref]
         return call
 
-    def write(self, sort: str, /, **said: Any) -> Entry:
+    def write(self, sort: str, /, **said: Any) -> LogEntry:
         """Add a line to what the telephone shows."""
         self.revision += 1
-        entry = Entry(id=self.revision, revision=self.revision, at=now(), type=sort, said=said)
+        entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=sort, said=said)
         self.entries[entry.id] = entry
-        _shorten(self.entries, ENTRIES)
+        _shorten(self.entries, MAX_ENTRIES)
         return entry
 
     def rewrite(self, number: int, /, **said: Any) -> None:
@@ -150,7 +150,7 @@ class Exchange:
             self.revision += 1
             entry.revision, entry.said = self.revision, {**entry.said, **said}
 
-    def settle(self, notice: Notice, **said: Any) -> None:
+    def settle(self, notice: OutgoingNotification, **said: Any) -> None:
         """Note how a notice was answered."""
         self.rewrite(notice.entry, **said)
         self._unsent.discard(notice.entry)
@@ -173,7 +173,7 @@ class Exchange:
     def keep_file(self, name: str, content_type: str, content: bytes) -> str:
         """Keep a recording or a document, and give the link to it, which looks as secret as Hoiio's."""
         self.files[name] = (content_type, content)
-        _shorten(self.files, FILES)
+        _shorten(self.files, MAX_FILES)
         api = urlsplit(conf.API_URL)
         path = reverse("hoiio_sandbox:file", args=[name])
         return f"{api.scheme}://{api.netloc}{path}?Expires=1990000000&AWSAccessKeyId=SANDBOX&Signature=c2FuZGJveA%3D%3D"
@@ -182,11 +182,11 @@ class Exchange:
         """Have a notification posted when the turn is over. Without a URL there is none."""
         if not url:
             return
-        lost = is_lost(self.count("notification"), self.faults.lost_share)
-        for letter, faults in letters(account, url, params, self.faults, lost=lost):
-            entry = self.write("notification", **shown(letter, faults, state="lost" if lost else "waiting"))
-            if not lost:
-                self._notices.append(Notice(entry=entry.id, letter=letter, late=self.faults.late))
+        drop = is_dropped(self.count("notification"), self.faults.drop_rate)
+        for delivery, faults in deliveries(account, url, params, self.faults, drop=drop):
+            entry = self.write("notification", **log_fields(delivery, faults, state="dropped" if drop else "waiting"))
+            if not drop:
+                self._notices.append(OutgoingNotification(entry=entry.id, delivery=delivery, delay=self.faults.delay))
 
 
 def unused_number() -> int:

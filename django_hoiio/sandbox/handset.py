@@ -15,10 +15,10 @@ from .wire import CALL_RATE, CURRENCY, amount
 _KEYS = re.compile(r"[0-9*#]{1,50}")
 
 # Characters of a text, or of what is said into a recording.
-LONGEST = 5000
+MAX_TEXT_LENGTH = 5000
 
 
-class NotNow(Exception):
+class ActionRefused(Exception):
     """It cannot be done, and this sentence says why."""
 
 
@@ -26,9 +26,9 @@ def call(number: str) -> None:
     """Call one of the application's numbers; it is told, and the telephone rings there."""
     own = _own(number)
     if own.mode != "voice":
-        raise NotNow(f"{number} is a fax number; call another one.")
+        raise ActionRefused(f"{number} is a fax number; call another one.")
     if not exchange.is_handset_free():
-        raise NotNow("You are in a call; hang up first.")
+        raise ActionRefused("You are in a call; hang up first.")
     said = {"tag": "", "dest1": HANDSET, "number": number, "call_status_dest1": "ongoing"}
     transaction = Transaction(
         account=own.account,
@@ -57,9 +57,9 @@ def text(number: str, msg: str) -> None:
     """Write an SMS to one of the application's numbers; a long one arrives in parts."""
     own = _own(number)
     if own.mode != "voice":
-        raise NotNow(f"{number} is a fax number and takes no SMS; write to another one.")
-    if len(msg) > LONGEST:
-        raise NotNow(f"That is {len(msg)} characters; {LONGEST} are the most.")
+        raise ActionRefused(f"{number} is a fax number and takes no SMS; write to another one.")
+    if len(msg) > MAX_TEXT_LENGTH:
+        raise ActionRefused(f"That is {len(msg)} characters; {MAX_TEXT_LENGTH} are the most.")
     exchange.write("sms_in", **{"from": HANDSET, "to": number, "msg": msg})
     sms.bring_in(own, HANDSET, msg)
 
@@ -67,7 +67,7 @@ def text(number: str, msg: str) -> None:
 def press(keys: str) -> None:
     """Press keys in a call."""
     if not _KEYS.fullmatch(keys):
-        raise NotNow("The telephone has the keys 0 to 9, * and #.")
+        raise ActionRefused("The telephone has the keys 0 to 9, * and #.")
     current = _current()
     exchange.write("key", digits=keys)
     interactive.press(current, keys)
@@ -77,8 +77,8 @@ def speak(said: str) -> None:
     """Leave a recording."""
     current = _current()
     if current.state != State.RECORDING:
-        raise NotNow("Nothing is being recorded.")
-    interactive.speak(current, said[:LONGEST])
+        raise ActionRefused("Nothing is being recorded.")
+    interactive.speak(current, said[:MAX_TEXT_LENGTH])
 
 
 def answer() -> None:
@@ -104,19 +104,19 @@ def hang_up() -> None:
 def _own(number: str) -> Number:
     own = exchange.number(number)
     if own is None:
-        raise NotNow("That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.")
+        raise ActionRefused("That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.")
     return own
 
 
 def _current() -> Call:
     current = exchange.call_at_handset()
     if current is None or current.is_over:
-        raise NotNow("You are in no call.")
+        raise ActionRefused("You are in no call.")
     return current
 
 
 def _ringing() -> Call:
     current = exchange.call_at_handset()
     if current is None or current.state != State.RINGING or current.direction != Direction.OUTGOING:
-        raise NotNow("The telephone does not ring.")
+        raise ActionRefused("The telephone does not ring.")
     return current

@@ -11,13 +11,13 @@ from django_hoiio.enums import Direction, Kind
 
 from . import errors
 from .calls import after, close, cost, hang_up, move, refuse
-from .errors import Refused
+from .errors import ApiError
 from .exchange import exchange, now
-from .records import Call, Conduct, State
-from .samples import Params, written
+from .records import Call, CallHandlers, State
+from .samples import Params, parameters_of
 
 # Characters.
-LONGEST = 1000
+MAX_MSG_LENGTH = 1000
 
 _TAG = re.compile(r"<(/?)(speech|url)((?:\s+\w+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*)\s*>")
 _ATTRIBUTE = re.compile(r"(\w+)\s*=\s*[\"']([^\"']*)[\"']")
@@ -25,10 +25,10 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 
 
-def heard(msg: str) -> str:
+def spoken_text(msg: str) -> str:
     """The text that a caller hears; a sound file is heard as its link. Raises `Refused` where Hoiio would refuse it."""
-    if len(msg) > LONGEST:
-        raise Refused("error_msg_invalid_length")
+    if len(msg) > MAX_MSG_LENGTH:
+        raise ApiError("error_msg_invalid_length")
     _check_markup(msg)
     text = _TAG.sub(" ", re.sub(r"<url>\s*(\S*?)\s*</url>", r"♪ \1 ", msg))
     for entity, character in _ENTITIES.items():
@@ -43,63 +43,63 @@ def _check_markup(msg: str) -> None:
             opened.append(name)
             _check_attributes(dict(_ATTRIBUTE.findall(attributes)))
         elif not opened or opened.pop() != name:
-            raise Refused("error_msg_invalid_xml")
+            raise ApiError("error_msg_invalid_xml")
     if opened or "<" in _TAG.sub("", msg):
-        raise Refused("error_msg_invalid_xml")
+        raise ApiError("error_msg_invalid_xml")
     for url in re.findall(r"<url>(.*?)</url>", msg, re.S):
         _check_sound(url.strip())
 
 
 def _check_attributes(given: dict[str, str]) -> None:
     if not _LANGUAGE.fullmatch(given.get("language", "en")):
-        raise Refused("error_msg_invalid_language")
+        raise ApiError("error_msg_invalid_language")
     if given.get("gender", "female") not in ("female", "male"):
-        raise Refused("error_msg_invalid_gender")
+        raise ApiError("error_msg_invalid_gender")
 
 
 def _check_sound(url: str) -> None:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise Refused("error_msg_invalid_url") from error
+        raise ApiError("error_msg_invalid_url") from error
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise Refused("error_msg_invalid_url")
+        raise ApiError("error_msg_invalid_url")
     if not parts.path.lower().endswith((".mp3", ".wav", ".gsm")):
-        raise Refused("error_msg_invalid_file_format")
+        raise ApiError("error_msg_invalid_file_format")
 
 
 # What a machine says into a recording, and how long it waits for the next block, in seconds.
 MESSAGE = "This is a message from the sandbox."
-MACHINE_PATIENCE = 60
+NEXT_BLOCK_TIMEOUT = 60
 
 # Seconds, where the application does not say.
-GATHERING, RECORDING = 15, 120
+GATHER_TIMEOUT, RECORD_TIMEOUT = 15, 120
 
 
-def begin(call: Call, block: str, asked: Mapping[str, str]) -> None:
+def begin(call: Call, block: str, params: Mapping[str, str]) -> None:
     """Begin a block. Raises `Refused` where the call is not ready for it, or its message cannot be played."""
-    _check_ready(call, block, is_forced=asked.get("force") == "enabled")
-    text = heard(asked.get("msg", ""))
+    _check_ready(call, block, is_forced=params.get("force") == "enabled")
+    text = spoken_text(params.get("msg", ""))
     if call.state == State.RINGING and block != "hangup":
         _write(call, "The application answers.")
         call.answered_at = now()
-    call.asked = asked
+    call.block_params = params
     if block != "hold":
-        call.block, call.notify_url = block, asked.get("notify_url", "")
+        call.block, call.notify_url = block, params.get("notify_url", "")
     _say(call, text)
     _BEGINNINGS[block](call)
 
 
 def _check_ready(call: Call, block: str, *, is_forced: bool) -> None:
     if call.is_over:
-        raise Refused("error_session_ended")
+        raise ApiError("error_session_ended")
     if block == "unhold" and call.state != State.HELD:
-        raise Refused("error_session_not_on_hold")
+        raise ApiError("error_session_not_on_hold")
     if block == "monitor" and call.monitor_url:
-        raise Refused("error_monitor_in_progress")
+        raise ApiError("error_monitor_in_progress")
     is_ringing_here = call.state == State.RINGING and call.direction == Direction.INCOMING
     if not (call.state == State.ONGOING or is_ringing_here or block == "unhold" or (block == "hangup" and is_forced)):
-        raise Refused("error_session_not_ready")
+        raise ApiError("error_session_not_ready")
 
 
 def _say(call: Call, text: str) -> None:
@@ -111,8 +111,8 @@ def _say(call: Call, text: str) -> None:
 
 
 def _gather(call: Call) -> None:
-    call.digits, call.max_digits = "", int(call.asked.get("max_digits") or 0)
-    call.attempts = int(call.asked.get("attempts") or 1)
+    call.digits, call.max_digits = "", int(call.block_params.get("max_digits") or 0)
+    call.attempts = int(call.block_params.get("attempts") or 1)
     move(call, State.GATHERING)
     if call.is_at_handset:
         _await_keys(call)
@@ -121,7 +121,7 @@ def _gather(call: Call) -> None:
 
 
 def _await_keys(call: Call) -> None:
-    after(float(call.asked.get("timeout") or GATHERING), call, _no_key)
+    after(float(call.block_params.get("timeout") or GATHER_TIMEOUT), call, _no_key)
 
 
 def _no_key(call: Call) -> None:
@@ -129,7 +129,7 @@ def _no_key(call: Call) -> None:
     if call.digits or call.attempts <= 0:
         _finish(call, digits=call.digits)
     else:
-        _say(call, heard(call.asked.get("msg", "")))
+        _say(call, spoken_text(call.block_params.get("msg", "")))
         call.step += 1
         _await_keys(call)
 
@@ -137,13 +137,13 @@ def _no_key(call: Call) -> None:
 def _record(call: Call) -> None:
     move(call, State.RECORDING)
     if call.is_at_handset:
-        after(float(call.asked.get("max_duration") or RECORDING), call, lambda full: speak(full, ""))
+        after(float(call.block_params.get("max_duration") or RECORD_TIMEOUT), call, lambda full: speak(full, ""))
     else:
         speak(call, MESSAGE)
 
 
 def _monitor(call: Call) -> None:
-    call.monitor_url = call.asked.get("monitor_notify_url") or call.notify_url
+    call.monitor_url = call.block_params.get("monitor_notify_url") or call.notify_url
     _finish(call)
 
 
@@ -152,14 +152,14 @@ def _hold(call: Call) -> None:
 
 
 def _transfer(call: Call) -> None:
-    dest = call.asked["dest"]
-    outcome = errors.of_call(dest)
+    dest = call.block_params["dest"]
+    outcome = errors.call_outcome(dest)
     _write(call, f"Handed on to {dest}.")
     if outcome in ("answered", "ongoing"):
         move(call, State.TRANSFERRED)
         if not call.is_at_handset and outcome == "answered":
             hang_up(call)
-    elif call.asked.get("on_failure") == "continue":
+    elif call.block_params.get("on_failure") == "continue":
         _finish(call, transfer_status=outcome)
     else:
         _write(call, "The call is over.")
@@ -257,7 +257,7 @@ def _finish(call: Call, **result: str) -> None:
     move(call, State.ONGOING)
     _tell(call, KINDS[call.block], **result)
     if not call.is_at_handset:
-        after(MACHINE_PATIENCE, call, hang_up)
+        after(NEXT_BLOCK_TIMEOUT, call, hang_up)
 
 
 def _end(call: Call, kind: Kind, **result: str) -> None:
@@ -266,12 +266,12 @@ def _end(call: Call, kind: Kind, **result: str) -> None:
     if call.monitor_url:
         facts = {**_facts(call), "monitor_url": _recording(call, "mon", "")}
         del facts["call_state"]
-        exchange.notify(call.transaction.account, call.monitor_url, written(Kind.IVR_MONITOR, facts))
+        exchange.notify(call.transaction.account, call.monitor_url, parameters_of(Kind.IVR_MONITOR, facts))
 
 
 def _tell(call: Call, kind: Kind, **result: str) -> None:
     facts = {**_facts(call), **result, **(cost(call) if call.is_over else {})}
-    exchange.notify(call.transaction.account, call.notify_url, written(kind, facts))
+    exchange.notify(call.transaction.account, call.notify_url, parameters_of(kind, facts))
 
 
 def _facts(call: Call) -> Params:
@@ -303,4 +303,4 @@ def _write(call: Call, text: str) -> None:
         exchange.write("call", text=text)
 
 
-INTERACTIVE = Conduct(answered=_answered, refused=_refused, over=_over)
+INTERACTIVE = CallHandlers(answered=_answered, refused=_refused, over=_over)

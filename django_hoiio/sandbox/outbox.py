@@ -9,22 +9,22 @@ from functools import partial
 from http import HTTPStatus
 from http.client import HTTPException
 
-from .delivery import NotAUrl, Unresolved, post
+from .delivery import InvalidUrl, UnknownHost, post
 from .exchange import exchange
-from .records import Notice
-from .scheduler import Clockwork
+from .records import OutgoingNotification
+from .scheduler import Scheduler
 
-_post = Clockwork("hoiio sandbox post")
+_post = Scheduler("hoiio sandbox post")
 
 
 # Seconds in which an answer is out; a server that never closes it must not hold up what follows.
-PATIENCE = 5
+RESPONSE_TIMEOUT = 5
 
 
-def send(notices: Iterable[Notice], *, after: threading.Event | None = None) -> None:
+def send(notices: Iterable[OutgoingNotification], *, after: threading.Event | None = None) -> None:
     """Post them in the order of sending from another thread, each after that event. What is late lets others pass."""
     for notice in notices:
-        _post.do(partial(_deliver, notice, after), after=notice.late)
+        _post.schedule(partial(_deliver, notice, after), after=notice.delay)
 
 
 def wait(seconds: float) -> bool:
@@ -36,24 +36,24 @@ def wait(seconds: float) -> bool:
 def forget() -> None:
     """Leave unsent what waits."""
     _post.forget()
-    with exchange.turn():
+    with exchange.locked():
         exchange.forget_notices()
 
 
-def _deliver(notice: Notice, after: threading.Event | None) -> None:
+def _deliver(notice: OutgoingNotification, after: threading.Event | None) -> None:
     if after is not None:
-        after.wait(PATIENCE)
+        after.wait(RESPONSE_TIMEOUT)
     status, error = _answer(notice)
     state = "answered" if status == HTTPStatus.OK else "failed"
-    with exchange.turn():
+    with exchange.locked():
         exchange.settle(notice, state=state, status=status, error=error)
 
 
-def _answer(notice: Notice) -> tuple[int | None, str]:
+def _answer(notice: OutgoingNotification) -> tuple[int | None, str]:
     """The status of the answer, and a sentence where it is not 200."""
     try:
-        status = post(notice.letter, loopback_only=True)
-    except (NotAUrl, Unresolved) as error:
+        status = post(notice.delivery, loopback_only=True)
+    except (InvalidUrl, UnknownHost) as error:
         return None, f"It was not sent: {error}."
     except TimeoutError:
         return None, "There was no answer in time."

@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch
 from django_hoiio.enums import Direction
 from django_hoiio.notify_urls import notify_url
 
-from .delivery import Letter
+from .delivery import Delivery
 from .samples import Params
 
 
@@ -66,7 +66,7 @@ class State(str, Enum):
     ENDED = "ended"
 
 
-class Conduct(NamedTuple):
+class CallHandlers(NamedTuple):
     """What a sort of call does when the other side answers, when it does not, and when it hangs up."""
 
     answered: Callable[[Call], None]
@@ -81,7 +81,7 @@ class Call:
 
     transaction: Transaction
     direction: Direction
-    conduct: Conduct
+    conduct: CallHandlers
     # The application's number on the other side, for the eyes of the person.
     number: str
     session: str = ""
@@ -101,7 +101,7 @@ class Call:
     # The block that runs or ran last, where it reports, and what it was asked to do.
     block: str = "answer"
     notify_url: str = ""
-    asked: Mapping[str, str] = field(default_factory=dict)
+    block_params: Mapping[str, str] = field(default_factory=dict)
     digits: str = ""
     max_digits: int = 0
     attempts: int = 1
@@ -113,7 +113,7 @@ class Call:
 
 
 @dataclass(kw_only=True)
-class Entry:
+class LogEntry:
     """A line in the telephone's list of what happened. It comes again, with a higher revision, when it changes."""
 
     id: int
@@ -124,10 +124,10 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
+class OutgoingNotification:
     """A notification that is to go out, and the entry that shows it."""
 
     entry: int
-    letter: Letter
+    delivery: Delivery
     # Seconds.
-    late: float
+    delay: float

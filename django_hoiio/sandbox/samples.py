@@ -45,7 +45,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
 _BLOCK_OF = {kind: block for block, kind in BLOCKS.items()}
 
 
-def written(kind: Kind, facts: Mapping[str, str]) -> Params:
+def parameters_of(kind: Kind, facts: Mapping[str, str]) -> Params:
     """Of the facts, what a notification of this kind says, in Hoiio's names; others are left out."""
     if kind in _BLOCK_OF:
         facts = {**facts, "ivr_block": _BLOCK_OF[kind]}
@@ -134,15 +134,15 @@ _SAMPLES: dict[Kind, Params] = {
 
 
 # What a notification says unlike another; `None` takes a name out.
-Said = Mapping[str, str | None]
+Changes = Mapping[str, str | None]
 
 
-def changed(params: Said, said: Said) -> Params:
+def with_changes(params: Changes, said: Changes) -> Params:
     """The parameters with what is said instead, new names at the end."""
     return {name: text for name, text in {**params, **said}.items() if text is not None}
 
 
-def sample(kind: Kind, *, number: int, date: str, said: Said) -> Params:
+def sample(kind: Kind, *, number: int, date: str, said: Changes) -> Params:
     """A realistic notification whose references bear the number; `said` replaces, adds or takes out parameters.
 
     `date` is written as Hoiio writes it. An interactive call has it, and its cost, only once it has ended.
@@ -153,14 +153,14 @@ def sample(kind: Kind, *, number: int, date: str, said: Said) -> Params:
         facts |= _END
     elif kind.is_ivr:
         facts = {name: text for name, text in facts.items() if name not in _COST}
-    return changed(written(kind, facts), said)
+    return with_changes(parameters_of(kind, facts), said)
 
 
 class Step(NamedTuple):
     """One notification of a script: its kind, what it says unlike the sample, and which transaction it reports."""
 
     kind: Kind
-    said: Said = MappingProxyType({})
+    said: Changes = MappingProxyType({})
     # From 0, where a script tells of several.
     of: int = 0
 
@@ -171,9 +171,9 @@ _MISSED = {**_CALL_OVER, **_FREE}
 _TO_CALLEE = {"from": None, "to": None, "dest": CALLEE}
 
 
-def played(step: Step, facts: Mapping[str, str]) -> Params:
+def step_parameters(step: Step, facts: Mapping[str, str]) -> Params:
     """What a step says of a transaction; what is a fact there, the script does not decide."""
-    return written(step.kind, changed(step.said, facts))
+    return parameters_of(step.kind, with_changes(step.said, facts))
 
 
 def sms_script(*words: str) -> tuple[Step, ...]:

@@ -13,10 +13,10 @@ from django_hoiio.logs import get_logger
 
 logger = get_logger(__name__)
 
-Deed = Callable[[], None]
+Job = Callable[[], None]
 
 
-class Clockwork:
+class Scheduler:
     """Does deeds in the order in which they are due, and those due at the same moment in the order of asking.
 
     Its thread starts with the first deed and ends with the process.
@@ -25,15 +25,15 @@ class Clockwork:
     def __init__(self, name: str) -> None:
         self._name = name
         self._changed = threading.Condition()
-        self._due: list[tuple[float, int, Deed]] = []
+        self._due: list[tuple[float, int, Job]] = []
         self._numbers = itertools.count()
         self._is_busy = False
         self._thread: threading.Thread | None = None
 
-    def do(self, deed: Deed, *, after: float = 0) -> None:
+    def schedule(self, job: Job, *, after: float = 0) -> None:
         """Do it after so many seconds, on the clockwork's thread."""
         with self._changed:
-            heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), deed))
+            heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), job))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
@@ -52,9 +52,9 @@ class Clockwork:
         """
         done = threading.Event()
         with self._changed:
-            self._due = [(-math.inf, number, deed) for _, number, deed in self._due]
+            self._due = [(-math.inf, number, job) for _, number, job in self._due]
             heapq.heapify(self._due)
-        self.do(done.set, after=-math.inf)
+        self.schedule(done.set, after=-math.inf)
         return done.wait(seconds)
 
     def wait(self, seconds: float) -> bool:
@@ -64,9 +64,9 @@ class Clockwork:
 
     def _run(self) -> None:
         while True:
-            deed = self._next()
+            job = self._next()
             try:
-                deed()
+                job()
             # One deed that fails must not stop the clock.
             except Exception as error:  # noqa: BLE001
                 logger.error("The sandbox could not do what was due: %s.", type(error).__name__)
@@ -74,7 +74,7 @@ class Clockwork:
                 self._is_busy = False
                 self._changed.notify_all()
 
-    def _next(self) -> Deed:
+    def _next(self) -> Job:
         with self._changed:
             while not self._due or self._due[0][0] > time.monotonic():
                 self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)

@@ -8,10 +8,10 @@ from decimal import Decimal
 from django_hoiio.enums import Kind
 
 from . import errors, wire
-from .errors import Refused
+from .errors import ApiError
 from .exchange import exchange, now
 from .records import Number, Transaction
-from .samples import played, sms_script, written
+from .samples import parameters_of, sms_script, step_parameters
 
 
 def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Transaction:
@@ -35,11 +35,11 @@ def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Trans
 def report(transaction: Transaction, notify_url: str) -> None:
     """Post the reports of an SMS; the last one says what became of it."""
     said = transaction.said
-    words: Sequence[str] = errors.of_sms(said["dest"])
+    words: Sequence[str] = errors.sms_outcome(said["dest"])
     facts = {name: text for name, text in said.items() if name != "sms_status"}
     facts |= {"txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
     for step in sms_script(*words):
-        exchange.notify(transaction.account, notify_url, played(step, facts))
+        exchange.notify(transaction.account, notify_url, step_parameters(step, facts))
     said["sms_status"] = words[-1]
 
 
@@ -55,11 +55,11 @@ def bring_in(number: Number, sender: str, msg: str) -> None:
         )
         exchange.spend(number.account, wire.INCOMING_PRICE)
         facts = {"from": sender, "to": number.number, "date": wire.notified_date(transaction.at), "txn_ref": txn_ref}
-        exchange.notify(number.account, number.target("sms"), written(Kind.SMS_RECEIVED, {**said, **facts}))
+        exchange.notify(number.account, number.target("sms"), parameters_of(Kind.SMS_RECEIVED, {**said, **facts}))
 
 
 def charge(account: str, amount: Decimal) -> None:
     """Take the price from the account; raises `Refused` where there is not enough."""
     if sum(exchange.balance(account)) < amount:
-        raise Refused("error_insufficient_credit")
+        raise ApiError("error_insufficient_credit")
     exchange.spend(account, amount)

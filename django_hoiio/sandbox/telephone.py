@@ -15,13 +15,13 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_hoiio.enums import Kind
 
 from . import handset, outbox
-from .delivery import WAYS
+from .delivery import PARAMETER_PLACES
 from .exchange import HANDSET, exchange
-from .handset import NotNow
-from .records import Call, Entry, State
+from .handset import ActionRefused
+from .records import Call, LogEntry, State
 
 # Seconds.
-LATEST = 3600
+MAX_DELAY = 3600
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -29,7 +29,7 @@ View = Callable[[HttpRequest], HttpResponse]
 @require_GET
 def state(request: HttpRequest) -> HttpResponse:
     """How things stand, and the entries that are newer than `?after=`."""
-    with exchange.turn():
+    with exchange.locked():
         return JsonResponse(_state(request))
 
 
@@ -39,10 +39,10 @@ def _action(act: Callable[[QueryDict], None]) -> View:
     @require_POST
     def view(request: HttpRequest) -> HttpResponse:
         try:
-            with exchange.turn() as notices:
+            with exchange.locked() as notices:
                 act(request.POST)
                 answer = _state(request)
-        except NotNow as error:
+        except ActionRefused as error:
             return JsonResponse({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
         outbox.send(notices)
         return JsonResponse(answer)
@@ -69,16 +69,16 @@ faults = _action(_switch)
 @require_safe
 def file(request: HttpRequest, name: str) -> HttpResponse:
     """What the link to a recording or a fax leads to; a recording is the text that was spoken."""
-    with exchange.turn():
+    with exchange.locked():
         content_type, content = exchange.files.get(name, ("", b""))
     if not content_type:
         raise Http404("It was not kept.")
     return HttpResponse(content, content_type=content_type, headers={"X-Content-Type-Options": "nosniff"})
 
 
-def _by(text: str) -> str:
-    if text not in WAYS:
-        raise NotNow(f"Notifications are sent by {', '.join(WAYS[:-1])} or {WAYS[-1]}.")
+def _place(text: str) -> str:
+    if text not in PARAMETER_PLACES:
+        raise ActionRefused(f"Notifications are sent by {', '.join(PARAMETER_PLACES[:-1])} or {PARAMETER_PLACES[-1]}.")
     return text
 
 
@@ -89,7 +89,7 @@ def _amount(most: float) -> Callable[[str], float]:
         except ValueError:
             number = math.nan
         if not 0 <= number <= most:
-            raise NotNow(f"It needs a number from 0 to {most:g}.")
+            raise ActionRefused(f"It needs a number from 0 to {most:g}.")
         return number
 
     return read
@@ -101,12 +101,12 @@ def _truth(text: str) -> bool:
 
 # Each by the name in the form: the fault that it switches, and how its text is read. Only what is sent is switched.
 _FAULTS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "by": ("by", _by),
-    "late": ("late", _amount(LATEST)),
-    "twice": ("twice", _truth),
-    "lost": ("lost_share", lambda text: float(_truth(text))),
-    "lost_share": ("lost_share", _amount(1)),
-    "wrong_signature": ("wrong_signature", _truth),
+    "params_in": ("params_in", _place),
+    "delay": ("delay", _amount(MAX_DELAY)),
+    "duplicate": ("duplicate", _truth),
+    "drop": ("drop_rate", lambda text: float(_truth(text))),
+    "drop_rate": ("drop_rate", _amount(1)),
+    "bad_signature": ("bad_signature", _truth),
 }
 
 
@@ -136,7 +136,7 @@ def _call(call: Call) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: LogEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "revision": entry.revision,

@@ -16,41 +16,41 @@ from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.verification import sign
 
-from .delivery import Letter, NotAUrl, Raw, is_lost, post
+from .delivery import Delivery, InvalidUrl, RawRequest, is_dropped, post
 from .exchange import now, unused_number
-from .samples import ROUTES, Said, Step, changed, sample
+from .samples import ROUTES, Changes, Step, sample, with_changes
 from .wire import notified_date
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class TriggerRequest:
     """What is to be sent, to which server, and what is to go wrong with it."""
 
     steps: Sequence[Step]
     # Where the server is, `http://127.0.0.1:8000`.
     server: str
     # A request to the letter, which each step then is.
-    raw: Raw | None = None
+    raw: RawRequest | None = None
     account: str = "default"
     # Instead of the route that the kind belongs to.
     route: Route | None = None
     # In every notification, instead of what the sample says.
-    said: Said = field(default_factory=dict)
+    said: Changes = field(default_factory=dict)
     pass_on: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 1
     is_shuffled: bool = False
-    by: str = "body"
+    params_in: str = "body"
     # False takes the URL without a token, so that only the signature proves anything.
     has_token: bool = True
-    is_forged: bool = False
+    has_bad_signature: bool = False
     # Seconds before each.
-    late: float = 0
+    delay: float = 0
     # From 0 to 1.
-    lost_share: float = 0
+    drop_rate: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class TriggerResult:
     """A notification of an order, and how it was answered."""
 
     kind: Kind
@@ -59,10 +59,10 @@ class Sent:
     status: int | None
     # Why there was no answer, in a few words.
     error: str = ""
-    is_lost: bool = False
+    is_dropped: bool = False
 
 
-def send(order: Order) -> Iterator[Sent]:
+def send(order: TriggerRequest) -> Iterator[TriggerResult]:
     """Post one after the other, and give how each was answered. The copies of a repeated one are the same."""
     number, date = unused_number(), notified_date(now())
     steps = [*order.steps] * order.repeat
@@ -71,29 +71,31 @@ def send(order: Order) -> Iterator[Sent]:
     for at, step in enumerate(steps, start=1):
         said = {**step.said, **order.said}
         is_sample = order.raw is None
-        params = sample(step.kind, number=number + step.of, date=date, said=said) if is_sample else changed({}, said)
-        if is_lost(at, order.lost_share):
-            yield Sent(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_lost=True)
+        params = (
+            sample(step.kind, number=number + step.of, date=date, said=said) if is_sample else with_changes({}, said)
+        )
+        if is_dropped(at, order.drop_rate):
+            yield TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_dropped=True)
             continue
-        time.sleep(order.late)
-        status, error = _post(_letter(order, step.kind, params))
-        yield Sent(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=status, error=error)
+        time.sleep(order.delay)
+        status, error = _post(_delivery(order, step.kind, params))
+        yield TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=status, error=error)
 
 
-def _letter(order: Order, kind: Kind, params: Mapping[str, str]) -> Letter:
+def _delivery(order: TriggerRequest, kind: Kind, params: Mapping[str, str]) -> Delivery:
     route = order.route or ROUTES[kind]
-    key = next(iter(conf.access_tokens(order.account)), "" if order.is_forged else None)
-    return Letter(
+    key = next(iter(conf.access_tokens(order.account)), "" if order.has_bad_signature else None)
+    return Delivery(
         url=order.server.rstrip("/") + _path(order, route),
         params=params,
-        by=order.by,
+        params_in=order.params_in,
         raw=order.raw,
         key=key,
-        is_forged=order.is_forged,
+        has_bad_signature=order.has_bad_signature,
     )
 
 
-def _path(order: Order, route: Route) -> str:
+def _path(order: TriggerRequest, route: Route) -> str:
     if order.has_token:
         token = sign(route, order.account, order.pass_on)
         return reverse("django_hoiio:signed", kwargs={"route": route, "token": token})
@@ -101,10 +103,10 @@ def _path(order: Order, route: Route) -> str:
     return f"{path}?{urlencode(order.pass_on)}" if order.pass_on else path
 
 
-def _post(letter: Letter) -> tuple[int | None, str]:
+def _post(delivery: Delivery) -> tuple[int | None, str]:
     try:
-        return post(letter, loopback_only=False), ""
-    except NotAUrl as error:
+        return post(delivery, loopback_only=False), ""
+    except InvalidUrl as error:
         return None, str(error)
     except (OSError, HTTPException) as error:
         return None, type(error).__name__

@@ -13,5 +13,7 @@ register = Library()
 # Django imports this file wherever a project has templates, also where it has no admin: the rest is loaded by name.
 @register.inclusion_tag("admin/django_hoiio/dashboard.html", takes_context=True)
 def hoiio_dashboard(context: RequestContext) -> dict[str, Any]:
-    shown: dict[str, Any] = import_string("django_hoiio.admin.dashboard.shown")(context.request, context["app_list"])
+    shown: dict[str, Any] = import_string("django_hoiio.admin.dashboard.dashboard_context")(
+        context.request, context["app_list"]
+    )
     return shown

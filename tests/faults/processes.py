@@ -211,4 +211,4 @@ class Load:
 
 def spooled(folder: Path) -> list[str]:
     """The markers of the notifications that wait in the spool."""
-    return [parse_qs(spool.load(path).body.decode())["marker"][0] for path in spool.waiting(folder)]
+    return [parse_qs(spool.load(path).body.decode())["marker"][0] for path in spool.pending(folder)]

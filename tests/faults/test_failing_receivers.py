@@ -13,7 +13,7 @@ from django.db.models import F
 
 from django_hoiio.dispatch import Outcome
 from django_hoiio.models import Notification, ReceiverFailure
-from django_hoiio.recovery import Report
+from django_hoiio.recovery import RecoveryResult
 
 from .conftest import Figures
 from .listening import CONNECTED, HARMS, MISCHIEF
@@ -72,7 +72,7 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
 def _summary(mended: int = 0, failed: int = 0, resting: int = 0) -> str:
     """What `hoiio_recover` prints, and nothing beside it."""
     outcomes = {Outcome.RESOLVED: mended, Outcome.FAILED: failed, Outcome.BACKING_OFF: resting}
-    return f"{Report(receivers=Counter(outcomes))}\n"
+    return f"{RecoveryResult(receivers=Counter(outcomes))}\n"
 
 
 def test_async_receiver_under_gevent_is_left_to_the_recovery_and_hits_no_other(

@@ -20,7 +20,7 @@ from django.db import connection
 
 from django_hoiio import inbox, spool
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, played
+from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
 from django_hoiio.sandbox.wire import CURRENCY
 from tests.conftest import arrival
 
@@ -93,7 +93,7 @@ def everything_is_said_with(number: str, account: str) -> Iterator[Any]:
         names = {"txn_ref": f"AA-{position}", "session": f"S{position}", "bulk_txn_ref": "AA-B-1", "tag": "a tag"}
         facts = {**names, "debit": "0.1", "rate": "0.1", "currency": CURRENCY, "date": "2012-06-06 11:15:20"}
         for step in script:
-            said = played(step, facts)
+            said = step_parameters(step, facts)
             said.update({name: text for name, text in places.items() if name in said})
             yield arrival(ROUTES[step.kind].value, "", form(said), account=account)
 
@@ -115,7 +115,9 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
     for number, account in ((BOB, "default"), (EVE, "other")):
         for one in everything_is_said_with(number, account):
             notification = inbox.receive(one).notification
-            spool.keep(arrival(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)), spool_dir)
+            spool.store(
+                arrival(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)), spool_dir
+            )
             ReceiverFailure.objects.create(
                 notification=notification, signal="x", receiver="x", traceback=f"KeyError: {number!r}"
             )
@@ -123,7 +125,7 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
         query, body = f"x={mention}", form({"txn_ref": f"AA-M-{position}", "sms_status": "delivered", "dest": EVE})
         inbox.receive(arrival("sms", query, f"{body}&y={mention}"))
         inbox.receive(arrival("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
-        spool.keep(arrival("sms", query, f"{body}&y={mention}"), spool_dir)
+        spool.store(arrival("sms", query, f"{body}&y={mention}"), spool_dir)
     before, kept, rows = times_found(dump()), statuses(), Notification.objects.count()
     in_files = times_found(files(spool_dir))
 

@@ -56,11 +56,11 @@ def test_full_disk_under_the_spool_is_503(
         answers = _answers()
 
     assert answers == [503] * REQUESTS
-    assert list(spool.waiting(spool_dir)) == []
+    assert list(spool.pending(spool_dir)) == []
     assert Notification.objects.count() == 0
     # There is room again.
     assert _answers(1) == [200]
-    assert len(list(spool.waiting(spool_dir))) == 1
+    assert len(list(spool.pending(spool_dir))) == 1
     figures(requests=REQUESTS, answered_503=REQUESTS, rows=0, spool_files=0)
 
 
@@ -93,7 +93,7 @@ def test_spool_that_can_be_written_but_not_read_is_200(settings: Any) -> None:
 
         folder.chmod(0o700)
         assert answers == [200] * 3
-        assert len(list(spool.waiting(folder))) == 3
+        assert len(list(spool.pending(folder))) == 3
         assert list(spool.unfinished(folder)) == []
 
 

@@ -44,10 +44,10 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
         for number in range(FILES)
     ]
     for one in spooled:
-        spool.keep(one, spool_dir)
+        spool.store(one, spool_dir)
 
     kills = rounds = 0
-    while list(spool.waiting(spool_dir)):
+    while list(spool.pending(spool_dir)):
         rounds += 1
         assert rounds <= MOST_ROUNDS, "the spool is not drained"
         kills += _drain_for_a_moment(environ, spool_dir)

@@ -72,7 +72,7 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
 
 def turn(deed: Any) -> None:
     """Do something on the telephone."""
-    with exchange.turn() as notices:
+    with exchange.locked() as notices:
         deed()
     outbox.send(notices)
 

@@ -19,7 +19,7 @@ from django_hoiio import inbox
 from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.retention.totals import totals
-from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, played
+from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
 from tests.conftest import arrival
 from tests.settings import DATABASE
 
@@ -47,7 +47,7 @@ def everything_came(age: int) -> None:
             "bulk_txn_ref": f"AA-B-{age}-{number}",
         }
         for step in script:
-            said = played(step, facts)
+            said = step_parameters(step, facts)
             body = "&".join(f"{key}={quote(value, safe='')}" for key, value in said.items())
             moment = NOW - age * DAY - timedelta(minutes=number)
             inbox.receive(arrival(ROUTES[step.kind].value, "", body, received_at=moment))

@@ -101,7 +101,7 @@ class Door:
         self.statuses[status] += 1
         newest = Notification.objects.order_by("-pk").values_list("pk", flat=True)[:3]
         rows = [pk for pk in newest if pk > self._last]
-        files = len(list(spool.waiting(self._spool_dir))) - self.files if database_away else 0
+        files = len(list(spool.pending(self._spool_dir))) - self.files if database_away else 0
         self._last = max([self._last, *rows])
         self.rows, self.files = self.rows + len(rows), self.files + files
         assert status in EXPECTED, (status, environ)
@@ -136,7 +136,7 @@ def door(db: None, settings: Any, spool_dir: Path, monkeypatch: pytest.MonkeyPat
 
 def _tell(door: Door, figures: Figures, spool_dir: Path) -> None:
     """Bring in what waits, too: all that was answered 200 is a row then."""
-    waiting = len(list(spool.waiting(spool_dir)))
+    waiting = len(list(spool.pending(spool_dir)))
     call_command("hoiio_recover")
     assert list(spool_dir.glob("*")) == []
     assert Notification.objects.count() == door.rows + waiting == door.statuses[200]

@@ -19,9 +19,9 @@ from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import is_loopback
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.sandbox.delivery import FORM, WAYS, Raw
+from django_hoiio.sandbox.delivery import FORM, PARAMETER_PLACES, RawRequest
 from django_hoiio.sandbox.samples import SCRIPTS, Step
-from django_hoiio.sandbox.trigger import Order, Sent, send
+from django_hoiio.sandbox.trigger import TriggerRequest, TriggerResult, send
 
 HERE = "http://127.0.0.1:8000"
 
@@ -53,12 +53,14 @@ class Command(BaseCommand):
         what("--account", default="default", help="The account in HOIIO['ACCOUNTS'] that it is for.")
         what("--route", choices=Route.values, help="Another route than the kind belongs to.")
         what("--url", help=f"Where the server is; else PUBLIC_URL where that is this machine, else {HERE}.")
-        what("--by", choices=WAYS, default="body", help="Where the parameters are.")
+        what("--params-in", choices=PARAMETER_PLACES, default="body", help="Where the parameters are.")
         what("--shuffle", action="store_true", help="Send in random order.")
         what("--repeat", type=int, default=1, metavar="N", help="Send everything so many times, each time the same.")
-        what("--late", type=float, default=0, metavar="SECONDS", help="Wait so long before each one.")
-        what("--lose", type=float, default=0, metavar="SHARE", help="Lose so many of them, from 0 to 1, spread evenly.")
-        what("--wrong-signature", action="store_true", help="Sign with another key than Hoiio's.")
+        what("--delay", type=float, default=0, metavar="SECONDS", help="Wait before each notification.")
+        what(
+            "--drop", type=float, default=0, metavar="RATE", help="Drop this share of them, from 0 to 1, evenly spread."
+        )
+        what("--bad-signature", action="store_true", help="Sign with a key that is not Hoiio's.")
         what("--unsigned", action="store_true", help="Post to the URL without a token.")
         add_arguments(parser)
 
@@ -81,8 +83,8 @@ class Command(BaseCommand):
         for name, steps in SCRIPTS.items():
             self.stdout.write(f"  {name:<20} {', '.join(step.kind.value for step in steps)}")
 
-    def _conclude(self, sent: Sequence[Sent], server: str) -> None:
-        posted = [each for each in sent if not each.is_lost]
+    def _conclude(self, sent: Sequence[TriggerResult], server: str) -> None:
+        posted = [each for each in sent if not each.is_dropped]
         failed = [each for each in posted if each.status != HTTPStatus.OK]
         lost = f", {len(sent) - len(posted)} lost on purpose" if len(posted) < len(sent) else ""
         if failed and all(each.status is None for each in failed):
@@ -100,20 +102,20 @@ class Command(BaseCommand):
         self.stdout.write(f"{sent_now} sent and answered with 200{lost}.")
 
 
-def _answer(sent: Sent) -> str:
-    if sent.is_lost:
+def _answer(sent: TriggerResult) -> str:
+    if sent.is_dropped:
         return "lost"
     return str(sent.status) if sent.status is not None else f"no answer ({sent.error})"
 
 
-def _order(options: dict[str, Any]) -> Order:
+def _order(options: dict[str, Any]) -> TriggerRequest:
     if options["account"] not in conf.ACCOUNTS:
         raise CommandError(_unknown("account", options["account"], conf.ACCOUNTS))
-    if options["repeat"] < 1 or options["late"] < 0 or not 0 <= options["lose"] <= 1:
-        raise CommandError("--repeat needs at least 1, --late no less than 0, and --lose a share from 0 to 1.")
+    if options["repeat"] < 1 or options["delay"] < 0 or not 0 <= options["drop"] <= 1:
+        raise CommandError("--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.")
     raw = raw_request(options)
     route = Route(options["route"]) if options["route"] else None
-    return Order(
+    return TriggerRequest(
         steps=_steps(options["kind"], options["script"], raw, route),
         server=_server(options["url"]),
         raw=raw,
@@ -126,15 +128,15 @@ def _order(options: dict[str, Any]) -> Order:
         },
         repeat=options["repeat"],
         is_shuffled=options["shuffle"],
-        by=options["by"],
+        params_in=options["params_in"],
         has_token=not options["unsigned"],
-        is_forged=options["wrong_signature"],
-        late=options["late"],
-        lost_share=options["lose"],
+        has_bad_signature=options["bad_signature"],
+        delay=options["delay"],
+        drop_rate=options["drop"],
     )
 
 
-def _steps(kind: str | None, script: str | None, raw: Raw | None, route: Route | None) -> Sequence[Step]:
+def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: Route | None) -> Sequence[Step]:
     if sum(each is not None for each in (kind, script, raw)) != 1:
         raise CommandError(
             "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
@@ -188,7 +190,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     what("--pass-on-json", default="{}", metavar="JSON", help="The same as --pass-on for values that are no texts.")
 
 
-def raw_request(options: dict[str, Any]) -> Raw | None:
+def raw_request(options: dict[str, Any]) -> RawRequest | None:
     """The request that the options spell; `None` where they spell none. Raises `CommandError`."""
     query, text, encoded = options["query"], options["body"], options["body_base64"]
     if query is None and text is None and encoded is None:
@@ -196,10 +198,10 @@ def raw_request(options: dict[str, Any]) -> Raw | None:
     if text is not None and encoded is not None:
         raise CommandError("--body and --body-base64: give one of them.")
     body = _decoded(encoded) if encoded is not None else (text or "").encode(errors="surrogateescape")
-    return Raw(query=query or "", body=body, content_type=options["content_type"])
+    return RawRequest(query=query or "", body=body, content_type=options["content_type"])
 
 
-def step_of(raw: Raw, route: Route) -> Step:
+def step_of(raw: RawRequest, route: Route) -> Step:
     """What a request is about, as it will be read on the route."""
     headers = {"Content-Type": raw.content_type}
     now = datetime.now(timezone.utc)

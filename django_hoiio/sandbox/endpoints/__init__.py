@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from django_hoiio.sandbox.errors import Asked
+from django_hoiio.sandbox.errors import ApiRequest
 
 from . import account, fax, history, ivr, sms, voice
 
@@ -24,7 +24,7 @@ _FORWARDED: Urls = dict.fromkeys(
 class Endpoint(NamedTuple):
     """What answers a path, in its turn of the exchange; `status` is added to the answer."""
 
-    act: Callable[[Asked], Mapping[str, Any]]
+    act: Callable[[ApiRequest], Mapping[str, Any]]
     required: tuple[str, ...] = ()
     urls: Urls = _NOTIFIED
 

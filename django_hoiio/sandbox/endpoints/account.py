@@ -7,7 +7,7 @@ from typing import Any
 
 from django_hoiio.conf import conf
 from django_hoiio.parsing.parameters import HOIIO_TIME
-from django_hoiio.sandbox.errors import NUMBER, Asked, Refused
+from django_hoiio.sandbox.errors import NUMBER, ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import HANDSET, exchange, now
 from django_hoiio.sandbox.records import Number
 from django_hoiio.sandbox.wire import CURRENCY, amount
@@ -16,7 +16,7 @@ from django_hoiio.sandbox.wire import CURRENCY, amount
 MOST_A_MINUTE = 60
 
 
-def get_balance(asked: Asked) -> dict[str, Any]:
+def get_balance(asked: ApiRequest) -> dict[str, Any]:
     """What is left: the points that were paid for, and the bonus, which is spent first."""
     check_frequency(asked.account, "user/get_balance")
     points, bonus = exchange.balance(asked.account)
@@ -24,7 +24,7 @@ def get_balance(asked: Asked) -> dict[str, Any]:
     return {"currency": CURRENCY, **{name: amount(money) for name, money in balance.items()}}
 
 
-def get_info(asked: Asked) -> dict[str, Any]:
+def get_info(asked: ApiRequest) -> dict[str, Any]:
     """Who the account belongs to."""
     own = [number.number for number in exchange.numbers() if number.account == asked.account]
     return {
@@ -46,7 +46,7 @@ def get_info(asked: Asked) -> dict[str, Any]:
 def check_credit(account: str) -> None:
     """There is any credit left."""
     if sum(exchange.balance(account)) <= 0:
-        raise Refused("error_insufficient_credit")
+        raise ApiError("error_insufficient_credit")
 
 
 def check_frequency(account: str, path: str) -> None:
@@ -55,26 +55,26 @@ def check_frequency(account: str, path: str) -> None:
     while recent and now() - recent[0] >= timedelta(minutes=1):
         recent.popleft()
     if len(recent) >= MOST_A_MINUTE:
-        raise Refused("error_rate_limit_exceeded")
+        raise ApiError("error_rate_limit_exceeded")
     recent.append(now())
 
 
-def get_active(asked: Asked) -> dict[str, Any]:
+def get_active(asked: ApiRequest) -> dict[str, Any]:
     """List the numbers of the account."""
     own = [_told(number) for number in exchange.numbers() if number.account == asked.account]
     return {"entries_count": str(len(own)), "entries": own}
 
 
-def update_forwarding(asked: Asked) -> dict[str, Any]:
+def update_forwarding(asked: ApiRequest) -> dict[str, Any]:
     """Set where a number's notifications go, and whether it takes calls or faxes. What is not sent stays."""
     number = _own(asked)
     mode = asked.text("mode", number.mode)
     if mode not in ("voice", "fax"):
-        raise Refused("error_mode_invalid")
+        raise ApiError("error_mode_invalid")
     # The manuals have the one name, an SDK the other.
     sms_to = asked.params.get("forward_sms_to", asked.params.get("forward_to_sms"))
     if sms_to and mode == "fax":
-        raise Refused("error_incoming_sms_not_supported")
+        raise ApiError("error_incoming_sms_not_supported")
     number.mode = mode
     number.forward_to = asked.params.get("forward_to", number.forward_to)
     number.forward_sms_to = sms_to if sms_to is not None else number.forward_sms_to
@@ -82,13 +82,13 @@ def update_forwarding(asked: Asked) -> dict[str, Any]:
     return {}
 
 
-def _own(asked: Asked) -> Number:
+def _own(asked: ApiRequest) -> Number:
     text = asked.text("number")
     if not NUMBER.fullmatch(text):
-        raise Refused("error_number_invalid")
+        raise ApiError("error_number_invalid")
     number = exchange.number(text)
     if number is None or number.account != asked.account:
-        raise Refused("error_number_not_assigned")
+        raise ApiError("error_number_not_assigned")
     return number
 
 

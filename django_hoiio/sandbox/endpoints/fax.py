@@ -10,10 +10,10 @@ from typing import Any
 
 from django_hoiio.enums import Kind
 from django_hoiio.sandbox import errors, sms, wire
-from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.errors import ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import HANDSET, exchange, now
 from django_hoiio.sandbox.records import Number, Transaction
-from django_hoiio.sandbox.samples import fax_script, played, written
+from django_hoiio.sandbox.samples import fax_script, parameters_of, step_parameters
 
 from .voice import check_caller_id, check_lines
 
@@ -25,16 +25,16 @@ LONGEST_HEADER = 100
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 
 
-def send(asked: Asked) -> dict[str, Any]:
+def send(asked: ApiRequest) -> dict[str, Any]:
     """Send a PDF; `file` holds it in Base64."""
     dest = asked.number("dest")
     document = _document(asked.text("file"))
     if len(asked.text("fax_header")) > LONGEST_HEADER:
-        raise Refused("error_malformed_params")
+        raise ApiError("error_malformed_params")
     check_caller_id(asked)
     check_lines(asked, 1)
     pages = max(1, len(_PAGE.findall(document)))
-    status = errors.of_call(dest)
+    status = errors.call_outcome(dest)
     debit = wire.FAX_RATE * pages if status == "answered" else Decimal(0)
     sms.charge(asked.account, debit)
     transaction = _begin(asked, dest, pages)
@@ -49,15 +49,15 @@ def _document(file: str) -> bytes:
     try:
         raw = base64.b64decode("".join(file.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refused("error_file_invalid") from error
+        raise ApiError("error_file_invalid") from error
     if not raw.startswith(b"%PDF"):
-        raise Refused("error_file_invalid")
+        raise ApiError("error_file_invalid")
     if len(raw) > LARGEST:
-        raise Refused("error_file_too_big")
+        raise ApiError("error_file_too_big")
     return raw
 
 
-def _begin(asked: Asked, dest: str, pages: int) -> Transaction:
+def _begin(asked: ApiRequest, dest: str, pages: int) -> Transaction:
     said = {"tag": asked.text("tag"), "src": "", "dest": dest, "fax_status": "ongoing", "fax_pages": str(pages)}
     return exchange.begin(
         Transaction(
@@ -70,7 +70,7 @@ def _begin(asked: Asked, dest: str, pages: int) -> Transaction:
     )
 
 
-def _finish(asked: Asked, transaction: Transaction, status: str, debit: Decimal, document: bytes) -> None:
+def _finish(asked: ApiRequest, transaction: Transaction, status: str, debit: Decimal, document: bytes) -> None:
     said = transaction.said
     facts = {**said, "txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
     facts |= {"debit": wire.amount(debit), "duration": said["fax_pages"] if status == "answered" else "0"}
@@ -78,7 +78,7 @@ def _finish(asked: Asked, transaction: Transaction, status: str, debit: Decimal,
     link = exchange.keep_file(f"{exchange.reference('fax-')}.pdf", "application/pdf", document)
     said |= {"fax_status": status, "fax_url": link, "debit": wire.amount(debit)}
     for step in fax_script(status):
-        exchange.notify(asked.account, asked.text("notify_url"), played(step, facts))
+        exchange.notify(asked.account, asked.text("notify_url"), step_parameters(step, facts))
     own = exchange.number(said["dest"])
     if own is not None and own.mode == "fax":
         _bring_in(own, link, said["fax_pages"])
@@ -101,5 +101,5 @@ def _bring_in(number: Number, link: str, pages: str) -> None:
     exchange.spend(number.account, wire.INCOMING_PRICE)
     facts = {"txn_ref": transaction.txn_ref, "from": HANDSET, "to": number.number, "duration": pages}
     facts["date"] = wire.notified_date(transaction.at)
-    params = written(Kind.FAX_RECEIVED, {**transaction.said, **facts})
+    params = parameters_of(Kind.FAX_RECEIVED, {**transaction.said, **facts})
     exchange.notify(number.account, number.target("fax"), params)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox import wire
-from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.errors import ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.sandbox.records import Transaction
 
@@ -29,33 +29,33 @@ FIELDS: dict[str, tuple[str, ...]] = {
 _WAYS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
 
 
-def query_status(channel: str) -> Callable[[Asked], dict[str, Any]]:
+def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
     """Say how a transaction of that channel stands."""
 
-    def query(asked: Asked) -> dict[str, Any]:
+    def query(asked: ApiRequest) -> dict[str, Any]:
         transaction = exchange.transactions.get(asked.text("txn_ref"))
         if transaction is None or transaction.channel != channel:
-            raise Refused("error_invalid_txn_ref")
+            raise ApiError("error_invalid_txn_ref")
         if transaction.account != asked.account:
-            raise Refused("error_txn_ref_access_denied")
+            raise ApiError("error_txn_ref_access_denied")
         return _told(transaction)
 
     return query
 
 
-def get_history(channel: str) -> Callable[[Asked], dict[str, Any]]:
+def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
     """List the transactions of that channel, the oldest first, a hundred to a page; `to` is not part of the period."""
 
-    def history(asked: Asked) -> dict[str, Any]:
+    def history(asked: ApiRequest) -> dict[str, Any]:
         since, until = _moment(asked, "from"), _moment(asked, "to")
         if since and until and until < since:
-            raise Refused("error_to_before_from")
-        page = asked.whole("page", 1, 10**8, refused="error_page_invalid")
+            raise ApiError("error_to_before_from")
+        page = asked.whole("page", 1, 10**8, status="error_page_invalid")
         if page < 1:
-            raise Refused("error_page_invalid")
+            raise ApiError("error_page_invalid")
         ways = _WAYS.get(asked.text("type", "all"), ()) if channel == "fax" else _WAYS["all"]
         if not ways:
-            raise Refused("error_invalid_type")
+            raise ApiError("error_invalid_type")
         found = [
             transaction
             for transaction in exchange.transactions.values()
@@ -77,12 +77,12 @@ def _told(transaction: Transaction) -> dict[str, str]:
     return {"txn_ref": transaction.txn_ref, **told}
 
 
-def _moment(asked: Asked, name: str) -> datetime | None:
+def _moment(asked: ApiRequest, name: str) -> datetime | None:
     """A date as Hoiio writes it, in GMT+8."""
     if not asked.text(name):
         return None
     try:
         moment: datetime = PARAMETERS["date"].read(asked.text(name))
     except ValueError as error:
-        raise Refused(f"error_{name}_invalid") from error
+        raise ApiError(f"error_{name}_invalid") from error
     return moment

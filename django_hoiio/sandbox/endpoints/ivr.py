@@ -8,7 +8,7 @@ from typing import Any
 
 from django_hoiio.enums import Direction
 from django_hoiio.sandbox import calls, errors, interactive
-from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.errors import ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import HANDSET, exchange
 from django_hoiio.sandbox.interactive import INTERACTIVE
 from django_hoiio.sandbox.records import Call
@@ -21,10 +21,10 @@ _NUMBERS = {"max_digits": 255, "timeout": 600, "attempts": 10, "max_duration": L
 _ROOM = re.compile(r"room:([A-Za-z0-9._]{0,32})")
 
 
-def dial(asked: Asked) -> dict[str, Any]:
+def dial(asked: ApiRequest) -> dict[str, Any]:
     """Call somebody and, when they answer, play a message."""
     dest = asked.number("dest")
-    greeting = interactive.heard(asked.text("msg"))
+    greeting = interactive.spoken_text(asked.text("msg"))
     _check_numbers(asked)
     check_caller_id(asked)
     check_lines(asked, 1)
@@ -36,7 +36,7 @@ def dial(asked: Asked) -> dict[str, Any]:
         number=next((own.number for own in exchange.numbers() if own.account == asked.account), ""),
         session=exchange.reference("S"),
         is_at_handset=dest == HANDSET and is_free,
-        outcome="busy" if dest == HANDSET and not is_free else errors.of_call(dest),
+        outcome="busy" if dest == HANDSET and not is_free else errors.call_outcome(dest),
         greeting=greeting,
         max_duration=int(asked.text("max_duration", "0")),
         parties={"dest": dest},
@@ -47,24 +47,24 @@ def dial(asked: Asked) -> dict[str, Any]:
     return {"session": placed.session, "txn_ref": placed.transaction.txn_ref}
 
 
-def block(name: str) -> Callable[[Asked], dict[str, Any]]:
+def block(name: str) -> Callable[[ApiRequest], dict[str, Any]]:
     """Begin a block of that name in a session."""
 
-    def begin(asked: Asked) -> dict[str, Any]:
+    def begin(asked: ApiRequest) -> dict[str, Any]:
         placed = _call(asked)
         _check_numbers(asked)
         if asked.text("force") == "enabled" and asked.text("msg"):
-            raise Refused("error_malformed_params")
+            raise ApiError("error_malformed_params")
         interactive.begin(placed, name, asked.params)
         return {}
 
     return begin
 
 
-def transfer(asked: Asked) -> dict[str, Any]:
+def transfer(asked: ApiRequest) -> dict[str, Any]:
     """Hand the caller on to a number or, with `room:`, to a room."""
     if asked.text("on_failure", "hangup") not in ("hangup", "continue"):
-        raise Refused("error_on_failure_invalid")
+        raise ApiError("error_on_failure_invalid")
     check_caller_id(asked)
     room = _ROOM.fullmatch(asked.text("dest"))
     if not room:
@@ -73,16 +73,16 @@ def transfer(asked: Asked) -> dict[str, Any]:
     return {"room": room[1] or exchange.reference("R")} if room else {}
 
 
-def _call(asked: Asked) -> Call:
+def _call(asked: ApiRequest) -> Call:
     session = asked.text("session")
     placed = next((call for call in reversed(exchange.calls.values()) if call.session == session), None)
     if not session or placed is None:
-        raise Refused("error_invalid_session")
+        raise ApiError("error_invalid_session")
     if placed.transaction.account != asked.account:
-        raise Refused("error_session_access_denied")
+        raise ApiError("error_session_access_denied")
     return placed
 
 
-def _check_numbers(asked: Asked) -> None:
+def _check_numbers(asked: ApiRequest) -> None:
     for name, most in _NUMBERS.items():
-        asked.whole(name, 0, most, refused=f"error_invalid_{name}")
+        asked.whole(name, 0, most, status=f"error_invalid_{name}")

@@ -9,9 +9,9 @@ from typing import Any
 
 from django_hoiio.enums import Kind
 from django_hoiio.sandbox import sms, wire
-from django_hoiio.sandbox.errors import Asked, Refused, phone_number
+from django_hoiio.sandbox.errors import ApiError, ApiRequest, phone_number
 from django_hoiio.sandbox.exchange import HANDSET, exchange
-from django_hoiio.sandbox.samples import written
+from django_hoiio.sandbox.samples import parameters_of
 
 MOST_RECIPIENTS = 1000
 
@@ -19,7 +19,7 @@ _SENDER = re.compile(r"[A-Za-z0-9 ]{3,11}|\+[0-9]{5,15}")
 _PLACE = re.compile(r"\{\{\{?\s*(\w+)\s*\}?\}\}")
 
 
-def send(asked: Asked) -> dict[str, Any]:
+def send(asked: ApiRequest) -> dict[str, Any]:
     """Send an SMS."""
     dest, sender = asked.number("dest"), _sender(asked)
     msg = _checked(asked.text("msg"))
@@ -28,11 +28,11 @@ def send(asked: Asked) -> dict[str, Any]:
     return {"txn_ref": transaction.txn_ref}
 
 
-def bulk_send(asked: Asked) -> dict[str, Any]:
+def bulk_send(asked: ApiRequest) -> dict[str, Any]:
     """Send an SMS to many. Whether each was accepted, a notification of its own says."""
     recipients = _recipients(asked)
     if len(recipients) > MOST_RECIPIENTS:
-        raise Refused("error_dest_too_many")
+        raise ApiError("error_dest_too_many")
     # How long a template is says nothing of the texts that it makes.
     check = _filled if asked.text("recipients") else _checked
     sender, template = _sender(asked), check(asked.text("msg"))
@@ -42,29 +42,29 @@ def bulk_send(asked: Asked) -> dict[str, Any]:
     return {"bulk_txn_ref": bulk_txn_ref}
 
 
-def _send_one(asked: Asked, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
+def _send_one(asked: ApiRequest, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
     facts = {"dest": recipient["dest"], "bulk_txn_ref": bulk_txn_ref}
     try:
         dest = phone_number(recipient["dest"], "dest")
         msg = _checked(_PLACE.sub(lambda place: recipient.get(place[1], ""), template))
         transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
-    except Refused as refused:
+    except ApiError as refused:
         _tell(asked, {**facts, "status": refused.status})
         return
     _tell(asked, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
     sms.report(transaction, asked.text("notify_url"))
 
 
-def _tell(asked: Asked, facts: Mapping[str, str]) -> None:
-    exchange.notify(asked.account, asked.text("notify_url"), written(Kind.BULK_SMS_STATUS, facts))
+def _tell(asked: ApiRequest, facts: Mapping[str, str]) -> None:
+    exchange.notify(asked.account, asked.text("notify_url"), parameters_of(Kind.BULK_SMS_STATUS, facts))
 
 
-def _recipients(asked: Asked) -> list[dict[str, str]]:
+def _recipients(asked: ApiRequest) -> list[dict[str, str]]:
     """To whom, as numbers with commas between or as JSON with what goes into each one's text."""
     if asked.text("recipients"):
         return _from_json(asked.text("recipients"))
     if not asked.text("dest"):
-        raise Refused("error_dest_param_missing")
+        raise ApiError("error_dest_param_missing")
     return [{"dest": text.strip()} for text in asked.text("dest").split(",")]
 
 
@@ -72,26 +72,26 @@ def _from_json(text: str) -> list[dict[str, str]]:
     try:
         read = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused("error_malformed_params") from error
+        raise ApiError("error_malformed_params") from error
     if not isinstance(read, list) or not all(isinstance(each, dict) and "dest" in each for each in read):
-        raise Refused("error_malformed_params")
+        raise ApiError("error_malformed_params")
     return [{name: str(value) for name, value in each.items()} for each in read]
 
 
 def _filled(msg: str) -> str:
     if not msg:
-        raise Refused("error_msg_empty")
+        raise ApiError("error_msg_empty")
     return msg
 
 
 def _checked(msg: str) -> str:
     if wire.parts_of(_filled(msg)) > wire.MOST_PARTS:
-        raise Refused("error_msg_too_big")
+        raise ApiError("error_msg_too_big")
     return msg
 
 
-def _sender(asked: Asked) -> str:
+def _sender(asked: ApiRequest) -> str:
     sender = asked.text("sender_name", HANDSET)
     if not _SENDER.fullmatch(sender):
-        raise Refused("error_invalid_sender_name")
+        raise ApiError("error_invalid_sender_name")
     return sender

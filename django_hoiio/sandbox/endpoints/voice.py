@@ -8,7 +8,7 @@ from typing import Any
 from django_hoiio.enums import Direction
 from django_hoiio.sandbox import calls, errors
 from django_hoiio.sandbox.calls import PLAIN, refuses
-from django_hoiio.sandbox.errors import Asked, Refused
+from django_hoiio.sandbox.errors import ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import HANDSET, exchange, now
 from django_hoiio.sandbox.records import Call, Transaction
 from django_hoiio.sandbox.samples import Params
@@ -27,26 +27,26 @@ _ROOM = re.compile(r"[A-Za-z0-9._]{1,32}")
 _ACTIONS = ("kick", "mute", "unmute")
 
 
-def call(asked: Asked) -> dict[str, Any]:
+def call(asked: ApiRequest) -> dict[str, Any]:
     """Connect two numbers; without `dest1`, the account's own is called first."""
     parties = {"dest1": asked.number("dest1", HANDSET), "dest2": asked.number("dest2")}
     if parties["dest1"] == parties["dest2"]:
-        raise Refused("error_same_dest1_dest2")
-    max_duration = asked.whole("max_duration", 0, LONGEST_CALL, refused="error_max_duration_invalid")
+        raise ApiError("error_same_dest1_dest2")
+    max_duration = asked.whole("max_duration", 0, LONGEST_CALL, status="error_max_duration_invalid")
     check_caller_id(asked)
     check_lines(asked, 1)
     asked_for = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
-    first, second = (errors.of_call(number) for number in parties.values())
+    first, second = (errors.call_outcome(number) for number in parties.values())
     placed = _place(asked, asked_for, parties, first if refuses(parties["dest1"]) else second, max_duration)
     return {"txn_ref": placed.transaction.txn_ref}
 
 
-def conference(asked: Asked) -> dict[str, Any]:
+def conference(asked: ApiRequest) -> dict[str, Any]:
     """Call several numbers into a room; each leg has a reference, in the order of the numbers."""
     dests = asked.numbers("dest", MOST_PARTIES)
     room = asked.text("room") or exchange.reference("R")
     if not _ROOM.fullmatch(room):
-        raise Refused("error_invalid_room")
+        raise ApiError("error_invalid_room")
     check_caller_id(asked)
     check_lines(asked, len(dests))
     legs = [
@@ -54,34 +54,34 @@ def conference(asked: Asked) -> dict[str, Any]:
             asked,
             {"dest1": dest, "room": room, "call_status_dest1": "ongoing"},
             {"dest": dest, "room": room},
-            errors.of_call(dest),
+            errors.call_outcome(dest),
         )
         for dest in dests
     ]
     return {"txn_refs": [leg.transaction.txn_ref for leg in legs], "room": room}
 
 
-def conference_of_old(asked: Asked) -> dict[str, Any]:
+def conference_of_old(asked: ApiRequest) -> dict[str, Any]:
     """The same, answered as the older manual has it: the references in one text."""
     answer = conference(asked)
     return {**answer, "txn_refs": ",".join(answer["txn_refs"])}
 
 
-def moderate(asked: Asked) -> dict[str, Any]:
+def moderate(asked: ApiRequest) -> dict[str, Any]:
     """Put somebody out of a room; whether they are mute there, nobody hears."""
     check_frequency(asked.account, "conference/moderate")
     action = asked.text("action")
     if action not in _ACTIONS:
-        raise Refused("error_malformed_params")
+        raise ApiError("error_malformed_params")
     leg = _live_call(asked)
     if "room" not in leg.parties:
-        raise Refused("error_invalid_txn_ref")
+        raise ApiError("error_invalid_txn_ref")
     if action == "kick":
         calls.hang_up(leg)
     return {}
 
 
-def hangup(asked: Asked) -> dict[str, Any]:
+def hangup(asked: ApiRequest) -> dict[str, Any]:
     """End a call, or the part of one participant in a conference."""
     live = _live_call(asked)
     if live.is_at_handset:
@@ -90,28 +90,28 @@ def hangup(asked: Asked) -> dict[str, Any]:
     return {}
 
 
-def get_rate(asked: Asked) -> dict[str, Any]:
+def get_rate(asked: ApiRequest) -> dict[str, Any]:
     """What a minute costs, and for how many the credit lasts."""
     asked.number("dest2")
     talktime = sum(exchange.balance(asked.account)) // CALL_RATE
     return {"currency": CURRENCY, "rate": amount(CALL_RATE), "talktime": str(int(talktime))}
 
 
-def check_caller_id(asked: Asked) -> None:
+def check_caller_id(asked: ApiRequest) -> None:
     """The account's own number, one of its Hoiio Numbers, or none."""
     own = [number.number for number in exchange.numbers() if number.account == asked.account]
     if asked.text("caller_id", "private") not in ("private", HANDSET, *own):
-        raise Refused("error_caller_id_invalid")
+        raise ApiError("error_caller_id_invalid")
 
 
-def check_lines(asked: Asked, more: int) -> None:
+def check_lines(asked: ApiRequest, more: int) -> None:
     """There is credit for a call, and a line for it."""
     check_credit(asked.account)
     if len(exchange.live_calls(asked.account)) + more > MOST_CALLS:
-        raise Refused("error_concurrent_call_limit_reached")
+        raise ApiError("error_concurrent_call_limit_reached")
 
 
-def line_of(asked: Asked, said: Params, *, is_incoming: bool = False) -> Transaction:
+def line_of(asked: ApiRequest, said: Params, *, is_incoming: bool = False) -> Transaction:
     """Keep a new call for the queries."""
     money = {"currency": CURRENCY, "rate": amount(CALL_RATE)}
     return exchange.begin(
@@ -126,7 +126,7 @@ def line_of(asked: Asked, said: Params, *, is_incoming: bool = False) -> Transac
     )
 
 
-def _place(asked: Asked, said: Params, parties: Params, outcome: str, max_duration: int = 0) -> Call:
+def _place(asked: ApiRequest, said: Params, parties: Params, outcome: str, max_duration: int = 0) -> Call:
     is_wanted = HANDSET in parties.values()
     placed = Call(
         transaction=line_of(asked, said),
@@ -143,13 +143,13 @@ def _place(asked: Asked, said: Params, parties: Params, outcome: str, max_durati
     return placed
 
 
-def _live_call(asked: Asked) -> Call:
+def _live_call(asked: ApiRequest) -> Call:
     transaction = exchange.transactions.get(asked.text("txn_ref"))
     if transaction is None or transaction.channel != "voice":
-        raise Refused("error_invalid_txn_ref")
+        raise ApiError("error_invalid_txn_ref")
     if transaction.account != asked.account:
-        raise Refused("error_txn_ref_access_denied")
+        raise ApiError("error_txn_ref_access_denied")
     live = exchange.calls.get(transaction.txn_ref)
     if live is None or live.is_over:
-        raise Refused("error_invalid_txn_ref")
+        raise ApiError("error_invalid_txn_ref")
     return live

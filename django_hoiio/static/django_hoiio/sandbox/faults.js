@@ -11,7 +11,7 @@ export function show(faults) {
     if (field.type === "checkbox") field.checked = value;
     else field.value = value;
   }
-  const on = [faults.late > 0, faults.twice, faults.lost, faults.wrong_signature].filter(Boolean).length;
+  const on = [faults.delay > 0, faults.duplicate, faults.drop, faults.bad_signature].filter(Boolean).length;
   badge.hidden = on === 0;
   badge.textContent = `${on} on`;
 }

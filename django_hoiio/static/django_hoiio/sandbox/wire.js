@@ -14,11 +14,13 @@ const OUTCOMES = {
   waiting: () => "on its way",
   answered: ({ status }) => `answered ${status}`,
   failed: ({ status }) => (status ? `refused ${status}` : "failed"),
-  lost: () => "lost",
+  dropped: () => "dropped",
 };
 // The parameters that say most; the first that is there stands beside the kind.
 const TELLING = ["sms_status", "fax_status", "status", "digits", "dial_status", "transfer_status", "call_state"];
-const FAULTS = { wrong_signature: "wrong signature" };
+const PLACES = { body: "in the body", query: "in the query string", both: "in the body and the query string" };
+
+const FAULTS = { bad_signature: "bad signature" };
 
 /** Show a notification at the top, or where it already stands. */
 export function tell(entry, { aloud }) {
@@ -57,7 +59,7 @@ function gistOf({ kind, params }) {
 
 function insideOf(entry) {
   return [
-    element("p", "address", element("b", "", "POST"), " ", element("code", "", entry.path), ` by ${entry.by}`),
+    element("p", "address", element("b", "", "POST"), " ", element("code", "", entry.path), ` ${PLACES[entry.params_in]}`),
     table("Parameters", entry.params),
     ...(Object.keys(entry.pass_on).length ? [table("Passed on", entry.pass_on)] : []),
   ];
