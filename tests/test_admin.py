@@ -19,9 +19,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.functional import Promise
 
+from django_hoiio.admin.formatting import amount_text
 from django_hoiio.admin.read_only import ReadOnlyAdmin
 from django_hoiio.admin.sections import open_button, readable
-from django_hoiio.admin.transactions import amount
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.signals import sms_received
 
@@ -492,11 +492,11 @@ def test_every_column_has_a_translatable_description(model: type[Model]) -> None
     [("0.032000", "0.032 SGD"), ("0.0325", "0.0325 SGD"), ("12", "12.000 SGD"), ("-0.000001", "-0.000001 SGD")],
 )
 def test_amount_has_three_decimals_or_what_it_needs(value: str, text: str) -> None:
-    assert amount(Decimal(value), "SGD") == text
+    assert amount_text(Decimal(value), "SGD") == text
 
 
 def test_amount_that_is_not_told_is_nothing() -> None:
-    assert amount(None, "SGD") == ""
+    assert amount_text(None, "SGD") == ""
 
 
 def test_bytes_are_shown_as_utf_8_or_else_as_latin_1() -> None:

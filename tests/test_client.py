@@ -20,7 +20,7 @@ from django.views.debug import ExceptionReporter
 
 from django_hoiio import exceptions
 from django_hoiio.client import HoiioClient, endpoints, responses
-from django_hoiio.client.account import configure
+from django_hoiio.client.account import configure_number
 from django_hoiio.client.endpoints import Endpoint
 from django_hoiio.client.resource import Resource
 from django_hoiio.client.responses import HoiioResponse
@@ -516,7 +516,7 @@ def test_error_page_does_not_show_the_urls_that_a_number_was_to_get(hoiio: Hoiio
     hoiio.says({"status": "error_number_invalid"})
 
     with pytest.raises(InvalidParameter) as raised:
-        configure(hoiio_client.number, number, {"forward_to": url})
+        configure_number(hoiio_client.number, number, {"forward_to": url})
 
     page = reporter(raised.value, raised.tb).get_traceback_html()
     assert [private for private in (number.number[1:], url) if private in page] == []

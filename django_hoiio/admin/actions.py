@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -185,8 +184,10 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
     rows = _where_written(rows)
     names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: MAX_ITEMS + 1])
     try:
-        # By name, so that the admin works without the client's packages.
-        report, is_cut = import_module("django_hoiio.reconciliation.manual").refresh(rows.model, names)
+        # The client needs requests, which the admin does without.
+        from django_hoiio.reconciliation.manual import refresh
+
+        report, is_cut = refresh(rows.model, names)
     except ImportError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
         return

@@ -5,25 +5,34 @@ A figure is shown to those who may view the list of the rows that it counts, on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import router
+from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 from django_hoiio.conf import conf
-from django_hoiio.health import Figure, Lists, standing
-from django_hoiio.models import DailyTotal
+from django_hoiio.enums import Source
+from django_hoiio.health import (
+    latest_notification,
+    overdue_transactions,
+    pending_notifications,
+    spool_files,
+    unresolved_failures,
+)
+from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, closed_up_to, counted_from, day_of, totals
 
 from .charts import DailyCharts
-from .formatting import day_text, number_text
+from .formatting import capped_number_text, day_text, number_text
 
 # How many days are shown.
 PERIODS = (7, 30, 90, 365)
@@ -33,6 +42,24 @@ DEFAULT_PERIOD = 30
 EXPECTED_OPEN_DAYS = SETTLED_AFTER.days + 2
 
 DAY = timedelta(days=1)
+
+
+# The address of the change list of each model that the user may view.
+Lists = Mapping[type[Model], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One health figure, with a link to the list that it counts."""
+
+    label: str
+    value: str
+    note: str = ""
+    # The management command that takes care of it.
+    command: str = ""
+    is_alarming: bool = False
+    url: str = ""
+    moment: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +100,7 @@ class _Selection:
 def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """What the template shows, to whom the admin shows these lists."""
     lists, now = _lists(app_list), timezone.now()
-    figures = standing(lists, now)
+    figures = [figure(lists[model], now) for model, figure in _FIGURES if model in lists]
     if DailyTotal not in lists:
         return {"figures": figures}
     today = day_of(now)
@@ -122,3 +149,69 @@ def _closing(days: Sequence[date], url: str) -> Figure:
         is_alarming=is_behind,
         url=url,
     )
+
+
+def _last_notification(url: str, now: datetime) -> Figure:
+    latest = latest_notification()
+    label = _("Last notification")
+    if latest is None:
+        return Figure(label=label, value=_("none yet"), url=url)
+    moment, source = latest
+    note = "" if source == Source.WEBHOOK else str(source.label)
+    return Figure(label=label, value=_ago(moment, now), note=note, url=url, moment=moment)
+
+
+def _ago(moment: datetime, now: datetime) -> str:
+    if now - moment < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+
+
+def _spool(url: str, now: datetime) -> Figure:
+    label, folder = _("Not yet imported"), conf.SPOOL_DIR
+    if folder is None:
+        return Figure(label=label, value=_("no spool"), note=_("HOIIO['SPOOL_DIR'] is not set."))
+    try:
+        pending, quarantined = spool_files(folder)
+    except OSError as error:
+        return Figure(label=label, value=_("not readable"), note=error.strerror or "", is_alarming=True)
+    return Figure(
+        label=label,
+        value=capped_number_text(pending),
+        note=_("%(number)s in quarantine") % {"number": capped_number_text(quarantined)} if quarantined else "",
+        command="hoiio_recover" if pending else "",
+        is_alarming=bool(pending or quarantined),
+    )
+
+
+def _count(label: str, number: int, url: str, *, command: str) -> Figure:
+    return Figure(
+        label=label,
+        value=capped_number_text(number),
+        command=command if number else "",
+        is_alarming=number > 0,
+        url=url,
+    )
+
+
+def _pending(url: str, now: datetime) -> Figure:
+    return _count(_("Pending"), pending_notifications(now), f"{url}?pending=yes", command="hoiio_recover")
+
+
+def _failed(url: str, now: datetime) -> Figure:
+    return _count(_("Failed receivers"), unresolved_failures(), f"{url}?unresolved=yes", command="hoiio_recover")
+
+
+def _overdue(label: str, model: type[Transaction], url: str) -> Figure:
+    return _count(label, overdue_transactions(model), f"{url}?overdue=yes", command="hoiio_reconcile")
+
+
+_FIGURES: tuple[tuple[type[Model], Callable[[str, datetime], Figure]], ...] = (
+    (Notification, _last_notification),
+    (Notification, _spool),
+    (Notification, _pending),
+    (ReceiverFailure, _failed),
+    (Call, lambda url, now: _overdue(_("Calls overdue"), Call, url)),
+    (Sms, lambda url, now: _overdue(_("SMS overdue"), Sms, url)),
+    (Fax, lambda url, now: _overdue(_("Faxes overdue"), Fax, url)),
+)

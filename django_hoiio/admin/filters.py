@@ -105,7 +105,7 @@ class PendingFilter(IndexedFilter):
     """Finds what `claimed_until`, which alone has an index, says is not told yet."""
 
     title = _("not told")
-    parameter_name = "untold"
+    parameter_name = "pending"
     order = ("claimed_until",)
 
     @classmethod

@@ -16,13 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, SmsStatus
+from django_hoiio.health import COUNT_LIMIT
 from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
-
-# As many are counted, and no more.
-COUNT_LIMIT = 1_000
 
 _TENTH = Decimal("0.1")
 

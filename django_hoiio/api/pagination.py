@@ -71,9 +71,9 @@ def parse_cursor(text: str) -> Cursor | None:
     """The cursor that a text is; `None` where it is none."""
     if not re.fullmatch(CURSOR_PATTERN, text):
         return None
-    type, *moment, key = text.split(".")
+    name, *moment, key = text.split(".")
     return Cursor(
-        type=CursorType(type), key=int(key), moment=_EPOCH + timedelta(microseconds=int(moment[0])) if moment else None
+        type=CursorType(name), key=int(key), moment=_EPOCH + timedelta(microseconds=int(moment[0])) if moment else None
     )
 
 
@@ -192,11 +192,11 @@ class _Order:
 def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
     """The rows of a few keys, in order of them."""
     _require(cursor, has_moment=False)
-    type = CursorType.OLDER if cursor is None else cursor.type
+    cursor_type = CursorType.OLDER if cursor is None else cursor.type
     if cursor is not None:
-        keys = [key for key in keys if (key < cursor.key if type == CursorType.OLDER else key > cursor.key)]
-    found = list(rows.filter(pk__in=keys).order_by("-pk" if type == CursorType.OLDER else "pk")[: size + 1])
-    return _page(found[:size], cursor, Cursor(type=type, key=found[size - 1].pk) if len(found) > size else None)
+        keys = [key for key in keys if (key < cursor.key if cursor_type == CursorType.OLDER else key > cursor.key)]
+    found = list(rows.filter(pk__in=keys).order_by("-pk" if cursor_type == CursorType.OLDER else "pk")[: size + 1])
+    return _page(found[:size], cursor, Cursor(type=cursor_type, key=found[size - 1].pk) if len(found) > size else None)
 
 
 def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page:

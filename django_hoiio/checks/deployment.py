@@ -11,7 +11,6 @@ from django.core.checks import CheckMessage, Error, Info, Warning
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
 from django_hoiio.conf import conf
 from django_hoiio.notify_urls import is_loopback
@@ -186,7 +185,10 @@ def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
         reverse("hoiio_api:sms-list")
     except NoReverseMatch:
         return []
-    renderers = import_string("rest_framework.settings.api_settings").DEFAULT_RENDERER_CLASSES
+    # REST framework is optional.
+    from rest_framework.settings import api_settings
+
+    renderers = api_settings.DEFAULT_RENDERER_CLASSES
     return [W009] if any(hasattr(renderer, "get_filter_form") for renderer in renderers) else []
 
 

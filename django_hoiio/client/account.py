@@ -54,7 +54,7 @@ class UserResource(Resource):
 _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS)
 
 
-def find(numbers: NumbersResponse, number: str) -> Number:
+def find_number(numbers: NumbersResponse, number: str) -> Number:
     """The account's number that has these digits. Raises `LookupError`."""
     for each in numbers.entries:
         if _digits(each.number) == _digits(number):
@@ -81,7 +81,7 @@ def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[st
 
 
 @sensitive_variables()
-def configure(numbers: NumberResource, number: Number, urls: dict[str, str]) -> None:
+def configure_number(numbers: NumberResource, number: Number, urls: dict[str, str]) -> None:
     """Set the URLs that `urls_for` gave. The mode stays what it is: Hoiio takes a mode that is left out for `voice`."""
     mode: Literal["voice", "fax"] = "fax" if number.mode == "fax" else "voice"
     numbers.update_forwarding(

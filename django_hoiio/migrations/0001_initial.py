@@ -5,236 +5,1207 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Call',
+            name="Call",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(default='default', help_text="Which of the project's Hoiio accounts it belongs to.", max_length=64, verbose_name='account')),
-                ('txn_ref', models.CharField(blank=True, help_text="Hoiio's name of it; none where the notification that made this row named none.", max_length=64, null=True, verbose_name='transaction reference')),
-                ('notification_uuid', models.UUIDField(blank=True, help_text='The one notification it was made from, where it has no transaction reference.', null=True, verbose_name='notification UUID')),
-                ('tag', models.CharField(blank=True, help_text="The project's own mark, given with the request.", max_length=256, verbose_name='tag')),
-                ('direction', models.CharField(blank=True, choices=[('incoming', 'incoming'), ('outgoing', 'outgoing')], help_text='Incoming or outgoing, seen from the application.', max_length=8, verbose_name='direction')),
-                ('remote_number', models.CharField(blank=True, help_text='The other party: who called or wrote, or who was called or written to.', max_length=64, verbose_name='other number')),
-                ('remote_suffix', models.CharField(blank=True, help_text='The last 8 digits of the other number, to search by.', max_length=8, verbose_name='last digits')),
-                ('is_final', models.BooleanField(default=False, help_text='Nothing more is expected to happen to it.', verbose_name='final')),
-                ('from_number', models.CharField(blank=True, help_text='Who called or wrote, where it came in.', max_length=64, verbose_name='from')),
-                ('to_number', models.CharField(blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name='to')),
-                ('dest', models.CharField(blank=True, help_text='Who was called or written to.', max_length=64, verbose_name='destination')),
-                ('date', models.DateTimeField(blank=True, help_text='When it took place, the same in every notification about it.', null=True, verbose_name='date')),
-                ('currency', models.CharField(blank=True, help_text='What rate and debit are in, for example SGD.', max_length=64, verbose_name='currency')),
-                ('rate', models.DecimalField(blank=True, decimal_places=6, help_text='The price of a minute, or of each part of an SMS.', max_digits=15, null=True, verbose_name='rate')),
-                ('debit', models.DecimalField(blank=True, decimal_places=6, help_text='What it cost in all.', max_digits=15, null=True, verbose_name='debit')),
-                ('created_at', models.DateTimeField(help_text='When the first that is known of it came.', verbose_name='created at')),
-                ('updated_at', models.DateTimeField(help_text='When the latest that is known of it came.', verbose_name='updated at')),
-                ('redacted_at', models.DateTimeField(blank=True, help_text='When its numbers and texts were removed.', null=True, verbose_name='blanked at')),
-                ('stamps', models.TextField(default='', help_text='For each field, how high the report that filled it ranks, and when it came.', verbose_name='stamps')),
-                ('session', models.CharField(blank=True, help_text="Hoiio's name of an interactive call.", max_length=64, verbose_name='session')),
-                ('call_state', models.CharField(blank=True, choices=[('ringing', 'ringing'), ('ongoing', 'ongoing'), ('ended', 'ended')], help_text='Where an interactive call stands.', max_length=64, verbose_name='call state')),
-                ('call_status', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='How a call with a single leg came out.', max_length=64, verbose_name='call status')),
-                ('call_status_dest1', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='How the first leg came out.', max_length=64, verbose_name='status of the first leg')),
-                ('call_status_dest2', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='How the second leg came out.', max_length=64, verbose_name='status of the second leg')),
-                ('dial_status', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='Whether the number that was dialled answered.', max_length=64, verbose_name='dial status')),
-                ('transfer_status', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='Whether the call could be handed on.', max_length=64, verbose_name='transfer status')),
-                ('dest1', models.CharField(blank=True, help_text='The number that was called first.', max_length=64, verbose_name='first destination')),
-                ('dest2', models.CharField(blank=True, help_text='The number that the first was connected with.', max_length=64, verbose_name='second destination')),
-                ('room', models.CharField(blank=True, help_text='Its conference room.', max_length=64, verbose_name='room')),
-                ('duration', models.PositiveIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='duration')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "account",
+                    models.CharField(
+                        default="default",
+                        help_text="Which of the project's Hoiio accounts it belongs to.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "txn_ref",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of it; none where the notification that made this row named none.",
+                        max_length=64,
+                        null=True,
+                        verbose_name="transaction reference",
+                    ),
+                ),
+                (
+                    "notification_uuid",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="The one notification it was made from, where it has no transaction reference.",
+                        null=True,
+                        verbose_name="notification UUID",
+                    ),
+                ),
+                (
+                    "tag",
+                    models.CharField(
+                        blank=True,
+                        help_text="The project's own mark, given with the request.",
+                        max_length=256,
+                        verbose_name="tag",
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(
+                        blank=True,
+                        choices=[("incoming", "incoming"), ("outgoing", "outgoing")],
+                        help_text="Incoming or outgoing, seen from the application.",
+                        max_length=8,
+                        verbose_name="direction",
+                    ),
+                ),
+                (
+                    "remote_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="The other party: who called or wrote, or who was called or written to.",
+                        max_length=64,
+                        verbose_name="other number",
+                    ),
+                ),
+                (
+                    "remote_suffix",
+                    models.CharField(
+                        blank=True,
+                        help_text="The last 8 digits of the other number, to search by.",
+                        max_length=8,
+                        verbose_name="last digits",
+                    ),
+                ),
+                (
+                    "is_final",
+                    models.BooleanField(
+                        default=False, help_text="Nothing more is expected to happen to it.", verbose_name="final"
+                    ),
+                ),
+                (
+                    "from_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="Who called or wrote, where it came in.",
+                        max_length=64,
+                        verbose_name="from",
+                    ),
+                ),
+                (
+                    "to_number",
+                    models.CharField(
+                        blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name="to"
+                    ),
+                ),
+                (
+                    "dest",
+                    models.CharField(
+                        blank=True, help_text="Who was called or written to.", max_length=64, verbose_name="destination"
+                    ),
+                ),
+                (
+                    "date",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When it took place, the same in every notification about it.",
+                        null=True,
+                        verbose_name="date",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        help_text="What rate and debit are in, for example SGD.",
+                        max_length=64,
+                        verbose_name="currency",
+                    ),
+                ),
+                (
+                    "rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="The price of a minute, or of each part of an SMS.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="rate",
+                    ),
+                ),
+                (
+                    "debit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="What it cost in all.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="debit",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        help_text="When the first that is known of it came.", verbose_name="created at"
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        help_text="When the latest that is known of it came.", verbose_name="updated at"
+                    ),
+                ),
+                (
+                    "redacted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its numbers and texts were removed.",
+                        null=True,
+                        verbose_name="blanked at",
+                    ),
+                ),
+                (
+                    "stamps",
+                    models.TextField(
+                        default="",
+                        help_text="For each field, how high the report that filled it ranks, and when it came.",
+                        verbose_name="stamps",
+                    ),
+                ),
+                (
+                    "session",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of an interactive call.",
+                        max_length=64,
+                        verbose_name="session",
+                    ),
+                ),
+                (
+                    "call_state",
+                    models.CharField(
+                        blank=True,
+                        choices=[("ringing", "ringing"), ("ongoing", "ongoing"), ("ended", "ended")],
+                        help_text="Where an interactive call stands.",
+                        max_length=64,
+                        verbose_name="call state",
+                    ),
+                ),
+                (
+                    "call_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="How a call with a single leg came out.",
+                        max_length=64,
+                        verbose_name="call status",
+                    ),
+                ),
+                (
+                    "call_status_dest1",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="How the first leg came out.",
+                        max_length=64,
+                        verbose_name="status of the first leg",
+                    ),
+                ),
+                (
+                    "call_status_dest2",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="How the second leg came out.",
+                        max_length=64,
+                        verbose_name="status of the second leg",
+                    ),
+                ),
+                (
+                    "dial_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="Whether the number that was dialled answered.",
+                        max_length=64,
+                        verbose_name="dial status",
+                    ),
+                ),
+                (
+                    "transfer_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="Whether the call could be handed on.",
+                        max_length=64,
+                        verbose_name="transfer status",
+                    ),
+                ),
+                (
+                    "dest1",
+                    models.CharField(
+                        blank=True,
+                        help_text="The number that was called first.",
+                        max_length=64,
+                        verbose_name="first destination",
+                    ),
+                ),
+                (
+                    "dest2",
+                    models.CharField(
+                        blank=True,
+                        help_text="The number that the first was connected with.",
+                        max_length=64,
+                        verbose_name="second destination",
+                    ),
+                ),
+                (
+                    "room",
+                    models.CharField(blank=True, help_text="Its conference room.", max_length=64, verbose_name="room"),
+                ),
+                (
+                    "duration",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="In minutes.", null=True, verbose_name="duration"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'call',
-                'verbose_name_plural': 'calls',
-                'abstract': False,
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['session', 'account'], name='hoiio_call_session'), models.Index(fields=['remote_suffix', 'remote_number', 'created_at'], name='hoiio_call_other'), models.Index(fields=['tag'], name='hoiio_call_tag'), models.Index(fields=['is_final', 'created_at'], name='hoiio_call_final')],
-                'constraints': [models.UniqueConstraint(fields=('txn_ref', 'account'), name='hoiio_call_txn_ref'), models.UniqueConstraint(fields=('notification_uuid',), name='hoiio_call_notification_uuid')],
+                "verbose_name": "call",
+                "verbose_name_plural": "calls",
+                "abstract": False,
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["session", "account"], name="hoiio_call_session"),
+                    models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_call_other"),
+                    models.Index(fields=["tag"], name="hoiio_call_tag"),
+                    models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("txn_ref", "account"), name="hoiio_call_txn_ref"),
+                    models.UniqueConstraint(fields=("notification_uuid",), name="hoiio_call_notification_uuid"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ClosedDay',
+            name="ClosedDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(help_text='In the time zone of the project, TIME_ZONE.', verbose_name='day')),
-                ('closed_at', models.DateTimeField(help_text='When its totals were written.', verbose_name='closed at')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(help_text="In the time zone of the project, TIME_ZONE.", verbose_name="day")),
+                (
+                    "closed_at",
+                    models.DateTimeField(help_text="When its totals were written.", verbose_name="closed at"),
+                ),
             ],
             options={
-                'verbose_name': 'closed day',
-                'verbose_name_plural': 'closed days',
-                'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('day',), name='hoiio_closed_day')],
+                "verbose_name": "closed day",
+                "verbose_name_plural": "closed days",
+                "default_permissions": ("view",),
+                "constraints": [models.UniqueConstraint(fields=("day",), name="hoiio_closed_day")],
             },
         ),
         migrations.CreateModel(
-            name='DailyTotal',
+            name="DailyTotal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(help_text='In the time zone of the project, TIME_ZONE.', verbose_name='day')),
-                ('account', models.CharField(help_text="Which of the project's Hoiio accounts they belong to.", max_length=64, verbose_name='account')),
-                ('traffic', models.CharField(choices=[('calls_made', 'calls made'), ('calls_received', 'calls received'), ('sms_sent', 'SMS sent'), ('sms_received', 'SMS received'), ('faxes_sent', 'faxes sent'), ('faxes_received', 'faxes received')], help_text='What is counted.', max_length=16, verbose_name='traffic')),
-                ('currency', models.CharField(blank=True, help_text='What the debit is in; empty where none is told.', max_length=64, verbose_name='currency')),
-                ('count', models.PositiveIntegerField(help_text='How many began on that day.', verbose_name='count')),
-                ('succeeded', models.PositiveIntegerField(help_text='How many of them were answered, delivered or received.', verbose_name='succeeded')),
-                ('debit', models.DecimalField(decimal_places=6, help_text='What Hoiio charged for them, as it told.', max_digits=21, verbose_name='debit')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(help_text="In the time zone of the project, TIME_ZONE.", verbose_name="day")),
+                (
+                    "account",
+                    models.CharField(
+                        help_text="Which of the project's Hoiio accounts they belong to.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "traffic",
+                    models.CharField(
+                        choices=[
+                            ("calls_made", "calls made"),
+                            ("calls_received", "calls received"),
+                            ("sms_sent", "SMS sent"),
+                            ("sms_received", "SMS received"),
+                            ("faxes_sent", "faxes sent"),
+                            ("faxes_received", "faxes received"),
+                        ],
+                        help_text="What is counted.",
+                        max_length=16,
+                        verbose_name="traffic",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        help_text="What the debit is in; empty where none is told.",
+                        max_length=64,
+                        verbose_name="currency",
+                    ),
+                ),
+                ("count", models.PositiveIntegerField(help_text="How many began on that day.", verbose_name="count")),
+                (
+                    "succeeded",
+                    models.PositiveIntegerField(
+                        help_text="How many of them were answered, delivered or received.", verbose_name="succeeded"
+                    ),
+                ),
+                (
+                    "debit",
+                    models.DecimalField(
+                        decimal_places=6,
+                        help_text="What Hoiio charged for them, as it told.",
+                        max_digits=21,
+                        verbose_name="debit",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'daily total',
-                'verbose_name_plural': 'daily totals',
-                'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('day', 'account', 'traffic', 'currency'), name='hoiio_total_day')],
+                "verbose_name": "daily total",
+                "verbose_name_plural": "daily totals",
+                "default_permissions": ("view",),
+                "constraints": [
+                    models.UniqueConstraint(fields=("day", "account", "traffic", "currency"), name="hoiio_total_day")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Fax',
+            name="Fax",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(default='default', help_text="Which of the project's Hoiio accounts it belongs to.", max_length=64, verbose_name='account')),
-                ('txn_ref', models.CharField(blank=True, help_text="Hoiio's name of it; none where the notification that made this row named none.", max_length=64, null=True, verbose_name='transaction reference')),
-                ('notification_uuid', models.UUIDField(blank=True, help_text='The one notification it was made from, where it has no transaction reference.', null=True, verbose_name='notification UUID')),
-                ('tag', models.CharField(blank=True, help_text="The project's own mark, given with the request.", max_length=256, verbose_name='tag')),
-                ('direction', models.CharField(blank=True, choices=[('incoming', 'incoming'), ('outgoing', 'outgoing')], help_text='Incoming or outgoing, seen from the application.', max_length=8, verbose_name='direction')),
-                ('remote_number', models.CharField(blank=True, help_text='The other party: who called or wrote, or who was called or written to.', max_length=64, verbose_name='other number')),
-                ('remote_suffix', models.CharField(blank=True, help_text='The last 8 digits of the other number, to search by.', max_length=8, verbose_name='last digits')),
-                ('is_final', models.BooleanField(default=False, help_text='Nothing more is expected to happen to it.', verbose_name='final')),
-                ('from_number', models.CharField(blank=True, help_text='Who called or wrote, where it came in.', max_length=64, verbose_name='from')),
-                ('to_number', models.CharField(blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name='to')),
-                ('dest', models.CharField(blank=True, help_text='Who was called or written to.', max_length=64, verbose_name='destination')),
-                ('date', models.DateTimeField(blank=True, help_text='When it took place, the same in every notification about it.', null=True, verbose_name='date')),
-                ('currency', models.CharField(blank=True, help_text='What rate and debit are in, for example SGD.', max_length=64, verbose_name='currency')),
-                ('rate', models.DecimalField(blank=True, decimal_places=6, help_text='The price of a minute, or of each part of an SMS.', max_digits=15, null=True, verbose_name='rate')),
-                ('debit', models.DecimalField(blank=True, decimal_places=6, help_text='What it cost in all.', max_digits=15, null=True, verbose_name='debit')),
-                ('created_at', models.DateTimeField(help_text='When the first that is known of it came.', verbose_name='created at')),
-                ('updated_at', models.DateTimeField(help_text='When the latest that is known of it came.', verbose_name='updated at')),
-                ('redacted_at', models.DateTimeField(blank=True, help_text='When its numbers and texts were removed.', null=True, verbose_name='blanked at')),
-                ('stamps', models.TextField(default='', help_text='For each field, how high the report that filled it ranks, and when it came.', verbose_name='stamps')),
-                ('fax_status', models.CharField(blank=True, choices=[('ongoing', 'ongoing'), ('answered', 'answered'), ('unanswered', 'unanswered'), ('failed', 'failed'), ('busy', 'busy')], help_text='How far it has got.', max_length=64, verbose_name='status')),
-                ('fax_error_code', models.CharField(blank=True, help_text='Why it failed, for example busy.', max_length=64, verbose_name='error code')),
-                ('fax_url', models.TextField(blank=True, help_text='A link to the PDF. Whoever holds it can read the fax.', verbose_name='document')),
-                ('fax_pages', models.PositiveIntegerField(blank=True, help_text='How many pages it has.', null=True, verbose_name='pages')),
-                ('duration', models.PositiveIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='duration')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "account",
+                    models.CharField(
+                        default="default",
+                        help_text="Which of the project's Hoiio accounts it belongs to.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "txn_ref",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of it; none where the notification that made this row named none.",
+                        max_length=64,
+                        null=True,
+                        verbose_name="transaction reference",
+                    ),
+                ),
+                (
+                    "notification_uuid",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="The one notification it was made from, where it has no transaction reference.",
+                        null=True,
+                        verbose_name="notification UUID",
+                    ),
+                ),
+                (
+                    "tag",
+                    models.CharField(
+                        blank=True,
+                        help_text="The project's own mark, given with the request.",
+                        max_length=256,
+                        verbose_name="tag",
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(
+                        blank=True,
+                        choices=[("incoming", "incoming"), ("outgoing", "outgoing")],
+                        help_text="Incoming or outgoing, seen from the application.",
+                        max_length=8,
+                        verbose_name="direction",
+                    ),
+                ),
+                (
+                    "remote_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="The other party: who called or wrote, or who was called or written to.",
+                        max_length=64,
+                        verbose_name="other number",
+                    ),
+                ),
+                (
+                    "remote_suffix",
+                    models.CharField(
+                        blank=True,
+                        help_text="The last 8 digits of the other number, to search by.",
+                        max_length=8,
+                        verbose_name="last digits",
+                    ),
+                ),
+                (
+                    "is_final",
+                    models.BooleanField(
+                        default=False, help_text="Nothing more is expected to happen to it.", verbose_name="final"
+                    ),
+                ),
+                (
+                    "from_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="Who called or wrote, where it came in.",
+                        max_length=64,
+                        verbose_name="from",
+                    ),
+                ),
+                (
+                    "to_number",
+                    models.CharField(
+                        blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name="to"
+                    ),
+                ),
+                (
+                    "dest",
+                    models.CharField(
+                        blank=True, help_text="Who was called or written to.", max_length=64, verbose_name="destination"
+                    ),
+                ),
+                (
+                    "date",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When it took place, the same in every notification about it.",
+                        null=True,
+                        verbose_name="date",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        help_text="What rate and debit are in, for example SGD.",
+                        max_length=64,
+                        verbose_name="currency",
+                    ),
+                ),
+                (
+                    "rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="The price of a minute, or of each part of an SMS.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="rate",
+                    ),
+                ),
+                (
+                    "debit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="What it cost in all.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="debit",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        help_text="When the first that is known of it came.", verbose_name="created at"
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        help_text="When the latest that is known of it came.", verbose_name="updated at"
+                    ),
+                ),
+                (
+                    "redacted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its numbers and texts were removed.",
+                        null=True,
+                        verbose_name="blanked at",
+                    ),
+                ),
+                (
+                    "stamps",
+                    models.TextField(
+                        default="",
+                        help_text="For each field, how high the report that filled it ranks, and when it came.",
+                        verbose_name="stamps",
+                    ),
+                ),
+                (
+                    "fax_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("ongoing", "ongoing"),
+                            ("answered", "answered"),
+                            ("unanswered", "unanswered"),
+                            ("failed", "failed"),
+                            ("busy", "busy"),
+                        ],
+                        help_text="How far it has got.",
+                        max_length=64,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "fax_error_code",
+                    models.CharField(
+                        blank=True,
+                        help_text="Why it failed, for example busy.",
+                        max_length=64,
+                        verbose_name="error code",
+                    ),
+                ),
+                (
+                    "fax_url",
+                    models.TextField(
+                        blank=True,
+                        help_text="A link to the PDF. Whoever holds it can read the fax.",
+                        verbose_name="document",
+                    ),
+                ),
+                (
+                    "fax_pages",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="How many pages it has.", null=True, verbose_name="pages"
+                    ),
+                ),
+                (
+                    "duration",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="In minutes.", null=True, verbose_name="duration"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'fax',
-                'verbose_name_plural': 'faxes',
-                'abstract': False,
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['remote_suffix', 'remote_number', 'created_at'], name='hoiio_fax_other'), models.Index(fields=['tag'], name='hoiio_fax_tag'), models.Index(fields=['is_final', 'created_at'], name='hoiio_fax_final')],
-                'constraints': [models.UniqueConstraint(fields=('txn_ref', 'account'), name='hoiio_fax_txn_ref'), models.UniqueConstraint(fields=('notification_uuid',), name='hoiio_fax_notification_uuid')],
+                "verbose_name": "fax",
+                "verbose_name_plural": "faxes",
+                "abstract": False,
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_fax_other"),
+                    models.Index(fields=["tag"], name="hoiio_fax_tag"),
+                    models.Index(fields=["is_final", "created_at"], name="hoiio_fax_final"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("txn_ref", "account"), name="hoiio_fax_txn_ref"),
+                    models.UniqueConstraint(fields=("notification_uuid",), name="hoiio_fax_notification_uuid"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HighWaterMark',
+            name="HighWaterMark",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(help_text="Which of the project's Hoiio accounts was asked.", max_length=64, verbose_name='account')),
-                ('channel', models.CharField(choices=[('voice', 'voice'), ('sms', 'SMS'), ('fax', 'fax')], help_text='Which history was asked for.', max_length=8, verbose_name='channel')),
-                ('up_to', models.DateTimeField(blank=True, help_text='All that began before then was read from the history.', null=True, verbose_name='up to')),
-                ('overdue_up_to', models.DateTimeField(blank=True, help_text='All that was due to be asked after by then was.', null=True, verbose_name='overdue up to')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "account",
+                    models.CharField(
+                        help_text="Which of the project's Hoiio accounts was asked.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[("voice", "voice"), ("sms", "SMS"), ("fax", "fax")],
+                        help_text="Which history was asked for.",
+                        max_length=8,
+                        verbose_name="channel",
+                    ),
+                ),
+                (
+                    "up_to",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="All that began before then was read from the history.",
+                        null=True,
+                        verbose_name="up to",
+                    ),
+                ),
+                (
+                    "overdue_up_to",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="All that was due to be asked after by then was.",
+                        null=True,
+                        verbose_name="overdue up to",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'high-water mark',
-                'verbose_name_plural': 'high-water marks',
-                'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('account', 'channel'), name='hoiio_mark_channel')],
+                "verbose_name": "high-water mark",
+                "verbose_name_plural": "high-water marks",
+                "default_permissions": ("view",),
+                "constraints": [models.UniqueConstraint(fields=("account", "channel"), name="hoiio_mark_channel")],
             },
         ),
         migrations.CreateModel(
-            name='Notification',
+            name="Notification",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(help_text='Given at the door: one arrival is one row, however often it is tried to keep it.', verbose_name='UUID')),
-                ('received_at', models.DateTimeField(help_text='When the notification came.', verbose_name='received at')),
-                ('kind', models.CharField(choices=[('call_ended', 'call ended'), ('sms_received', 'SMS received'), ('sms_status', 'SMS status'), ('bulk_sms_status', 'bulk SMS status'), ('fax_received', 'fax received'), ('fax_status', 'fax status'), ('ivr_answer', 'IVR: incoming call'), ('ivr_dial', 'IVR: dialled'), ('ivr_play', 'IVR: message played'), ('ivr_gather', 'IVR: keys gathered'), ('ivr_record', 'IVR: voice recorded'), ('ivr_monitor', 'IVR: call monitored'), ('ivr_transfer', 'IVR: transferred'), ('ivr_hangup', 'IVR: hung up'), ('ivr_unhold', 'IVR: taken off hold'), ('ivr_step', 'IVR: unnamed step'), ('ivr_ended', 'IVR: call ended'), ('unknown', 'unknown')], help_text='What it is about, and the signal that it sent.', max_length=32, verbose_name='kind')),
-                ('route', models.CharField(choices=[('voice', 'voice'), ('sms', 'SMS'), ('fax', 'fax'), ('ivr', 'IVR'), ('any', 'any')], help_text='The URL under which it came.', max_length=8, verbose_name='route')),
-                ('account', models.CharField(default='default', help_text="Which of the project's Hoiio accounts it belongs to.", max_length=64, verbose_name='account')),
-                ('txn_ref', models.CharField(blank=True, help_text="Hoiio's name of the call, SMS or fax; none where the notification names no transaction.", max_length=64, null=True, verbose_name='transaction reference')),
-                ('session', models.CharField(blank=True, help_text="Hoiio's name of an interactive call; none where the notification names none.", max_length=64, null=True, verbose_name='session')),
-                ('params', models.JSONField(default=dict, help_text="Hoiio's own parameters, decoded once.", verbose_name='parameters')),
-                ('pass_on', models.JSONField(default=dict, help_text="The project's own parameters, as Hoiio passed them back.", verbose_name='pass-on parameters')),
-                ('problems', models.JSONField(blank=True, default=dict, help_text="What could not be read, by the parameter's name, and why.", verbose_name='problems')),
-                ('unverified_params', models.JSONField(blank=True, default=list, help_text='The pass-on parameters that the proof does not cover.', verbose_name='unverified_params')),
-                ('query', models.TextField(blank=True, help_text='As it came; bytes that no URL may hold are percent-encoded.', verbose_name='raw query string')),
-                ('body', models.BinaryField(default=b'', help_text='As it came, byte for byte.', verbose_name='raw body')),
-                ('headers', models.JSONField(blank=True, default=dict, help_text='The few that are kept.', verbose_name='headers')),
-                ('remote_addr', models.CharField(blank=True, help_text="The peer as the server saw it: Hoiio, or a proxy of one's own. Nothing is decided by it.", max_length=255, verbose_name='remote address')),
-                ('verified_by', models.CharField(choices=[('', 'not verified'), ('url', 'signed notify URL'), ('signature', 'signature header')], default='', help_text='What proved that it comes from Hoiio.', max_length=16, verbose_name='verified_by')),
-                ('source', models.CharField(choices=[('webhook', 'webhook'), ('spool', 'webhook, imported from the spool'), ('poll', "read from Hoiio's API")], default='webhook', help_text='How it reached us.', max_length=16, verbose_name='source')),
-                ('dispatched_at', models.DateTimeField(blank=True, help_text='When its receivers had all been called.', null=True, verbose_name='dispatched at')),
-                ('claimed_until', models.DateTimeField(blank=True, help_text='Until then one process alone may tell its receivers; none when all were called.', null=True, verbose_name='claimed until')),
-                ('receivers', models.JSONField(blank=True, default=list, help_text='Those that were called, each after its signal.', verbose_name='receivers')),
-                ('redacted_at', models.DateTimeField(blank=True, help_text='When all that it said of people was removed.', null=True, verbose_name='blanked at')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "uuid",
+                    models.UUIDField(
+                        help_text="Given at the door: one arrival is one row, however often it is tried to keep it.",
+                        verbose_name="UUID",
+                    ),
+                ),
+                (
+                    "received_at",
+                    models.DateTimeField(help_text="When the notification came.", verbose_name="received at"),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("call_ended", "call ended"),
+                            ("sms_received", "SMS received"),
+                            ("sms_status", "SMS status"),
+                            ("bulk_sms_status", "bulk SMS status"),
+                            ("fax_received", "fax received"),
+                            ("fax_status", "fax status"),
+                            ("ivr_answer", "IVR: incoming call"),
+                            ("ivr_dial", "IVR: dialled"),
+                            ("ivr_play", "IVR: message played"),
+                            ("ivr_gather", "IVR: keys gathered"),
+                            ("ivr_record", "IVR: voice recorded"),
+                            ("ivr_monitor", "IVR: call monitored"),
+                            ("ivr_transfer", "IVR: transferred"),
+                            ("ivr_hangup", "IVR: hung up"),
+                            ("ivr_unhold", "IVR: taken off hold"),
+                            ("ivr_step", "IVR: unnamed step"),
+                            ("ivr_ended", "IVR: call ended"),
+                            ("unknown", "unknown"),
+                        ],
+                        help_text="What it is about, and the signal that it sent.",
+                        max_length=32,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("voice", "voice"), ("sms", "SMS"), ("fax", "fax"), ("ivr", "IVR"), ("any", "any")],
+                        help_text="The URL under which it came.",
+                        max_length=8,
+                        verbose_name="route",
+                    ),
+                ),
+                (
+                    "account",
+                    models.CharField(
+                        default="default",
+                        help_text="Which of the project's Hoiio accounts it belongs to.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "txn_ref",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of the call, SMS or fax; none where the notification names no transaction.",
+                        max_length=64,
+                        null=True,
+                        verbose_name="transaction reference",
+                    ),
+                ),
+                (
+                    "session",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of an interactive call; none where the notification names none.",
+                        max_length=64,
+                        null=True,
+                        verbose_name="session",
+                    ),
+                ),
+                (
+                    "params",
+                    models.JSONField(
+                        default=dict, help_text="Hoiio's own parameters, decoded once.", verbose_name="parameters"
+                    ),
+                ),
+                (
+                    "pass_on",
+                    models.JSONField(
+                        default=dict,
+                        help_text="The project's own parameters, as Hoiio passed them back.",
+                        verbose_name="pass-on parameters",
+                    ),
+                ),
+                (
+                    "problems",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="What could not be read, by the parameter's name, and why.",
+                        verbose_name="problems",
+                    ),
+                ),
+                (
+                    "unverified_params",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="The pass-on parameters that the proof does not cover.",
+                        verbose_name="unverified_params",
+                    ),
+                ),
+                (
+                    "query",
+                    models.TextField(
+                        blank=True,
+                        help_text="As it came; bytes that no URL may hold are percent-encoded.",
+                        verbose_name="raw query string",
+                    ),
+                ),
+                (
+                    "body",
+                    models.BinaryField(default=b"", help_text="As it came, byte for byte.", verbose_name="raw body"),
+                ),
+                (
+                    "headers",
+                    models.JSONField(
+                        blank=True, default=dict, help_text="The few that are kept.", verbose_name="headers"
+                    ),
+                ),
+                (
+                    "remote_addr",
+                    models.CharField(
+                        blank=True,
+                        help_text="The peer as the server saw it: Hoiio, or a proxy of one's own. Nothing is decided by it.",
+                        max_length=255,
+                        verbose_name="remote address",
+                    ),
+                ),
+                (
+                    "verified_by",
+                    models.CharField(
+                        choices=[("", "not verified"), ("url", "signed notify URL"), ("signature", "signature header")],
+                        default="",
+                        help_text="What proved that it comes from Hoiio.",
+                        max_length=16,
+                        verbose_name="verified_by",
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("webhook", "webhook"),
+                            ("spool", "webhook, imported from the spool"),
+                            ("poll", "read from Hoiio's API"),
+                        ],
+                        default="webhook",
+                        help_text="How it reached us.",
+                        max_length=16,
+                        verbose_name="source",
+                    ),
+                ),
+                (
+                    "dispatched_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its receivers had all been called.",
+                        null=True,
+                        verbose_name="dispatched at",
+                    ),
+                ),
+                (
+                    "claimed_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Until then one process alone may tell its receivers; none when all were called.",
+                        null=True,
+                        verbose_name="claimed until",
+                    ),
+                ),
+                (
+                    "receivers",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Those that were called, each after its signal.",
+                        verbose_name="receivers",
+                    ),
+                ),
+                (
+                    "redacted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When all that it said of people was removed.",
+                        null=True,
+                        verbose_name="blanked at",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'notification',
-                'verbose_name_plural': 'notifications',
-                'permissions': [('view_personal_data', 'Can see phone numbers and message texts'), ('view_recordings', 'Can see links to recordings and faxes'), ('view_raw', 'Can see raw requests'), ('retry_receivers', 'Can run failed receivers again'), ('dispatch', 'Can tell receivers what they were never told'), ('reconcile', 'Can ask Hoiio for what is overdue'), ('export', 'Can export lists')],
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['txn_ref', 'account'], name='hoiio_notification_txn_ref'), models.Index(condition=models.Q(('session__isnull', False)), fields=['session', 'account'], name='hoiio_notification_session'), models.Index(fields=['received_at'], name='hoiio_notification_received'), models.Index(condition=models.Q(('claimed_until__isnull', False)), fields=['claimed_until'], name='hoiio_notification_claimed')],
-                'constraints': [models.UniqueConstraint(fields=('uuid',), name='hoiio_notification_uuid')],
+                "verbose_name": "notification",
+                "verbose_name_plural": "notifications",
+                "permissions": [
+                    ("view_personal_data", "Can see phone numbers and message texts"),
+                    ("view_recordings", "Can see links to recordings and faxes"),
+                    ("view_raw", "Can see raw requests"),
+                    ("retry_receivers", "Can run failed receivers again"),
+                    ("dispatch", "Can tell receivers what they were never told"),
+                    ("reconcile", "Can ask Hoiio for what is overdue"),
+                    ("export", "Can export lists"),
+                ],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
+                    models.Index(
+                        condition=models.Q(("session__isnull", False)),
+                        fields=["session", "account"],
+                        name="hoiio_notification_session",
+                    ),
+                    models.Index(fields=["received_at"], name="hoiio_notification_received"),
+                    models.Index(
+                        condition=models.Q(("claimed_until__isnull", False)),
+                        fields=["claimed_until"],
+                        name="hoiio_notification_claimed",
+                    ),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("uuid",), name="hoiio_notification_uuid")],
             },
         ),
         migrations.CreateModel(
-            name='Sms',
+            name="Sms",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.CharField(default='default', help_text="Which of the project's Hoiio accounts it belongs to.", max_length=64, verbose_name='account')),
-                ('txn_ref', models.CharField(blank=True, help_text="Hoiio's name of it; none where the notification that made this row named none.", max_length=64, null=True, verbose_name='transaction reference')),
-                ('notification_uuid', models.UUIDField(blank=True, help_text='The one notification it was made from, where it has no transaction reference.', null=True, verbose_name='notification UUID')),
-                ('tag', models.CharField(blank=True, help_text="The project's own mark, given with the request.", max_length=256, verbose_name='tag')),
-                ('direction', models.CharField(blank=True, choices=[('incoming', 'incoming'), ('outgoing', 'outgoing')], help_text='Incoming or outgoing, seen from the application.', max_length=8, verbose_name='direction')),
-                ('remote_number', models.CharField(blank=True, help_text='The other party: who called or wrote, or who was called or written to.', max_length=64, verbose_name='other number')),
-                ('remote_suffix', models.CharField(blank=True, help_text='The last 8 digits of the other number, to search by.', max_length=8, verbose_name='last digits')),
-                ('is_final', models.BooleanField(default=False, help_text='Nothing more is expected to happen to it.', verbose_name='final')),
-                ('from_number', models.CharField(blank=True, help_text='Who called or wrote, where it came in.', max_length=64, verbose_name='from')),
-                ('to_number', models.CharField(blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name='to')),
-                ('dest', models.CharField(blank=True, help_text='Who was called or written to.', max_length=64, verbose_name='destination')),
-                ('date', models.DateTimeField(blank=True, help_text='When it took place, the same in every notification about it.', null=True, verbose_name='date')),
-                ('currency', models.CharField(blank=True, help_text='What rate and debit are in, for example SGD.', max_length=64, verbose_name='currency')),
-                ('rate', models.DecimalField(blank=True, decimal_places=6, help_text='The price of a minute, or of each part of an SMS.', max_digits=15, null=True, verbose_name='rate')),
-                ('debit', models.DecimalField(blank=True, decimal_places=6, help_text='What it cost in all.', max_digits=15, null=True, verbose_name='debit')),
-                ('created_at', models.DateTimeField(help_text='When the first that is known of it came.', verbose_name='created at')),
-                ('updated_at', models.DateTimeField(help_text='When the latest that is known of it came.', verbose_name='updated at')),
-                ('redacted_at', models.DateTimeField(blank=True, help_text='When its numbers and texts were removed.', null=True, verbose_name='blanked at')),
-                ('stamps', models.TextField(default='', help_text='For each field, how high the report that filled it ranks, and when it came.', verbose_name='stamps')),
-                ('part', models.CharField(blank=True, help_text='Tells the texts of a long incoming SMS apart, which share a reference; otherwise empty.', max_length=32, verbose_name='part')),
-                ('sms_status', models.CharField(blank=True, choices=[('queued', 'queued'), ('delivered', 'delivered'), ('failed', 'failed'), ('error', 'error'), ('received', 'received')], help_text='How far it has got.', max_length=64, verbose_name='status')),
-                ('status', models.CharField(blank=True, help_text='Whether a message of a bulk SMS was accepted: success_ok, or the error.', max_length=64, verbose_name='acceptance')),
-                ('bulk_txn_ref', models.CharField(blank=True, help_text="Hoiio's name of the bulk SMS it belongs to.", max_length=64, verbose_name='bulk reference')),
-                ('msg', models.TextField(blank=True, help_text='What it says.', verbose_name='text')),
-                ('split_count', models.PositiveIntegerField(blank=True, help_text='As how many SMS it was sent and charged.', null=True, verbose_name='parts sent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "account",
+                    models.CharField(
+                        default="default",
+                        help_text="Which of the project's Hoiio accounts it belongs to.",
+                        max_length=64,
+                        verbose_name="account",
+                    ),
+                ),
+                (
+                    "txn_ref",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of it; none where the notification that made this row named none.",
+                        max_length=64,
+                        null=True,
+                        verbose_name="transaction reference",
+                    ),
+                ),
+                (
+                    "notification_uuid",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="The one notification it was made from, where it has no transaction reference.",
+                        null=True,
+                        verbose_name="notification UUID",
+                    ),
+                ),
+                (
+                    "tag",
+                    models.CharField(
+                        blank=True,
+                        help_text="The project's own mark, given with the request.",
+                        max_length=256,
+                        verbose_name="tag",
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(
+                        blank=True,
+                        choices=[("incoming", "incoming"), ("outgoing", "outgoing")],
+                        help_text="Incoming or outgoing, seen from the application.",
+                        max_length=8,
+                        verbose_name="direction",
+                    ),
+                ),
+                (
+                    "remote_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="The other party: who called or wrote, or who was called or written to.",
+                        max_length=64,
+                        verbose_name="other number",
+                    ),
+                ),
+                (
+                    "remote_suffix",
+                    models.CharField(
+                        blank=True,
+                        help_text="The last 8 digits of the other number, to search by.",
+                        max_length=8,
+                        verbose_name="last digits",
+                    ),
+                ),
+                (
+                    "is_final",
+                    models.BooleanField(
+                        default=False, help_text="Nothing more is expected to happen to it.", verbose_name="final"
+                    ),
+                ),
+                (
+                    "from_number",
+                    models.CharField(
+                        blank=True,
+                        help_text="Who called or wrote, where it came in.",
+                        max_length=64,
+                        verbose_name="from",
+                    ),
+                ),
+                (
+                    "to_number",
+                    models.CharField(
+                        blank=True, help_text="One's own number, where it came in.", max_length=64, verbose_name="to"
+                    ),
+                ),
+                (
+                    "dest",
+                    models.CharField(
+                        blank=True, help_text="Who was called or written to.", max_length=64, verbose_name="destination"
+                    ),
+                ),
+                (
+                    "date",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When it took place, the same in every notification about it.",
+                        null=True,
+                        verbose_name="date",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        blank=True,
+                        help_text="What rate and debit are in, for example SGD.",
+                        max_length=64,
+                        verbose_name="currency",
+                    ),
+                ),
+                (
+                    "rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="The price of a minute, or of each part of an SMS.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="rate",
+                    ),
+                ),
+                (
+                    "debit",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="What it cost in all.",
+                        max_digits=15,
+                        null=True,
+                        verbose_name="debit",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        help_text="When the first that is known of it came.", verbose_name="created at"
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        help_text="When the latest that is known of it came.", verbose_name="updated at"
+                    ),
+                ),
+                (
+                    "redacted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its numbers and texts were removed.",
+                        null=True,
+                        verbose_name="blanked at",
+                    ),
+                ),
+                (
+                    "stamps",
+                    models.TextField(
+                        default="",
+                        help_text="For each field, how high the report that filled it ranks, and when it came.",
+                        verbose_name="stamps",
+                    ),
+                ),
+                (
+                    "part",
+                    models.CharField(
+                        blank=True,
+                        help_text="Tells the texts of a long incoming SMS apart, which share a reference; otherwise empty.",
+                        max_length=32,
+                        verbose_name="part",
+                    ),
+                ),
+                (
+                    "sms_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("queued", "queued"),
+                            ("delivered", "delivered"),
+                            ("failed", "failed"),
+                            ("error", "error"),
+                            ("received", "received"),
+                        ],
+                        help_text="How far it has got.",
+                        max_length=64,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True,
+                        help_text="Whether a message of a bulk SMS was accepted: success_ok, or the error.",
+                        max_length=64,
+                        verbose_name="acceptance",
+                    ),
+                ),
+                (
+                    "bulk_txn_ref",
+                    models.CharField(
+                        blank=True,
+                        help_text="Hoiio's name of the bulk SMS it belongs to.",
+                        max_length=64,
+                        verbose_name="bulk reference",
+                    ),
+                ),
+                ("msg", models.TextField(blank=True, help_text="What it says.", verbose_name="text")),
+                (
+                    "split_count",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="As how many SMS it was sent and charged.",
+                        null=True,
+                        verbose_name="parts sent",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'SMS',
-                'verbose_name_plural': 'SMS',
-                'abstract': False,
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['bulk_txn_ref'], name='hoiio_sms_bulk_txn_ref'), models.Index(fields=['remote_suffix', 'remote_number', 'created_at'], name='hoiio_sms_other'), models.Index(fields=['tag'], name='hoiio_sms_tag'), models.Index(fields=['is_final', 'created_at'], name='hoiio_sms_final')],
-                'constraints': [models.UniqueConstraint(fields=('txn_ref', 'account', 'part'), name='hoiio_sms_txn_ref_part'), models.UniqueConstraint(fields=('notification_uuid',), name='hoiio_sms_notification_uuid')],
+                "verbose_name": "SMS",
+                "verbose_name_plural": "SMS",
+                "abstract": False,
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["bulk_txn_ref"], name="hoiio_sms_bulk_txn_ref"),
+                    models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_sms_other"),
+                    models.Index(fields=["tag"], name="hoiio_sms_tag"),
+                    models.Index(fields=["is_final", "created_at"], name="hoiio_sms_final"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("txn_ref", "account", "part"), name="hoiio_sms_txn_ref_part"),
+                    models.UniqueConstraint(fields=("notification_uuid",), name="hoiio_sms_notification_uuid"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ReceiverFailure',
+            name="ReceiverFailure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('signal', models.CharField(help_text='The signal that it was told by.', max_length=32, verbose_name='signal')),
-                ('receiver', models.CharField(help_text='Its dispatch_uid, else its module and qualified name.', max_length=255, verbose_name='receiver')),
-                ('attempts', models.PositiveIntegerField(default=0, help_text='How often it was called, counted before each call.', verbose_name='attempts')),
-                ('traceback', models.TextField(blank=True, help_text='Of the latest failure.', verbose_name='traceback')),
-                ('failed_at', models.DateTimeField(blank=True, help_text='When it failed last.', null=True, verbose_name='failed at')),
-                ('resolved_at', models.DateTimeField(blank=True, help_text='When it succeeded after all; none while it has not.', null=True, verbose_name='mended at')),
-                ('notification', models.ForeignKey(help_text='The notification that it was told of.', on_delete=django.db.models.deletion.CASCADE, related_name='failures', to='django_hoiio.notification', verbose_name='notification')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "signal",
+                    models.CharField(help_text="The signal that it was told by.", max_length=32, verbose_name="signal"),
+                ),
+                (
+                    "receiver",
+                    models.CharField(
+                        help_text="Its dispatch_uid, else its module and qualified name.",
+                        max_length=255,
+                        verbose_name="receiver",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="How often it was called, counted before each call.",
+                        verbose_name="attempts",
+                    ),
+                ),
+                (
+                    "traceback",
+                    models.TextField(blank=True, help_text="Of the latest failure.", verbose_name="traceback"),
+                ),
+                (
+                    "failed_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When it failed last.", null=True, verbose_name="failed at"
+                    ),
+                ),
+                (
+                    "resolved_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When it succeeded after all; none while it has not.",
+                        null=True,
+                        verbose_name="mended at",
+                    ),
+                ),
+                (
+                    "notification",
+                    models.ForeignKey(
+                        help_text="The notification that it was told of.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="failures",
+                        to="django_hoiio.notification",
+                        verbose_name="notification",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'failed receiver',
-                'verbose_name_plural': 'failed receivers',
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['resolved_at'], name='hoiio_failure_mended')],
-                'constraints': [models.UniqueConstraint(fields=('notification', 'signal', 'receiver'), name='hoiio_failure_receiver')],
+                "verbose_name": "failed receiver",
+                "verbose_name_plural": "failed receivers",
+                "default_permissions": ("view",),
+                "indexes": [models.Index(fields=["resolved_at"], name="hoiio_failure_mended")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("notification", "signal", "receiver"), name="hoiio_failure_receiver"
+                    )
+                ],
             },
         ),
     ]

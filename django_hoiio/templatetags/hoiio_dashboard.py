@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.template import Library, RequestContext
-from django.utils.module_loading import import_string
 
 register = Library()
 
 
-# Django imports this file wherever a project has templates, also where it has no admin: the rest is loaded by name.
 @register.inclusion_tag("admin/django_hoiio/dashboard.html", takes_context=True)
 def hoiio_dashboard(context: RequestContext) -> dict[str, Any]:
     shown: dict[str, Any] = import_string("django_hoiio.admin.dashboard.dashboard_context")(

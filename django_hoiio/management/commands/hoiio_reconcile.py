@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from importlib import import_module
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -34,8 +33,9 @@ class Command(BaseCommand):
         if begin is not None and begin > timezone.now():
             raise CommandError(f"--since is {since!r}, which is still to come.")
         try:
-            # By name, so that the help can be read without the client's packages.
-            reconciliation = import_module("django_hoiio.reconciliation")
+            # The client needs requests, which --help does without.
+            from django_hoiio import reconciliation
+
             accounts = [account] if account else reconciliation.able_accounts()
             if not accounts:
                 raise CommandError("No account can ask Hoiio; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from importlib import import_module
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -49,11 +48,13 @@ class Command(BaseCommand):
             self.stdout.write(f"{route:<6} {notify_url(route, account=account, pass_on=pass_on)}")
 
     def _forward(self, account: str, pass_on: dict[str, str], wanted: str, *, configure: bool) -> None:
-        # By name, because printing the routes needs no client.
-        forwarding = import_module("django_hoiio.client.account")
-        with import_module("django_hoiio.client").HoiioClient(account) as client:
-            number = forwarding.find(client.number.get_active(), wanted)
-            urls = forwarding.urls_for(number, account=account, pass_on=pass_on)
+        # The client needs requests, which printing the routes does without.
+        from django_hoiio.client import HoiioClient
+        from django_hoiio.client.account import configure_number, find_number, urls_for
+
+        with HoiioClient(account) as client:
+            number = find_number(client.number.get_active(), wanted)
+            urls = urls_for(number, account=account, pass_on=pass_on)
             now = {name: getattr(number, name) for name in urls}
             self.stdout.write(f"{number.number} {number.mode}".rstrip())
             for name, url in urls.items():
@@ -64,7 +65,7 @@ class Command(BaseCommand):
                 self.stdout.write("They are set already.")
                 return
             if configure:
-                forwarding.configure(client.number, number, urls)
+                configure_number(client.number, number, urls)
         self.stdout.write(f"Set {len(urls)} URLs." if configure else f"Would set {len(urls)} URLs; add --configure.")
 
 
