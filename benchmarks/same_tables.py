@@ -45,7 +45,7 @@ _SMS: dict[str, Any] = {
     "status": "",
     "bulk_txn_ref": "",
     "msg": "",
-    "stamps": "3" * STAMP_LENGTH * len(Sms.told),
+    "stamps": "3" * STAMP_LENGTH * len(Sms.reported),
 }
 _SAID = ("txn_ref", "sms_status", "tag", "dest", "date", "split_count", "currency", "rate", "debit")
 

@@ -18,7 +18,7 @@ from django.test import Client
 from django_hoiio import deadline, recovery, spool
 from django_hoiio.database_errors import Failure
 from django_hoiio.models import Notification, Sms
-from django_hoiio.recording import patience
+from django_hoiio.recording import retries
 from django_hoiio.recovery import recover
 
 from .conftest import FORM
@@ -55,14 +55,14 @@ def _connection_as_found() -> Iterator[None]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> set[Failure]:
     """What the errors were classified as."""
     failures: set[Failure] = set()
-    original = patience.classify
+    original = retries.classify
 
     def classify(*args: Any) -> Failure:
         failure = original(*args)
         failures.add(failure)
         return failure
 
-    monkeypatch.setattr(patience, "classify", classify)
+    monkeypatch.setattr(retries, "classify", classify)
     monkeypatch.setattr(recovery, "classify", classify)
     return failures
 
@@ -267,7 +267,7 @@ def lock_timeout() -> Iterator[None]:
 def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
     folder: Path, seen: set[Failure], monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    monkeypatch.setattr(patience, "TRIES", 3)
+    monkeypatch.setattr(retries, "TRIES", 3)
     with fault():
         rows = Notification.objects.count()
         assert post() == 200
@@ -284,7 +284,7 @@ def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
 def test_file_of_a_locked_row_does_not_keep_others_in_the_spool(
     folder: Path, monkeypatch: pytest.MonkeyPatch, has_timeout: bool
 ) -> None:
-    for module in (deadline, patience):
+    for module in (deadline, retries):
         monkeypatch.setattr(module, "LIMIT", 1.0)
     with refused():
         assert post() == 200
@@ -348,13 +348,13 @@ def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> Non
 
 def test_receivers_are_run_again_while_a_file_cannot_be_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that waits does not keep the rest of the recovery from its work."""
-    monkeypatch.setattr(patience, "TRIES", 2)
+    monkeypatch.setattr(retries, "TRIES", 2)
     assert post() == 200
     Notification.objects.update(dispatched_at=None, claimed_until="2020-01-01T00:00Z")
     with lock_timeout() if connection.vendor != "sqlite" else nullcontext():
         report = recover()
 
-    assert report.told == 1
+    assert report.reported == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import docutils.core
 import docutils.nodes
 import docutils.utils
 import pytest
@@ -21,44 +20,14 @@ from django_hoiio.conf import KEYS, conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
 
+from .documents import code_of, column, literal_texts, read, section_titles
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")]
 )
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-
-
-def read(page: Path) -> docutils.nodes.document:
-    """Parse a page; warnings raise."""
-    overrides = {"halt_level": 2, "report_level": 2, "syntax_highlight": "none", "input_encoding": "utf-8"}
-    return docutils.core.publish_doctree(
-        page.read_text(encoding="utf-8"),
-        source_path=str(page),
-        settings_overrides={**overrides, "warning_stream": False},
-    )
-
-
-def code_of(page: Path) -> list[str]:
-    blocks = read(page).findall(docutils.nodes.literal_block)
-    return [block.astext() for block in blocks if "python" in block["classes"]]
-
-
-def literal_texts(page: Path) -> list[str]:
-    return [node.astext() for node in read(page).findall(docutils.nodes.literal)]
-
-
-def column(page: Path, heading: str) -> list[str]:
-    """The cells below a heading, in the first table that has it."""
-    for table in read(page).findall(docutils.nodes.table):
-        header, *rows = [[cell.astext() for cell in row] for row in table.findall(docutils.nodes.row)]
-        if heading in header:
-            return [row[header.index(heading)] for row in rows]
-    raise LookupError(heading)
-
-
-def section_titles(page: Path) -> list[str]:
-    return [title.astext() for title in read(page).findall(docutils.nodes.title)]
 
 
 # Every page.
@@ -157,13 +126,6 @@ def test_admin_page_names_the_permissions() -> None:
     permissions = [f"django_hoiio.{codename}" for codename, _ in Notification._meta.permissions]
 
     assert column(ROOT / "docs/admin.rst", "permission") == permissions
-
-
-def test_architecture_page_names_every_file() -> None:
-    files = {path.name for path in (ROOT / "django_hoiio").glob("*.py")} - {"__init__.py"}
-    packages = {f"{path.parent.name}/" for path in (ROOT / "django_hoiio").glob("*/__init__.py")} - {"migrations/"}
-
-    assert set(column(ROOT / "docs/architecture.rst", "file")) == files | packages
 
 
 # The commands of the README.

@@ -329,7 +329,7 @@ def test_what_is_forgotten_is_told_to_nobody_any_more(settings: Any) -> None:
 
     report = recover()
 
-    assert (report.told, sum(report.receivers.values()), report.is_incomplete) == (0, 0, False)
+    assert (report.reported, sum(report.receivers.values()), report.is_incomplete) == (0, 0, False)
     assert reparse(tell=True).read == 0
 
 

@@ -158,7 +158,7 @@ def test_what_the_queue_did_not_take_is_dispatched_by_the_next_recovery() -> Non
 
     report = recover()
 
-    assert (report.told, called) == (3, [("sms_status", 2)] * 3)
+    assert (report.reported, called) == (3, [("sms_status", 2)] * 3)
 
 
 def test_queue_is_tried_again_after_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_queue_that_hangs_is_logged_once_and_its_notification_is_left_to_the_rec
 
     assert [record.getMessage() for record in caplog.records] == [not_handed_over(first, "TimeoutError")]
     assert len(queues.threads) == 1
-    assert recover().told == 2
+    assert recover().reported == 2
 
 
 def test_callers_who_wait_for_the_same_thread_are_bounded_together(hanging: threading.Event) -> None:
@@ -239,7 +239,7 @@ def test_task_that_a_worker_began_in_time_keeps_its_claim_after_a_time_out(
     monkeypatch.setattr(tasks, "release", release_late)
     receive()
 
-    assert recover().told == 0
+    assert recover().reported == 0
     assert called == [("sms_status", 1)]
     kept[0].refresh_from_db()
     assert (kept[0].dispatched_at is None, kept[0].claimed_until) == (False, None)
@@ -259,7 +259,7 @@ def test_nonsense_as_time_out_neither_raises_nor_waits_for_ever(
 
     receive()
 
-    assert recover().told == 1
+    assert recover().reported == 1
 
 
 def test_connections_of_the_thread_are_closed_also_after_the_time_out(hanging: threading.Event) -> None:

@@ -84,15 +84,15 @@ def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
         "stamps",
     }
 
-    assert set(model.told) == columns - kept_otherwise
-    assert set(model.told) - derived <= set(ParsedNotification._fields)
-    assert len(set(model.told)) == len(model.told)
+    assert set(model.reported) == columns - kept_otherwise
+    assert set(model.reported) - derived <= set(ParsedNotification._fields)
+    assert len(set(model.reported)) == len(model.reported)
 
 
 def test_every_parameter_goes_to_a_field_that_some_model_has() -> None:
     fields = {parameter.field for parameter in PARAMETERS.values()} - {None}
 
-    assert fields == {name for model in TRANSACTIONS for name in model.told} - {
+    assert fields == {name for model in TRANSACTIONS for name in model.reported} - {
         "direction",
         "is_final",
         "remote_number",
@@ -103,7 +103,7 @@ def test_every_parameter_goes_to_a_field_that_some_model_has() -> None:
 @pytest.mark.parametrize("model", TRANSACTIONS)
 def test_longest_value_that_is_read_fits_its_column(model: type[Transaction]) -> None:
     for parameter in PARAMETERS.values():
-        if parameter.field not in model.told:
+        if parameter.field not in model.reported:
             continue
         column = model._meta.get_field(parameter.field)
         if isinstance(column, models.CharField) and column.max_length:

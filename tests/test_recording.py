@@ -18,7 +18,7 @@ from django_hoiio import inbox, recording
 from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
-from django_hoiio.recording import merging, patience
+from django_hoiio.recording import merging, retries
 from django_hoiio.recording.tables import Statement
 from django_hoiio.signals import notification_received, sms_status
 
@@ -333,8 +333,8 @@ def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
 def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "change_of", _failing_state(patience.Crossed()))
-    monkeypatch.setattr(patience, "TRIES", 3)
+    monkeypatch.setattr(recording, "change_of", _failing_state(retries.Crossed()))
+    monkeypatch.setattr(retries, "TRIES", 3)
 
     kept = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
 
@@ -343,7 +343,7 @@ def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
 
 def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "change_of", _failing_state(deadlock()))
-    monkeypatch.setattr(patience, "TRIES", 3)
+    monkeypatch.setattr(retries, "TRIES", 3)
 
     with pytest.raises(OperationalError, match=r"is locked|(?i:deadlock)"):
         receive("txn_ref=AA-S-1&sms_status=delivered")

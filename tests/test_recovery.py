@@ -160,7 +160,7 @@ def test_what_was_stored_and_never_told_is_told_once(folder: Path, heard: list[A
         ("notification_received", kept, 2),
     ]
     assert heard[0][1]["sms"] == Sms.objects.get()
-    assert (report.told, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (1, 2, False)
+    assert (report.reported, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (1, 2, False)
     kept.refresh_from_db()
     assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
 
@@ -206,7 +206,7 @@ def test_claim_that_a_wrong_clock_set_far_ahead_has_run_out(heard: list[Any]) ->
         ("sms_status", 2),
         ("notification_received", 2),
     ]
-    assert report.told == 1
+    assert report.reported == 1
     kept.refresh_from_db()
     assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
 
@@ -357,7 +357,7 @@ def test_nobody_is_told_of_what_is_blanked() -> None:
     long_ago = kept.received_at - timedelta(hours=1)
     Notification.objects.update(dispatched_at=None, claimed_until=long_ago)
     kept.refresh_from_db()
-    assert (recover().told, record_interrupted(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
+    assert (recover().reported, record_interrupted(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
 
 
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:

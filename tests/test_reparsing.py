@@ -104,7 +104,7 @@ def test_receivers_are_told_of_what_changed_only_when_asked(heard: list[Any]) ->
     _as_an_older_version_read_it(receive("txn_ref=AA-S-1&sms_status=delivered"))
     heard.clear()
 
-    assert reparse(tell=True).told == 1
+    assert reparse(tell=True).reported == 1
 
     assert [(name, arguments["sms"]) for name, arguments in heard] == [
         ("sms_status", Sms.objects.get(txn_ref="AA-S-1")),

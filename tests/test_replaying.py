@@ -48,7 +48,7 @@ def rivals(row: Transaction) -> list[Call]:
 def kept(row: Transaction) -> dict[str, Any]:
     """What the database has made of it."""
     row.refresh_from_db()
-    return {name: getattr(row, name) for name in row.told}
+    return {name: getattr(row, name) for name in row.reported}
 
 
 def ended(row: Transaction) -> dict[str, Any]:

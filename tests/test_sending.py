@@ -14,7 +14,7 @@ from django_hoiio import inbox
 from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.recording import patience, sending
+from django_hoiio.recording import retries, sending
 
 from .conftest import arrival, deadlock, values
 from .hoiio import SUCCESS, Hoiio
@@ -293,7 +293,7 @@ def test_transaction_that_is_broken_already_keeps_the_answer(
 def test_what_passes_is_tried_again_unless_a_transaction_is_open(
     hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, within: bool, tries: int
 ) -> None:
-    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retries.time, "sleep", lambda seconds: None)
     original, tried = sending.bring_up_to_date, []
 
     def locked_twice(*args: Any) -> Transaction | None:

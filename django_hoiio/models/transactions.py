@@ -178,7 +178,7 @@ class Transaction(models.Model):
 
     # The fields that notifications fill, in the order in which `stamps` speaks of them: add only at the end, with a
     # migration that lengthens `stamps`.
-    told: ClassVar[tuple[str, ...]] = (
+    reported: ClassVar[tuple[str, ...]] = (
         "tag",
         "direction",
         "remote_number",
@@ -247,8 +247,8 @@ class Call(Transaction):
     room = models.CharField(_("room"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("Its conference room."))
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
-    told = (
-        *Transaction.told,
+    reported = (
+        *Transaction.reported,
         "session",
         "call_state",
         "call_status",
@@ -313,7 +313,7 @@ class Sms(Transaction):
         _("parts sent"), null=True, blank=True, help_text=_("As how many SMS it was sent and charged.")
     )
 
-    told = (*Transaction.told, "sms_status", "status", "bulk_txn_ref", "msg", "split_count")
+    reported = (*Transaction.reported, "sms_status", "status", "bulk_txn_ref", "msg", "split_count")
     key = (*Transaction.key, "part")
 
     objects = TransactionQuerySet.as_manager()
@@ -346,7 +346,7 @@ class Fax(Transaction):
     fax_pages = models.PositiveIntegerField(_("pages"), null=True, blank=True, help_text=_("How many pages it has."))
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
-    told = (*Transaction.told, "fax_status", "fax_error_code", "fax_url", "fax_pages", "duration")
+    reported = (*Transaction.reported, "fax_status", "fax_error_code", "fax_url", "fax_pages", "duration")
 
     objects = TransactionQuerySet.as_manager()
 

@@ -141,5 +141,5 @@ def _would_alter(change: Change, row: Transaction, name: str) -> bool:
     if new is None or new == old or (name in KNOWN_STATUSES and not old and row.is_final):
         return False
     stamp, _ = stamps_of(change)
-    place = row.told.index(name) * STAMP_LENGTH
+    place = row.reported.index(name) * STAMP_LENGTH
     return stamp >= row.stamps[place : place + STAMP_LENGTH]

@@ -24,7 +24,7 @@ from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
-from .patience import retry_transient
+from .retries import retry_transient
 from .queueing import Queued
 from .raw import insert_of, pk_of, row_of, update_dispatched
 from .states import apply, change_of, needs_a_look

@@ -22,7 +22,7 @@ from .tables import Row, Statement, Table, table_of
 
 # A digit for the rank, sixteen for the microsecond of arrival.
 STAMP_LENGTH = 17
-UNTOLD = "0" * STAMP_LENGTH
+NO_STAMP = "0" * STAMP_LENGTH
 # Where a change has its two; see `stamps_of`.
 _STAMP, _PARTY_STAMP = "s", "p"
 
@@ -132,7 +132,7 @@ def merge_of(change: Change, using: str) -> Merge:
 def _stamps(model: type[Transaction], names: tuple[str, ...]) -> str:
     """The stamps of a row of which these fields are told, with places for the two that a change has."""
     stamps = {name: _PARTY_STAMP if name in model.party else _STAMP for name in names}
-    return "".join(stamps.get(name, UNTOLD) for name in model.told)
+    return "".join(stamps.get(name, NO_STAMP) for name in model.reported)
 
 
 # For each set of fields that notifications tell together; there are a few dozen.
@@ -168,7 +168,7 @@ def _assignments(
         return f"SUBSTR({old('stamps')}, {1 + place * STAMP_LENGTH}, {count * STAMP_LENGTH})"
 
     stamps = []
-    for is_told, fields in groupby(enumerate(model.told), lambda field: field[1] in names):
+    for is_told, fields in groupby(enumerate(model.reported), lambda field: field[1] in names):
         run = list(fields)
         if not is_told:
             stamps.append(old_stamps(run[0][0], len(run)))

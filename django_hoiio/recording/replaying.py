@@ -15,12 +15,12 @@ from django_hoiio.enums import Kind, Rank
 from django_hoiio.models import Call, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 
-from .merging import STAMP_LENGTH, UNTOLD, Change, stamps_of
+from .merging import STAMP_LENGTH, NO_STAMP, Change, stamps_of
 from .raw import raw_of
 from .states import change_of, digest_of, part_of
 
 # The moment in the stamps of what was sent.
-_SENT = UNTOLD[1:]
+_SENT = NO_STAMP[1:]
 
 
 class Why(Enum):
@@ -105,8 +105,8 @@ def sent(row: Transaction) -> dict[str, Any]:
 
 
 def _stamps_of_sent(row: Transaction) -> dict[str, str]:
-    stamps = {name: row.stamps[at * STAMP_LENGTH :][:STAMP_LENGTH] for at, name in enumerate(row.told)}
-    return {name: stamp for name, stamp in stamps.items() if stamp[1:] == _SENT and stamp != UNTOLD}
+    stamps = {name: row.stamps[at * STAMP_LENGTH :][:STAMP_LENGTH] for at, name in enumerate(row.reported)}
+    return {name: stamp for name, stamp in stamps.items() if stamp[1:] == _SENT and stamp != NO_STAMP}
 
 
 def _elsewhere(step: Step) -> Step:
@@ -124,11 +124,11 @@ class _Row:
     def merge(self, change: Change) -> tuple[list[Changed], list[Refused]]:
         changes, refusals = [], []
         stamps = stamps_of(change)
-        for name in change.model.told:
+        for name in change.model.reported:
             if name not in change.values:
                 continue
             old, new, stamp = self.values[name], change.values[name], stamps[name in change.model.party]
-            before = self.stamps.get(name, UNTOLD)
+            before = self.stamps.get(name, NO_STAMP)
             if stamp >= before:
                 self.values[name], self.stamps[name] = new, stamp
                 changes += [Changed(name=name, old=old, new=new)] * (new != old)
@@ -209,10 +209,10 @@ class _Stage:
     def _at(self, part: str) -> _Row:
         found = next((at for at in self.rows if at.part == part), None)
         if found is None:
-            found = _Row(part=part, values=_untold(type(self.row)))
+            found = _Row(part=part, values=_empty_values(type(self.row)))
             self.rows.append(found)
         return found
 
 
-def _untold(model: type[Transaction]) -> dict[str, Any]:
-    return {each.name: each.get_default() for each in model._meta.concrete_fields if each.name in model.told}
+def _empty_values(model: type[Transaction]) -> dict[str, Any]:
+    return {each.name: each.get_default() for each in model._meta.concrete_fields if each.name in model.reported}

@@ -15,7 +15,7 @@ from django_hoiio.parsing import ParsedNotification, RawNotification
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS, read
 
-from .patience import retry_transient
+from .retries import retry_transient
 from .states import bring_up_to_date
 
 logger = get_logger(__name__)

@@ -16,7 +16,7 @@ from django_hoiio.models import MODELS, Call, Sms, Transaction, suffix_of
 from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .merging import Change, merge
-from .patience import Crossed
+from .retries import Conflict
 from .tables import Row
 
 
@@ -91,14 +91,14 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
             row = merge(change._replace(key=None), cursor)
             # Another text may have come and made room in between; the next try sees it.
             if len(rows.values_list("pk")) > 1:
-                raise Crossed
+                raise Conflict
             return row
         part = part_of(values.get("msg", ""), texts)
         if part and "" in texts:
             rows.filter(part="").update(part=digest_of(texts[""]))
         return merge(change._replace(values={**values, "part": part}), cursor)
     except IntegrityError as error:
-        raise Crossed from error
+        raise Conflict from error
 
 
 def part_of(msg: str, texts: dict[str, str]) -> str:
@@ -128,7 +128,7 @@ def _told(model: type[Transaction], parsed: ParsedNotification) -> dict[str, Any
 @cache
 def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[ParsedNotification], tuple[Any, ...]]]:
     """The fields that a notification fills by what it says of them, and what reads them all from it."""
-    names = [name for name in model.told if name in ParsedNotification._fields]
+    names = [name for name in model.reported if name in ParsedNotification._fields]
     return names, attrgetter(*names)
 
 

@@ -32,7 +32,7 @@ from django.db.models.expressions import Col
 from django.db.models.signals import post_init, pre_init
 from django.utils.dateparse import parse_datetime
 
-Kept = TypeVar("Kept", bound=Model)
+Result = TypeVar("Result", bound=Model)
 
 # As `json.loads`, which would look for space around it.
 _decode = json.JSONDecoder().raw_decode
@@ -73,10 +73,10 @@ class Statement(NamedTuple):
         return params
 
 
-class Table(Generic[Kept]):
+class Table(Generic[Result]):
     """The columns of a model on one database. The primary key is given by the database."""
 
-    def __init__(self, model: type[Kept], using: str) -> None:
+    def __init__(self, model: type[Result], using: str) -> None:
         connection = _closed_connection(using)
         fields = model._meta.concrete_fields
         self.model = model
@@ -120,7 +120,7 @@ class Table(Generic[Kept]):
             name: value for name, value in values.items() if value or (value is not None and name not in self._empty)
         }
 
-    def instance(self, fetched: Sequence[Any]) -> Kept:
+    def instance(self, fetched: Sequence[Any]) -> Result:
         """The model of a row that a statement gave back whole."""
         columns = _decode(fetched[0])[0] if self.vendor == "sqlite" else fetched
         values = dict(zip(self._names, columns, strict=True))
@@ -130,7 +130,7 @@ class Table(Generic[Kept]):
         return instance_of(self.model, values, self.using)
 
 
-def instance_of(model: type[Kept], values: Mapping[str, Any], using: str) -> Kept:
+def instance_of(model: type[Result], values: Mapping[str, Any], using: str) -> Result:
     """The model of a row that is kept, from the values of all its fields, in the model's order.
 
     Put together as unpickling does it: `__init__`, which looks at each field, takes four times as long.
@@ -155,7 +155,7 @@ class Row(NamedTuple):
 
 
 @cache
-def table_of(model: type[Kept], using: str) -> Table[Kept]:
+def table_of(model: type[Result], using: str) -> Table[Result]:
     return Table(model, using)
 
 

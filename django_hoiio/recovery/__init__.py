@@ -21,7 +21,7 @@ from django_hoiio.inbox import receive
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.progress import Progress, silently
-from django_hoiio.recording.patience import retry_transient
+from django_hoiio.recording.retries import retry_transient
 
 from .reparsing import ReparseResult, reparse
 

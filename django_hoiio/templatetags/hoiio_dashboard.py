@@ -11,7 +11,7 @@ register = Library()
 
 @register.inclusion_tag("admin/django_hoiio/dashboard.html", takes_context=True)
 def hoiio_dashboard(context: RequestContext) -> dict[str, Any]:
-    shown: dict[str, Any] = import_string("django_hoiio.admin.dashboard.dashboard_context")(
-        context.request, context["app_list"]
-    )
-    return shown
+    # Django imports every template tag library, also in a project without the admin.
+    from django_hoiio.admin.dashboard import dashboard_context
+
+    return dashboard_context(context.request, context["app_list"])

@@ -16,14 +16,14 @@ from django_hoiio.deadline import LIMIT, DeadlineExceeded, deadline, slow_failur
 # How many attempts are made. None begins after `LIMIT` seconds.
 TRIES = 20
 
-Kept = TypeVar("Kept")
+Result = TypeVar("Result")
 
 
-class Crossed(Exception):
+class Conflict(Exception):
     """Another connection has just written the row that this one found missing."""
 
 
-def retry_transient(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -> Kept:
+def retry_transient(keep: Callable[[], Result], connection: BaseDatabaseWrapper) -> Result:
     """Call `keep`, and again while its failure passes by itself; raise its last error."""
     begun = time.monotonic()
     try:
@@ -35,7 +35,7 @@ def retry_transient(keep: Callable[[], Kept], connection: BaseDatabaseWrapper) -
         raise
 
 
-def _retried(keep: Callable[[], Kept], connection: BaseDatabaseWrapper, give_up: float) -> Kept:
+def _retried(keep: Callable[[], Result], connection: BaseDatabaseWrapper, give_up: float) -> Result:
     for attempt in range(1, TRIES + 1):
         # A database that cannot be reached is not asked again: the spool takes what it would have got.
         connection.ensure_connection()
@@ -43,8 +43,8 @@ def _retried(keep: Callable[[], Kept], connection: BaseDatabaseWrapper, give_up:
         before = connection.connection
         try:
             return keep()
-        except (Crossed, Error) as error:
-            failure = Failure.TRANSIENT if isinstance(error, Crossed) else _failure(error, connection, before)
+        except (Conflict, Error) as error:
+            failure = Failure.TRANSIENT if isinstance(error, Conflict) else _failure(error, connection, before)
             if attempt == TRIES or not failure.is_retried:
                 raise
             if time.monotonic() > give_up:
