@@ -187,7 +187,7 @@ def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
             column = f"CASE WHEN {column} IS NULL THEN NULL ELSE {moment} END"
         elif field.name in _RENAMED | _RENAMED_INSIDE:
             column = _renamed(field, column, words)
-        elif field.name == "arrival" and not field.null:
+        elif field.name == "uuid" and not field.null:
             column = words.uuid
         yield str(field.column), column
 

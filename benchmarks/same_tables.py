@@ -32,7 +32,7 @@ _NOTIFICATION: dict[str, Any] = {
     "claimed_until": None,
     "receivers": "[]",
 }
-_OF_THE_REQUEST = ("arrival", "received_at", "dispatched_at", "txn_ref", "params", "headers", "body")
+_OF_THE_REQUEST = ("uuid", "received_at", "dispatched_at", "txn_ref", "params", "headers", "body")
 _INSERT = insert("django_hoiio_notification", (*_NOTIFICATION, *_OF_THE_REQUEST))
 
 _SMS: dict[str, Any] = {

@@ -35,10 +35,10 @@ MAX_TRACEBACK = 100_000
 RETRY_DELAY = timedelta(minutes=1)
 BACKOFF_FACTOR = 4
 
-UNFINISHED = "The process that was to call this receiver ended before it was done."
+UNFINISHED = "The process that should have run this receiver ended too early."
 
 # Stands before the traceback while a receiver is run again, and stays there where its process ends.
-RUNNING = "The receiver was called again and has not come back: it still runs, or its process ended. Before that:\n\n"
+RUNNING = "This receiver is being retried, or its process ended during the retry. The failure before that:\n\n"
 
 
 def run(notification: Notification, row: Transaction | None) -> None:
@@ -144,7 +144,7 @@ def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, 
     try:
         mark_dispatched(notification, receivers)
     except Error as error:
-        logger.error("Notification %s could not be marked as told: %s.", notification.pk, type(error).__name__)
+        logger.error("Notification %s could not be marked as dispatched: %s.", notification.pk, type(error).__name__)
 
 
 # The ledger.
@@ -161,7 +161,7 @@ def _record(notification: Notification, signal_name: str, name: str, error: Base
         )
     except Error as refusal:
         logger.error(
-            "A failed receiver of notification %s could not be noted: %s.", notification.pk, type(refusal).__name__
+            "A failed receiver of notification %s could not be recorded: %s.", notification.pk, type(refusal).__name__
         )
         return False
     _report(failure, error)

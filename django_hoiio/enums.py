@@ -156,7 +156,7 @@ class FaxStatus(TextChoices):
 
 
 class CallState(TextChoices):
-    """Where an interactive call stands."""
+    """The state of an interactive call."""
 
     # Incoming, before the application has done anything.
     RINGING = "ringing", _("ringing")

@@ -68,23 +68,23 @@ _MEANINGS: tuple[tuple[str, type[HoiioError], str], ...] = (
     ("error_rate_limit_exceeded", RateLimited, "wait a minute before the next one"),
     ("error_concurrent_call_limit_reached", RateLimited, "wait until a call or a fax has ended"),
     ("error_insufficient_credit", InsufficientCredit, "top up the account"),
-    ("error_invalid_(access_token|app_id)", InvalidCredentials, "look at APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']"),
+    ("error_invalid_(access_token|app_id)", InvalidCredentials, "check APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']"),
     ("error_(internal_server_error|service_not_available|add_notification_failed)", ServerError, "try again later"),
     ("error_session_(ended|not_ready|not_on_hold)", InvalidState, "wait for the notification of the block before"),
-    ("error_invalid_session", InvalidParameter, "take the session from a notification of a call that goes on"),
+    ("error_invalid_session", InvalidParameter, "use the session of a call that has not ended"),
     ("error_monitor_in_progress", InvalidState, "the call is monitored already"),
-    ("error_(txn_ref|session)_access_denied", NotPermitted, "use the account that it belongs to"),
-    ("error_number_not_assigned", NotPermitted, "use the account that the number belongs to"),
+    ("error_(txn_ref|session)_access_denied", NotPermitted, "use the account that owns it"),
+    ("error_number_not_assigned", NotPermitted, "use the account that owns the number"),
     ("error_not_allowed_for_trial", NotPermitted, "a trial account may not do this"),
     ("error_(permission_denied|developer_suspended|sms_rebrand_not_enabled)", NotPermitted, "ask Hoiio to allow it"),
-    (".*_param_missing", InvalidParameter, "give the parameter that the word names"),
+    (".*_param_missing", InvalidParameter, "add the parameter that the status names"),
     (".*_unable_to_resolve_.*|error_.*_not_supported", InvalidParameter, "use another one"),
     (
         "error_(.*_)?(invalid|malformed|empty|too_big|too_many|download_failed|cannot_convert)(_.*)?",
         InvalidParameter,
-        "change what the word names",
+        "change what the status names",
     ),
-    ("error_same_dest1_dest2|error_to_before_from", InvalidParameter, "change what the word names"),
+    ("error_same_dest1_dest2|error_to_before_from", InvalidParameter, "change what the status names"),
 )
 
 # Anything else that stands in `status` is nobody's word, and may be a secret.
@@ -101,4 +101,4 @@ def error_for(path: str, status: str) -> HoiioError:
     for pattern, meaning, advice in _MEANINGS:
         if re.fullmatch(pattern, status):
             return meaning(status, f"Hoiio refused {path} with {status}; {advice}.")
-    return HoiioError(status, f"Hoiio refused {path} with {status}; this word is not known here, so look it up.")
+    return HoiioError(status, f"Hoiio refused {path} with {status}, an unknown status; look it up in Hoiio's manual.")

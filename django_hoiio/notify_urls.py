@@ -66,7 +66,9 @@ def _check_pass_on(values: dict[Any, Any]) -> None:
     except (TypeError, ValueError):
         text, is_same = "", False
     if not is_same or _NUL.search(text):
-        raise ValueError("pass_on would not come back as given; use texts, numbers, lists and dicts with text keys.")
+        raise ValueError(
+            "pass_on would not come back unchanged; use strings, numbers, lists and dicts with string keys."
+        )
 
 
 def _public_url() -> str:
@@ -75,7 +77,7 @@ def _public_url() -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ImproperlyConfigured(
-            f"HOIIO['PUBLIC_URL'] is {url!r}, and Hoiio needs an absolute URL; write for example"
+            f"HOIIO['PUBLIC_URL'] is {url!r}, but Hoiio needs an absolute URL; write for example"
             " 'https://my.example.com'."
         )
     if not is_local(conf.API_URL) and (parts.scheme == "http" or is_local(url)):

@@ -71,7 +71,7 @@ def _verify_token(route: Route, token: str) -> VerificationResult:
     signed_route, account, pass_on = json.loads(payload)
     if signed_route != route.value:
         return VerificationResult(problems={"token": f"the notify URL was signed for the route {signed_route}"})
-    problems = {"token": "the notify URL was signed with an old key; give Hoiio a new one"} if number else {}
+    problems = {"token": "the notify URL was signed with an old key; give Hoiio a new URL"} if number else {}
     return VerificationResult(verified_by=VerifiedBy.URL, account=account, pass_on=pass_on, problems=problems)
 
 
@@ -107,7 +107,7 @@ def _verify_signature(body: bytes, signature: str, by_url: VerificationResult) -
         has_token = any(conf.access_tokens(account) for account in accounts)
         return VerificationResult(problems={"signature": "does not match the body"} if has_token else {})
     if not body:
-        return VerificationResult(problems={"signature": "matches, but the body is empty, which proves nothing"})
+        return VerificationResult(problems={"signature": "matches, but the body is empty, which verifies nothing"})
     return VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=signed_for[0])
 
 

@@ -34,9 +34,7 @@ BODY_LIMIT = 1024 * 1024
 SIGNATURE = "HTTP_X_HOIIO_SIGNATURE"
 STORED_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
 
-NOT_VERIFIED = (
-    "A notification without proof was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
-)
+NOT_VERIFIED = "A notification that could not be verified was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
 
 # A query string is kept as text. ASCII stays as it came; other bytes and NUL are percent-encoded, which changes nothing
 # in what it says.
@@ -90,7 +88,7 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
 
 def _store(raw: RawNotification) -> HttpResponse:
     if slow_failures.are_recent() and conf.SPOOL_DIR is not None:
-        logger.warning("Notification %s goes to the spool: the database did not answer lately.", raw.uuid)
+        logger.warning("Notification %s goes to the spool: the database did not answer a moment ago.", raw.uuid)
         return _spool(raw)
     try:
         inbox.receive(raw)

@@ -56,7 +56,8 @@ FORM = "application/x-www-form-urlencoded"
 # What differs from run to run.
 VOLATILE = {
     "id",
-    "arrival",
+    "notification_uuid",
+    "uuid",
     "received_at",
     "dispatched_at",
     "claimed_until",
@@ -78,7 +79,7 @@ def values(row: Model) -> dict[str, Any]:
     }
 
 
-def arrival(route: str = "any", query: str = "", body: bytes | str = b"", **fields: Any) -> RawNotification:
+def raw_notification(route: str = "any", query: str = "", body: bytes | str = b"", **fields: Any) -> RawNotification:
     """An arrival as the view makes it."""
     fields = {"uuid": uuid4(), "received_at": datetime.now(timezone.utc), **fields}
     return RawNotification(

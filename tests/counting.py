@@ -14,7 +14,7 @@ from django_hoiio import inbox
 from django_hoiio.enums import Traffic
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 DAY = timedelta(days=1)
 
@@ -33,7 +33,7 @@ OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_statu
 
 def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
     """Take a notification that came so long ago."""
-    inbox.receive(arrival(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
+    inbox.receive(raw_notification(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
 
 
 def fill(chance: random.Random, number: int, days: int) -> None:
@@ -84,8 +84,7 @@ def tables_by_hand(today: date, days: int, account: str = "") -> dict[str, list[
         columns += _two_columns(kind, [counts[kind, day] for day in shown], [succeeded[kind, day] for day in shown])
     dear = sorted({currency for (currency, _day), amount in spent.items() if amount})
     money = [
-        _column(name or "No currency told", [spent.get((name, day), Decimal(0)) for day in shown], _money)
-        for name in dear
+        _column(name or "no currency", [spent.get((name, day), Decimal(0)) for day in shown], _money) for name in dear
     ]
     beside = ["Day", "Together", *(day.isoformat() for day in shown)]
     return {"Calls, SMS and faxes by day": _rows(beside, columns), "Spend by day": _rows(beside, money)}

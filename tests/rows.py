@@ -16,7 +16,7 @@ def notifications(count: int, **fields: Any) -> list[Notification]:
     return _made(
         Notification(
             **{
-                "arrival": uuid4(),
+                "uuid": uuid4(),
                 "received_at": BEGAN + timedelta(hours=number),
                 "dispatched_at": BEGAN,
                 "kind": "sms_status",

@@ -244,7 +244,7 @@ def test_links_are_buttons_and_never_in_a_list(admin_client: Client) -> None:
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//example.com", "ftp://example.com"])
 def test_link_that_is_not_of_the_web_cannot_be_followed(link: str) -> None:
-    assert open_button(link) == "no web address"
+    assert open_button(link) == "not a web address"
 
 
 def test_link_cannot_break_out_of_its_button() -> None:

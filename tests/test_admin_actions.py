@@ -28,7 +28,7 @@ from django_hoiio.reconciliation import reader
 from django_hoiio.recovery import batches, manual, recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .hoiio import Hoiio
 from .staff import act, list_of, page_of, said, staff
 
@@ -41,9 +41,9 @@ FAX = "txn_ref=AA-C-9&fax_status=ongoing&dest=%2B6591231111"
 
 # Each action, the lists that offer it, and the words in which they do.
 OFFERED = {
-    "retry_receivers": ([Notification, ReceiverFailure], "Run failed receivers again"),
-    "dispatch": ([Notification], "Tell receivers what they were never told"),
-    "reconcile": ([Call, Sms, Fax], "Ask Hoiio how things stand"),
+    "retry_receivers": ([Notification, ReceiverFailure], "Retry failed receivers"),
+    "dispatch": ([Notification], "Dispatch pending notifications"),
+    "reconcile": ([Call, Sms, Fax], "Refresh status from Hoiio"),
     "export_as_csv": ([Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal], "Export as CSV"),
 }
 PERMISSIONS = {name: name.removesuffix("_as_csv") for name in OFFERED}
@@ -84,7 +84,7 @@ def flaky() -> Flaky:
 
 
 def receive(*bodies: str) -> list[Notification]:
-    return [inbox.receive(arrival("any", body=body)).notification for body in bodies]
+    return [inbox.receive(raw_notification("any", body=body)).notification for body in bodies]
 
 
 def left_untold(*bodies: str) -> list[Notification]:
@@ -265,9 +265,7 @@ def test_row_without_a_reference_is_not_to_be_asked_after(admin_client: Client) 
     row = Sms.objects.get()
 
     assert buttons(admin_client, row) == []
-    assert said(act(admin_client, "reconcile", [row])) == [
-        "None of these has a reference that Hoiio could be asked by."
-    ]
+    assert said(act(admin_client, "reconcile", [row])) == ["None of these has a reference that Hoiio knows it by."]
 
 
 def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -> None:
@@ -288,7 +286,7 @@ def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: C
     assert admin_client.post(path, {"action": "retry_receivers"}).status_code == 403
 
 
-# Run failed receivers again.
+# Retry failed receivers.
 
 
 def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_they_failed(flaky: Flaky) -> None:
@@ -301,7 +299,7 @@ def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_the
     assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 mended."
     assert flaky.attempts == [1, 41, 42]
     assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
-        "None of these has a failed receiver to run again."
+        "None of these has a failed receiver to retry."
     )
     failure = ReceiverFailure.objects.get()
     assert (failure.attempts, failure.resolved_at is None) == (42, False)
@@ -394,7 +392,7 @@ def test_one_request_does_so_much_and_says_that_there_is_more(
     response = act(staff("retry_receivers"), "retry_receivers", rows)
 
     assert len(flaky.attempts) == 3 + done
-    more = "There are more than one request has time for; do it again for the rest."
+    more = "One request cannot do all of them; repeat the action for the rest."
     assert said(response) == [f"Receivers: {done} failed again. {more}"]
 
 
@@ -537,7 +535,7 @@ def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: li
         ("notification_received", free),
     ]
     assert list(Notification.objects.pending()) == [claimed]
-    assert said(act(client, "dispatch", [free, told]))[-1] == "None of these waits to be told."
+    assert said(act(client, "dispatch", [free, told]))[-1] == "None of these is pending."
 
 
 def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -> None:
@@ -588,7 +586,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
     thread.join()
 
     assert calls == [1]
-    assert answers == [["None of these waits to be told."], ["1 notification was told. Receivers: 1 mended."]]
+    assert answers == [["None of these is pending."], ["1 notification was told. Receivers: 1 mended."]]
 
 
 # Ask Hoiio.
@@ -598,7 +596,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
 def answers(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let Hoiio answer by the reference that is asked after."""
     settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 1000}
-    monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
+    monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
 
     def answers(**by_reference: Any) -> None:
         hoiio.meanwhile = lambda request: hoiio.says(by_reference[request.params["txn_ref"].replace("-", "_")])
@@ -676,7 +674,7 @@ def test_parts_of_a_long_sms_are_asked_after_once(answers: Callable[..., None], 
             {"status": "error_invalid_access_token"},
             (
                 "Account 'default': Hoiio refused sms/query_status with error_invalid_access_token;"
-                " look at APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']."
+                " check APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS']."
             ),
         ),
         (
@@ -690,7 +688,7 @@ def test_parts_of_a_long_sms_are_asked_after_once(answers: Callable[..., None], 
             (502, b"<html>+6591231111 new-token</html>", {}),
             (
                 "Account 'default': The answer to sms/query_status is not Hoiio's: HTTP 502, and no JSON object with a"
-                " status word. Look at HOIIO['API_URL']; it may have been carried out all the same."
+                " status word. Check HOIIO['API_URL']. Hoiio may have carried the request out."
             ),
         ),
     ],
@@ -728,13 +726,10 @@ def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_en
 @pytest.mark.parametrize(
     ("accounts", "sentence"),
     [
-        ({}, "Account 'default': HOIIO['ACCOUNTS']['default'] has no APP_ID; write the one that Hoiio's portal shows."),
+        ({}, "Account 'default': HOIIO['ACCOUNTS']['default'] has no APP_ID; copy it from Hoiio's portal."),
         (
             {"default": {"APP_ID": "app"}},
-            (
-                "Account 'default': HOIIO['ACCOUNTS']['default'] has no ACCESS_TOKEN;"
-                " write the one that Hoiio's portal shows."
-            ),
+            ("Account 'default': HOIIO['ACCOUNTS']['default'] has no ACCESS_TOKEN; copy it from Hoiio's portal."),
         ),
     ],
 )
@@ -762,7 +757,7 @@ def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked
 
 def test_hoiio_that_is_away_is_told_with_no_token(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = sms("AA-S-1")
-    monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
+    monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": "new-token"}}
     settings.HOIIO = {**settings.HOIIO, "API_URL": "http://127.0.0.1:9/open/", "ACCOUNTS": accounts}
 
@@ -780,8 +775,8 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
     answers(**{row.txn_ref.replace("-", "_"): status(str(row.txn_ref), "queued") for row in rows if row.txn_ref})
     client = staff("reconcile")
     spent = (
-        "Account 'default': Hoiio may be asked 2 times a minute, says HOIIO['RECONCILE_REQUESTS_PER_MINUTE'], and was;"
-        " ask again in a minute."
+        "Account 'default': Hoiio may be asked 2 requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
+        " try again in a minute."
     )
 
     assert said(act(client, "reconcile", rows)) == ["Hoiio was asked 2 times: 2 had gone on.", spent]
@@ -797,7 +792,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "Hoiio was asked 1 time: 1 had gone on. There are more than one request has time for; do it again for the rest."
+        "Hoiio was asked 1 time: 1 had gone on. One request cannot do all of them; repeat the action for the rest."
     ]
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
 

@@ -141,8 +141,8 @@ def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> N
     page = look(staff(), address_of(row), before=str(Position(MORNING + timedelta(1), 0, 0)))
 
     assert shown(page) == ["AA-S-1"]
-    assert "The rest of the conversation is shown to users with the permission “Can see phone numbers" in text(page)
-    assert "Can see phone numbers" not in text(look(staff("view_personal_data"), address_of(row)))
+    assert "see the whole conversation with the permission “Can view phone numbers" in text(page)
+    assert "Can view phone numbers" not in text(look(staff("view_personal_data"), address_of(row)))
 
 
 def test_models_that_may_not_be_viewed_are_left_out() -> None:

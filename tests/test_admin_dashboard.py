@@ -21,16 +21,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
 from django_hoiio import spool
-from django_hoiio.admin.dashboard import EXPECTED_OPEN_DAYS
+from django_hoiio.admin.dashboard import EXPECTED_OPEN_DAYS, Figure
 from django_hoiio.admin.notifications import NotificationAdmin
 from django_hoiio.admin.transactions import SmsAdmin
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Source, Traffic
-from django_hoiio.health import Figure
 from django_hoiio.models import CLAIM, Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .counting import DAY, Tables, came, fill, standing_by_hand, tables_by_hand
 from .rows import failures
 
@@ -122,8 +121,8 @@ def test_figures_agree_with_a_count_by_hand_before_and_after_pruning(
     assert before == standing_by_hand(conf.OVERDUE_AFTER)
 
     call_command("hoiio_prune", stdout=StringIO())
-    blanked = Notification.objects.exclude(redacted_at=None).count()
-    assert min(blanked, number - Notification.objects.count()) > number / 60
+    redacted = Notification.objects.exclude(redacted_at=None).count()
+    assert min(redacted, number - Notification.objects.count()) > number / 60
     assert Sms.objects.exclude(redacted_at=None).exists()
 
     assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
@@ -163,7 +162,7 @@ def test_currencies_are_never_added(root: Client) -> None:
     page = look(root)
 
     assert [(panel.title, panel.total) for panel in page.context["spend"]] == [
-        ("No currency told", "4.000"),
+        ("no currency", "4.000"),
         ("SGD", "2.000"),
         ("USD", "1.000"),
     ]
@@ -242,9 +241,9 @@ def test_nothing_has_come_yet(root: Client) -> None:
         ("Calls overdue", "0", False),
         ("SMS overdue", "0", False),
         ("Faxes overdue", "0", False),
-        ("Totals closed up to", "no day yet", False),
+        ("Totals closed through", "no day yet", False),
     ]
-    assert "No calls, SMS or faxes on these days." in page.content.decode()
+    assert "No calls, SMS or faxes in this period." in page.content.decode()
     assert "<svg" not in page.content.decode().partition("hoiio-dashboard")[2].partition('id="content-main"')[0]
 
 
@@ -342,7 +341,7 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
     assert figures(root)["Waiting in the spool"] == waiting
 
     for _ in range(3):
-        spool.store(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path / "spool")
+        spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path / "spool")
     (tmp_path / "spool" / "half.part").touch()
     assert figures(root)["Waiting in the spool"] == Figure(
         label="Waiting in the spool", value="3", command="hoiio_recover", is_alarming=True
@@ -351,7 +350,7 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
 
 def test_files_that_were_set_aside_are_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": tmp_path}
-    spool.quarantine(spool.store(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path))
+    spool.quarantine(spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path))
 
     assert figures(root)["Waiting in the spool"] == Figure(
         label="Waiting in the spool", value="0", note="1 set aside", is_alarming=True
@@ -372,10 +371,10 @@ def test_spool_that_cannot_be_read_breaks_nothing(root: Client, settings: Any, t
 
 def test_days_that_nobody_closes_are_an_alarm(root: Client) -> None:
     came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * (EXPECTED_OPEN_DAYS - 1))
-    assert not figures(root)["Totals closed up to"].is_alarming
+    assert not figures(root)["Totals closed through"].is_alarming
 
     came("txn_ref=AA-S-2&sms_status=delivered", ago=DAY * 13)
-    figure = figures(root)["Totals closed up to"]
+    figure = figures(root)["Totals closed through"]
     assert (figure.value, figure.note, figure.command, figure.is_alarming) == (
         "no day yet",
         "14 days are counted anew each time",
@@ -388,7 +387,7 @@ def test_days_that_nobody_closes_are_an_alarm(root: Client) -> None:
 def test_totals_may_lag_behind_by_a_week_and_not_more(root: Client, open_days: int, is_alarming: bool) -> None:
     ClosedDay.objects.create(day=TODAY - DAY * open_days, closed_at=NOW)
 
-    figure = figures(root)["Totals closed up to"]
+    figure = figures(root)["Totals closed through"]
 
     assert figure.is_alarming is is_alarming
     assert str((TODAY - DAY * open_days).year) in figure.value
@@ -396,11 +395,11 @@ def test_totals_may_lag_behind_by_a_week_and_not_more(root: Client, open_days: i
 
 def test_closing_each_day_keeps_the_alarm_away(root: Client) -> None:
     came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * 40)
-    assert figures(root)["Totals closed up to"].is_alarming
+    assert figures(root)["Totals closed through"].is_alarming
 
     close()
 
-    assert not figures(root)["Totals closed up to"].is_alarming
+    assert not figures(root)["Totals closed through"].is_alarming
 
 
 # Who sees what.
@@ -416,7 +415,7 @@ OF_NOTIFICATIONS = ["Last notification", "Waiting in the spool", "Never told"]
         ([Call], ["Calls overdue"]),
         ([Sms], ["SMS overdue"]),
         ([Fax], ["Faxes overdue"]),
-        ([DailyTotal], ["Totals closed up to"]),
+        ([DailyTotal], ["Totals closed through"]),
         ([Notification, Fax], [*OF_NOTIFICATIONS, "Faxes overdue"]),
     ],
 )
@@ -536,7 +535,7 @@ def test_what_waits_is_found_through_indexes() -> None:
     ]
     Sms.objects.bulk_create(sms, batch_size=500)
     notifications = [
-        Notification(arrival=uuid4(), received_at=NOW, claimed_until=None if place % 90 else NOW - DAY, kind="unknown")
+        Notification(uuid=uuid4(), received_at=NOW, claimed_until=None if place % 90 else NOW - DAY, kind="unknown")
         for place in range(4000)
     ]
     Notification.objects.bulk_create(notifications, batch_size=500)

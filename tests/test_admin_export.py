@@ -35,7 +35,7 @@ from django_hoiio.masking import HIDDEN
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.signals import sms_received
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .staff import act, list_of, staff
 
 MODELS: list[type[Model]] = [Notification, ReceiverFailure, Call, Sms, Fax, DailyTotal]
@@ -43,7 +43,18 @@ SEES = ("view_personal_data", "view_recordings", "view_raw")
 SGT = timezone(timedelta(hours=8))
 
 COMMON = ["id", "account", "txn_ref", "direction", "remote_number", "from", "to", "dest"]
-ENDING = ["is_final", "date", "currency", "rate", "debit", "tag", "created_at", "updated_at", "redacted_at", "arrival"]
+ENDING = [
+    "is_final",
+    "date",
+    "currency",
+    "rate",
+    "debit",
+    "tag",
+    "created_at",
+    "updated_at",
+    "redacted_at",
+    "notification_uuid",
+]
 HEADERS: dict[type[Model], list[str]] = {
     Call: [
         *COMMON,
@@ -66,7 +77,7 @@ HEADERS: dict[type[Model], list[str]] = {
             "session",
             "dispatched_at",
         ),
-        *("problems", "remote_addr", "arrival"),
+        *("problems", "remote_addr", "uuid"),
     ],
     ReceiverFailure: [
         *("id", "failed_at", "notification_id", "txn_ref", "signal", "receiver", "attempts", "resolved_at"),
@@ -96,7 +107,7 @@ LEFT_OUT: dict[type[Model], set[str]] = {
 
 def receive(*bodies: str) -> None:
     for body in bodies:
-        inbox.receive(arrival("any", body=body))
+        inbox.receive(raw_notification("any", body=body))
 
 
 def sms(count: int) -> list[Sms]:
@@ -317,7 +328,7 @@ def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
         "created_at": row.created_at.astimezone(SGT).isoformat(),
         "updated_at": row.updated_at.astimezone(SGT).isoformat(),
         "redacted_at": "",
-        "arrival": "",
+        "notification_uuid": "",
     }
     assert unguarded(export_fields["msg"]) == row.msg
     assert datetime.fromisoformat(export_fields["created_at"]) == row.created_at

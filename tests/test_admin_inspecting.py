@@ -26,12 +26,12 @@ from django_hoiio.models import Notification
 from django_hoiio.recording.raw import OF_THE_DOOR
 from django_hoiio.verification import sign
 
-from .conftest import FORM, Post, arrival, values
+from .conftest import FORM, Post, raw_notification, values
 from .staff import EVERYTHING, look, staff, text, url
 
 
 def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notification:
-    return inbox.receive(arrival(route, query, body, **fields)).notification
+    return inbox.receive(raw_notification(route, query, body, **fields)).notification
 
 
 def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> ParameterRow:
@@ -53,13 +53,13 @@ def test_each_parameter_says_where_it_stood_and_where_it_went() -> None:
         line("from", "%2B6591231111", "+6591231111", "+6591231111", "→ from_number"),
         line("txn_ref", None, "AA-C-1", "AA-C-1", "→ txn_ref"),
         line("session", None, "S1", "S1", "→ session"),
-        line("digits", None, "12", "12", "an event, which stays with the notification"),
-        line("tag", "one", "", "", "nothing: empty is as good as absent"),
+        line("digits", None, "12", "12", "an event; it is stored with the notification only"),
+        line("tag", "one", "", "", "not stored: it is empty"),
         line("date", None, "soon", "soon", "left out; is not a date"),
-        line("call_state", None, "martian", "martian", "→ call_state; is a word that Hoiio does not document"),
+        line("call_state", None, "martian", "martian", "→ call_state; is not a value that Hoiio documents"),
         line("duration", None, "2 (the last of 2)", "2", "→ duration"),
         line("x_order", "77", None, "77", "the project's own"),
-        line("user", None, None, "['bob', 1]", "the project's own, from the signed URL"),
+        line("user", None, None, "['bob', 1]", "your parameter, from the signed URL"),
     ]
 
 
@@ -73,14 +73,14 @@ def test_what_a_signature_does_not_cover_is_not_taken() -> None:
     )
     untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", verified_by=VerifiedBy.SIGNATURE)
     assert parameter_rows(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
-    assert parameter_rows(kept)[3] == line("x_order", "77", None, "77", "the project's own, not covered by the proof")
-    assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not taken: it is not signed")
+    assert parameter_rows(kept)[3] == line("x_order", "77", None, "77", "your parameter, not verified")
+    assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not used: it is not signed")
 
 
 @pytest.mark.django_db
 def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
     kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
-    assert parameter_rows(kept)[2] == line("src", None, "Hoiio", None, "not taken: no notification says it so")
+    assert parameter_rows(kept)[2] == line("src", None, "Hoiio", None, "not used: no notification has this parameter")
 
 
 @pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
         "Source": "posted by Hoiio, kept in the spool while the database was away",
         "VerifiedBy": "signature header",
         "Remote address": "192.0.2.1",
-        "RawNotification": str(kept.arrival),
+        "RawNotification": str(kept.uuid),
     }
     # Where the help stands, Django's versions do not agree.
     labels = re.split(r"(Account|Route|Source|VerifiedBy|Remote address|RawNotification): ", shown)[1:]

@@ -165,13 +165,13 @@ def test_place_above_all_rows_is_the_first_page(viewer: Client, query: dict[str,
 
 def test_place_below_all_rows_says_so(viewer: Client) -> None:
     notifications(3)
-    assert "Nothing is older." in viewer.get(url(Notification, older_than=0)).content.decode()
+    assert "There is nothing older." in viewer.get(url(Notification, older_than=0)).content.decode()
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_empty_list_says_that_nothing_has_come(viewer: Client, model: type[Model]) -> None:
     page = viewer.get(url(model)).content.decode()
-    assert "Nothing has come yet." in page
+    assert "Nothing here yet." in page
     assert "Nothing like it" not in page
 
 
@@ -187,7 +187,7 @@ def test_search_that_finds_nothing_says_so_and_leads_back(viewer: Client, model:
 def test_whole_list_is_on_one_page_and_says_that_this_is_all(viewer: Client) -> None:
     notifications(3)
     page = viewer.get(url(Notification)).content.decode()
-    assert "That is all; nothing is older." in page
+    assert "End of the list." in page
     assert not re.search(r"<a[^>]*rel=", page.partition("hoiio-steps")[2].partition("</nav>")[0])
 
 
@@ -233,11 +233,11 @@ def test_page_says_how_far_it_has_looked(viewer: Client, settings: Any) -> None:
     notifications(30)
     page = viewer.get(url(Notification, kind__exact="fax_status")).content.decode()
     assert "Nothing like it so far." in page
-    assert "Looked back to 2 Mar 2026, 04:00. Nothing is left out up to there." in " ".join(_text(page).split())
-    assert '<a class="button" href="?further=1&amp;kind__exact=fax_status">Look further back</a>' in page
+    assert "Searched back to 2 Mar 2026, 04:00. All matches up to there are shown." in " ".join(_text(page).split())
+    assert '<a class="button" href="?further=1&amp;kind__exact=fax_status">Search older</a>' in page
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=0)).content.decode()
     # From the oldest, whatever its key is.
-    assert "Look further ahead" in page
+    assert "Search newer" in page
     page = viewer.get(url(Notification, kind__exact="fax_status", scans=1)).content.decode()
     assert "Nothing like it was found." in page
     assert "Look" not in _text(page)
@@ -252,7 +252,7 @@ def test_page_looks_ahead_from_a_key(viewer: Client) -> None:
     made = notifications(40)
     page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=made[5].pk))
     text = " ".join(_text(page.content.decode()).split())
-    assert "Looked ahead to 1 Mar 2026, 15:00. Nothing is left out up to there. Look further ahead" in text
+    assert "Searched ahead to 1 Mar 2026, 15:00. All matches up to there are shown. Search newer" in text
     address = _flat(parse_qs(page.context["cl"].scans[1:]))  # type: ignore[attr-defined]
     assert address == {"kind__exact": "fax_status", "newer_than": str(made[5].pk), "scans": "1"}
 
@@ -315,7 +315,7 @@ def test_every_choice_of_every_filter_opens(viewer: Client, model: type[Model]) 
     ("model", "change", "query"),
     [
         (Notification, {"kind": "call_ended"}, {"kind__exact": "call_ended"}),
-        (Notification, {"claimed_until": BEGAN, "dispatched_at": None}, {"untold": "yes"}),
+        (Notification, {"claimed_until": BEGAN, "dispatched_at": None}, {"pending notifications": "yes"}),
         (Sms, {"sms_status": "bounced"}, {"sms_status__exact": "bounced"}),
         (Sms, {"direction": "incoming"}, {"direction__exact": "incoming"}),
         (Call, {"call_status_dest2": "busy"}, {"outcome": "busy"}),
@@ -367,7 +367,7 @@ def test_what_is_not_overdue_yet_is_not_found(viewer: Client, settings: Any) -> 
 
 
 RARE: list[tuple[Any, str, dict[str, Any]]] = [
-    (Notification, "untold", {"claimed_until": BEGAN}),
+    (Notification, "pending notifications", {"claimed_until": BEGAN}),
     (Sms, "open", {"is_final": False}),
     (Sms, "overdue", {"is_final": False}),
     (ReceiverFailure, "unresolved", {"resolved_at": None}),
@@ -551,7 +551,7 @@ def test_notification_without_a_reference_is_found_by_its_arrival() -> None:
     client = Client()
     client.force_login(staff("view_personal_data"))
     (about, _other) = notifications(2, txn_ref=None)
-    transactions(Sms, 1, txn_ref=None, arrival=about.arrival)
+    transactions(Sms, 1, txn_ref=None, notification_uuid=about.uuid)
     assert [row.pk for row in listed(client, Notification, q="+6590000000").result_list] == [about.pk]
 
 
@@ -649,7 +649,7 @@ def _is_refused(model: type[Model], user: User, query: dict[str, str]) -> bool:
 @pytest.mark.parametrize("model", MODELS)
 def test_filter_survives_anything(viewer: Client, model: type[Model]) -> None:
     one_of_each(1)
-    names = {*ALLOWED[model], "outcome", "missed", "open", "overdue", "untold", "failing", "unresolved"}
+    names = {*ALLOWED[model], "outcome", "missed", "open", "overdue", "pending notifications", "failing", "unresolved"}
     values = ["\0", "'", "x" * 5000, "2012-13-45", "", "1", "True", "None"]
     answers = {viewer.get(url(model, **{name: value})).status_code for name in names for value in values}
     assert answers <= {200, 302, 400}
@@ -725,7 +725,12 @@ def _pages(model: Any) -> dict[str, dict[str, Any]]:
 
 
 FILTERS: dict[type[Model], list[dict[str, str]]] = {
-    Notification: [{"kind__exact": "sms_status"}, {"kind__exact": "unknown"}, {"untold": "yes"}, {"failing": "yes"}],
+    Notification: [
+        {"kind__exact": "sms_status"},
+        {"kind__exact": "unknown"},
+        {"pending notifications": "yes"},
+        {"failing": "yes"},
+    ],
     Call: [{"direction__exact": "outgoing"}, {"outcome": "busy"}, {"missed": "yes"}, {"open": "yes"}],
     Sms: [{"direction__exact": "outgoing"}, {"sms_status__exact": "failed"}, {"overdue": "yes"}],
     Fax: [{"direction__exact": "outgoing"}, {"fax_status__exact": "failed"}, {"overdue": "yes"}],

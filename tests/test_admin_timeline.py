@@ -16,7 +16,7 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, T
 from django_hoiio.recording.sending import enter
 from django_hoiio.signals import notification_received, sms_received
 
-from .conftest import Post, arrival
+from .conftest import Post, raw_notification
 from .staff import EVERYTHING, act, events, look, queries, staff, text, url
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,9 @@ MORNING = datetime(2012, 6, 6, 3, 15, tzinfo=timezone.utc)
 
 
 def receive(said: str, minute: float = 0, **fields: Any) -> Notification:
-    came = arrival("any", fields.pop("query", ""), said, received_at=MORNING + timedelta(minutes=minute), **fields)
+    came = raw_notification(
+        "any", fields.pop("query", ""), said, received_at=MORNING + timedelta(minutes=minute), **fields
+    )
     notification = inbox.receive(came).notification
     Notification.objects.filter(pk=notification.pk).update(dispatched_at=F("received_at"))
     return notification
@@ -105,7 +107,7 @@ def test_each_notification_says_what_it_changed_and_what_it_was_not_allowed_to()
         "SMS status tag order 77 sms_status queued",
         "SMS status is_final no → yes debit 0.032 sms_status queued → delivered",
         "SMS status tag order 77 → order 78 sms_status stays delivered: a final status is not undone by queued ⚠ rate: is not an amount",
-        "SMS status It changes nothing here.",
+        "SMS status It changes nothing.",
     ]
 
 
@@ -115,8 +117,8 @@ def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -
 
     older, newer = events(look(staff(), url(sms())))[-2:]
     assert older == (
-        "SMS status sms_status stays failed: what came later is not undone by what came before it "
-        "Kept in the spool while the database was away."
+        "SMS status sms_status stays failed: a later report is not undone by an earlier one "
+        "Stored in the spool while the database was away."
     )
     assert newer == "SMS status is_final no → yes sms_status failed"
 
@@ -125,25 +127,25 @@ def test_poll_and_late_telling_are_remarked() -> None:
     polled = receive("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
     Notification.objects.filter(pk=polled.pk).update(dispatched_at=MORNING + timedelta(minutes=20))
     assert events(look(staff(), url(sms()))) == [
-        "SMS status sms_status queued Asked of Hoiio's history. Its receivers were called 20 minutes after it came."
+        "SMS status sms_status queued Read from Hoiio's API. Its receivers were called 20 minutes after it came."
     ]
     Notification.objects.filter(pk=polled.pk).update(dispatched_at=None)
-    assert "Its receivers have not all been called yet." in events(look(staff(), url(sms())))[0]
+    assert "Its receivers have not all run yet." in events(look(staff(), url(sms())))[0]
 
 
 def test_what_was_sent_is_the_beginning() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111", "msg": "hello <b>"})
     page = look(staff("view_personal_data"), url(sms()))
-    assert events(page) == ["Sent from here direction outgoing dest +6591231111 msg hello <b>"]
+    assert events(page) == ["Sent by this project direction outgoing dest +6591231111 msg hello <b>"]
     assert "hello &lt;b&gt;" in page
-    assert events(look(staff(), url(sms()))) == ["Sent from here direction outgoing dest +65••••1111 msg ••••"]
+    assert events(look(staff(), url(sms()))) == ["Sent by this project direction outgoing dest +65••••1111 msg ••••"]
 
 
 def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", 0).delete()
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
     first, second = events(look(staff(), url(sms())))
-    assert first.startswith("Known from before What told of it first is kept no more")
+    assert first.startswith("Known before What told of it first is kept no more")
     assert second == "SMS status is_final no → yes sms_status delivered"
 
 
@@ -152,7 +154,7 @@ def test_blanked_notification_is_shown_as_blanked() -> None:
     Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, pass_on={}, redacted_at=MORNING)
     Sms.objects.update(redacted_at=MORNING)
     page = look(staff(*EVERYTHING), url(sms()))
-    assert events(page) == ["SMS status Blanked: what it said was removed."]
+    assert events(page) == ["SMS status Redacted: its content was removed."]
     assert "Its numbers and texts were removed on 6 Jun 2012, 03:15." in text(page)
 
 
@@ -201,7 +203,7 @@ def test_refused_number_is_veiled_too() -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6591231111", 0)
     receive("txn_ref=AA-S-1&sms_status=queued&dest=%2B6581232222", 1)
     (refusal,) = re.findall(r"dest stays [^<]*", look(staff(), url(sms())))
-    assert refusal == "dest stays +65••••1111: a final report is not undone by one that is not"
+    assert refusal == "dest stays +65••••1111: a final report is not undone by one that is not final"
 
 
 # Receivers.
@@ -297,11 +299,12 @@ def _fill(count: int) -> Sms:
     model = Notification.objects.get()
     fields = {field.name: getattr(model, field.name) for field in Notification._meta.fields if field.name != "id"}
     later = [
-        arrival("any", "", f"txn_ref=AA-S-1&sms_status=queued&tag={at}", source=Source.POLL) for at in range(count)
+        raw_notification("any", "", f"txn_ref=AA-S-1&sms_status=queued&tag={at}", source=Source.POLL)
+        for at in range(count)
     ]
     Notification.objects.bulk_create(
         [
-            Notification(**{**fields, "arrival": each.uuid, "body": each.body, "received_at": each.received_at})
+            Notification(**{**fields, "uuid": each.uuid, "body": each.body, "received_at": each.received_at})
             for each in later
         ],
         batch_size=500,

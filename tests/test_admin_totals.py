@@ -75,7 +75,7 @@ def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch
 
     page = staff().get(list_of(DailyTotal), {"kind__exact": "faxes_sent"})
 
-    assert "Looked back to 21 Mar 2026, 00:00. Nothing is left out up to there." in text(page.content.decode())
+    assert "Searched back to 21 Mar 2026, 00:00. All matches up to there are shown." in text(page.content.decode())
     scans = dict(parse_qsl(page.context["cl"].scans[1:]))
     assert listed(scans) == ["2026-03-01"]
 

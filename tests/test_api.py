@@ -198,7 +198,7 @@ def test_sms_in_full(settings: Any) -> None:
         "created_at": "2026-11-25T10:00:00+08:00",
         "updated_at": "2026-11-25T10:00:01.500000+08:00",
         "redacted_at": None,
-        "arrival": None,
+        "notification_uuid": None,
     }
 
 
@@ -221,15 +221,15 @@ def test_notification_in_full() -> None:
 
     assert read(staff(*EVERYTHING), f"notifications/{row.pk}/") == {
         "id": row.pk,
-        "arrival": str(row.arrival),
+        "uuid": str(row.uuid),
         "received_at": row.received_at.isoformat().replace("+00:00", "Z"),
         "kind": "sms_received",
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-85",
         "session": None,
-        "verified_by": "none",
-        "source": "post",
+        "verified_by": "",
+        "source": "webhook",
         "remote_addr": "127.0.0.1",
         "problems": {},
         "receivers": [],

@@ -19,7 +19,7 @@ from django_hoiio.enums import Kind, Source
 from django_hoiio.models import Notification
 from django_hoiio.recording import sending
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .staff import EVERYTHING, staff
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def changed(client: Client, path: str, since: datetime, **query: object) -> list
 def report(txn_ref: str, word: str, at: datetime, source: Source = Source.WEBHOOK) -> None:
     """Have Hoiio tell of an SMS, as it came to the door at that moment."""
     body = f"txn_ref={txn_ref}&sms_status={word}&dest=%2B6591231111&tag={txn_ref.lower()}"
-    inbox.receive(arrival(route="sms", body=body, received_at=at, source=source))
+    inbox.receive(raw_notification(route="sms", body=body, received_at=at, source=source))
 
 
 def send(txn_ref: str) -> None:
@@ -105,11 +105,11 @@ def _deed(rng: random.Random, references: list[str]) -> None:
         lambda: send(f"AA-S-{rng.getrandbits(40)}"),
         lambda: _overtaken(f"AA-S-{rng.getrandbits(40)}", word),
         lambda: inbox.receive(
-            arrival(
+            raw_notification(
                 body=f"msg={rng.random()}&from=ALERT&txn_ref={txn_ref}", received_at=now() - late, source=Source.SPOOL
             )
         ),
-        lambda: inbox.receive(arrival(body=f"msg={rng.random()}&from=ALERT", received_at=now())),
+        lambda: inbox.receive(raw_notification(body=f"msg={rng.random()}&from=ALERT", received_at=now())),
     ]
     rng.choice(deeds)()
 
@@ -222,7 +222,7 @@ def test_all_is_given_where_nothing_older_is_known(client: Client) -> None:
 def test_row_without_a_reference_is_given(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=1))
     moment = now()
-    inbox.receive(arrival(body="msg=Hi&from=ALERT", received_at=now()))
+    inbox.receive(raw_notification(body="msg=Hi&from=ALERT", received_at=now()))
 
     assert changed(client, "sms/", moment) == ["none"]
 
@@ -230,10 +230,10 @@ def test_row_without_a_reference_is_given(client: Client) -> None:
 @pytest.mark.usefixtures("at_once")
 def test_call_is_given_of_which_its_session_alone_tells(client: Client) -> None:
     inbox.receive(
-        arrival(body="ivr_block=answer&call_state=ringing&session=S1&txn_ref=AA-C-1", received_at=ago(days=1))
+        raw_notification(body="ivr_block=answer&call_state=ringing&session=S1&txn_ref=AA-C-1", received_at=ago(days=1))
     )
     moment = now()
-    inbox.receive(arrival(route="ivr", body="call_state=ended&session=S1", received_at=now()))
+    inbox.receive(raw_notification(route="ivr", body="call_state=ended&session=S1", received_at=now()))
 
     assert [(row["txn_ref"], row["call_state"]) for row in rows_since(client, "calls/", moment)] == [
         ("AA-C-1", "ended")
@@ -246,7 +246,7 @@ def test_each_text_of_a_long_sms_is_given(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=1))
     moment = now()
     for text in ("One", "Two"):
-        inbox.receive(arrival(body=f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-1", received_at=now()))
+        inbox.receive(raw_notification(body=f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-1", received_at=now()))
 
     assert {row["msg"] for row in rows_since(client, "sms/", moment, page_size=1)} == {"One", "Two"}
 
@@ -315,7 +315,7 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
     monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     report("AA-S-0", "queued", ago(days=2))
     for number in range(25):
-        inbox.receive(arrival(body=f"fax_status=ongoing&txn_ref=AA-F-{number}&dest=%2B651", received_at=now()))
+        inbox.receive(raw_notification(body=f"fax_status=ongoing&txn_ref=AA-F-{number}&dest=%2B651", received_at=now()))
     page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat(), "page_size": 1})
 
     newest = Notification.objects.latest("pk").pk

@@ -145,7 +145,7 @@ def test_empty_table_has_one_empty_page() -> None:
     "cursor", ["x", "older", "older.x", "older.1.2.3", "older.-1", "sideways.1", "older.1\n", "older.٣"]
 )
 def test_cursor_that_is_none_is_refused(cursor: str) -> None:
-    message = "This list has no such cursor; follow the links of its pages, with all other parameters."
+    message = "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
 
     assert read(staff(), "sms/", 400, cursor=cursor) == {"cursor": [message]}
 
@@ -165,7 +165,7 @@ def test_cursor_that_is_none_is_refused(cursor: str) -> None:
 )
 def test_cursor_of_another_list_is_not_found(cursor: str, query: dict[str, str]) -> None:
     make(3, tag="t")
-    message = "This list has no such cursor; follow the links of its pages, with all other parameters."
+    message = "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
 
     assert read(staff(), "sms/", 404, cursor=cursor, **query) == {"detail": message}
 
@@ -316,7 +316,7 @@ def test_filter_of_faxes() -> None:
 def notification(number: int, **fields: Any) -> Notification:
     moment = BEGAN + timedelta(hours=number)
     made = {"kind": Kind.SMS_STATUS, "route": "sms", "txn_ref": f"AA-S-{number}", "received_at": moment}
-    return Notification(**{"arrival": uuid4(), "source": Source.WEBHOOK, "dispatched_at": moment, **made, **fields})
+    return Notification(**{"uuid": uuid4(), "source": Source.WEBHOOK, "dispatched_at": moment, **made, **fields})
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ with made():
     read = Notification.objects.values_list("received_at", flat=True)
     print(json.dumps({
         "counts": [model.objects.count() for model in (Notification, Sms, PlainNotification, PlainSms)],
-        "arrivals": Notification.objects.values("arrival").distinct().count(),
+        "arrivals": Notification.objects.values("uuid").distinct().count(),
         "numbers": Sms.objects.values("remote_number").distinct().count(),
         "moments": [(max(read) - min(read)).days > 300, last.received_at == max(read)],
         "named": [last.txn_ref, last.params["txn_ref"], sms.tag, sms.sms_status],
@@ -213,7 +213,7 @@ with made():
         "open": [model.objects.filter(is_final=False).exists() for model in (Call, Sms)],
         "missed": calls.missed().exists(),
         "faxes": Fax.objects.filter(fax_status="failed").exists(),
-        "untold": Notification.objects.filter(claimed_until__isnull=False, dispatched_at=None).count(),
+        "pending notifications": Notification.objects.filter(claimed_until__isnull=False, dispatched_at=None).count(),
         "failures": [ReceiverFailure.objects.count(), ReceiverFailure.objects.unresolved().count()],
         "session": call.notifications.filter(session=call.session).count() == call.notifications.count() > 1,
         "numbers": calls.values("remote_number").distinct().count() == calls.count(),
@@ -239,7 +239,7 @@ def test_mixture_has_what_a_year_brings(run: Run) -> None:
         "open": [True, True],
         "missed": True,
         "faxes": True,
-        "untold": 2,
+        "pending notifications": 2,
         "failures": [42, 5],
         "session": True,
         "numbers": True,

@@ -417,9 +417,7 @@ def test_account_without_credentials_is_a_clear_error(settings: Any, account: di
 
     with pytest.raises(ImproperlyConfigured) as raised:
         HoiioClient()
-    assert str(raised.value) == (
-        f"HOIIO['ACCOUNTS']['default'] has no {missing}; write the one that Hoiio's portal shows."
-    )
+    assert str(raised.value) == (f"HOIIO['ACCOUNTS']['default'] has no {missing}; copy it from Hoiio's portal.")
 
 
 def test_unknown_account_is_a_clear_error(hoiio: Hoiio) -> None:

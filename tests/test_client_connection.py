@@ -88,7 +88,7 @@ def test_what_is_no_answer_of_hoiios_is_said_so_and_nothing_is_entered(
     assert (raised.value.status, raised.value.may_have_happened) == ("", True)
     assert str(raised.value) == (
         f"The answer to sms/send is not Hoiio's: HTTP {code}, and no JSON object with a status word."
-        " Look at HOIIO['API_URL']; it may have been carried out all the same."
+        " Check HOIIO['API_URL']. Hoiio may have carried the request out."
     )
     assert not Sms.objects.exists()
 
@@ -162,7 +162,7 @@ def test_time_out_may_have_been_carried_out(hoiio: Hoiio) -> None:
             send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
-        "No answer of Hoiio's to sms/send: ReadTimeout. It may have been carried out all the same.",
+        "No answer of Hoiio's to sms/send: ReadTimeout. Hoiio may have carried it out.",
     )
 
 

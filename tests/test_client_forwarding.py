@@ -90,7 +90,7 @@ def test_what_is_set_already_is_not_set_again(hoiio: Hoiio, arguments: tuple[str
     hoiio.requests.clear()
     hoiio.says({**NUMBERS, "entries": [set_already]})
 
-    assert run("--number", "+6531234567", *arguments)[-1] == "They are set already."
+    assert run("--number", "+6531234567", *arguments)[-1] == "They are already set."
 
     assert [request.path for request in hoiio.requests] == ["/open/number/get_active"]
 
@@ -135,12 +135,12 @@ def test_other_account_is_asked_with_its_own_credentials(hoiio: Hoiio) -> None:
         (["--configure"], "--configure needs a number; write --number +65… as well."),
         (
             ["--number", "+6511111111", "--configure"],
-            "The account has no such number; its numbers stand in Hoiio's portal.",
+            "The account has no such number; Hoiio's portal lists its numbers.",
         ),
-        (["--number", ""], "The account has no such number; its numbers stand in Hoiio's portal."),
+        (["--number", ""], "The account has no such number; Hoiio's portal lists its numbers."),
         (
             ["--number", "+6538888888", "--configure"],
-            "Nothing can be set: the number takes neither calls, faxes nor SMS in its mode.",
+            "Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.",
         ),
         (
             ["--number", "+6531234567", "--account", "x"],

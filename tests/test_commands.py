@@ -15,7 +15,7 @@ from django_hoiio.models import Notification
 from django_hoiio.recovery import RecoveryResult
 from django_hoiio.verification import verify
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 STATUS = "txn_ref=AA-S-1&sms_status=delivered"
 
@@ -68,7 +68,7 @@ def test_hoiio_urls_needs_a_public_url(settings: Any) -> None:
 @pytest.mark.django_db
 def test_hoiio_recover_says_what_it_did(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}
-    spool.store(arrival("any", "", STATUS), tmp_path)
+    spool.store(raw_notification("any", "", STATUS), tmp_path)
 
     assert run("hoiio_recover") == f"{RecoveryResult(stored=1)}\n"
 
@@ -85,8 +85,8 @@ def test_hoiio_recover_exits_with_1_when_is_incomplete(settings: Any, tmp_path: 
 
 @pytest.mark.django_db
 def test_hoiio_reparse_says_what_it_did_or_would_do() -> None:
-    inbox.receive(arrival("any", "", STATUS))
-    Notification.objects.update(problems={"state": "could not be written: ValueError"})
+    inbox.receive(raw_notification("any", "", STATUS))
+    Notification.objects.update(problems={"state": "could not be stored: ValueError"})
 
     would = "Read 1 notifications again. Would change 1 of them and 0 calls, SMS and faxes; 0 failed, 0 were told.\n"
     assert run("hoiio_reparse", "--dry-run", "--tell") == would
@@ -98,7 +98,7 @@ def test_hoiio_reparse_says_what_it_did_or_would_do() -> None:
 
 @pytest.mark.django_db
 def test_hoiio_reparse_exits_with_1_when_one_failed() -> None:
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     Notification.objects.update(route="mms")
 
     with pytest.raises(SystemExit) as raised:
@@ -117,7 +117,8 @@ def test_progress_bar_gives_back_each_thing_and_shows_nothing_off_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = [
-        inbox.receive(arrival("any", "", STATUS, received_at=datetime.now(timezone.utc))).notification for _ in range(3)
+        inbox.receive(raw_notification("any", "", STATUS, received_at=datetime.now(timezone.utc))).notification
+        for _ in range(3)
     ]
 
     assert list(bar(Notification.objects.order_by("pk"), "rows")) == rows

@@ -14,7 +14,7 @@ from django_hoiio.parsing import parse
 from django_hoiio.recording.committing import committed
 from django_hoiio.recording.raw import insert_of, pk_of, row_of
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ has_begin = pytest.mark.skipif(
 
 def keep(cursor: CursorWrapper) -> int:
     """Insert a notification, and return its primary key."""
-    came = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    came = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
     cursor.execute(*insert_of(row_of(came, parse(came), {}), connection.alias))
     return pk_of(cursor)
 

@@ -16,7 +16,7 @@ from django_hoiio.enums import Source
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def _disconnect() -> Iterator[None]:
 
 
 def receive(said: str = STATUS) -> Notification:
-    return inbox.receive(arrival("any", "", said)).notification
+    return inbox.receive(raw_notification("any", "", said)).notification
 
 
 def ledger() -> list[tuple[str, str, int, str]]:
@@ -230,7 +230,7 @@ def test_receiver_that_disconnects_itself_and_connects_another_changes_who_is_to
 def test_receiver_that_breaks_the_transaction_of_a_test_harms_nobody_else() -> None:
     def break_it(notification: Notification, **kwargs: Any) -> None:
         with pytest.raises(IntegrityError):
-            Notification.objects.create(arrival=notification.arrival, received_at=notification.received_at)
+            Notification.objects.create(uuid=notification.uuid, received_at=notification.received_at)
         Sms.objects.count()
 
     sms_status.connect(break_it)
@@ -361,7 +361,7 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
 
 def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> None:
     sms_status.connect(witness)
-    delivery = arrival("any", "", STATUS, source=Source.SPOOL)
+    delivery = raw_notification("any", "", STATUS, source=Source.SPOOL)
     inbox.receive(delivery)
     called.clear()
 

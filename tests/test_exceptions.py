@@ -78,7 +78,7 @@ def test_sentence_says_what_to_do() -> None:
         "Hoiio refused voice/call with error_insufficient_credit; top up the account."
     )
     assert str(error_for("voice/call", "error_of_tomorrow")) == (
-        "Hoiio refused voice/call with error_of_tomorrow; this word is not known here, so look it up."
+        "Hoiio refused voice/call with error_of_tomorrow; an unknown status; look it up in Hoiio's manual."
     )
 
 

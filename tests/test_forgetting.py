@@ -26,7 +26,7 @@ from django_hoiio.recovery import recover, reparse
 from django_hoiio.retention import forgetting
 from django_hoiio.retention.forgetting import LEFT_AFTER, ForgetResult, conversations_with, forget
 
-from .conftest import arrival, values
+from .conftest import raw_notification, values
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def form(**params: str) -> str:
 
 
 def came(query: str = "", route: str = "any", /, **params: str) -> Notification:
-    return inbox.receive(arrival(route, query, form(**params))).notification
+    return inbox.receive(raw_notification(route, query, form(**params))).notification
 
 
 def text_from(number: str, msg: str, txn_ref: str, **more: str) -> Notification:
@@ -93,8 +93,8 @@ def test_conversation_loses_who_and_what_and_keeps_what_it_cost() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "verified_by": "none",
-        "source": "post",
+        "verified_by": "",
+        "source": "webhook",
         "redacted_at": notification.redacted_at,
     }
 
@@ -201,7 +201,7 @@ def test_every_spelling_is_found_in_the_raw_text(query: str) -> None:
 
 def test_json_body_is_searched() -> None:
     body = '{"txn_ref":"AA-S-1","sms_status":"delivered","dest":"\\u002B6587654321","x":"\\u002b65 6123 4567"}'
-    notification = inbox.receive(arrival("sms", "", body)).notification
+    notification = inbox.receive(raw_notification("sms", "", body)).notification
 
     forgotten()
 
@@ -236,23 +236,25 @@ def test_digest_of_a_text_goes_with_the_mention() -> None:
 
 def test_digest_that_names_what_was_asked_of_history_goes_too() -> None:
     asked = inbox.receive(
-        arrival("sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), source=Source.POLL)
+        raw_notification(
+            "sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), source=Source.POLL
+        )
     ).notification
-    name = asked.arrival
+    name = asked.uuid
 
     forgotten()
 
-    assert state(asked, "arrival") != [name]
+    assert state(asked, "uuid") != [name]
 
 
 def test_traceback_and_problems_are_searched() -> None:
     notification = inbox.receive(
-        arrival(
+        raw_notification(
             "sms",
             "",
             form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE),
             headers={"User-Agent": "x 6561234567"},
-            problems={"verified_by": "of 6561234567"},
+            problems={"token": "of 6561234567"},
             pass_on={"phone": 6561234567},
         )
     ).notification
@@ -343,7 +345,7 @@ def folder(settings: Any) -> Path:
 
 
 def spooled(folder: Path, query: str = "", **params: str) -> tuple[RawNotification, Path]:
-    one = arrival(
+    one = raw_notification(
         "sms", query, form(**params), pass_on={"user": "x"}, remote_addr="192.0.2.1", verified_by=VerifiedBy.URL
     )
     return one, spool.store(one, folder)
@@ -457,17 +459,17 @@ def _not_utf_8(path: Path) -> None:
 
 
 def _damaged(path: Path) -> None:
-    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    one = raw_notification("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
     path.write_text(spool._dump(one)[:-2])
 
 
 def _of_other_types(path: Path) -> None:
-    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    one = raw_notification("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
     path.write_text(json.dumps({**json.loads(spool._dump(one)), "query": 7}))
 
 
 def _half_a_character(path: Path) -> None:
-    one = arrival("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
+    one = raw_notification("sms", "", form(txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS))
     path.write_text(json.dumps({**json.loads(spool._dump(one)), "query": "\ud800"}))
 
 
@@ -620,9 +622,7 @@ def test_command_asks_on_a_terminal(answer: str) -> None:
 
     said = command(BOB, answer=answer)
 
-    assert (
-        said == f"1 calls, SMS and faxes are with these numbers. What is forgotten is gone.\nForget them? [y/N] {DONE}"
-    )
+    assert said == f"1 calls, SMS and faxes are with these numbers. This cannot be undone.\nErase them? [y/N] {DONE}"
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", "no\n", "yeah\n"])

@@ -20,7 +20,7 @@ from django_hoiio.api.filters import CallFilters, FaxFilters, NotificationFilter
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, suffix_of
 from django_hoiio.signals import notification_received
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .staff import staff, url
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def _filled() -> Iterator[None]:
 
     notification_received.connect(fail, dispatch_uid="shop.fail")
     for said in RECEIVED:
-        inbox.receive(arrival("any", "", said))
+        inbox.receive(raw_notification("any", "", said))
     yield
     notification_received.disconnect(dispatch_uid="shop.fail")
 
@@ -184,7 +184,7 @@ def test_list_says_which_permission_a_search_for_numbers_takes() -> None:
     client = staff()
 
     for model in (Notification, Call, Sms, Fax):
-        assert "Can see phone numbers and message texts" in client.get(_list(model)).content.decode()
+        assert "Can view phone numbers and message texts" in client.get(_list(model)).content.decode()
 
 
 def test_no_list_is_ordered_or_searched_by_a_masked_field() -> None:

@@ -22,7 +22,7 @@ from django_hoiio.recovery import recover
 from django_hoiio.signals import ivr_gather, sms_status
 
 from . import queues
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,7 +67,7 @@ def hanging() -> Iterator[threading.Event]:
 
 
 def receive(said: str = STATUS) -> Notification:
-    return inbox.receive(arrival("any", "", said)).notification
+    return inbox.receive(raw_notification("any", "", said)).notification
 
 
 def not_handed_over(notification: Notification, error: str) -> str:

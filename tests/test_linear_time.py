@@ -20,7 +20,7 @@ from django_hoiio.retention.forgetting import without
 from django_hoiio.retention.phone_numbers import NumberPatterns
 from django_hoiio.verification import SEPARATOR, verify
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 SIZE = 1024 * 1024
 SECONDS = 1.0
@@ -82,7 +82,7 @@ def test_search_for_a_number_to_forget_is_linear(beginning: str) -> None:
 @pytest.mark.parametrize("beginning", ["", "{", "--b\r\ncontent-disposition: form-data; "])
 def test_reading_of_a_body_is_linear(beginning: str, content_type: str) -> None:
     def read(text: str) -> None:
-        parse(arrival("any", "", text, headers={"Content-Type": content_type}))
+        parse(raw_notification("any", "", text, headers={"Content-Type": content_type}))
 
     assert slow_pieces(read, [*OF_ANY_TEXT, *OF_A_BODY], beginning) == []
 
@@ -90,7 +90,7 @@ def test_reading_of_a_body_is_linear(beginning: str, content_type: str) -> None:
 @pytest.mark.parametrize("name", ["from", "date", "debit", "duration", "txn_ref", "call_state", "x"])
 def test_reading_of_a_value_is_linear(name: str) -> None:
     def read(text: str) -> None:
-        parse(arrival("any", f"{name}={text}"))
+        parse(raw_notification("any", f"{name}={text}"))
 
     assert slow_pieces(read, [" ", "0", "+", "%2B", "."]) == []
     assert slow_pieces(read, [" ", "0"], "2026-01-01 10:00:00.") == []
@@ -98,7 +98,7 @@ def test_reading_of_a_value_is_linear(name: str) -> None:
 
 def test_reading_of_a_content_type_is_linear() -> None:
     def read(text: str) -> None:
-        parse(arrival("any", "", b"x", headers={"Content-Type": "multipart/form-data" + text}))
+        parse(raw_notification("any", "", b"x", headers={"Content-Type": "multipart/form-data" + text}))
 
     assert slow_pieces(read, ["; ", ";", " ", ";boundary="], "; ") == []
 
@@ -112,7 +112,7 @@ def test_verification_is_linear() -> None:
 
 def test_forgetting_in_a_spool_file_is_linear(tmp_path: Path) -> None:
     def read(text: str) -> None:
-        without(spool.load(spool.store(arrival("any", "", text), tmp_path)), NUMBER)
+        without(spool.load(spool.store(raw_notification("any", "", text), tmp_path)), NUMBER)
 
     assert slow_pieces(read, ["\\", "%", "+", "6 ", "A"], "x=6511111111&y=") == []
 

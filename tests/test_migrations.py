@@ -31,14 +31,14 @@ def at(name: str) -> Any:
 
 
 def sessions(rows: Any) -> list[str | None]:
-    return list(rows.order_by("arrival").values_list("session", flat=True))
+    return list(rows.order_by("uuid").values_list("session", flat=True))
 
 
 def test_notification_that_names_no_session_has_none_and_goes_back_to_an_empty_one() -> None:
     rows = at("0004_add_closed_days")
     for number, session in enumerate(("", "S1", "")):
         moment = datetime(2026, 11, 28, 8, tzinfo=timezone.utc)
-        rows.create(arrival=UUID(int=number), received_at=moment, kind="ivr_step", route="ivr", session=session)
+        rows.create(uuid=UUID(int=number), received_at=moment, kind="ivr_step", route="ivr", session=session)
 
     assert sessions(at("0005_index_sessions_alone")) == [None, "S1", None]
     assert sessions(at("0004_add_closed_days")) == ["", "S1", ""]

@@ -14,7 +14,7 @@ from django_hoiio.models import MODELS, Call, Fax, Notification, ReceiverFailure
 from django_hoiio.parsing import ParsedNotification
 from django_hoiio.parsing.parameters import PARAMETERS
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 MODELS_OF_THE_APP = list(apps.get_app_config("django_hoiio").get_models())
 TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
@@ -76,7 +76,7 @@ def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
         "id",
         "account",
         "txn_ref",
-        "arrival",
+        "notification_uuid",
         "part",
         "created_at",
         "updated_at",
@@ -132,12 +132,16 @@ def test_transaction_is_unique_by_account_and_reference_but_not_without_one(mode
 @pytest.mark.django_db
 def test_rows_are_called_by_their_reference_and_never_by_a_number() -> None:
     said = "from=%2B6511111111&msg=secret"
-    with_reference = inbox.receive(arrival("any", "", f"txn_ref=AA-SI-1&{said}")).notification
-    without = inbox.receive(arrival("any", "", said)).notification
-    of_session = inbox.receive(arrival("any", "", "session=S1")).notification
+    with_reference = inbox.receive(raw_notification("any", "", f"txn_ref=AA-SI-1&{said}")).notification
+    without = inbox.receive(raw_notification("any", "", said)).notification
+    of_session = inbox.receive(raw_notification("any", "", "session=S1")).notification
 
-    assert [str(row) for row in (with_reference, without, of_session)] == ["AA-SI-1", str(without.arrival), "S1"]
-    assert sorted(str(row) for row in Sms.objects.all()) == sorted(["AA-SI-1", str(without.arrival)])
+    assert [str(row) for row in (with_reference, without, of_session)] == [
+        "AA-SI-1",
+        str(without.notification_uuid),
+        "S1",
+    ]
+    assert sorted(str(row) for row in Sms.objects.all()) == sorted(["AA-SI-1", str(without.notification_uuid)])
     failure = ReceiverFailure(notification=without, signal="sms_received", receiver="shop.receivers.reply")
     assert str(failure) == "sms_received → shop.receivers.reply"
 
@@ -145,9 +149,9 @@ def test_rows_are_called_by_their_reference_and_never_by_a_number() -> None:
 @pytest.mark.django_db
 def test_querysets_say_what_they_find() -> None:
     old = inbox.receive(
-        arrival("any", "", "txn_ref=AA-S-1", received_at=timezone.now() - timedelta(days=2))
+        raw_notification("any", "", "txn_ref=AA-S-1", received_at=timezone.now() - timedelta(days=2))
     ).notification
-    new = inbox.receive(arrival("any", "", "txn_ref=AA-S-1")).notification
+    new = inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1")).notification
     Notification.objects.filter(pk=new.pk).update(dispatched_at=None)
 
     assert list(Notification.objects.older_than(timezone.now() - timedelta(days=1))) == [old]
@@ -160,11 +164,13 @@ def test_querysets_say_what_they_find() -> None:
 @pytest.mark.django_db
 def test_notifications_of_a_transaction_come_in_order_of_arrival() -> None:
     now = timezone.now()
-    later = inbox.receive(arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered", received_at=now)).notification
-    earlier = inbox.receive(
-        arrival("any", "", "txn_ref=AA-S-1&sms_status=queued", received_at=now - timedelta(minutes=1))
+    later = inbox.receive(
+        raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered", received_at=now)
     ).notification
-    inbox.receive(arrival("any", "", "txn_ref=AA-S-1&sms_status=queued", account="second"))
+    earlier = inbox.receive(
+        raw_notification("any", "", "txn_ref=AA-S-1&sms_status=queued", received_at=now - timedelta(minutes=1))
+    ).notification
+    inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&sms_status=queued", account="second"))
 
     assert list(Sms.objects.get(account="default").notifications) == [earlier, later]
 

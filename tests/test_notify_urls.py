@@ -53,7 +53,7 @@ def test_default_account_exists_without_settings(settings: Any) -> None:
         *(
             (
                 {"pass_on": pass_on},
-                "pass_on would not come back as given; use texts, numbers, lists and dicts with text keys.",
+                "pass_on would not come back unchanged; use strings, numbers, lists and dicts with string keys.",
             )
             for pass_on in (
                 {"x": float("inf")},

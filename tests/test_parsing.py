@@ -15,11 +15,11 @@ from django_hoiio.enums import Direction, Kind, Rank, Route
 from django_hoiio.parsing import parameters, parse
 from django_hoiio.parsing.parameters import HOIIO_TIME, PARAMETERS
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 
 def parsed(query: str = "", body: bytes | str = b"", route: str = "any", content_type: str = "") -> Any:
-    return parse(arrival(route, query, body, headers={"Content-Type": content_type}))
+    return parse(raw_notification(route, query, body, headers={"Content-Type": content_type}))
 
 
 def said(**kwargs: Any) -> dict[str, str]:
@@ -60,20 +60,20 @@ def test_urlencoded_body_is_read_whatever_its_content_type(content_type: str) ->
 def test_json_with_a_byte_order_mark_is_read(encoding: str) -> None:
     body = json.dumps({"txn_ref": "AA-SI-1", "msg": "café"}, ensure_ascii=False).encode(encoding)
 
-    assert parse(arrival("any", "", body)).params == {"txn_ref": "AA-SI-1", "msg": "café"}
+    assert parse(raw_notification("any", "", body)).params == {"txn_ref": "AA-SI-1", "msg": "café"}
 
 
 def test_json_in_big_endian_with_a_byte_order_mark_is_read() -> None:
     for encoding, mark in (("utf-16-be", codecs.BOM_UTF16_BE), ("utf-32-be", codecs.BOM_UTF32_BE)):
-        assert parse(arrival("any", "", mark + '{"txn_ref": "AA-S-1"}'.encode(encoding))).txn_ref == "AA-S-1"
+        assert parse(raw_notification("any", "", mark + '{"txn_ref": "AA-S-1"}'.encode(encoding))).txn_ref == "AA-S-1"
 
 
 def test_form_with_a_byte_order_mark_is_read() -> None:
-    assert parse(arrival("any", "", codecs.BOM_UTF8 + b"txn_ref=AA-S-1")).txn_ref == "AA-S-1"
+    assert parse(raw_notification("any", "", codecs.BOM_UTF8 + b"txn_ref=AA-S-1")).txn_ref == "AA-S-1"
 
 
 def test_form_that_only_begins_like_a_byte_order_mark_is_a_form() -> None:
-    assert parse(arrival("any", "", b"\xff\xfe=1&txn_ref=AA-S-1")).txn_ref == "AA-S-1"
+    assert parse(raw_notification("any", "", b"\xff\xfe=1&txn_ref=AA-S-1")).txn_ref == "AA-S-1"
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/x-www-form-urlencoded"])
@@ -293,15 +293,15 @@ def test_unknown_word_is_kept_and_named() -> None:
     read = parsed(body="txn_ref=AA-S-1&sms_status=martian")
 
     assert (read.kind, read.sms_status, read.rank) == (Kind.SMS_STATUS, "martian", Rank.ONGOING)
-    assert read.problems == {"sms_status": "is a word that Hoiio does not document"}
+    assert read.problems == {"sms_status": "is not a value that Hoiio documents"}
 
 
 @pytest.mark.parametrize(
     ("query", "problems"),
     [
-        ("", {"parameters": "there are none"}),
-        ("username=bob", {"parameters": "none of them is Hoiio's"}),
-        ("txn_ref=AA-1", {"kind": "nothing says what this is about"}),
+        ("", {"parameters": "there are no parameters"}),
+        ("username=bob", {"parameters": "none of the parameters is Hoiio's"}),
+        ("txn_ref=AA-1", {"kind": "the kind of the notification cannot be recognised"}),
     ],
 )
 def test_what_says_nothing_is_unknown_and_says_why(query: str, problems: dict[str, str]) -> None:
@@ -438,15 +438,15 @@ NAMES = st.sampled_from([*PARAMETERS, "x", ""])
 
 @given(query=st.binary(max_size=300), body=st.binary(max_size=300), route=st.sampled_from(Route))
 def test_no_bytes_make_parsing_fail(query: bytes, body: bytes, route: Route) -> None:
-    parse(arrival(route, query.decode("ascii", "ignore"), body))
-    parse(arrival(route, "", b"{" + body))
-    parse(arrival(route, "", b"--b\r\n" + body, headers={"Content-Type": "multipart/form-data; boundary=b"}))
+    parse(raw_notification(route, query.decode("ascii", "ignore"), body))
+    parse(raw_notification(route, "", b"{" + body))
+    parse(raw_notification(route, "", b"--b\r\n" + body, headers={"Content-Type": "multipart/form-data; boundary=b"}))
 
 
 @given(fields=st.dictionaries(NAMES, st.text(max_size=80)), route=st.sampled_from(Route))
 def test_no_text_makes_parsing_fail_and_all_of_it_is_kept(fields: dict[str, str], route: Route) -> None:
     fields = {name: text.encode("utf-8", "ignore").decode() for name, text in fields.items()}
-    read = parse(arrival(route, "", urlencode(fields)))
+    read = parse(raw_notification(route, "", urlencode(fields)))
 
     assert {**read.params, **read.pass_on} == {name: text.replace("\0", "\ufffd") for name, text in fields.items()}
 
@@ -457,4 +457,4 @@ def test_no_text_makes_parsing_fail_and_all_of_it_is_kept(fields: dict[str, str]
     )
 )
 def test_no_json_makes_parsing_fail(fields: dict[str, Any]) -> None:
-    parse(arrival("any", "", json.dumps(fields)))
+    parse(raw_notification("any", "", json.dumps(fields)))

@@ -14,7 +14,7 @@ from django.db import connection
 from django_hoiio import inbox
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 
-from .conftest import Post, arrival
+from .conftest import Post, raw_notification
 
 pytestmark = [
     pytest.mark.django_db,
@@ -56,7 +56,7 @@ def partitioned(post: Post) -> Notification:
 
 def test_move_keeps_what_is_there_with_its_primary_key(partitioned: Notification, post: Post) -> None:
     kept = Notification.objects.get()
-    assert (kept.pk, kept.arrival, kept.params) == (partitioned.pk, partitioned.arrival, partitioned.params)
+    assert (kept.pk, kept.uuid, kept.params) == (partitioned.pk, partitioned.uuid, partitioned.params)
     assert post("sms", SAID).pk > partitioned.pk
 
 
@@ -71,20 +71,20 @@ def test_notifications_are_taken_and_told(
 
 
 def test_month_without_a_partition_goes_to_the_rest(partitioned: Notification) -> None:
-    inbox.receive(arrival("sms", "", SAID, received_at=partitioned.received_at.replace(1999, 1, 15)))
+    inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(1999, 1, 15)))
 
     assert partitions()["django_hoiio_notification_rest"] >= 1
 
 
 def test_next_month_gets_a_partition(partitioned: Notification) -> None:
     run(recipe()[1])
-    inbox.receive(arrival("sms", "", SAID, received_at=partitioned.received_at.replace(2027, 1, 15)))
+    inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2027, 1, 15)))
 
     assert partitions()["django_hoiio_notification_2027_01"] == 1
 
 
 def test_old_month_goes_with_its_failures(partitioned: Notification) -> None:
-    old = inbox.receive(arrival("sms", "", SAID, received_at=partitioned.received_at.replace(2026, 11, 15)))
+    old = inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2026, 11, 15)))
     for notification in (old.notification, partitioned):
         ReceiverFailure.objects.create(notification=notification, signal="sms_status", receiver=str(notification.pk))
 
@@ -97,7 +97,7 @@ def test_old_month_goes_with_its_failures(partitioned: Notification) -> None:
 
 
 def test_one_arrival_is_still_one_row(partitioned: Notification) -> None:
-    again = arrival("sms", "", SAID, uuid=partitioned.arrival, received_at=partitioned.received_at)
+    again = raw_notification("sms", "", SAID, uuid=partitioned.uuid, received_at=partitioned.received_at)
 
     assert inbox.receive(again).is_new is False
     assert Notification.objects.count() == 1

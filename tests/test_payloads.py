@@ -354,8 +354,8 @@ def test_payload_becomes_its_rows(
             "query": path.partition("?")[2],
             "body": body.encode(),
             "headers": {"Content-Type": FORM} if body else {},
-            "verified_by": "none",
-            "source": "post",
+            "verified_by": "",
+            "source": "webhook",
             "receivers": [[name, "tests.heard"] for name in (*expected.signal_kinds, "notification_received")],
         }.items()
         if value

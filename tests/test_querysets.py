@@ -14,7 +14,7 @@ from django_hoiio.models import Call, Fax, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.sandbox.samples import SCRIPTS, step_parameters
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def an_hour(settings: Any) -> None:
 
 def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any") -> None:
     """Take a notification that came so long ago."""
-    inbox.receive(arrival(route, "", body, received_at=NOW - ago))
+    inbox.receive(raw_notification(route, "", body, received_at=NOW - ago))
 
 
 # Overdue.

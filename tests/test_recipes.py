@@ -35,7 +35,7 @@ from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.signals import call_ended, ivr_ended
 
-from .conftest import arrival
+from .conftest import raw_notification
 from .desk import FAX, HANDSET, NUMBER
 from .hoiio import Hoiio
 
@@ -207,7 +207,7 @@ def test_caller_is_apologised_to_once_however_often_it_is_told(hoiio: Hoiio, rec
     recipe("switchboard.receivers")
 
     for _ in range(3):
-        inbox.receive(arrival("ivr", "", MISSED))
+        inbox.receive(raw_notification("ivr", "", MISSED))
 
     assert hoiio.request.path == "/open/sms/send"
     assert {name: hoiio.request.params[name] for name in ("dest", "msg", "tag")} == {
@@ -232,7 +232,7 @@ def test_caller_is_apologised_to_once_however_often_it_is_told(hoiio: Hoiio, rec
 def test_nobody_else_gets_an_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
-    inbox.receive(arrival("any", "", body))
+    inbox.receive(raw_notification("any", "", body))
 
     assert (hoiio.requests, ReceiverFailure.objects.count()) == ([], 0)
 
@@ -241,7 +241,7 @@ def test_nobody_else_gets_an_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
 def test_call_that_came_long_ago_and_names_no_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
-    inbox.receive(arrival("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
+    inbox.receive(raw_notification("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
 
     assert hoiio.requests == []
 
@@ -257,14 +257,14 @@ def test_apology_is_tried_again_unless_it_may_have_been_sent(
     recipe("switchboard.receivers")
     hoiio.says(answer)
 
-    inbox.receive(arrival("ivr", "", MISSED))
+    inbox.receive(raw_notification("ivr", "", MISSED))
 
     assert (len(hoiio.requests), ReceiverFailure.objects.count()) == (1, failures)
 
 
 def again(receivers: Any) -> None:
     """The same notification comes once more, and the receiver is run once more."""
-    inbox.receive(arrival("ivr", "", MISSED))
+    inbox.receive(raw_notification("ivr", "", MISSED))
     receivers.apologise(call=Call.objects.get())
 
 
@@ -272,7 +272,7 @@ def again(receivers: Any) -> None:
 def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     hoiio.says({"status": "error_internal_server_error"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
-    inbox.receive(arrival("ivr", "", MISSED))
+    inbox.receive(raw_notification("ivr", "", MISSED))
 
     again(receivers)
 
@@ -283,7 +283,7 @@ def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recip
 def test_apology_that_was_refused_is_sent_once_when_it_is_tried_again(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     hoiio.says({"status": "error_insufficient_credit"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
-    inbox.receive(arrival("ivr", "", MISSED))
+    inbox.receive(raw_notification("ivr", "", MISSED))
 
     again(receivers)
 
@@ -301,7 +301,7 @@ def test_apology_is_a_row_that_others_see_before_it_is_sent(hoiio: Hoiio, recipe
 
     hoiio.meanwhile = look
 
-    inbox.receive(arrival("ivr", "", MISSED))
+    inbox.receive(raw_notification("ivr", "", MISSED))
 
     assert seen == [1]
 
@@ -313,7 +313,7 @@ def test_calls_without_a_reference_are_apologised_to_each(hoiio: Hoiio, recipe: 
     common = {"direction": "incoming", "is_final": True, "duration": 0, "created_at": moment, "updated_at": moment}
     for number in (GOOD, LOST):
         tail = number[-8:]
-        call = Call.objects.create(arrival=uuid4(), remote_number=number, remote_suffix=tail, **common)
+        call = Call.objects.create(notification_uuid=uuid4(), remote_number=number, remote_suffix=tail, **common)
         receivers.apologise(call=call)
 
     assert [request.params["dest"] for request in hoiio.requests] == [GOOD, LOST]
@@ -368,7 +368,7 @@ def test_campaign_is_found_by_what_each_notification_names(recipe: Any) -> None:
         "txn_ref=AA-S-2&sms_status=delivered&tag=autumn&dest=%2B6511111111",
         "status=error_dest_not_supported&bulk_txn_ref=AA-B-2&dest=%2B6500000500",
     ):
-        inbox.receive(arrival("sms", "", body))
+        inbox.receive(raw_notification("sms", "", body))
 
     assert campaigns.results("spring", "AA-B-1") == {"delivered": 1, "failed": 0, "refused": 1, "under_way": 0}
 
@@ -441,7 +441,9 @@ def kept() -> dict[str, bytes]:
 
 def linked(link: str, name: str = "record_url") -> Notification:
     """A notification with a link."""
-    return inbox.receive(arrival("ivr", "", f"txn_ref=AA-C-1&session=S1&{name}={quote(link, safe='')}")).notification
+    return inbox.receive(
+        raw_notification("ivr", "", f"txn_ref=AA-C-1&session=S1&{name}={quote(link, safe='')}")
+    ).notification
 
 
 @pytest.mark.django_db(transaction=True)
@@ -475,7 +477,7 @@ def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, 
 
     assert copies.keep_new() == (1, 0)
 
-    assert kept() == {f"{notification.arrival}-{name}.{ending}": b"ID3"}
+    assert kept() == {f"{notification.uuid}-{name}.{ending}": b"ID3"}
     assert [path for path, _ in source.asked] == ["/rec-113.mp3?Expires=1&Signature=a%3D%3D"]
 
 
@@ -523,7 +525,7 @@ def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
 
     why = "The storage failed with OSError(28, 'No space left on device')."
     assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
-        f"The record_url of {first.arrival} was not copied: {why}"
+        f"The record_url of {first.uuid} was not copied: {why}"
     ]
     assert (copies.keep_new(), kept()) == ((1, 0), {path: b"ID3", other: b"ID3"})
 
@@ -531,9 +533,9 @@ def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
 @pytest.mark.django_db
 def test_what_came_long_ago_or_has_no_link_is_left_alone(copies: Any, source: Source) -> None:
     said = f"txn_ref=AA-C-1&record_url={quote(source.origin)}"
-    inbox.receive(arrival("ivr", "", said, received_at=timezone.now() - timedelta(days=3)))
-    inbox.receive(arrival("ivr", "", "txn_ref=AA-C-1&record_url="))
-    inbox.receive(arrival("ivr", "", "txn_ref=AA-C-1&digits=1"))
+    inbox.receive(raw_notification("ivr", "", said, received_at=timezone.now() - timedelta(days=3)))
+    inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&record_url="))
+    inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&digits=1"))
 
     assert (copies.keep_new(), source.asked) == ((0, 0), [])
 
@@ -564,7 +566,7 @@ def test_link_to_elsewhere_is_not_followed(
     assert (copies.keep_new(), kept()) == ((0, 1), {})
     (message,) = [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"]
     assert message in {
-        f"The record_url of {notification.arrival} was not copied: {why}"
+        f"The record_url of {notification.uuid} was not copied: {why}"
         for why in (
             "The link leads to a host that is not one of SOURCES.",
             "The download ended with ValueError.",
@@ -627,7 +629,7 @@ def test_what_is_not_the_whole_file_is_not_kept(
 
     assert (copies.keep_new(), kept()) == ((0, 1), {})
     assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
-        f"The record_url of {notification.arrival} was not copied: {why}"
+        f"The record_url of {notification.uuid} was not copied: {why}"
     ]
     assert [path for path, _ in source.asked] == ["/rec-113.mp3?Signature=abc"]
 

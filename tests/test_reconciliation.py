@@ -24,7 +24,7 @@ from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import reparse
 from django_hoiio.retention.redaction import redact_notifications, redact_transactions
 
-from .conftest import arrival, values
+from .conftest import raw_notification, values
 from .hoiio import Hoiio, Request
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def says(hoiio: Hoiio, settings: Any) -> Histories:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client waits for nothing before it asks again."""
-    monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
+    monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
 
 
 def run(**arguments: Any) -> ReconciliationResult:
@@ -98,7 +98,7 @@ def run(**arguments: Any) -> ReconciliationResult:
 
 def came(route: str, body: str, **fields: Any) -> None:
     """Take in a notification as the view does."""
-    inbox.receive(arrival(route, body=body, **fields))
+    inbox.receive(raw_notification(route, body=body, **fields))
 
 
 Heard = list[tuple[str, dict[str, Any]]]
@@ -129,12 +129,12 @@ def test_what_was_blanked_does_not_come_back_from_history(
 ) -> None:
     news_of(says, channel, entry)
     redact_notifications(Notification.objects.values_list("pk", flat=True), "default")
-    blanked = redact_transactions(model, model.objects.values_list("pk", flat=True), "default")
+    redacted = redact_transactions(model, model.objects.values_list("pk", flat=True), "default")
     heard.clear()
 
     report = run(since=datetime.now(timezone.utc) - timedelta(hours=1))
 
-    assert (blanked, report.found[Found.MISSING] + report.found[Found.CHANGED], heard) == (1, 0, [])
+    assert (redacted, report.found[Found.MISSING] + report.found[Found.CHANGED], heard) == (1, 0, [])
     assert (Notification.objects.count(), model.objects.get().from_number) == (1, "")
 
 
@@ -480,7 +480,7 @@ def test_name_of_what_hoiio_said_is_guessed_by_nobody_without_the_key(says: Hist
 
     def name_under(key: str) -> UUID:
         settings.SECRET_KEY = key
-        return diff.arrival_of(entry, []).uuid
+        return diff.raw_of(entry, []).uuid
 
     first, second, again = map(name_under, ("one", "other", "one"))
     assert (first == again, first == second) == (True, False)

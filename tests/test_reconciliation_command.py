@@ -30,7 +30,7 @@ NOTHING = (
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.client.connection.BACK_OFF", (0, 0))
+    monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -82,7 +82,7 @@ def test_since_is_where_reading_begins(hoiio: Hoiio) -> None:
     ("arguments", "message"),
     [
         (["--since", "yesterday"], "--since is 'yesterday'; write it as 2026-01-31 or 2026-01-31T12:00."),
-        (["--since", "9000-01-01"], "--since is '9000-01-01', which is still to come."),
+        (["--since", "9000-01-01"], "--since is '9000-01-01', which is in the future."),
         (["--account", "x"], "HOIIO['ACCOUNTS'] has no account 'x'; it has default, second."),
     ],
 )
@@ -99,7 +99,7 @@ def test_project_without_an_account_that_can_ask_is_told_what_to_write(settings:
     with pytest.raises(CommandError) as raised:
         run()
 
-    assert str(raised.value) == "No account can ask Hoiio; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS']."
+    assert str(raised.value) == "No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS']."
 
 
 def test_database_that_is_away_is_said_without_what_it_says(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,11 +119,11 @@ def test_database_that_is_away_is_said_without_what_it_says(hoiio: Hoiio, monkey
 
 NOT_HOIIOS = (
     "voice/get_history of account 'default': The answer to voice/get_history is not Hoiio's: HTTP {}, and no JSON"
-    " object with a status word. Look at HOIIO['API_URL']; it may have been carried out all the same.\n"
+    " object with a status word. Check HOIIO['API_URL']. Hoiio may have carried the request out.\n"
 )
 REFUSED = (
     "voice/get_history of account 'default': Hoiio refused voice/get_history with error_invalid_access_token;"
-    " look at APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS'].\n"
+    " check APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS'].\n"
 )
 SUMMARY = (
     "Asked Hoiio {} times: 0 entries of history and 0 overdue (0 of them unknown to Hoiio)."
@@ -181,7 +181,7 @@ def test_answer_that_does_not_come_in_time_writes_nothing(hoiio: Hoiio, monkeypa
     assert (code, printed) == (1, SUMMARY.format(1, 1))
     assert sentence == (
         "voice/get_history of account 'default': No answer of Hoiio's to voice/get_history: ReadTimeout."
-        " It may have been carried out all the same.\n"
+        " Hoiio may have carried it out.\n"
     )
     assert HighWaterMark.objects.count() == 0
 

@@ -22,7 +22,7 @@ from django_hoiio.recording import merging, retries
 from django_hoiio.recording.tables import Statement
 from django_hoiio.signals import notification_received, sms_status
 
-from .conftest import arrival, deadlock, values
+from .conftest import deadlock, raw_notification, values
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ BY_HYPOTHESIS = settings(
 
 
 def receive(said: str, **fields: Any) -> Notification:
-    return inbox.receive(arrival("any", "", said, **fields)).notification
+    return inbox.receive(raw_notification("any", "", said, **fields)).notification
 
 
 def sms(txn_ref: str = "AA-S-1", **kwargs: Any) -> Sms:
@@ -217,9 +217,9 @@ def test_whole_event_without_reference_has_a_row_of_its_own_each_time(model: typ
     first, second = receive(said), receive(said)
 
     rows = model._default_manager.order_by("pk")
-    assert [(row.txn_ref, row.arrival, row.is_final, row.remote_number) for row in rows] == [
-        (None, first.arrival, True, "+6511111111"),
-        (None, second.arrival, True, "+6511111111"),
+    assert [(row.txn_ref, row.notification_uuid, row.is_final, row.remote_number) for row in rows] == [
+        (None, first.uuid, True, "+6511111111"),
+        (None, second.uuid, True, "+6511111111"),
     ]
     assert [list(row.notifications) for row in rows] == [[first], [second]]
     assert [first.transaction, second.transaction] == list(rows)
@@ -290,7 +290,7 @@ def test_notification_is_kept_alone_when_its_state_cannot_be_written(
     kept = receive("txn_ref=AA-S-1&sms_status=delivered&date=soon")
 
     assert list(Notification.objects.all()) == [kept]
-    assert kept.problems == {"date": "is not a date", "state": f"could not be written: {type(error).__name__}"}
+    assert kept.problems == {"date": "is not a date", "state": f"could not be stored: {type(error).__name__}"}
     assert Sms.objects.count() == 0
     assert [name for name, _ in heard] == ["sms_status", "notification_received"]
     assert "+65" not in caplog.text
@@ -338,7 +338,7 @@ def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
 
     kept = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
 
-    assert kept.problems == {"state": "could not be written: Crossed"}
+    assert kept.problems == {"state": "could not be stored: Crossed"}
 
 
 def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +351,7 @@ def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.Mon
 
 
 def test_one_arrival_is_one_row_however_often_it_is_received(heard: list[Any]) -> None:
-    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
 
     first, second = inbox.receive(once).notification, inbox.receive(once).notification
 
@@ -379,8 +379,8 @@ def test_two_equal_payloads_are_two_events_and_the_second_is_a_repeat(heard: lis
 
 
 def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
-    first, second = (inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
-    third = inbox.receive(arrival("any", "", "txn_ref=AA-S-1&x=1")).notification
+    first, second = (inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
+    third = inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification
     Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", redacted_at=first.received_at)
     for one in (first, second, third):
         one.refresh_from_db()
@@ -436,14 +436,14 @@ def test_notification_with_receivers_costs_one_more(heard: list[Any]) -> None:
 
 def test_row_is_read_back_for_receivers_alone(heard: list[Any]) -> None:
     said = "txn_ref=AA-S-1&sms_status=delivered"
-    listened_to = inbox.receive(arrival("any", "", said))
+    listened_to = inbox.receive(raw_notification("any", "", said))
     for _, arguments in heard:
         assert arguments["sms"] == sms() == listened_to.transaction
 
     sms_status.disconnect(dispatch_uid="tests.heard")
     notification_received.disconnect(dispatch_uid="tests.heard")
 
-    assert inbox.receive(arrival("any", "", said)).transaction is None
+    assert inbox.receive(raw_notification("any", "", said)).transaction is None
     assert (len(heard), sms().sms_status) == (2, "delivered")
 
 
@@ -506,7 +506,7 @@ def test_concurrent_parts_of_a_long_incoming_sms_all_have_their_row() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_arrivals_of_one_uuid_are_one_row() -> None:
-    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
 
     assert _at_once([lambda: inbox.receive(once)] * 8) == []
     assert Notification.objects.count() == 1
@@ -595,7 +595,7 @@ def test_nothing_is_kept_where_nobody_would_commit_it(said: str) -> None:
 
 
 def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_lost(heard: list[Any]) -> None:
-    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
     recording.record(once, parse(once))
     assert heard == []
 
@@ -610,7 +610,7 @@ def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_
 
 
 def test_what_the_spool_brings_again_is_left_to_the_process_that_kept_it(heard: list[Any]) -> None:
-    once = arrival("any", "", "txn_ref=AA-S-1&sms_status=delivered", source=Source.SPOOL)
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered", source=Source.SPOOL)
     recording.record(once, parse(once))
 
     inbox.receive(once)

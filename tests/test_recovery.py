@@ -16,7 +16,7 @@ from django_hoiio.parsing import RawNotification
 from django_hoiio.recovery import recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -42,14 +42,14 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 
 def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> RawNotification:
-    came = arrival("any", "", said, received_at=now() - timedelta(minutes=minutes))
+    came = raw_notification("any", "", said, received_at=now() - timedelta(minutes=minutes))
     spool.store(came, folder)
     return came
 
 
 def left_untold(said: str = STATUS) -> Notification:
     """A notification whose process ended between the commit and the signals, and whose claim has run out."""
-    kept = inbox.receive(arrival("any", "", said)).notification
+    kept = inbox.receive(raw_notification("any", "", said)).notification
     Notification.objects.filter(pk=kept.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
     kept.refresh_from_db()
     return kept
@@ -83,7 +83,7 @@ def test_spool_is_brought_in_in_order_of_arrival_and_with_its_first_moment(folde
 
     assert (report.stored, report.is_incomplete) == (2, False)
     rows = list(Notification.objects.order_by("pk"))
-    assert [(row.arrival, row.received_at, row.source) for row in rows] == [
+    assert [(row.uuid, row.received_at, row.source) for row in rows] == [
         (early.uuid, early.received_at, Source.SPOOL),
         (late.uuid, late.received_at, Source.SPOOL),
     ]
@@ -93,7 +93,7 @@ def test_spool_is_brought_in_in_order_of_arrival_and_with_its_first_moment(folde
 
 def test_drained_old_file_does_not_beat_newer_news(folder: Path) -> None:
     wait_in_spool(folder, "txn_ref=AA-S-1&sms_status=failed", 10)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
 
     recover()
 
@@ -259,7 +259,7 @@ def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
     record_interrupted(kept)
 
     assert list(ReceiverFailure.objects.order_by("signal").values_list("signal", "attempts", "traceback")) == [
-        ("notification_received", 1, "The process that was to call this receiver ended before it was done."),
+        ("notification_received", 1, "The process that should have run this receiver ended too early."),
         ("sms_status", 2, "before"),
     ]
 
@@ -270,7 +270,7 @@ def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
 def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(heard: list[Any]) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     heard.clear()
     rested()
 
@@ -295,7 +295,7 @@ def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(h
 def test_failed_receiver_rests_longer_each_time() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
 
     for attempts, minutes in [(1, 1), (2, 4), (3, 16), (4, 64)]:
         soon, due = now() - timedelta(minutes=minutes - 0.5), now() - timedelta(minutes=minutes + 0.5)
@@ -309,7 +309,7 @@ def test_failed_receiver_rests_longer_each_time() -> None:
 def test_receiver_is_given_up_after_as_many_attempts_as_the_project_allows(folder: Path) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
 
     for _ in range(5):
         rested()
@@ -326,7 +326,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
         weak=False,
         dispatch_uid="counts",
     )
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     rested()
 
     recover()
@@ -337,7 +337,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
 def test_attempt_that_two_processes_see_is_made_by_one() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     rested()
     seen_by_one, seen_by_other = ReceiverFailure.objects.get(), ReceiverFailure.objects.get()
 
@@ -348,7 +348,7 @@ def test_attempt_that_two_processes_see_is_made_by_one() -> None:
 def test_nobody_is_told_of_what_is_blanked() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    kept = inbox.receive(arrival("any", "", STATUS)).notification
+    kept = inbox.receive(raw_notification("any", "", STATUS)).notification
     rested()
     Notification.objects.update(redacted_at=kept.received_at)
 
@@ -363,7 +363,7 @@ def test_nobody_is_told_of_what_is_blanked() -> None:
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     sms_status.disconnect(flaky)
     rested()
 
@@ -374,7 +374,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
 
 
 def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
-    kept = inbox.receive(arrival("any", "", STATUS)).notification
+    kept = inbox.receive(raw_notification("any", "", STATUS)).notification
     ReceiverFailure.objects.create(notification=kept, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 
     assert recover().receivers == {Outcome.NOT_REGISTERED: 1}
@@ -384,7 +384,7 @@ def test_poison_receiver_does_not_stop_the_rest() -> None:
     poison, good = Flaky(), Flaky()
     sms_status.connect(poison, dispatch_uid="poison")
     sms_status.connect(good, dispatch_uid="good")
-    inbox.receive(arrival("any", "", STATUS))
+    inbox.receive(raw_notification("any", "", STATUS))
     good.fails = False
     rested()
 
@@ -394,7 +394,7 @@ def test_poison_receiver_does_not_stop_the_rest() -> None:
 def test_failed_receivers_of_calls_are_left_alone_unless_asked() -> None:
     flaky = Flaky()
     ivr_gather.connect(flaky)
-    inbox.receive(arrival("any", "", GATHER))
+    inbox.receive(raw_notification("any", "", GATHER))
     rested()
 
     assert recover().receivers == {}

@@ -11,7 +11,7 @@ from django_hoiio.models import Call, Notification, Sms
 from django_hoiio.recording.raw import raw_of
 from django_hoiio.recovery import ReparseResult, reparse
 
-from .conftest import arrival, values
+from .conftest import raw_notification, values
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ NOW = datetime.now(timezone.utc)
 
 
 def receive(said: str, route: str = "any", **fields: Any) -> Notification:
-    return inbox.receive(arrival(route, "", said, **fields)).notification
+    return inbox.receive(raw_notification(route, "", said, **fields)).notification
 
 
 def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> None:
@@ -61,7 +61,7 @@ def _as_an_older_version_read_it(kept: Notification) -> None:
         txn_ref=None,
         params={},
         pass_on={**kept.params, **kept.pass_on},
-        problems={"parameters": "none of them is Hoiio's", "signature": "does not match the body"},
+        problems={"parameters": "none of the parameters is Hoiio's", "signature": "does not match the body"},
     )
     Sms.objects.all().delete()
 
@@ -156,7 +156,7 @@ def test_row_that_loses_what_it_said_while_it_is_read_does_not_get_it_back(meanw
 
 
 def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
-    came = arrival(
+    came = raw_notification(
         "sms",
         "x=1",
         b"txn_ref=AA-S-1\xff",
@@ -164,7 +164,7 @@ def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
         remote_addr="1.2.3.4",
         account="second",
         verified_by=VerifiedBy.URL,
-        problems={"verified_by": "old"},
+        problems={"token": "old"},
     )
     kept = inbox.receive(came).notification
     kept.refresh_from_db()

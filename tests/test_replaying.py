@@ -20,7 +20,7 @@ from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery.reparsing import reparse
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ BY_HYPOTHESIS = settings(
 
 def receive(said: str, minute: float = 0, **fields: Any) -> Notification:
     received_at = MORNING + timedelta(minutes=minute)
-    return inbox.receive(arrival("any", "", said, received_at=received_at, **fields)).notification
+    return inbox.receive(raw_notification("any", "", said, received_at=received_at, **fields)).notification
 
 
 def played(row: Transaction, **kwargs: Any) -> list[Step]:
@@ -190,7 +190,7 @@ def test_late_queued_is_refused_because_delivered_is_final() -> None:
     [
         # Came earlier and was kept later, as from the spool.
         ("sms_status=failed", "sms_status=delivered", Refused(name="sms_status", kept="failed", said="delivered", why=Why.LATER)),
-        ("sms_status=queued&tag=a", "status=success_ok&tag=b", Refused(name="tag", kept="a", said="b", why=Why.SCAN_GROWTH)),
+        ("sms_status=queued&tag=a", "status=success_ok&tag=b", Refused(name="tag", kept="a", said="b", why=Why.FURTHER)),
         (
             "msg=x&from=%2B6591231111",
             "sms_status=delivered&dest=%2B6581231111",
@@ -276,7 +276,7 @@ def test_what_was_sent_is_where_it_begins() -> None:
     }
     assert sent(row) == everything
 
-    inbox.receive(arrival("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111&tag=b"))
+    inbox.receive(raw_notification("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111&tag=b"))
     row.refresh_from_db()
     assert sent(row) == {"msg": "hello"}
     (step,) = played(row)
@@ -285,7 +285,7 @@ def test_what_was_sent_is_where_it_begins() -> None:
 
 def test_number_that_was_sent_to_is_not_undone_by_a_report_without_one() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111"})
-    inbox.receive(arrival("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest="))
+    inbox.receive(raw_notification("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest="))
     row = Sms.objects.get()
     (step,) = played(row)
     assert dict(step.state) == kept(row)

@@ -21,7 +21,7 @@ from django_hoiio.retention.batches import FIRST, MOST, BatchSize
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
 
-from .conftest import arrival, deadlock, values
+from .conftest import deadlock, raw_notification, values
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def came(body: str, *, days: float = 0, route: str = "any", **fields: Any) -> No
         **fields,
     }
     received_at = NOW - timedelta(days=days)
-    return inbox.receive(arrival(route, "x_user=bob", body, received_at=received_at, **fields)).notification
+    return inbox.receive(raw_notification(route, "x_user=bob", body, received_at=received_at, **fields)).notification
 
 
 def there(*models: type[Transaction]) -> list[str]:
@@ -77,8 +77,8 @@ def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "verified_by": "none",
-        "source": "post",
+        "verified_by": "",
+        "source": "webhook",
         "redacted_at": notification.redacted_at,
     }
     assert notification.received_at == NOW - 5 * DAY
@@ -164,7 +164,7 @@ def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
         "S-5": False,
     }
     assert is_blank(Sms, Fax, Call) == is_blank(Notification)
-    assert (report.blanked, report.deleted, report.transactions_blanked, report.transactions_deleted) == (3, 3, 3, 3)
+    assert (report.redacted, report.deleted, report.transactions_redacted, report.transactions_deleted) == (3, 3, 3, 3)
 
 
 def test_second_run_finds_nothing_to_do() -> None:
@@ -175,7 +175,7 @@ def test_second_run_finds_nothing_to_do() -> None:
 
     report = prune()
 
-    assert (report.blanked, report.deleted, report.transactions_blanked, report.transactions_deleted) == (0, 0, 0, 0)
+    assert (report.redacted, report.deleted, report.transactions_redacted, report.transactions_deleted) == (0, 0, 0, 0)
     assert [values(row) for row in (*Notification.objects.all(), *Sms.objects.all())] == before
 
 
@@ -195,11 +195,11 @@ def test_call_is_blanked_with_the_last_of_its_notifications_and_deleted_with_the
     for days in (6, 3):
         came("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=days, route="ivr")
 
-    assert prune().transactions_blanked == 0
+    assert prune().transactions_redacted == 0
     assert Call.objects.get().remote_number == "+6511111111"
 
     Notification.objects.filter(redacted_at=None).update(received_at=NOW - 5 * DAY)
-    assert prune().transactions_blanked == 1
+    assert prune().transactions_redacted == 1
     assert Call.objects.get().remote_number == ""
 
     Notification.objects.filter(pk=Notification.objects.order_by("pk")[0].pk).update(received_at=NOW - 13 * DAY)
@@ -283,7 +283,7 @@ def test_what_comes_after_the_blanking_is_taken_in_and_blanked_in_its_turn() -> 
     prune()
 
     late = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111&debit=1", days=0)
-    assert (prune().blanked, Sms.objects.get().sms_status, Sms.objects.get().dest) == (0, "delivered", "+6511111111")
+    assert (prune().redacted, Sms.objects.get().sms_status, Sms.objects.get().dest) == (0, "delivered", "+6511111111")
 
     Notification.objects.filter(pk=late.pk).update(received_at=NOW - 5 * DAY)
     prune()
@@ -334,7 +334,7 @@ def test_what_was_sent_and_never_heard_of_goes_by_the_kind_that_was_awaited(
     assert (row.remote_number, row.redacted_at) == ("+6511111111", None)
 
     settings.HOIIO = {"RETENTION_DAYS": {awaited: (4, 12)}}
-    assert prune().transactions_blanked == 1
+    assert prune().transactions_redacted == 1
     row.refresh_from_db()
     assert (row.remote_number, row.redacted_at is None) == ("", False)
 
@@ -362,7 +362,7 @@ def test_what_was_never_told_stays_whole(days: int) -> None:
 
     report = prune()
 
-    assert (report.held, report.blanked, report.deleted) == (1, 0, 0)
+    assert (report.held, report.redacted, report.deleted) == (1, 0, 0)
     assert Sms.objects.get().msg == "hi"
     assert values(notification)["params"] == {"txn_ref": "AA-SI-1", "msg": "hi", "from": "+6511111111", "to": ""}
 
@@ -377,7 +377,7 @@ def test_what_a_failed_receiver_is_told_again_stays_whole(days: int, ledger: dic
 
     report = prune()
 
-    assert (report.held, report.blanked + report.deleted) == (held, 1 - held)
+    assert (report.held, report.redacted + report.deleted) == (held, 1 - held)
 
 
 def test_step_of_an_old_call_goes_though_it_was_never_told() -> None:
@@ -435,7 +435,7 @@ def test_what_is_blanked_counts_as_before(settings: Any) -> None:
     first, last = (NOW - 20 * DAY).date(), NOW.date()
     before = totals(first, last)
 
-    assert (prune().transactions_blanked, totals(first, last), DailyTotal.objects.count()) == (8, before, 0)
+    assert (prune().transactions_redacted, totals(first, last), DailyTotal.objects.count()) == (8, before, 0)
 
 
 # Names that say what was said.
@@ -444,13 +444,13 @@ def test_what_is_blanked_counts_as_before(settings: Any) -> None:
 def test_what_was_asked_of_history_loses_a_name_that_is_a_digest_of_it() -> None:
     polled = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6, route="sms", source=Source.POLL)
     posted = came("txn_ref=AA-S-2&sms_status=delivered&dest=%2B6511111111", days=6)
-    named = polled.arrival, posted.arrival
+    named = polled.uuid, posted.uuid
 
     prune()
 
     polled.refresh_from_db()
     posted.refresh_from_db()
-    assert (polled.arrival == named[0], posted.arrival == named[1]) == (False, True)
+    assert (polled.uuid == named[0], posted.uuid == named[1]) == (False, True)
 
 
 # Batches.
@@ -480,7 +480,7 @@ def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatc
 
     report = prune()
 
-    assert (report.blanked, report.transactions_blanked) == (1, 1)
+    assert (report.redacted, report.transactions_redacted) == (1, 1)
 
 
 def test_more_than_a_page_of_one_moment_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,7 +493,7 @@ def test_more_than_a_page_of_one_moment_is_gone_through(monkeypatch: pytest.Monk
 
     report = prune()
 
-    assert (report.blanked, report.transactions_blanked) == (7, 12)
+    assert (report.redacted, report.transactions_redacted) == (7, 12)
     assert set(is_blank(Notification, Sms).values()) == {True}
 
 
@@ -529,7 +529,7 @@ def test_dry_run_says_what_would_go_and_writes_nothing() -> None:
 
     said = command("--dry-run")
 
-    assert said[0] == "Would blank 3 and delete 2 notifications."
+    assert said[0] == "Would redact 3 and delete 2 notifications."
     assert said[1].startswith("1 more are due and stay until their receivers are told: run hoiio_recover")
     assert (len(there()), ClosedDay.objects.count(), set(is_blank(Notification).values())) == (7, 0, {False})
 

@@ -20,7 +20,7 @@ from django_hoiio.recording.sending import enter
 from django_hoiio.retention import totals as module
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, counted_from, totals
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 
 def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", account: str = "default") -> None:
     """Take a notification that came so long ago."""
-    inbox.receive(arrival(route, "", body, received_at=NOW - ago, account=account))
+    inbox.receive(raw_notification(route, "", body, received_at=NOW - ago, account=account))
 
 
 def total(kind: Traffic, count: int, succeeded: int, debit: str = "0", currency: str = "", **other: Any) -> Total:
@@ -135,7 +135,7 @@ def test_day_is_the_projects_own_whoever_looks(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
     for reference, moment in (("AA-S-1", "15:59:59.999999"), ("AA-S-2", "16:00:00")):
         body = f"txn_ref={reference}&sms_status=delivered"
-        inbox.receive(arrival(body=body, received_at=datetime.fromisoformat(f"2026-03-01T{moment}+00:00")))
+        inbox.receive(raw_notification(body=body, received_at=datetime.fromisoformat(f"2026-03-01T{moment}+00:00")))
 
     with django_timezone.override("America/New_York"):
         found = [(one.day, one.count) for one in totals(date(2026, 2, 1), date(2026, 3, 31))]
@@ -149,7 +149,7 @@ def test_day_on_which_the_clocks_change_is_counted_whole(settings: Any) -> None:
     begins, ends = datetime(2026, 3, 29, tzinfo=berlin), datetime(2026, 3, 30, tzinfo=berlin)
     for number, moment in enumerate((begins - timedelta.resolution, begins, ends - timedelta.resolution, ends)):
         body = f"txn_ref=AA-S-{number}&sms_status=delivered"
-        inbox.receive(arrival(body=body, received_at=moment.astimezone(timezone.utc)))
+        inbox.receive(raw_notification(body=body, received_at=moment.astimezone(timezone.utc)))
 
     found = [(one.day.day, one.count) for one in totals(date(2026, 3, 1), date(2026, 3, 31))]
 

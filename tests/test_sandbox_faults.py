@@ -46,7 +46,7 @@ def test_signature_is_that_of_the_body_by_the_newest_token(desk: Desk, by: str) 
 
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
     if by == "query":
-        assert verdict.problems == {"signature": "matches, but the body is empty, which proves nothing"}
+        assert verdict.problems == {"signature": "matches, but the body is empty, which verifies nothing"}
     else:
         assert (verdict.verified_by, verdict.account, verdict.problems) == (VerifiedBy.SIGNATURE, "default", {})
 

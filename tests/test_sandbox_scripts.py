@@ -20,14 +20,14 @@ from django_hoiio.sandbox.samples import (
     with_changes,
 )
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 DATE = "2026-01-31 12:00:00.0"
 STEPS = [(name, at, step) for name, steps in SCRIPTS.items() for at, step in enumerate(steps)]
 
 
 def parsed(params: Mapping[str, str], route: Route) -> ParsedNotification:
-    return parse(arrival(route, body=urlencode(params)))
+    return parse(raw_notification(route, body=urlencode(params)))
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -37,7 +37,7 @@ def test_sample_of_each_kind_is_recognised_as_that_kind(kind: Kind, route: str) 
 
     read = parsed(params, ROUTES[kind] if route == "its own" else Route.ANY)
 
-    problems = {} if kind != Kind.UNKNOWN else {"kind": "nothing says what this is about"}
+    problems = {} if kind != Kind.UNKNOWN else {"kind": "the kind of the notification cannot be recognised"}
     assert (read.kind, dict(read.problems), dict(read.pass_on)) == (kind, problems, {})
 
 

@@ -16,7 +16,7 @@ from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.recording import retries, sending
 
-from .conftest import arrival, deadlock, values
+from .conftest import deadlock, raw_notification, values
 from .hoiio import SUCCESS, Hoiio
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def rows() -> list[tuple[str, dict[str, Any]]]:
 
 
 def receive(said: str, **fields: Any) -> Notification:
-    return inbox.receive(arrival("any", "", said, **fields))
+    return inbox.receive(raw_notification("any", "", said, **fields))
 
 
 def send(client: HoiioClient) -> str:

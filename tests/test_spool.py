@@ -20,7 +20,7 @@ from django_hoiio import spool
 from django_hoiio.enums import Source, VerifiedBy
 from django_hoiio.parsing import RawNotification
 
-from .conftest import arrival
+from .conftest import raw_notification
 
 MORNING = datetime(2026, 1, 1, 8, 0, 0, 5, tzinfo=timezone.utc)
 FULL: dict[str, Any] = {
@@ -36,7 +36,7 @@ FULL: dict[str, Any] = {
 
 
 def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None:
-    came = arrival("sms", "x=%00", b"\x00\xff", **FULL)
+    came = raw_notification("sms", "x=%00", b"\x00\xff", **FULL)
 
     path = spool.store(came, tmp_path)
 
@@ -47,7 +47,7 @@ def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None
 @given(query=st.text(st.characters(codec="ascii")), body=st.binary(), address=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, address: str) -> None:
-    came = arrival("any", query, body, remote_addr=address)
+    came = raw_notification("any", query, body, remote_addr=address)
 
     assert spool.load(spool.store(came, tmp_path)) == came._replace(source=Source.SPOOL)
 
@@ -55,7 +55,7 @@ def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, addre
 def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> None:
     singapore = timezone(timedelta(hours=8))
     moments = [MORNING, (MORNING + timedelta(hours=1)).astimezone(singapore), MORNING + timedelta(hours=2)]
-    paths = [spool.store(arrival("any", received_at=moment), tmp_path) for moment in reversed(moments)]
+    paths = [spool.store(raw_notification("any", received_at=moment), tmp_path) for moment in reversed(moments)]
 
     assert list(spool.pending(tmp_path)) == paths[::-1]
 
@@ -63,7 +63,7 @@ def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> N
 def test_file_and_folder_are_for_the_owner_alone_and_nothing_lies_beside(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "spool"
 
-    path = spool.store(arrival(), folder)
+    path = spool.store(raw_notification(), folder)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -76,7 +76,7 @@ def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        spool.store(arrival(), tmp_path)
+        spool.store(raw_notification(), tmp_path)
 
     # Half a file would take the room of a smaller one.
     assert list(tmp_path.iterdir()) == []
@@ -91,7 +91,7 @@ def test_file_that_is_broken_off_leaves_nothing(
 
     monkeypatch.setattr("os.fsync", interrupt)
     with pytest.raises(error):
-        spool.store(arrival(), tmp_path)
+        spool.store(raw_notification(), tmp_path)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +103,7 @@ def test_full_disk_still_takes_what_is_small(tmp_path: Path) -> None:
         kept = []
         for size in [30_000] * 12 + [100] * 4:
             with suppress(OSError):
-                kept.append(spool.store(arrival(body=b"x" * size), tmp_path))
+                kept.append(spool.store(raw_notification(body=b"x" * size), tmp_path))
 
         assert sorted(tmp_path.iterdir()) == sorted(kept)
         assert [len(spool.load(path).body) for path in kept[-4:]] == [100] * 4
@@ -130,7 +130,7 @@ def test_folder_that_the_system_cannot_sync_costs_nothing(
         return original(where, *arguments, **keywords)
 
     monkeypatch.setattr(os, what, refuse)
-    came = arrival()
+    came = raw_notification()
 
     with nullcontext() if is_kept else pytest.raises(OSError, match=os.strerror(code)):
         spool.store(came, tmp_path)
@@ -151,7 +151,7 @@ def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(
         synced.append(("folder" if is_folder else "file", [path.suffix for path in tmp_path.iterdir()]))
 
     monkeypatch.setattr("os.fsync", sync)
-    spool.store(arrival(), tmp_path)
+    spool.store(raw_notification(), tmp_path)
 
     assert synced == [("file", [".part"]), ("folder", [".json"])]
 
@@ -166,7 +166,7 @@ def test_dropping_and_setting_aside_what_is_gone_is_no_error(tmp_path: Path) -> 
 
 
 def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> None:
-    path = spool.store(arrival(), tmp_path)
+    path = spool.store(raw_notification(), tmp_path)
 
     spool.quarantine(path)
 
@@ -175,7 +175,7 @@ def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> N
 
 
 def _good() -> dict[str, Any]:
-    held: dict[str, Any] = json.loads(spool._dump(RawNotification(**{**arrival()._asdict(), **FULL})))
+    held: dict[str, Any] = json.loads(spool._dump(RawNotification(**{**raw_notification()._asdict(), **FULL})))
     return held
 
 
@@ -213,7 +213,7 @@ def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
 
 def test_files_are_counted_by_their_ending_and_no_further_than_asked(tmp_path: Path) -> None:
     for _ in range(3):
-        spool.store(arrival("sms", "", "txn_ref=AA-S-1"), tmp_path)
+        spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path)
     spool.quarantine(next(spool.pending(tmp_path)))
     (tmp_path / "half.part").touch()
 

@@ -29,7 +29,7 @@ UUID_1 = UUID(int=1)
 
 FULL: dict[type[Model], dict[str, Any]] = {
     Notification: {
-        "arrival": UUID_1,
+        "uuid": UUID_1,
         "received_at": MORNING.astimezone(timezone(timedelta(hours=8))),
         "kind": "sms_status",
         "route": "sms",
@@ -45,14 +45,14 @@ FULL: dict[type[Model], dict[str, Any]] = {
         "headers": {"User-Agent": "x"},
         "remote_addr": "127.0.0.1",
         "verified_by": "url",
-        "source": "post",
+        "source": "webhook",
         "dispatched_at": MORNING,
         "claimed_until": MORNING + timedelta(minutes=5),
     },
     Sms: {
         "account": "default",
         "txn_ref": "AA-S-1",
-        "arrival": UUID_1,
+        "notification_uuid": UUID_1,
         "is_final": True,
         "date": MORNING,
         "rate": Decimal("-0.038000"),
@@ -115,7 +115,7 @@ def test_what_a_statement_gives_back_is_what_the_orm_reads(model: type[Model], o
 def test_json_that_came_before_is_not_taken_for_what_is_only_equal_to_it() -> None:
     passed_on: list[Any] = [{"a": 1}, {"a": True}, {"a": 1.0}, {"a": [1]}, {"a": [True]}, {"a": "1"}, {"a": 1}]
     for number, pass_on in enumerate(passed_on):
-        _write(Notification, {**FULL[Notification], "pass_on": pass_on, "arrival": UUID(int=number)})
+        _write(Notification, {**FULL[Notification], "pass_on": pass_on, "uuid": UUID(int=number)})
 
     kept = Notification.objects.order_by("pk").values_list("pass_on", flat=True)
 
@@ -128,8 +128,8 @@ def test_json_that_is_changed_in_place_changes_nothing_that_is_written_later() -
     _write(Notification, {**FULL[Notification], "headers": headers})
 
     headers["User-Agent"] = "y"
-    _write(Notification, {**FULL[Notification], "headers": headers, "arrival": UUID(int=2)})
-    _write(Notification, {**FULL[Notification], "headers": {"User-Agent": "x"}, "arrival": UUID(int=3)})
+    _write(Notification, {**FULL[Notification], "headers": headers, "uuid": UUID(int=2)})
+    _write(Notification, {**FULL[Notification], "headers": {"User-Agent": "x"}, "uuid": UUID(int=3)})
 
     kept = Notification.objects.order_by("pk").values_list("headers", flat=True)
     assert list(kept) == [{"User-Agent": "x"}, {"User-Agent": "y"}, {"User-Agent": "x"}]
@@ -138,7 +138,7 @@ def test_json_that_is_changed_in_place_changes_nothing_that_is_written_later() -
 def test_no_more_json_is_remembered_than_fits() -> None:
     for number in range(200):
         headers = {"User-Agent": str(number), "Other": "x" * number * 10}
-        _write(Notification, {**FULL[Notification], "headers": headers, "arrival": UUID(int=number)})
+        _write(Notification, {**FULL[Notification], "headers": headers, "uuid": UUID(int=number)})
 
     kept = Notification.objects.order_by("pk").values_list("headers", flat=True)
 
@@ -203,19 +203,19 @@ def test_model_that_was_put_together_can_be_saved_and_refreshed_as_any_other() -
 
 def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
     least = {
-        "arrival": UUID_1,
+        "uuid": UUID_1,
         "received_at": MORNING,
         "kind": "unknown",
         "route": "any",
-        "verified_by": "none",
+        "verified_by": "",
         "body": b"",
     }
-    by_orm = Notification.objects.create(**{**least, "arrival": UUID(int=2)})
-    _write(Notification, {**least, "account": "default", "source": "post"})
+    by_orm = Notification.objects.create(**{**least, "uuid": UUID(int=2)})
+    _write(Notification, {**least, "account": "default", "source": "webhook"})
 
-    row = Notification.objects.get(arrival=UUID_1)
+    row = Notification.objects.get(uuid=UUID_1)
     differences = {name for name, value in _values(row).items() if value != _values(by_orm)[name]}
-    assert differences == {"id", "arrival"}
+    assert differences == {"id", "uuid"}
 
 
 def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
@@ -236,8 +236,8 @@ def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
 def test_only_the_notification_is_marked_as_told() -> None:
     said = {name: value for name, value in FULL[Notification].items() if name != "dispatched_at"}
     for number in (1, 2):
-        _write(Notification, {**said, "arrival": UUID(int=number)})
-    pks = list(Notification.objects.order_by("arrival").values_list("pk", flat=True))
+        _write(Notification, {**said, "uuid": UUID(int=number)})
+    pks = list(Notification.objects.order_by("uuid").values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(*update_dispatched(pks[0], MORNING, [("sms_status", "x.y")], "default"))
         assert cursor.rowcount == 1

@@ -29,7 +29,7 @@ from django_hoiio.checks.deployment import E009, check_tasks
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 
-from .conftest import FORM, arrival
+from .conftest import FORM, raw_notification
 from .faults.processes import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -420,7 +420,7 @@ def test_notification_stays_untold_where_there_are_no_tasks(caplog: pytest.LogCa
     heard: list[object] = []
     sms_status.connect(lambda **kwargs: heard.append(kwargs), weak=False, dispatch_uid="tests.tasks")
     try:
-        kept = inbox.receive(arrival("any", "", STATUS)).notification
+        kept = inbox.receive(raw_notification("any", "", STATUS)).notification
     finally:
         sms_status.disconnect(dispatch_uid="tests.tasks")
 

@@ -210,7 +210,7 @@ def test_real_server_gets_no_sample_unless_it_is_named(desk: Desk, settings: Any
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "https://my.example.com"}
 
     assert refused("sms_received") == (
-        "HOIIO['PUBLIC_URL'] is 'https://my.example.com', which is not this machine; if samples may go there, say"
+        "HOIIO['PUBLIC_URL'] is 'https://my.example.com', which is not this machine; to send samples there, add"
         " --url https://my.example.com, else --url http://127.0.0.1:8000."
     )
     assert desk.notifications == []
@@ -232,10 +232,10 @@ def test_project_without_a_public_url_is_sought_where_runserver_is(
 
 # What fails.
 
-NO_PROOF = (
-    "403: it had no proof that the server takes; has the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+NO_PROOF = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+NOTHING_OR_TOO_MUCH = (
+    "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
 )
-NOTHING_OR_TOO_MUCH = "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
 
 
 def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
@@ -254,7 +254,7 @@ def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
         (403, f" {NO_PROOF}"),
         (404, " 404: does the server include django_hoiio.urls under the same path?"),
         (500, ""),
-        (503, " 503: neither the database nor the spool could keep it; the server's log says more."),
+        (503, " 503: neither the database nor the spool could store it; see the server's log."),
     ],
 )
 def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:

@@ -45,7 +45,7 @@ def test_token_has_unreserved_characters_alone(pass_on: dict[str, Any]) -> None:
     assert verify(Route.ANY, token, b"", None).pass_on == pass_on
 
 
-NOT_VALID = VerificationResult(problems={"verified_by": "the token of the notify URL is not valid"})
+NOT_VALID = VerificationResult(problems={"token": "the token of the notify URL is not valid"})
 
 
 @pytest.mark.parametrize("token", ["", "~", "x", "a~b~c", "é", "\0", "~" * 5000, "W10~W10", "%7E"])
@@ -69,7 +69,7 @@ def test_token_changed_anywhere_proves_nothing() -> None:
 @pytest.mark.parametrize("route", [route for route in Route if route != Route.SMS])
 def test_token_of_another_route_proves_nothing(route: Route) -> None:
     assert verify(route, sign(Route.SMS, "default", {}), b"", None) == VerificationResult(
-        problems={"verified_by": "the notify URL was signed for the route sms"}
+        problems={"token": "the notify URL was signed for the route sms"}
     )
 
 
@@ -87,7 +87,7 @@ def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> No
 
     verdict = verify(Route.SMS, token, b"", None)
     assert verdict.verified_by == VerifiedBy.URL
-    assert verdict.problems == {"verified_by": "the notify URL was signed with an old key; give Hoiio a new one"}
+    assert verdict.problems == {"token": "the notify URL was signed with an old key; give Hoiio a new URL"}
 
     settings.SECRET_KEY_FALLBACKS = []
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
@@ -121,7 +121,7 @@ def test_other_signatures_prove_nothing(signature: str) -> None:
 
 def test_signature_of_an_empty_body_proves_nothing() -> None:
     assert verify(Route.SMS, None, b"", hoiio_signs(b"", "one")) == VerificationResult(
-        problems={"signature": "matches, but the body is empty, which proves nothing"}
+        problems={"signature": "matches, but the body is empty, which verifies nothing"}
     )
 
 

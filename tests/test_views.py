@@ -180,7 +180,7 @@ def test_broken_token_with_a_right_signature_is_accepted_and_says_so(strict: Non
 
     kept = Notification.objects.get()
     assert kept.verified_by == VerifiedBy.SIGNATURE
-    assert kept.problems == {"verified_by": "the token of the notify URL is not valid"}
+    assert kept.problems == {"token": "the token of the notify URL is not valid"}
 
 
 def test_url_signed_with_an_old_key_is_accepted_and_says_so(strict: None, settings: Any) -> None:
@@ -189,7 +189,7 @@ def test_url_signed_with_an_old_key_is_accepted_and_says_so(strict: None, settin
     settings.HOIIO = {**settings.HOIIO, "SIGNING_KEYS": ["new", "old"]}
 
     assert send(url).status_code == 200
-    problem = "the notify URL was signed with an old key; give Hoiio a new one"
+    problem = "the notify URL was signed with an old key; give Hoiio a new URL"
     assert Notification.objects.get().problems == {"verified_by": problem}
 
 
@@ -242,9 +242,9 @@ def test_five_thousand_parameters_and_a_value_of_64_kilobytes_are_kept_whole(pos
 @pytest.mark.parametrize(
     ("said", "problems"),
     [
-        ("", {"parameters": "there are none"}),
-        ("username=bob", {"parameters": "none of them is Hoiio's"}),
-        ("txn_ref=AA-S-1&sms_status=martian", {"sms_status": "is a word that Hoiio does not document"}),
+        ("", {"parameters": "there are no parameters"}),
+        ("username=bob", {"parameters": "none of the parameters is Hoiio's"}),
+        ("txn_ref=AA-S-1&sms_status=martian", {"sms_status": "is not a value that Hoiio documents"}),
         (
             "txn_ref=AA-S-1&sms_status=queued&date=soon&debit=much",
             {"date": "is not a date", "debit": "is not an amount"},
@@ -560,6 +560,6 @@ def test_each_notification_has_an_arrival_of_its_own() -> None:
     send()
     send()
 
-    arrivals = list(Notification.objects.values_list("arrival", flat=True))
-    assert len(set(arrivals)) == 2
-    assert all(isinstance(arrival, uuid.UUID) for arrival in arrivals)
+    uuids = list(Notification.objects.values_list("uuid", flat=True))
+    assert len(set(uuids)) == 2
+    assert all(isinstance(raw_notification, uuid.UUID) for raw_notification in uuids)

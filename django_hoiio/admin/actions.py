@@ -135,23 +135,23 @@ logger = get_logger(__name__)
 MAX_FAILURES = 5
 
 _OUTCOMES: dict[Outcome, _StrPromise] = {
-    Outcome.RESOLVED: gettext_lazy("%d mended"),
-    Outcome.FAILED: gettext_lazy("%d failed again"),
-    Outcome.NOT_REGISTERED: gettext_lazy("%d no longer connected"),
+    Outcome.RESOLVED: gettext_lazy("%d resolved"),
+    Outcome.FAILED: gettext_lazy("%d failed"),
+    Outcome.NOT_REGISTERED: gettext_lazy("%d no longer registered"),
     Outcome.TAKEN: gettext_lazy("%d taken by another process"),
-    Outcome.REDACTED: gettext_lazy("%d of notifications that are blanked"),
+    Outcome.REDACTED: gettext_lazy("%d of redacted notifications"),
 }
 
 # By the name of what was found.
 _ANSWERS: dict[str, _StrPromise] = {
-    "CHANGED": gettext_lazy("%d had gone on"),
-    "MISSING": gettext_lazy("%d were missing"),
-    "KNOWN": gettext_lazy("%d with nothing new"),
+    "CHANGED": gettext_lazy("%d changed"),
+    "MISSING": gettext_lazy("%d missing"),
+    "KNOWN": gettext_lazy("%d unchanged"),
     "STRANGER": gettext_lazy("%d unknown to Hoiio"),
 }
 
 
-@admin.action(description=gettext_lazy("Run failed receivers again"), permissions=["retry_receivers"])
+@admin.action(description=gettext_lazy("Retry failed receivers"), permissions=["retry_receivers"])
 def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Run the failed receivers among the rows, or of the notifications among them, and say what became of them."""
     written = _where_written(rows)
@@ -160,25 +160,28 @@ def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QueryS
     done = retry_failed(failures)
     _log(request, done.receivers.total(), "receivers")
     if not done.receivers:
-        model_admin.message_user(request, _("None of these has a failed receiver to run again."), messages.WARNING)
+        model_admin.message_user(request, _("None of these has a failed receiver to retry."), messages.WARNING)
     else:
         model_admin.message_user(request, _joined(_receivers(done), _late(done), _left(done.is_cut)), _level(done))
 
 
-@admin.action(description=gettext_lazy("Tell receivers what they were never told"), permissions=["dispatch"])
+@admin.action(description=gettext_lazy("Dispatch pending notifications"), permissions=["dispatch"])
 def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Tell those of the notifications that were never told, and say what became of them."""
     done = dispatch_pending(_where_written(rows))
-    _log(request, done.told, "notifications")
-    if not done.told and not done.claimed:
-        model_admin.message_user(request, _("None of these waits to be told."), messages.WARNING)
+    _log(request, done.dispatched, "notifications")
+    if not done.dispatched and not done.claimed:
+        model_admin.message_user(request, _("None of these is pending."), messages.WARNING)
         return
-    told = ngettext("%d notification was told.", "%d notifications were told.", done.told) % done.told
-    said = _joined(told, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
+    dispatched = (
+        ngettext("%d notification was dispatched.", "%d notifications were dispatched.", done.dispatched)
+        % done.dispatched
+    )
+    said = _joined(dispatched, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
     model_admin.message_user(request, said, messages.WARNING if done.claimed else _level(done))
 
 
-@admin.action(description=gettext_lazy("Ask Hoiio how things stand"), permissions=["reconcile"])
+@admin.action(description=gettext_lazy("Refresh status from Hoiio"), permissions=["reconcile"])
 def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
     """Ask Hoiio after the calls, SMS or faxes, take in what is news, and say what that was."""
     rows = _where_written(rows)
@@ -193,10 +196,10 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
         return
     except Error as error:
         # What a database says may quote numbers and texts.
-        why = _("The database did not take it (%s); try it again later.") % type(error).__name__
+        why = _("The database is not available (%s); try again later.") % type(error).__name__
         model_admin.message_user(request, why, messages.ERROR)
         return
-    _log(request, report.asked, "questions to Hoiio")
+    _log(request, report.asked, "requests to Hoiio")
     for said, level in _outcome(report, is_cut, names):
         model_admin.message_user(request, said, level)
 
@@ -207,7 +210,7 @@ def _where_written(rows: QuerySet[Any]) -> Any:
 
 
 def _log(request: HttpRequest, count: int, what: str) -> None:
-    logger.info("User %s had %s %s tried from the admin.", request.user.pk, count, what)
+    logger.info("User %s ran an admin action: %s %s.", request.user.pk, count, what)
 
 
 # What is said of it: numbers and references, and nothing of what a notification holds.
@@ -237,8 +240,8 @@ def _claimed(done: ManualResult) -> str:
     return _counted(
         done.claimed,
         ngettext(
-            "%d is left to the process that has claimed it.",
-            "%d are left to the processes that have claimed them.",
+            "%d is being dispatched by another process.",
+            "%d are being dispatched by other processes.",
             done.claimed,
         ),
     )
@@ -249,7 +252,7 @@ def _counted(count: int, words: str) -> str:
 
 
 def _left(is_cut: bool) -> str:
-    return _("There are more than one request has time for; do it again for the rest.") if is_cut else ""
+    return _("One request cannot do all of them; repeat the action for the rest.") if is_cut else ""
 
 
 def _level(done: ManualResult) -> int:
@@ -260,7 +263,7 @@ def _level(done: ManualResult) -> int:
 def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
     """The messages, each with its level."""
     if not names:
-        yield _("None of these has a reference that Hoiio could be asked by."), messages.WARNING
+        yield _("None of these has a reference that Hoiio knows it by."), messages.WARNING
     if report.asked:
         yield _joined(_answers(report), _left(is_cut)), messages.INFO
     if report.failures:
@@ -269,7 +272,7 @@ def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]
 
 def _answers(report: ReconciliationResult) -> str:
     """How often Hoiio was asked, and what it said."""
-    asked = ngettext("Hoiio was asked %d time", "Hoiio was asked %d times", report.asked) % report.asked
+    asked = ngettext("%d request to Hoiio", "%d requests to Hoiio", report.asked) % report.asked
     by_name = {found.name: count for found, count in report.found.items()} | {"STRANGER": report.unknown}
     counted = ", ".join(str(words) % by_name[name] for name, words in _ANSWERS.items() if by_name.get(name))
     return f"{asked}: {counted}." if counted else f"{asked}."
@@ -278,6 +281,4 @@ def _answers(report: ReconciliationResult) -> str:
 def _failures(report: ReconciliationResult) -> str:
     """What Hoiio's refusals say, which holds no token and no number."""
     more = len(report.failures) - MAX_FAILURES
-    return _joined(
-        *report.failures[:MAX_FAILURES], _counted(more, _("There are %d more such failures.")) if more > 0 else ""
-    )
+    return _joined(*report.failures[:MAX_FAILURES], _counted(more, _("%d more failures.")) if more > 0 else "")

@@ -120,7 +120,7 @@ class DailyCharts:
     def _debit(self, currency: str) -> _Series:
         spent = self._each_day((total.day, total.debit) for total in self.totals if total.currency == currency)
         return _Series(
-            title=currency or _("No currency told"),
+            title=currency or _("no currency"),
             days=self.days,
             names=self._names,
             values=spent,
@@ -160,7 +160,7 @@ def _succeeded(series: _Series) -> str:
 def _panel(name: str, series: _Series, note: str) -> Panel:
     each = list(zip(series.names, series.values, series.succeeded, strict=True))
     day, highest, _part = max(each, key=lambda one: one[1])
-    words = _("most on %(day)s: %(number)s") % {"day": day, "number": series.written(highest)}
+    words = _("peak %(number)s on %(day)s") % {"day": day, "number": series.written(highest)}
     return Panel(
         title=series.title,
         total=series.written(series.total_value),

@@ -142,9 +142,11 @@ def _closing(days: Sequence[date], url: str) -> Figure:
     still_open = sum(day >= first_open for day in days) if first_open else 0
     is_behind = still_open > EXPECTED_OPEN_DAYS
     return Figure(
-        label=_("Totals closed up to"),
+        label=_("Totals closed through"),
         value=date_format(mark, "DATE_FORMAT") if mark else _("no day yet"),
-        note=_("%(number)s days are counted anew each time") % {"number": number_text(still_open)} if is_behind else "",
+        note=_("%(number)s days are recounted on each visit") % {"number": number_text(still_open)}
+        if is_behind
+        else "",
         command="hoiio_prune" if is_behind else "",
         is_alarming=is_behind,
         url=url,

@@ -20,10 +20,10 @@ from .sections import Section
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
-    list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_mended")
+    list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_resolved")
     list_filter = (UnresolvedFilter,)
     search_fields = ("notification__txn_ref", "notification__session")
-    search_help_text = _("A transaction reference or a session, or its beginning.")
+    search_help_text = _("The start of a transaction reference or of a session.")
     actions = (retry_receivers, export_as_csv)
     export_fields = (
         "id",
@@ -47,8 +47,8 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
     def failed(self, row: ReceiverFailure) -> str:
         return optional_moment_text(row.failed_at)
 
-    @admin.display(description=_("mended"), boolean=True)
-    def is_mended(self, row: ReceiverFailure) -> bool:
+    @admin.display(description=_("resolved"), boolean=True)
+    def is_resolved(self, row: ReceiverFailure) -> bool:
         return row.resolved_at is not None
 
     def sections(self, request: HttpRequest, row: ReceiverFailure) -> Iterable[Section]:

@@ -104,7 +104,7 @@ class OverdueFilter(IndexedFilter):
 class PendingFilter(IndexedFilter):
     """Finds what `claimed_until`, which alone has an index, says is not told yet."""
 
-    title = _("not told")
+    title = _("pending")
     parameter_name = "pending"
     order = ("claimed_until",)
 
@@ -114,7 +114,7 @@ class PendingFilter(IndexedFilter):
 
 
 class UnresolvedFilter(IndexedFilter):
-    title = _("not mended")
+    title = _("unresolved")
     parameter_name = "unresolved"
     order = ("resolved_at",)
 

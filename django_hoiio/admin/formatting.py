@@ -50,7 +50,7 @@ def percent_text(part: int, whole: int) -> str:
 
 def day_text(day: date, today: date) -> str:
     """A day, with its year where that is not the year of today."""
-    return date_format(day, "MONTH_DAY_FORMAT" if day.year == today.year else "DATE_FORMAT")
+    return date_format(day, "j M" if day.year == today.year else "j M Y")
 
 
 def amount_text(value: Decimal | None, currency: str) -> str:
@@ -104,7 +104,7 @@ _SUMMARIES: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromi
     (Sms, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
     (Sms, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
     (Call, Direction.OUTGOING): (_("Call to %(number)s on %(moment)s"), _("Call on %(moment)s")),
-    (Call, Direction.INCOMING): (_("Call from %(number)s on %(moment)s"), _("Call on %(moment)s, no number shown")),
+    (Call, Direction.INCOMING): (_("Call from %(number)s on %(moment)s"), _("Call on %(moment)s, number withheld")),
     (Fax, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
     (Fax, Direction.INCOMING): (_("Received from %(number)s on %(moment)s"), _("Received on %(moment)s")),
 }
@@ -113,7 +113,7 @@ _DEFAULT_SUMMARY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 
 def _summary(row: Transaction) -> str:
     with_number, without = _SUMMARIES.get((type(row), row.direction), _DEFAULT_SUMMARY)
-    words = {"number": row.remote_number, "moment_text": moment_text(row.date or row.created_at)}
+    words = {"number": row.remote_number, "moment": moment_text(row.date or row.created_at)}
     return "; ".join([str(with_number if row.remote_number else without) % words, *size_texts(row), *_cost(row)]) + "."
 
 
@@ -150,18 +150,18 @@ def _sms(row: Any) -> str:
         return str(_SMS.get(row.sms_status, _unknown(row.sms_status)))
     if row.status:
         is_refused = row.status.startswith("error_")
-        words = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), and not delivered yet.")
+        words = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), not delivered yet.")
         return str(words % row.status)
-    return gettext("Not reported on yet.") if row.direction == Direction.OUTGOING else ""
+    return gettext("No report yet.") if row.direction == Direction.OUTGOING else ""
 
 
 def _unknown(word: str) -> str:
-    return gettext("Stands at “%s”, a word that Hoiio does not document.") % word
+    return gettext("Status “%s”, which Hoiio does not document.") % word
 
 
 def _call(row: Any) -> str:
     if not row.is_final:
-        return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("Under way.")
+        return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("In progress.")
     in_vain = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
     if in_vain:
         return gettext("Not answered (%s).") % ", ".join(
@@ -176,7 +176,7 @@ def _fax(row: Any) -> str:
     if row.fax_status == FaxStatus.ANSWERED:
         return "" if row.direction == Direction.INCOMING else gettext("Arrived.")
     if row.fax_status in ("", FaxStatus.ONGOING):
-        return gettext("Under way.") if not row.is_final else ""
+        return gettext("In progress.") if not row.is_final else ""
     words = ", ".join(filter(None, [row.fax_status, row.fax_error_code]))
     return gettext("Failed (%s).") % words if row.is_final else _unknown(row.fax_status)
 
@@ -187,7 +187,7 @@ _STATUS_SENTENCES: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, C
 def _overdue_note(row: Transaction) -> str:
     if row.is_final or row.created_at > timezone.now() - conf.OVERDUE_AFTER:
         return ""
-    return gettext("Overdue: nothing final has been told for %s.") % timesince(row.created_at)
+    return gettext("Overdue: no final status for %s.") % timesince(row.created_at)
 
 
 def _redacted_note(row: Transaction) -> str:

@@ -70,14 +70,18 @@ def _result(notification: Notification, name: str, values: Mapping[str, object],
         return _pass_on(notification, name, is_told=is_told)
     if name not in notification.params:
         is_poll = notification.source == Source.POLL
-        return gettext("not taken: no notification says it so") if is_poll else gettext("not taken: it is not signed")
+        return (
+            gettext("not used: no notification has this parameter")
+            if is_poll
+            else gettext("not used: it is not signed")
+        )
     if not notification.params[name]:
-        return gettext("nothing: empty is as good as absent")
+        return gettext("not stored: it is empty")
     field, problem = _field_of(name), notification.problems.get(name, "")
     if field is None:
-        return gettext("an event, which stays with the notification")
+        return gettext("an event; it is stored with the notification only")
     # A word that Hoiio does not document has a problem and is kept all the same.
-    return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("left out"), problem]))
+    return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("not stored"), problem]))
 
 
 def _field_of(name: str) -> str | None:
@@ -86,8 +90,8 @@ def _field_of(name: str) -> str | None:
 
 def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
     if name in notification.unverified_params:
-        return gettext("the project's own, not covered by the proof")
-    return gettext("the project's own") if is_told else gettext("the project's own, from the signed URL")
+        return gettext("your parameter, not verified")
+    return gettext("your parameter") if is_told else gettext("your parameter, from the signed URL")
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -37,8 +37,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = ("kind", PendingFilter, FailedReceiversFilter)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
-        "A reference or a session, or its beginning; or a whole tag of its call, SMS or fax. Users with the permission"
-        " “Can see phone numbers and message texts” also find its number, or 8 or more of its last digits."
+        "The start of a reference or session, or a whole tag of the call, SMS or fax. Users with the permission “Can view"
+        " phone numbers and message texts” can also search for a number, or for 8 or more of its last digits."
     )
     moment = "received_at"
     deferred_fields = LARGE_FIELDS
@@ -60,8 +60,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     )
     fieldsets = (
         (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
-        (_("How it came"), {"fields": ("account", "route", "source", "verified_by", "remote_addr", "uuid")}),
-        (_("Telling the project"), {"fields": ("is_dispatched", "dispatched_at", "claimed_until")}),
+        (_("Delivery"), {"fields": ("account", "route", "source", "verified_by", "remote_addr", "uuid")}),
+        (_("Dispatch"), {"fields": ("is_dispatched", "dispatched_at", "claimed_until")}),
     )
 
     class Media:
@@ -86,7 +86,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     def received(self, row: Notification) -> str:
         return optional_moment_text(row.received_at)
 
-    @admin.display(description=_("told"), boolean=True)
+    @admin.display(description=_("dispatched"), boolean=True)
     def is_dispatched(self, row: Notification) -> bool:
         return row.dispatched_at is not None
 
@@ -129,15 +129,15 @@ class NotificationAdmin(ReadOnlyAdmin):
         """What holds numbers, texts and links that cannot be told apart."""
         lines = parameter_rows(row)
         yield Section(
-            title=_("Parameters") if len(lines) < MAX_PARAMETERS else _("The first of the parameters"),
-            columns=(_("Name"), _("In the query string"), _("In the body"), _("Taken"), _("Went to")),
+            title=_("Parameters") if len(lines) < MAX_PARAMETERS else _("The first parameters"),
+            columns=(_("Name"), _("In the query string"), _("In the body"), _("Value"), _("Stored as")),
             rows=[
                 (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.taken)), each.result)
                 for each in lines
             ],
         )
-        yield Section(title=_("Query string, as it came"), text=row.query)
-        yield Section(title=_("Body, as it came"), text=readable(row.body))
+        yield Section(title=_("Raw query string"), text=row.query)
+        yield Section(title=_("Raw body"), text=readable(row.body))
         yield table_of(_("Headers"), row.headers)
         if row.redacted_at is None:
             yield self._as_test(row)
@@ -145,7 +145,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     def _as_test(self, row: Notification) -> Section:
         """What posts it again; not for a row of which nothing is left to post."""
         line = command_line(row)
-        note = _("Posts it again as it came, to the server on this machine; with --url to another one.")
+        note = _("Posts it again, byte for byte, to the server on this machine. Add --url for another server.")
         too_long = _("It is too long for a command line.")
         return Section(
             title=_("Copy as a test"), text=line or str(too_long), note=note if line else "", is_copied=line is not None

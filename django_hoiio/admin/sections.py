@@ -52,5 +52,5 @@ def open_button(url: str) -> str:
     if not url or url == masking.HIDDEN:
         return url
     if not re.match(r"https?://", url, re.IGNORECASE):
-        return gettext("no web address")
+        return gettext("not a web address")
     return format_html('<a class="button" href="{}" target="_blank" rel="noreferrer noopener">{}</a>', url, _("Open"))

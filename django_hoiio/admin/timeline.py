@@ -148,10 +148,10 @@ class _EventBuilder:
         changes = [Changed(name=name, old=None, new=value) for name, value in before.items() if value]
         is_older = steps != [] and row.created_at < steps[0].notification.received_at
         if before:
-            yield Event(title=_("Sent from here"), moment=row.created_at, changes=self._changes(changes))
+            yield Event(title=_("Sent by this project"), moment=row.created_at, changes=self._changes(changes))
         elif is_older or not steps:
-            why = _("What told of it first is kept no more, or Hoiio has since told again all that was sent.")
-            yield Event(title=_("Known from before"), moment=row.created_at, remarks=[why])
+            why = _("Its first notifications were deleted, or Hoiio has reported all of it again since.")
+            yield Event(title=_("Known before"), moment=row.created_at, remarks=[why])
 
     def event(self, step: Step) -> Event:
         notification = step.notification
@@ -198,7 +198,7 @@ class _EventBuilder:
         for name, (title, mask_rows) in RESULTS.items():
             text = notification.params.get(name)
             if name == "digits" and text == "":
-                yield title, gettext("none in time")
+                yield title, gettext("none before the time-out")
             elif text:
                 show = open_button if mask_rows is LINK else str
                 yield title, (show(text) if mask_rows.is_visible(self.request) else masking.text(text))
@@ -241,30 +241,30 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
     if step.passed is not None:
         yield _NO_CHANGE_NOTES[step.passed]
     elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
-        yield _("It changes nothing here.")
+        yield _("It changes nothing.")
     if notification.dispatched_at is None:
-        yield _("Its receivers have not all been called yet.")
+        yield _("Its receivers have not all run yet.")
     elif notification.dispatched_at - notification.received_at > LATE_AFTER:
-        yield gettext("Its receivers were called %s after it came.") % timesince(
+        yield gettext("Its receivers ran %s after it was received.") % timesince(
             notification.received_at, notification.dispatched_at
         )
 
 
 _SOURCE_NOTES: dict[Source, _StrOrPromise] = {
-    Source.SPOOL: _("Kept in the spool while the database was away."),
-    Source.POLL: _("Asked of Hoiio's history."),
+    Source.SPOOL: _("Stored in the spool while the database was away."),
+    Source.POLL: _("Read from Hoiio's API."),
 }
 _REASONS: dict[Why, _StrOrPromise] = {
-    Why.FINAL: _("a final report is not undone by one that is not"),
-    Why.SCAN_GROWTH: _("a report that got further is not undone by an earlier one"),
-    Why.LATER: _("what came later is not undone by what came before it"),
-    Why.PARTY: _("another report names the other party more surely"),
+    Why.FINAL: _("a final report is not undone by one that is not final"),
+    Why.FURTHER: _("a more advanced report is not undone by a less advanced one"),
+    Why.LATER: _("a later report is not undone by an earlier one"),
+    Why.PARTY: _("another report is more certain about the remote party"),
 }
 _NO_CHANGE_NOTES: dict[Passed, _StrOrPromise] = {
-    Passed.BLANKED: _("Blanked: what it said was removed."),
-    Passed.UNWRITTEN: _("It changed nothing, because its state could not be written; hoiio_reparse finishes that."),
-    Passed.NOTHING: _("It says nothing of this, although it bears the reference."),
-    Passed.NO_CALL: _("It changed nothing: it names its session alone, and no call of that was known yet."),
-    Passed.ANOTHER_CALL: _("It went to another call of the same session, which was the newest."),
-    Passed.ANOTHER_PART: _("It belongs to another text of the same reference."),
+    Passed.BLANKED: _("Redacted: its content was removed."),
+    Passed.UNWRITTEN: _("It changed nothing, because its state could not be stored; run hoiio_reparse."),
+    Passed.NOTHING: _("It has the same reference but reports nothing about this."),
+    Passed.NO_CALL: _("It changed nothing: it names only its session, and no call of that session was known yet."),
+    Passed.ANOTHER_CALL: _("It belongs to the newest call of the same session."),
+    Passed.ANOTHER_PART: _("It belongs to another SMS with the same reference."),
 }

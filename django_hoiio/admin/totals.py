@@ -1,4 +1,4 @@
-"""The daily totals that are closed."""
+"""Daily totals of closed days."""
 
 from __future__ import annotations
 

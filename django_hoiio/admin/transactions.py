@@ -73,8 +73,8 @@ class TransactionAdmin(ConversationPage):
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", OpenFilter, OverdueFilter)
     search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "remote_number")
     search_help_text = _(
-        "A reference or its beginning, or a whole tag. Users with the permission “Can see phone numbers and message"
-        " texts” also find a number, or 8 or more of its last digits."
+        "The start of a reference, or a whole tag. Users with the permission “Can view phone numbers and message texts”"
+        " can also search for a number, or for 8 or more of its last digits."
     )
     deferred_fields = ("stamps",)
     actions = (reconcile, export_as_csv)
@@ -133,7 +133,7 @@ class TransactionAdmin(ConversationPage):
     def created(self, row: Transaction) -> str:
         return optional_moment_text(row.created_at)
 
-    remote_number_link = _number("remote_number", _("other number"))
+    remote_number_link = _number("remote_number", _("phone number"))
     from_number_link = _number("from_number", _("from"))
     dest_link = _number("dest", _("destination"))
 

@@ -178,7 +178,7 @@ class Number(IndexedText):
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         if not may_search(request, "remote_number"):
-            raise PermissionDenied(_("To find a number takes the permission %s.") % VIEW_PERSONAL_DATA)
+            raise PermissionDenied(_("Searching for a number needs the permission %s.") % VIEW_PERSONAL_DATA)
         return found_by(request, ("remote_number",), value.strip()) or _NONE
 
 
@@ -239,10 +239,12 @@ class Filters(django_filters.FilterSet):
     moment: ClassVar[str]
     span: ClassVar[tuple[str, str]]
 
-    account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
-    txn_ref = IndexedText(_("Hoiio's name of the call, SMS or fax; the whole of it."), "AA-S-471804")
+    account = Text(_("The account in HOIIO['ACCOUNTS']."), "default")
+    txn_ref = IndexedText(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
     updated_since = Moment(
-        _("What is new or changed since; see the documentation on how to poll. Never a row too few.")
+        _(
+            "Rows that are new or changed since; see the documentation on polling. A row may come twice, none is missing."
+        )
     )
 
     def query(self) -> ListQuery:
@@ -272,11 +274,11 @@ class NotificationFilters(Filters):
     moment = "received_at"
     span = ("received_from", "received_to")
 
-    kind = Choice(_("What they are about."), Kind, "sms_status")
-    route = Choice(_("The URL under which they came."), Route, "sms")
-    session = IndexedText(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
-    received_from = Moment(_("Came then or later."))
-    received_to = Moment(_("Came before then."))
+    kind = Choice(_("The kind of notification."), Kind, "sms_status")
+    route = Choice(_("The route that Hoiio posted to."), Route, "sms")
+    session = IndexedText(_("Hoiio's session of an interactive call, in full."), "S3839")
+    received_from = Moment(_("Received then or later."))
+    received_to = Moment(_("Received before then."))
 
 
 class TransactionFilters(Filters):
@@ -286,15 +288,15 @@ class TransactionFilters(Filters):
     number = Number(
         _(
             "The number of the other party: the whole of it, with or without its plus, or 8 or more of its last digits."
-            " It takes the permission to see numbers."
+            " It needs the permission to view numbers."
         ),
         "+6591231111",
     )
-    tag = IndexedText(_("The project's own mark; the whole of it."), "order 77")
-    direction = Choice(_("Which way they went, seen from the application."), Direction, "outgoing")
-    final = Boolean(_("Whether nothing more is expected to happen to them."))
-    created_from = Moment(_("The first that is known of them came then or later."))
-    created_to = Moment(_("The first that is known of them came before then."))
+    tag = IndexedText(_("The project's own label, in full."), "order 77")
+    direction = Choice(_("The direction, as seen by the project."), Direction, "outgoing")
+    final = Boolean(_("Whether no further status is expected."))
+    created_from = Moment(_("First seen then or later."))
+    created_to = Moment(_("First seen before then."))
 
 
 def _status_filter(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
@@ -303,33 +305,31 @@ def _status_filter(name: _StrPromise, words: type[TextChoices], example: str) ->
 
 
 class CallFilters(TransactionFilters):
-    session = IndexedText(_("Hoiio's name of an interactive call; the whole of it."), "S3839")
-    call_state = _status_filter(_("Where interactive calls stand. Known words:"), CallState, "ringing")
-    call_status = _status_filter(_("How calls with a single leg came out. Known words:"), CallStatus, "answered")
-    call_status_dest1 = _status_filter(_("How the first leg came out. Known words:"), CallStatus, "answered")
-    call_status_dest2 = _status_filter(_("How the second leg came out. Known words:"), CallStatus, "busy")
-    dial_status = _status_filter(
-        _("Whether the number that was dialled answered. Known words:"), CallStatus, "answered"
-    )
-    transfer_status = _status_filter(_("Whether the call could be handed on. Known words:"), CallStatus, "busy")
+    session = IndexedText(_("Hoiio's session of an interactive call, in full."), "S3839")
+    call_state = _status_filter(_("The state of interactive calls. Known values:"), CallState, "ringing")
+    call_status = _status_filter(_("The result of calls with a single leg. Known values:"), CallStatus, "answered")
+    call_status_dest1 = _status_filter(_("The result of the first leg. Known values:"), CallStatus, "answered")
+    call_status_dest2 = _status_filter(_("The result of the second leg. Known values:"), CallStatus, "busy")
+    dial_status = _status_filter(_("The result of the dialled call. Known values:"), CallStatus, "answered")
+    transfer_status = _status_filter(_("The result of the transfer. Known values:"), CallStatus, "busy")
 
 
 class SmsFilters(TransactionFilters):
-    bulk_txn_ref = IndexedText(_("Hoiio's name of the bulk SMS they belong to; the whole of it."), "AA-B-147")
-    sms_status = _status_filter(_("How far they have got. Known words:"), SmsStatus, "delivered")
-    status = Text(_("Whether messages of a bulk SMS were accepted: success_ok, or the error."), "success_ok")
+    bulk_txn_ref = IndexedText(_("Hoiio's reference of the bulk SMS, in full."), "AA-B-147")
+    sms_status = _status_filter(_("The latest status. Known values:"), SmsStatus, "delivered")
+    status = Text(_("The answer to messages of a bulk SMS: success_ok, or the error."), "success_ok")
 
 
 class FaxFilters(TransactionFilters):
-    fax_status = _status_filter(_("How far they have got. Known words:"), FaxStatus, "answered")
+    fax_status = _status_filter(_("The latest status. Known values:"), FaxStatus, "answered")
 
 
 class TotalFilters(django_filters.FilterSet):
     """The parameters of the totals."""
 
-    day_from = Day(_("The first day; 30 days before the last where it is not said."))
-    day_to = Day(_("The last day; today where it is not said."))
-    account = Text(_("Which of the project's Hoiio accounts they belong to."), "default")
+    day_from = Day(_("The first day; by default 30 days before the last."))
+    day_to = Day(_("The last day; by default today."))
+    account = Text(_("The account in HOIIO['ACCOUNTS']."), "default")
     traffic = Choice(_("What is counted."), Traffic, "sms_sent")
 
     def query(self) -> DayQuery:

@@ -223,9 +223,9 @@ IndexQuery: TypeAlias = Callable[[Rows, ListQuery, Cursor | None, int], Page]
 class LinkedPagination(CursorPagination):
     """Pages that say where to go on by two links; nothing is counted."""
 
-    cursor_query_description: Any = _("Where to go on: leave it to the links `next` and `previous`.")
+    cursor_query_description: Any = _("The position in the list; taken from the links `next` and `previous`.")
     invalid_cursor_message: Any = _(
-        "This list has no such cursor; follow the links of its pages, with all other parameters."
+        "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
     )
 
     base_url: str
@@ -252,7 +252,7 @@ class KeyPagination(LinkedPagination):
     page_size = 100
     max_page_size = 500
     page_size_query_param = "page_size"
-    page_size_query_description: Any = _("How many rows a page has at most.")
+    page_size_query_description: Any = _("The maximum number of rows on a page.")
 
     def page_of(self, rows: Rows, query: ListQuery, request: Request) -> list[Any]:
         """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""

@@ -76,13 +76,13 @@ _REASONS = {"type": "object", "additionalProperties": {"type": "array", "items":
 
 
 _REFUSALS = {
-    401: OpenApiResponse(Refused, "Nobody is logged in."),
-    403: OpenApiResponse(Refused, "Not for this user: it takes staff with the permission to view them."),
-    429: OpenApiResponse(Refused, "Too often; the header `Retry-After` says in how many seconds to come again."),
+    401: OpenApiResponse(Refused, "Not logged in."),
+    403: OpenApiResponse(Refused, "The user is not staff, or has no permission to view these rows."),
+    429: OpenApiResponse(Refused, "Too many requests; retry after the seconds in the header `Retry-After`."),
 }
-_NO_ROW = OpenApiResponse(Refused, "There is no such row.")
-_NO_PAGE = OpenApiResponse(Refused, "The cursor is that of a list with other parameters.")
-_MISASKED = OpenApiResponse(_REASONS, "A parameter that there is not, or that cannot be read.")
+_NO_ROW = OpenApiResponse(Refused, "No such row.")
+_NO_PAGE = OpenApiResponse(Refused, "The cursor belongs to a list with other parameters.")
+_MISASKED = OpenApiResponse(_REASONS, "An unknown parameter, or a value that cannot be read.")
 
 
 def _describe(view: Any, *, plural: str, listed: Any, rows: str, row: str = "") -> None:

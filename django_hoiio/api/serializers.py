@@ -51,34 +51,36 @@ class RawSerializer(serializers.Serializer[Notification]):
     """A notification as it came, and as it was read."""
 
     params = serializers.DictField(
-        child=serializers.CharField(), help_text=_("Hoiio's own parameters, decoded once."), read_only=True
+        child=serializers.CharField(), help_text=_("Hoiio's own parameters, percent-decoded once."), read_only=True
     )
     pass_on = serializers.DictField(
         help_text=_("The project's own parameters, as Hoiio passed them back."), read_only=True
     )
     unverified_params = serializers.ListField(
         child=serializers.CharField(),
-        help_text=_("The pass-on parameters that the proof does not cover."),
+        help_text=_("The pass-on parameters that the signature does not cover."),
         read_only=True,
     )
     query = serializers.CharField(
-        help_text=_("As it came; bytes that no URL may hold are percent-encoded."), read_only=True
+        help_text=_("As received; bytes that a URL cannot hold are percent-encoded."), read_only=True
     )
-    body = Base64(help_text=_("As it came, byte for byte, in base64."), read_only=True)
+    body = Base64(help_text=_("As received, byte for byte, in base64."), read_only=True)
     headers = serializers.DictField(
-        child=serializers.CharField(), help_text=_("The few that are kept."), read_only=True
+        child=serializers.CharField(),
+        help_text=_("The headers that are stored: content type, user agent, signature."),
+        read_only=True,
     )
 
 
 class NotificationSerializer(RowSerializer):
     problems = serializers.DictField(
         child=serializers.CharField(),
-        help_text=_("What could not be read, by the parameter's name, and why."),
+        help_text=_("Parameters that could not be read, each with the reason."),
         read_only=True,
     )
     receivers = serializers.ListField(
         child=serializers.ListField(child=serializers.CharField()),
-        help_text=_("Those that were called, each after its signal."),
+        help_text=_("The receivers that ran, each with its signal."),
         read_only=True,
     )
 
@@ -111,7 +113,9 @@ class NotificationDetailSerializer(NotificationSerializer):
         source="*",
         allow_null=True,
         read_only=True,
-        help_text=_("What came; null for those who may not see raw requests, numbers and recordings."),
+        help_text=_(
+            "The raw request; null for users without the permissions to view raw requests, numbers and recordings."
+        ),
     )
 
     class Meta(NotificationSerializer.Meta):

@@ -151,5 +151,5 @@ def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
     return filters
 
 
-_NO_PARAMETER = _("There is no such parameter here. There are %s.")
+_NO_PARAMETER = _("Unknown parameter. The parameters are %s.")
 _TWICE = _("It is given more than once.")

@@ -59,7 +59,7 @@ def find_number(numbers: NumbersResponse, number: str) -> Number:
     for each in numbers.entries:
         if _digits(each.number) == _digits(number):
             return each
-    raise LookupError("The account has no such number; its numbers stand in Hoiio's portal.")
+    raise LookupError("The account has no such number; Hoiio's portal lists its numbers.")
 
 
 def _digits(number: str) -> str:

@@ -77,7 +77,7 @@ def _api_url() -> str:
     url = conf.API_URL
     if not url.startswith("https://") and not (url.startswith("http://") and is_local(url)):
         raise ImproperlyConfigured(
-            f"HOIIO['API_URL'] is {url!r}, over which the access token would travel in the clear; write an https URL,"
+            f"HOIIO['API_URL'] is {url!r}, which would send the access token unencrypted; write an https URL,"
             " or the http URL of a sandbox on this machine."
         )
     return url.rstrip("/") + "/"
@@ -96,17 +96,17 @@ def _credentials(account: str) -> dict[str, str]:
     for name, find in _CREDENTIALS.items():
         if not find(account):
             raise ImproperlyConfigured(
-                f"HOIIO['ACCOUNTS'][{account!r}] has no {name.upper()}; write the one that Hoiio's portal shows."
+                f"HOIIO['ACCOUNTS'][{account!r}] has no {name.upper()}; copy it from Hoiio's portal."
             )
     return {name: find(account) for name, find in _CREDENTIALS.items()}
 
 
 def _no_answer(path: str, error: Exception) -> ConnectionFailed:
     never_left = isinstance(error, requests.ConnectTimeout) or isinstance(_reason(error), NewConnectionError)
-    happened = "It was not sent." if never_left else "It may have been carried out all the same."
+    happened = "It was not sent." if never_left else "Hoiio may have carried it out."
     return ConnectionFailed(
         "",
-        f"No answer of Hoiio's to {path}: {type(error).__name__}. {happened}",
+        f"No response from Hoiio to {path}: {type(error).__name__}. {happened}",
         may_have_happened=not never_left,
     )
 
@@ -120,7 +120,7 @@ def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
     """Read an answer. The status word tells success; Hoiio's manual says nothing of HTTP status codes."""
     if 300 <= code < 400:
         raise ConnectionFailed(
-            "", f"The answer to {path} is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
+            "", f"The response to {path} is a redirect, which is not followed; correct HOIIO['API_URL']."
         )
     try:
         # Numbers as they are written: money is never a float.
@@ -130,8 +130,8 @@ def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
     if not isinstance(said, dict) or not is_status(said.get("status")):
         raise ConnectionFailed(
             "",
-            f"The answer to {path} is not Hoiio's: HTTP {code}, and no JSON object with a status word."
-            " Look at HOIIO['API_URL']; it may have been carried out all the same.",
+            f"The response to {path} is not Hoiio's: HTTP {code}, and no JSON object with a status."
+            " Check HOIIO['API_URL']. Hoiio may have carried the request out.",
         )
     if said["status"] != "success_ok":
         raise error_for(path, said["status"])

@@ -29,7 +29,7 @@ def decode(response: type[ResponseType], said: Mapping[str, Any], path: str) -> 
         if value not in (None, "", ()):
             values[field.name] = value
         elif field.default is MISSING and field.default_factory is MISSING:
-            raise ServerError("", f"Hoiio answered {path} without {field.name}; look at its portal what became of it.")
+            raise ServerError("", f"Hoiio answered {path} without {field.name}; check Hoiio's portal.")
     if issubclass(response, ListResponse):
         values["entries"] = tuple(decode(response.entry, each, path) for each in _entries(said, path))
     return response(**values)
@@ -38,7 +38,7 @@ def decode(response: type[ResponseType], said: Mapping[str, Any], path: str) -> 
 def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
     entries = said.get("entries") or []
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise ServerError("", f"Hoiio answered {path} with entries that are no list of objects; try again later.")
+        raise ServerError("", f"Hoiio answered {path} with entries that are not a list of objects; try again later.")
     return entries
 
 

@@ -25,16 +25,16 @@ class HighWaterMark(models.Model):
     """Up to when one account's calls, SMS or faxes were asked of Hoiio. Each moment only ever moves forward."""
 
     account = models.CharField(
-        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("Which of the project's Hoiio accounts was asked.")
+        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("The account in HOIIO['ACCOUNTS'].")
     )
     channel = models.CharField(
-        _("channel"), max_length=8, choices=Channel.choices, help_text=_("Which history was asked for.")
+        _("channel"), max_length=8, choices=Channel.choices, help_text=_("The history that was read.")
     )
     up_to = models.DateTimeField(
-        _("up to"), null=True, blank=True, help_text=_("All that began before then was read from the history.")
+        _("up to"), null=True, blank=True, help_text=_("The history has been read up to then.")
     )
     overdue_up_to = models.DateTimeField(
-        _("overdue up to"), null=True, blank=True, help_text=_("All that was due to be asked after by then was.")
+        _("overdue up to"), null=True, blank=True, help_text=_("Transactions that were due by then have been polled.")
     )
 
     objects = HighWaterMarkQuerySet.as_manager()

@@ -51,36 +51,41 @@ class Notification(models.Model):
     """One POST of Hoiio, as it came. It is inserted, marked once as told, and never edited."""
 
     uuid = models.UUIDField(
-        _("UUID"), help_text=_("Given at the door: one arrival is one row, however often it is tried to keep it.")
+        _("UUID"), help_text=_("Identifies this delivery. A retry of the same delivery never makes a second row.")
     )
-    received_at = models.DateTimeField(_("received at"), help_text=_("When the notification came."))
+    received_at = models.DateTimeField(_("received at"), help_text=_("When the app received the notification."))
     kind = models.CharField(
-        _("kind"), max_length=32, choices=Kind.choices, help_text=_("What it is about, and the signal that it sent.")
+        _("kind"),
+        max_length=32,
+        choices=Kind.choices,
+        help_text=_("The kind of the notification, which is also the name of its signal."),
     )
     route = models.CharField(
-        _("route"), max_length=8, choices=Route.choices, help_text=_("The URL under which it came.")
+        _("route"), max_length=8, choices=Route.choices, help_text=_("The route of the URL that Hoiio posted to.")
     )
     account = models.CharField(
         _("account"),
         max_length=ACCOUNT_LENGTH,
         default="default",
-        help_text=_("Which of the project's Hoiio accounts it belongs to."),
+        help_text=_("The account in HOIIO['ACCOUNTS']."),
     )
     txn_ref = models.CharField(
         _("transaction reference"),
         max_length=REFERENCE_LENGTH,
         null=True,
         blank=True,
-        help_text=_("Hoiio's name of the call, SMS or fax; none where the notification names no transaction."),
+        help_text=_("Hoiio's reference of the call, SMS or fax; empty if the notification has none."),
     )
     session = models.CharField(
         _("session"),
         max_length=REFERENCE_LENGTH,
         null=True,
         blank=True,
-        help_text=_("Hoiio's name of an interactive call; none where the notification names none."),
+        help_text=_("Hoiio's session of an interactive call; empty if the notification has none."),
     )
-    params = models.JSONField(_("parameters"), default=dict, help_text=_("Hoiio's own parameters, decoded once."))
+    params = models.JSONField(
+        _("parameters"), default=dict, help_text=_("Hoiio's own parameters, percent-decoded once.")
+    )
     pass_on = models.JSONField(
         _("pass-on parameters"), default=dict, help_text=_("The project's own parameters, as Hoiio passed them back.")
     )
@@ -88,50 +93,59 @@ class Notification(models.Model):
         _("problems"),
         default=dict,
         blank=True,
-        help_text=_("What could not be read, by the parameter's name, and why."),
+        help_text=_("Parameters that could not be read, each with the reason."),
     )
     unverified_params = models.JSONField(
-        _("unverified_params"),
+        _("unverified parameters"),
         default=list,
         blank=True,
-        help_text=_("The pass-on parameters that the proof does not cover."),
+        help_text=_("The pass-on parameters that the signature does not cover."),
     )
     query = models.TextField(
-        _("raw query string"), blank=True, help_text=_("As it came; bytes that no URL may hold are percent-encoded.")
+        _("raw query string"), blank=True, help_text=_("As received; bytes that a URL cannot hold are percent-encoded.")
     )
-    body = models.BinaryField(_("raw body"), default=b"", help_text=_("As it came, byte for byte."))
-    headers = models.JSONField(_("headers"), default=dict, blank=True, help_text=_("The few that are kept."))
+    body = models.BinaryField(_("raw body"), default=b"", help_text=_("As received, byte for byte."))
+    headers = models.JSONField(
+        _("headers"),
+        default=dict,
+        blank=True,
+        help_text=_("The headers that are stored: content type, user agent, signature."),
+    )
     remote_addr = models.CharField(
         _("remote address"),
         max_length=255,
         blank=True,
-        help_text=_("The peer as the server saw it: Hoiio, or a proxy of one's own. Nothing is decided by it."),
+        help_text=_("The peer of the connection: Hoiio, or a proxy. It is not used for any decision."),
     )
     verified_by = models.CharField(
-        _("verified_by"),
+        _("verified by"),
         max_length=16,
         choices=VerifiedBy.choices,
         default=VerifiedBy.NONE,
-        help_text=_("What proved that it comes from Hoiio."),
+        help_text=_("How the sender was verified; empty if it was not."),
     )
     source = models.CharField(
-        _("source"), max_length=16, choices=Source.choices, default=Source.WEBHOOK, help_text=_("How it reached us.")
+        _("source"),
+        max_length=16,
+        choices=Source.choices,
+        default=Source.WEBHOOK,
+        help_text=_("How the notification reached the app."),
     )
     dispatched_at = models.DateTimeField(
-        _("dispatched at"), null=True, blank=True, help_text=_("When its receivers had all been called.")
+        _("dispatched at"), null=True, blank=True, help_text=_("When all its receivers had run.")
     )
     claimed_until = models.DateTimeField(
         _("claimed until"),
         null=True,
         blank=True,
-        help_text=_("Until then one process alone may tell its receivers; none when all were called."),
+        help_text=_("Until then one process alone may run its receivers; empty once all have run."),
     )
 
     receivers = models.JSONField(
-        _("receivers"), default=list, blank=True, help_text=_("Those that were called, each after its signal.")
+        _("receivers"), default=list, blank=True, help_text=_("The receivers that ran, each with its signal.")
     )
     redacted_at = models.DateTimeField(
-        _("blanked at"), null=True, blank=True, help_text=_("When all that it said of people was removed.")
+        _("redacted at"), null=True, blank=True, help_text=_("When its personal data was removed.")
     )
 
     objects = NotificationQuerySet.as_manager()
@@ -141,12 +155,12 @@ class Notification(models.Model):
         verbose_name_plural = _("notifications")
         default_permissions = ("view",)
         permissions = [
-            ("view_personal_data", _("Can see phone numbers and message texts")),
-            ("view_recordings", _("Can see links to recordings and faxes")),
-            ("view_raw", _("Can see raw requests")),
-            ("retry_receivers", _("Can run failed receivers again")),
-            ("dispatch", _("Can tell receivers what they were never told")),
-            ("reconcile", _("Can ask Hoiio for what is overdue")),
+            ("view_personal_data", _("Can view phone numbers and message texts")),
+            ("view_recordings", _("Can view recordings and faxes")),
+            ("view_raw", _("Can view raw requests")),
+            ("retry_receivers", _("Can retry failed receivers")),
+            ("dispatch", _("Can dispatch pending notifications")),
+            ("reconcile", _("Can refresh statuses from Hoiio")),
             ("export", _("Can export lists")),
         ]
         constraints = [models.UniqueConstraint(fields=["uuid"], name="hoiio_notification_uuid")]

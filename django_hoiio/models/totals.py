@@ -12,8 +12,8 @@ from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
 class ClosedDay(models.Model):
     """A day of which the totals are written and stay; so are all days before it."""
 
-    day = models.DateField(_("day"), help_text=_("In the time zone of the project, TIME_ZONE."))
-    closed_at = models.DateTimeField(_("closed at"), help_text=_("When its totals were written."))
+    day = models.DateField(_("day"), help_text=_("In the project's TIME_ZONE."))
+    closed_at = models.DateTimeField(_("closed at"), help_text=_("When the day was closed."))
 
     objects: models.Manager[ClosedDay]
 
@@ -31,23 +31,23 @@ class ClosedDay(models.Model):
 class DailyTotal(models.Model):
     """How many calls, SMS or faxes began on a day, and what Hoiio charged for them. Outlives the rows it counts."""
 
-    day = models.DateField(_("day"), help_text=_("In the time zone of the project, TIME_ZONE."))
+    day = models.DateField(_("day"), help_text=_("In the project's TIME_ZONE."))
     account = models.CharField(
-        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("Which of the project's Hoiio accounts they belong to.")
+        _("account"), max_length=ACCOUNT_LENGTH, help_text=_("The account in HOIIO['ACCOUNTS'].")
     )
     traffic = models.CharField(_("traffic"), max_length=16, choices=Traffic.choices, help_text=_("What is counted."))
     currency = models.CharField(
         _("currency"),
         max_length=WORD_LENGTH,
         blank=True,
-        help_text=_("What the debit is in; empty where none is told."),
+        help_text=_("The currency of the debit; empty if Hoiio reported none."),
     )
     count = models.PositiveIntegerField(_("count"), help_text=_("How many began on that day."))
     succeeded = models.PositiveIntegerField(
         _("succeeded"), help_text=_("How many of them were answered, delivered or received.")
     )
     debit = models.DecimalField(
-        _("debit"), max_digits=21, decimal_places=6, help_text=_("What Hoiio charged for them, as it told.")
+        _("debit"), max_digits=21, decimal_places=6, help_text=_("What Hoiio charged for them.")
     )
 
     objects: models.Manager[DailyTotal]

@@ -101,58 +101,62 @@ class Transaction(models.Model):
         _("account"),
         max_length=ACCOUNT_LENGTH,
         default="default",
-        help_text=_("Which of the project's Hoiio accounts it belongs to."),
+        help_text=_("The account in HOIIO['ACCOUNTS']."),
     )
     txn_ref = models.CharField(
         _("transaction reference"),
         max_length=REFERENCE_LENGTH,
         null=True,
         blank=True,
-        help_text=_("Hoiio's name of it; none where the notification that made this row named none."),
+        help_text=_("Hoiio's reference; empty if the notification that created this row had none."),
     )
     notification_uuid = models.UUIDField(
         _("notification UUID"),
         null=True,
         blank=True,
-        help_text=_("The one notification it was made from, where it has no transaction reference."),
+        help_text=_("The notification that created this row, if it has no transaction reference."),
     )
     tag = models.CharField(
-        _("tag"), max_length=TAG_LENGTH, blank=True, help_text=_("The project's own mark, given with the request.")
+        _("tag"), max_length=TAG_LENGTH, blank=True, help_text=_("The project's own label, given with the request.")
     )
     direction = models.CharField(
         _("direction"),
         max_length=8,
         choices=Direction.choices,
         blank=True,
-        help_text=_("Incoming or outgoing, seen from the application."),
+        help_text=_("Incoming or outgoing, as seen by the project."),
     )
     remote_number = models.CharField(
-        _("other number"),
+        _("phone number"),
         max_length=NUMBER_LENGTH,
         blank=True,
-        help_text=_("The other party: who called or wrote, or who was called or written to."),
+        help_text=_("The number of the remote party, the caller or the recipient."),
     )
     remote_suffix = models.CharField(
         _("last digits"),
         max_length=SUFFIX_LENGTH,
         blank=True,
-        help_text=_("The last 8 digits of the other number, to search by."),
+        help_text=_("The last 8 digits of the phone number, for the search."),
     )
-    is_final = models.BooleanField(_("final"), default=False, help_text=_("Nothing more is expected to happen to it."))
+    is_final = models.BooleanField(_("final"), default=False, help_text=_("No further status is expected."))
     from_number = models.CharField(
-        _("from"), max_length=NUMBER_LENGTH, blank=True, help_text=_("Who called or wrote, where it came in.")
+        _("from"), max_length=NUMBER_LENGTH, blank=True, help_text=_("Caller or sender, if incoming.")
     )
     to_number = models.CharField(
-        _("to"), max_length=NUMBER_LENGTH, blank=True, help_text=_("One's own number, where it came in.")
+        _("to"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The project's own number, if incoming.")
     )
-    dest = models.CharField(
-        _("destination"), max_length=NUMBER_LENGTH, blank=True, help_text=_("Who was called or written to.")
-    )
+    dest = models.CharField(_("destination"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The recipient."))
     date = models.DateTimeField(
-        _("date"), null=True, blank=True, help_text=_("When it took place, the same in every notification about it.")
+        _("date"),
+        null=True,
+        blank=True,
+        help_text=_("Hoiio's date of the transaction, the same in all its notifications."),
     )
     currency = models.CharField(
-        _("currency"), max_length=WORD_LENGTH, blank=True, help_text=_("What rate and debit are in, for example SGD.")
+        _("currency"),
+        max_length=WORD_LENGTH,
+        blank=True,
+        help_text=_("The currency of rate and debit, for example SGD."),
     )
     rate = models.DecimalField(
         _("rate"),
@@ -163,17 +167,17 @@ class Transaction(models.Model):
         help_text=_("The price of a minute, or of each part of an SMS."),
     )
     debit = models.DecimalField(
-        _("debit"), max_digits=15, decimal_places=6, null=True, blank=True, help_text=_("What it cost in all.")
+        _("debit"), max_digits=15, decimal_places=6, null=True, blank=True, help_text=_("The total cost.")
     )
-    created_at = models.DateTimeField(_("created at"), help_text=_("When the first that is known of it came."))
-    updated_at = models.DateTimeField(_("updated at"), help_text=_("When the latest that is known of it came."))
+    created_at = models.DateTimeField(_("created at"), help_text=_("When this transaction was first seen."))
+    updated_at = models.DateTimeField(_("updated at"), help_text=_("When the newest report about it was received."))
     redacted_at = models.DateTimeField(
-        _("blanked at"), null=True, blank=True, help_text=_("When its numbers and texts were removed.")
+        _("redacted at"), null=True, blank=True, help_text=_("When its personal data was removed.")
     )
     stamps = models.TextField(
         _("stamps"),
         default="",
-        help_text=_("For each field, how high the report that filled it ranks, and when it came."),
+        help_text=_("For each field, the rank and the time of the report that set it."),
     )
 
     # The fields that notifications fill, in the order in which `stamps` speaks of them: add only at the end, with a
@@ -227,24 +231,24 @@ class Call(Transaction):
     """A call: between two numbers, a leg of a conference, or interactive."""
 
     session = models.CharField(
-        _("session"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("Hoiio's name of an interactive call.")
+        _("session"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("Hoiio's session of an interactive call.")
     )
-    call_state = _status(CallState, _("call state"), _("Where an interactive call stands."))
-    call_status = _status(CallStatus, _("call status"), _("How a call with a single leg came out."))
-    call_status_dest1 = _status(CallStatus, _("status of the first leg"), _("How the first leg came out."))
-    call_status_dest2 = _status(CallStatus, _("status of the second leg"), _("How the second leg came out."))
-    dial_status = _status(CallStatus, _("dial status"), _("Whether the number that was dialled answered."))
-    transfer_status = _status(CallStatus, _("transfer status"), _("Whether the call could be handed on."))
+    call_state = _status(CallState, _("call state"), _("The state of an interactive call."))
+    call_status = _status(CallStatus, _("call status"), _("The result of a call with a single leg."))
+    call_status_dest1 = _status(CallStatus, _("status of the first leg"), _("The result of the first leg."))
+    call_status_dest2 = _status(CallStatus, _("status of the second leg"), _("The result of the second leg."))
+    dial_status = _status(CallStatus, _("dial status"), _("The result of the dialled call."))
+    transfer_status = _status(CallStatus, _("transfer status"), _("The result of the transfer."))
     dest1 = models.CharField(
-        _("first destination"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The number that was called first.")
+        _("first destination"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The number that is called first.")
     )
     dest2 = models.CharField(
         _("second destination"),
         max_length=NUMBER_LENGTH,
         blank=True,
-        help_text=_("The number that the first was connected with."),
+        help_text=_("The number that is called second."),
     )
-    room = models.CharField(_("room"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("Its conference room."))
+    room = models.CharField(_("room"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("The conference room."))
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
     reported = (
@@ -293,24 +297,24 @@ class Sms(Transaction):
         _("part"),
         max_length=32,
         blank=True,
-        help_text=_("Tells the texts of a long incoming SMS apart, which share a reference; otherwise empty."),
+        help_text=_("Distinguishes the texts of a long incoming SMS, which share a reference; otherwise empty."),
     )
-    sms_status = _status(SmsStatus, _("status"), _("How far it has got."))
+    sms_status = _status(SmsStatus, _("status"), _("The latest status."))
     status = models.CharField(
         _("acceptance"),
         max_length=WORD_LENGTH,
         blank=True,
-        help_text=_("Whether a message of a bulk SMS was accepted: success_ok, or the error."),
+        help_text=_("The answer to a message of a bulk SMS: success_ok, or the error."),
     )
     bulk_txn_ref = models.CharField(
         _("bulk reference"),
         max_length=REFERENCE_LENGTH,
         blank=True,
-        help_text=_("Hoiio's name of the bulk SMS it belongs to."),
+        help_text=_("Hoiio's reference of the bulk SMS."),
     )
-    msg = models.TextField(_("text"), blank=True, help_text=_("What it says."))
+    msg = models.TextField(_("text"), blank=True, help_text=_("The message text."))
     split_count = models.PositiveIntegerField(
-        _("parts sent"), null=True, blank=True, help_text=_("As how many SMS it was sent and charged.")
+        _("parts sent"), null=True, blank=True, help_text=_("The number of SMS that were sent and charged.")
     )
 
     reported = (*Transaction.reported, "sms_status", "status", "bulk_txn_ref", "msg", "split_count")
@@ -336,14 +340,14 @@ class Sms(Transaction):
 class Fax(Transaction):
     """A fax, sent or received."""
 
-    fax_status = _status(FaxStatus, _("status"), _("How far it has got."))
+    fax_status = _status(FaxStatus, _("status"), _("The latest status."))
     fax_error_code = models.CharField(
-        _("error code"), max_length=WORD_LENGTH, blank=True, help_text=_("Why it failed, for example busy.")
+        _("error code"), max_length=WORD_LENGTH, blank=True, help_text=_("The reason of the failure, for example busy.")
     )
     fax_url = models.TextField(
-        _("document"), blank=True, help_text=_("A link to the PDF. Whoever holds it can read the fax.")
+        _("document"), blank=True, help_text=_("A link to the PDF. Anybody who has it can read the fax.")
     )
-    fax_pages = models.PositiveIntegerField(_("pages"), null=True, blank=True, help_text=_("How many pages it has."))
+    fax_pages = models.PositiveIntegerField(_("pages"), null=True, blank=True, help_text=_("The number of pages."))
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
     reported = (*Transaction.reported, "fax_status", "fax_error_code", "fax_url", "fax_pages", "duration")

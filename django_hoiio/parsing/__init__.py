@@ -90,7 +90,7 @@ class ParsedNotification(NamedTuple):
 
     @property
     def remote_number(self) -> str | None:
-        """The other party: who called or wrote, or who was called or written to."""
+        """The number of the remote party, the caller or the recipient."""
         if self.direction == Direction.INCOMING:
             return self.from_number
         return self.dest2 or self.dest or self.dest1
@@ -113,11 +113,11 @@ def parse(raw: RawNotification) -> ParsedNotification:
     values, problems = read(params)
     kind = kind_of(params, raw.route)
     if not said:
-        problems["parameters"] = "there are none"
+        problems["parameters"] = "there are no parameters"
     elif not params:
-        problems["parameters"] = "none of them is Hoiio's"
+        problems["parameters"] = "none of the parameters is Hoiio's"
     elif kind == Kind.UNKNOWN:
-        problems["kind"] = "nothing says what this is about"
+        problems["kind"] = "the kind of the notification cannot be recognised"
     return ParsedNotification(
         kind=kind,
         rank=rank_of_report(kind, params),

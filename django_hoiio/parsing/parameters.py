@@ -88,7 +88,7 @@ def _date(text: str) -> datetime:
     except ValueError as error:
         raise ValueError("is not a date") from error
     if not 1970 <= date.year <= 9998:
-        raise ValueError("is not a date of our time")
+        raise ValueError("is a date before 1970 or after 9998")
     return date.replace(microsecond=int((found[2] or "")[:6].ljust(6, "0")), tzinfo=HOIIO_TIME)
 
 
@@ -152,5 +152,5 @@ def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
             problems[name] = str(error)
         else:
             if name in KNOWN_STATUSES and text not in KNOWN_STATUSES[name]:
-                problems[name] = "is a word that Hoiio does not document"
+                problems[name] = "is not a value that Hoiio documents"
     return values, problems

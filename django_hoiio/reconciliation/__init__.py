@@ -135,7 +135,7 @@ def _take_in_span(
     if page.total is None or len(shown) >= page.total:
         return True
     report.failures.append(
-        f"{channel}/get_history of account {asker.account!r}: Hoiio counts {page.total} entries from {begin} to {end},"
-        f" and showed {len(shown)}; the next run reads them again."
+        f"{channel}/get_history of account {asker.account!r}: Hoiio counts {page.total} entries from {begin} to {end}"
+        f" but returned {len(shown)}; the next run reads them again."
     )
     return False

@@ -47,10 +47,10 @@ class ReconciliationResult:
     def __str__(self) -> str:
         missing, changed = self.found[Found.MISSING], self.found[Found.CHANGED]
         return (
-            f"Asked Hoiio {self.asked} times: {self.read} entries of history and {self.overdue} overdue"
-            f" ({self.unknown} of them unknown to Hoiio). {'Would take in' if self.dry_run else 'Took in'}"
-            f" {missing + changed}: {missing} were missing, {changed} had gone on."
-            f" {len(self.failures)} could not be asked."
+            f"Sent {self.asked} requests: {self.read} entries of history and {self.overdue} overdue"
+            f" ({self.unknown} of them unknown to Hoiio). {'Would change' if self.dry_run else 'Changed'}"
+            f" {missing + changed}: {missing} were missing, {changed} had another status."
+            f" {len(self.failures)} requests failed."
         )
 
 
@@ -83,8 +83,8 @@ class SharedBudget(RequestBudget):
             if self.is_spent:
                 raise RateLimited(
                     "",
-                    f"Hoiio may be asked {self._asked.maxlen} times a minute, says HOIIO['RECONCILE_REQUESTS_PER_MINUTE'], and was;"
-                    " ask again in a minute.",
+                    f"{self._asked.maxlen} requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
+                    " try again in a minute.",
                 )
             self._asked.append(time.monotonic())
 

@@ -24,9 +24,9 @@ from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .committing import committed, refuse_what_nobody_commits
 from .merging import Merge, merge_of
-from .retries import retry_transient
 from .queueing import Queued
 from .raw import insert_of, pk_of, row_of, update_dispatched
+from .retries import retry_transient
 from .states import apply, change_of, needs_a_look
 from .tables import Row, instance_of
 
@@ -87,7 +87,7 @@ def record(raw: RawNotification, parsed: ParsedNotification) -> Recorded:
         if kept is None:
             raise
         return Recorded(using=connection.alias, row=kept, is_new=False)
-    logger.error("The state of notification %s could not be written: %s.", alone.row["id"], failure)
+    logger.error("The state of notification %s could not be stored: %s.", alone.row["id"], failure)
     return alone
 
 
@@ -146,7 +146,7 @@ def _keep_both(
 def _keep_alone(
     raw: RawNotification, parsed: ParsedNotification, connection: BaseDatabaseWrapper, failure: str
 ) -> Recorded:
-    row = row_of(raw, parsed, {**parsed.problems, "state": f"could not be written: {failure}"})
+    row = row_of(raw, parsed, {**parsed.problems, "state": f"could not be stored: {failure}"})
     insert = insert_of(row, connection.alias)
     with committed(connection) as cursor:
         cursor.execute(*insert)

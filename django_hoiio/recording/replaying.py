@@ -15,7 +15,7 @@ from django_hoiio.enums import Kind, Rank
 from django_hoiio.models import Call, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 
-from .merging import STAMP_LENGTH, NO_STAMP, Change, stamps_of
+from .merging import NO_STAMP, STAMP_LENGTH, Change, stamps_of
 from .raw import raw_of
 from .states import change_of, digest_of, part_of
 
@@ -29,7 +29,7 @@ class Why(Enum):
     # A final report is not undone by one that is not.
     FINAL = "final"
     # A report that got further is not undone by an earlier one.
-    SCAN_GROWTH = "scans"
+    FURTHER = "further"
     # What came later stays.
     LATER = "later"
     # Another report knows better who the other party is.
@@ -49,7 +49,7 @@ class Passed(Enum):
     NO_CALL = "no call"
     # It named its session alone, of which another call was the newest.
     ANOTHER_CALL = "another call"
-    # It belongs to another text of the same reference.
+    # It belongs to another SMS with the same reference.
     ANOTHER_PART = "another part"
 
 
@@ -141,7 +141,7 @@ class _Row:
 def _why(before: str, stamp: str) -> Why:
     if before[0] == stamp[0]:
         return Why.LATER
-    return Why.FINAL if int(before[0]) == Rank.FINAL else Why.SCAN_GROWTH
+    return Why.FINAL if int(before[0]) == Rank.FINAL else Why.FURTHER
 
 
 class _Stage:

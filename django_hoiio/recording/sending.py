@@ -42,7 +42,7 @@ def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Tr
         return keep() if connection.in_atomic_block else retry_transient(keep, connection)
     # Whatever goes wrong here must not take the answer with it.
     except Exception as error:  # noqa: BLE001
-        logger.error("%s was sent and could not be entered: %s.", txn_ref, type(error).__name__)
+        logger.error("%s was sent, but could not be stored: %s.", txn_ref, type(error).__name__)
         return None
 
 

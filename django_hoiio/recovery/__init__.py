@@ -40,17 +40,17 @@ class RecoveryResult:
     # Files whose notification was a row already.
     known: int = 0
     # Files that lie in quarantine, from this recovery or an earlier one.
-    quarantine: int = 0
+    quarantined: int = 0
     # Files that wait on: the database is away, or this file could not be stored now.
     waiting: int = 0
     is_away: bool = False
-    told: int = 0
+    dispatched: int = 0
     receivers: Counter[Outcome] = field(default_factory=Counter)
 
     @property
     def is_incomplete(self) -> bool:
         return bool(
-            self.quarantine
+            self.quarantined
             or self.waiting
             or self.is_away
             or self.receivers[Outcome.FAILED]
@@ -60,10 +60,11 @@ class RecoveryResult:
 
     def __str__(self) -> str:
         return (
-            f"Stored {self.stored} from the spool ({self.known} were known, {self.waiting} wait, {self.quarantine} set"
-            f" aside), took up {self.told} that were never told; receivers: {self.receivers[Outcome.RESOLVED]} mended,"
-            f" {self.receivers[Outcome.FAILED]} failed again, {self.receivers[Outcome.BACKING_OFF]} resting,"
-            f" {self.receivers[Outcome.NOT_REGISTERED]} no longer connected."
+            f"Spool: {self.stored} imported, {self.known} already stored, {self.waiting} not yet imported,"
+            f" {self.quarantined} in quarantine. Notifications: {self.dispatched} dispatched."
+            f" Receivers: {self.receivers[Outcome.RESOLVED]} resolved, {self.receivers[Outcome.FAILED]} failed,"
+            f" {self.receivers[Outcome.BACKING_OFF]} waiting to retry,"
+            f" {self.receivers[Outcome.NOT_REGISTERED]} no longer registered."
         )
 
 
@@ -87,7 +88,7 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResu
         logger.error("The database is away: %s.", type(error).__name__)
         report.is_away = True
     if conf.SPOOL_DIR is not None:
-        report.quarantine = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
+        report.quarantined = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
     return report
 
 
@@ -162,8 +163,8 @@ def _take_up_untold(report: RecoveryResult, ivr: bool, progress: Progress) -> No
     untold = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
     if not ivr:
         untold = untold.exclude(kind__in=IVR_KINDS)
-    for notification in progress(untold.order_by("received_at", "pk"), "untold"):
-        report.told += record_interrupted(notification)
+    for notification in progress(untold.order_by("received_at", "pk"), "pending notifications"):
+        report.dispatched += record_interrupted(notification)
 
 
 def _run_failed_again(report: RecoveryResult, ivr: bool, progress: Progress) -> None:

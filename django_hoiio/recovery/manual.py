@@ -28,7 +28,7 @@ class ManualResult:
     receivers: Counter[Outcome] = field(default_factory=Counter)
     # Receivers of interactive calls among them, which may have dialled or played late.
     late: int = 0
-    told: int = 0
+    dispatched: int = 0
     # Notifications that a running process has claimed, which are left to it.
     claimed: int = 0
     # True where there was more than a turn takes.
@@ -36,7 +36,7 @@ class ManualResult:
 
 
 def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
-    """Run failed receivers again, the oldest first, those of interactive calls too. What is mended is left alone.
+    """Retry failed receivers, the oldest first, those of interactive calls too. What is mended is left alone.
 
     The queryset reads from the database that is written to.
     """
@@ -59,7 +59,7 @@ def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
         if not record_interrupted(notification):
             done.claimed += 1
             continue
-        done.told += 1
+        done.dispatched += 1
         for failure in notification.failures.unresolved().select_related("notification").order_by("pk"):
             _run(failure, done)
     done.is_cut = turn.is_cut

@@ -31,11 +31,11 @@ class ReparseResult:
     states: int = 0
     # Notifications whose state could not be written.
     failed: int = 0
-    told: int = 0
+    dispatched: int = 0
 
 
 def reparse(
-    *, since: datetime | None = None, tell: bool = False, dry_run: bool = False, progress: Progress = silently
+    *, since: datetime | None = None, dispatch: bool = False, dry_run: bool = False, progress: Progress = silently
 ) -> ReparseResult:
     """Read each notification again in order of arrival, and bring its transaction up to date.
 
@@ -47,11 +47,11 @@ def reparse(
     if since is not None:
         notifications = notifications.filter(received_at__gte=since)
     for notification in progress(notifications, "notifications"):
-        _reparse_one(notification, report, tell=tell and not dry_run, dry_run=dry_run)
+        _reparse_one(notification, report, dispatch=dispatch and not dry_run, dry_run=dry_run)
     return report
 
 
-def _reparse_one(notification: Notification, report: ReparseResult, *, tell: bool, dry_run: bool) -> None:
+def _reparse_one(notification: Notification, report: ReparseResult, *, dispatch: bool, dry_run: bool) -> None:
     using = str(notification._state.db)
     report.read += 1
     try:
@@ -61,14 +61,14 @@ def _reparse_one(notification: Notification, report: ReparseResult, *, tell: boo
                 transaction.set_rollback(True, using=using)
     # One that cannot be read or written must not keep the others from it.
     except Exception as error:
-        logger.error("Notification %s could not be read again: %s.", notification.pk, type(error).__name__)
+        logger.error("Notification %s could not be reparsed: %s.", notification.pk, type(error).__name__)
         report.failed += 1
         return
     report.changed += has_changed
     report.states += state_changed
-    if has_changed and tell:
+    if has_changed and dispatch:
         dispatching.run(notification, row)
-        report.told += 1
+        report.dispatched += 1
 
 
 def _read_again(notification: Notification, using: str) -> tuple[bool, Transaction | None, bool]:

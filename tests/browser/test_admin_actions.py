@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from django_hoiio import inbox
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 
 from .console import root, window
 
@@ -38,7 +38,7 @@ def bill() -> Iterator[dict[str, bool]]:
 
     sms_status.connect(bill, dispatch_uid="shop.bill")
     for number in range(3):
-        inbox.receive(arrival("any", body=f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111"))
+        inbox.receive(raw_notification("any", body=f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111"))
     yield state
     sms_status.disconnect(dispatch_uid="shop.bill")
 
@@ -48,7 +48,7 @@ def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, b
     page.goto(f"{live_server.url}/admin/django_hoiio/receiverfailure/")
     page.locator("input.action-select").nth(0).check()
     page.locator("input.action-select").nth(2).check()
-    page.locator("select[name=action]").select_option(label="Run failed receivers again")
+    page.locator("select[name=action]").select_option(label="Retry failed receivers")
     page.locator("button[name=index]:not(.hoiio-tool *)").click()
 
     expect(page.locator(".messagelist")).to_have_text("Receivers: 2 mended.")
@@ -60,10 +60,10 @@ def test_button_of_a_page_runs_its_receivers_and_is_gone_then(
 ) -> None:
     bill["fails"] = False
     page.goto(f"{live_server.url}/admin/django_hoiio/notification/{Notification.objects.all()[0].pk}/change/")
-    page.get_by_role("button", name="Run failed receivers again").click()
+    page.get_by_role("button", name="Retry failed receivers").click()
 
     expect(page.locator(".messagelist")).to_have_text("Receivers: 1 mended.")
-    expect(page.get_by_role("button", name="Run failed receivers again")).to_have_count(0)
+    expect(page.get_by_role("button", name="Retry failed receivers")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("bill")

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from django_hoiio import inbox
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 
 from .conftest import Open
 from .served import served
@@ -71,7 +71,7 @@ def _lost(staff: dict[str, User]) -> None:
         ("fax", "txn_ref=AA-C-9202&dest=%2B6591110002&fax_status=ongoing"),
         ("sms", "txn_ref=AA-S-9203&dest=%2B6591110003&sms_status=queued"),
     ):
-        inbox.receive(arrival(route, "", body, received_at=before))
+        inbox.receive(raw_notification(route, "", body, received_at=before))
     Notification.objects.filter(txn_ref="AA-S-9203").update(dispatched_at=None, claimed_until=before)
 
 
@@ -207,7 +207,7 @@ def test_request_and_its_copy_are_for_those_who_may_see_raw(
     page = look(address(kept), who, permissions=["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("heading", name="How it came")).to_be_visible()
 
-    for title in ("Parameters", "Body, as it came", "Headers", "Copy as a test"):
+    for title in ("Parameters", "Raw body", "Headers", "Copy as a test"):
         expect(page.get_by_role("heading", name=title)).to_have_count(1 if sees_all else 0)
     if sees_all:
         page.get_by_role("button", name="Copy").click()
@@ -223,7 +223,7 @@ def test_conversation_holds_what_one_may_see(look: Open, who: str, number: str, 
     expect(page).to_have_title(f"Conversation with {number} | Django site admin")
     sees_numbers = number == MEI
     expect(page.locator(".hoiio-message")).to_have_count(8 if sees_numbers else 1)
-    expect(page.get_by_text("The rest of the conversation is shown to users")).to_have_count(0 if sees_numbers else 1)
+    expect(page.get_by_text("see the whole conversation")).to_have_count(0 if sees_numbers else 1)
     expect(page.locator(".hoiio-text").first).to_have_text(text)
     expect(page.locator(".hoiio-message").get_by_role("link", name="Open")).to_have_count(1 if sees_all else 0)
     assert MEI.lstrip("+") not in page.url

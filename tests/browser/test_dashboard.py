@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from django_hoiio import inbox
 from django_hoiio.models import ReceiverFailure
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 
 from .conftest import Complaints, Open
 from .console import root
@@ -23,7 +23,7 @@ PAGE = "/admin/django_hoiio/"
 
 def came(body: str, days: int, account: str = "default") -> Any:
     received_at = datetime.now(timezone.utc) - timedelta(days=days)
-    return inbox.receive(arrival("any", "", body, received_at=received_at, account=account))
+    return inbox.receive(raw_notification("any", "", body, received_at=received_at, account=account))
 
 
 @pytest.fixture
@@ -119,6 +119,6 @@ def test_alarm_leads_to_its_rows(open_dashboard: Open) -> None:
 def test_empty_dashboard_is_whole_too(open_dashboard: Open) -> None:
     page = open_dashboard(viewport=PHONE)
 
-    expect(page.get_by_text("No calls, SMS or faxes on these days.")).to_be_visible()
+    expect(page.get_by_text("No calls, SMS or faxes in this period.")).to_be_visible()
     expect(page.locator(".hoiio-alarm")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

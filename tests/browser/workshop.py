@@ -19,7 +19,7 @@ from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention.totals import close
 from django_hoiio.signals import sms_received, sms_status
-from tests.conftest import FORM, arrival
+from tests.conftest import FORM, raw_notification
 
 MEI = "+6591234567"
 STRANGER = "+6598765432"
@@ -247,7 +247,7 @@ class Workshop:
         date = {"date": began.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
         came = {"received_at": moment, "account": account, "verified_by": VerifiedBy.URL, "remote_addr": "203.0.113.7"}
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
-        came_in = arrival(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
+        came_in = raw_notification(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
         self.plan.append((moment, partial(inbox.receive, came_in)))
 
     def _named(self, prefix: str, moment: datetime) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def _write(line: str) -> None:
 
 def _tells(harm: Callable[[], None], name: str) -> Callable[..., None]:
     def receiver(notification: Any, attempt: int, **kwargs: Any) -> None:
-        _write(f"{name} {notification.arrival} {attempt}\n")
+        _write(f"{name} {notification.uuid} {attempt}\n")
         if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
             harm()
         # As a project's receiver does; where the connection was left broken, this fails.
@@ -84,7 +84,7 @@ def _leaves_a_transaction_open() -> None:
 
 
 async def _is_asynchronous(notification: Any, attempt: int, **kwargs: Any) -> None:
-    _write(f"asynchronous {notification.arrival} {attempt}\n")
+    _write(f"asynchronous {notification.uuid} {attempt}\n")
 
 
 HARMS = {

@@ -22,7 +22,7 @@ from django_hoiio import inbox, spool
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
 from django_hoiio.sandbox.wire import CURRENCY
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 
 from .conftest import Figures
 from .processes import Environment, run_command
@@ -95,7 +95,7 @@ def everything_is_said_with(number: str, account: str) -> Iterator[Any]:
         for step in script:
             said = step_parameters(step, facts)
             said.update({name: text for name, text in places.items() if name in said})
-            yield arrival(ROUTES[step.kind].value, "", form(said), account=account)
+            yield raw_notification(ROUTES[step.kind].value, "", form(said), account=account)
 
 
 def statuses() -> list[list[Any]]:
@@ -116,16 +116,17 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
         for one in everything_is_said_with(number, account):
             notification = inbox.receive(one).notification
             spool.store(
-                arrival(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)), spool_dir
+                raw_notification(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)),
+                spool_dir,
             )
             ReceiverFailure.objects.create(
                 notification=notification, signal="x", receiver="x", traceback=f"KeyError: {number!r}"
             )
     for position, mention in enumerate(MENTIONS):
         query, body = f"x={mention}", form({"txn_ref": f"AA-M-{position}", "sms_status": "delivered", "dest": EVE})
-        inbox.receive(arrival("sms", query, f"{body}&y={mention}"))
-        inbox.receive(arrival("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
-        spool.store(arrival("sms", query, f"{body}&y={mention}"), spool_dir)
+        inbox.receive(raw_notification("sms", query, f"{body}&y={mention}"))
+        inbox.receive(raw_notification("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
+        spool.store(raw_notification("sms", query, f"{body}&y={mention}"), spool_dir)
     before, kept, rows = times_found(dump()), statuses(), Notification.objects.count()
     in_files = times_found(files(spool_dir))
 

@@ -78,7 +78,7 @@ def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
     assert set(Counter(polled.values_list("txn_ref", flat=True)).values()) == {1}
     assert [ref for ref in exchange.transactions if not _is_final(ref)] == []
     told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
-    assert set(told) == {(name, str(row.arrival)) for row in polled for name in ("first", "last")}
+    assert set(told) == {(name, str(row.uuid)) for row in polled for name in ("first", "last")}
 
     before = _rows()
     assert run_command(environ, "hoiio_reconcile")[0] == 0

@@ -16,7 +16,7 @@ from django.db.models import F
 from django_hoiio import spool
 from django_hoiio.enums import VerifiedBy
 from django_hoiio.models import Notification, ReceiverFailure, Sms
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 
 from .conftest import Figures
 from .processes import Environment, run_command, start_command
@@ -35,7 +35,7 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
     environ = {**environ, "HOIIO_FAULTS_RECEIVERS": "first last"}
     begun = datetime.now(timezone.utc) - timedelta(hours=1)
     spooled = [
-        arrival(
+        raw_notification(
             "sms",
             body=f"txn_ref=AA-S-{number % 50}&sms_status=delivered&marker=m{number}",
             received_at=begun + timedelta(seconds=number),
@@ -60,7 +60,7 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
         code, printed = run_command(environ, "hoiio_recover")
         assert code in (0, 1), printed
 
-    rows = Counter(Notification.objects.values_list("arrival", flat=True))
+    rows = Counter(Notification.objects.values_list("uuid", flat=True))
     assert rows == Counter(one.uuid for one in spooled)
     assert list(Notification.objects.order_by("received_at").values_list("pass_on__marker", flat=True)) == [
         f"m{number}" for number in range(FILES)

@@ -44,8 +44,8 @@ def test_killed_workers_lose_nothing_that_was_answered(environ: Environment, tmp
         ReceiverFailure.objects.unresolved().update(failed_at=F("failed_at") - timedelta(minutes=2))
     assert Notification.objects.pending().count() == ReceiverFailure.objects.unresolved().count() == 0
     told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
-    arrivals = [str(arrival) for arrival in Notification.objects.values_list("arrival", flat=True)]
-    assert {(name, arrival) for arrival in arrivals for name in ("first", "last")} == set(told)
+    uuids = [str(raw_notification) for raw_notification in Notification.objects.values_list("uuid", flat=True)]
+    assert {(name, raw_notification) for raw_notification in uuids for name in ("first", "last")} == set(told)
     figures(
         kills=KILLS,
         requests=len(load.answers),

@@ -20,7 +20,7 @@ from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.retention.totals import totals
 from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
-from tests.conftest import arrival
+from tests.conftest import raw_notification
 from tests.settings import DATABASE
 
 from .conftest import Figures
@@ -50,7 +50,7 @@ def everything_came(age: int) -> None:
             said = step_parameters(step, facts)
             body = "&".join(f"{key}={quote(value, safe='')}" for key, value in said.items())
             moment = NOW - age * DAY - timedelta(minutes=number)
-            inbox.receive(arrival(ROUTES[step.kind].value, "", body, received_at=moment))
+            inbox.receive(raw_notification(ROUTES[step.kind].value, "", body, received_at=moment))
 
 
 def figures_of_the_days() -> list[object]:
@@ -77,7 +77,7 @@ def test_killed_and_doubled_pruning_leaves_nothing_half_done(environ: Environmen
     _nothing_is_half_done()
     left, blank = Notification.objects.count(), Notification.objects.exclude(redacted_at=None).count()
     assert 0 < blank < left < came
-    figures(notifications=came, kills=kills, rounds=rounds, blanked=blank, deleted=came - left)
+    figures(notifications=came, kills=kills, rounds=rounds, redacted=blank, deleted=came - left)
 
 
 def _is_due() -> bool:
@@ -135,4 +135,4 @@ def test_requests_come_in_while_it_prunes_and_none_is_lost(figures: Figures) -> 
     assert row
     assert "0 notifications lost." in done.stdout
     (pruned,) = re.findall(r"^Blanked (\d+) and deleted (\d+) notifications", done.stdout, re.MULTILINE)
-    figures(requests=row[1], ms_was_the_longest_wait=row[4], blanked=pruned[0], deleted=pruned[1])
+    figures(requests=row[1], ms_was_the_longest_wait=row[4], redacted=pruned[0], deleted=pruned[1])

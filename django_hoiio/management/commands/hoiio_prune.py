@@ -12,35 +12,37 @@ from django_hoiio.retention import PruneResult, prune
 
 class Command(BaseCommand):
     help = (
-        "Writes down what the days that are over came to, then blanks and deletes what is older than RETENTION_DAYS"
-        " allows. Safe to kill, to run again, and to run from cron."
+        "Closes the totals of past days, then redacts and deletes rows that are older than RETENTION_DAYS"
+        " allows. Safe to kill, to repeat, and to run from cron."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Write nothing; say what would go.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Write nothing; print what would be redacted and deleted."
+        )
 
     def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         try:
             report = prune(dry_run=dry_run, progress=bar)
         except (OperationalError, InterfaceError) as error:
             # What a database says may quote numbers and texts.
-            raise CommandError(f"The database is away ({type(error).__name__}); run it again later.") from None
+            raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
         self.stdout.write(_would(report) if dry_run else _done(report))
         if verbosity > 1 and not dry_run:
             self.stdout.write(f"The longest transaction took {report.pace.slowest * 1000:.0f} ms.")
         if report.held:
             self.stdout.write(
-                f"{report.held} more are due and stay until their receivers are told: run hoiio_recover, and look at"
+                f"{report.held} more are due and stay until their receivers have run: run hoiio_recover, and look at"
                 " the failed receivers in the admin."
             )
 
 
 def _would(report: PruneResult) -> str:
-    return f"Would blank {report.redacted} and delete {report.deleted} notifications."
+    return f"Would redact {report.redacted} and delete {report.deleted} notifications."
 
 
 def _done(report: PruneResult) -> str:
     return (
-        f"Blanked {report.redacted} and deleted {report.deleted} notifications; blanked {report.transactions_redacted}"
+        f"Redacted {report.redacted} and deleted {report.deleted} notifications; redacted {report.transactions_redacted}"
         f" and deleted {report.transactions_deleted} calls, SMS and faxes; closed {report.closed} days."
     )

@@ -15,36 +15,40 @@ from django_hoiio.management import bar
 
 class Command(BaseCommand):
     help = (
-        "Asks Hoiio's history for the notifications that never came, and how things stand that are overdue. Exits with"
-        " 1 when something could not be asked. Safe to kill, to run again, and to run from cron."
+        "Reads Hoiio's history for missing notifications and polls overdue calls, SMS and faxes. Exits with"
+        " 1 if a request failed. Safe to kill, to repeat, and to run from cron."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--account", help="The account in HOIIO['ACCOUNTS'] to ask for; without it, all that can.")
+        parser.add_argument(
+            "--account", help="The account in HOIIO['ACCOUNTS']; by default all that have APP_ID and ACCESS_TOKEN."
+        )
         parser.add_argument(
             "--since",
             metavar="DATE",
-            help="Read the history from then on, 2026-01-31 or 2026-01-31T12:00, and not from where it stopped.",
+            help="Read the history from this time, 2026-01-31 or 2026-01-31T12:00, instead of from the high-water mark.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Ask, and write nothing; say what would come in.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Send the requests, but write nothing; print what would change."
+        )
 
     def handle(self, *args: Any, account: str | None, since: str | None, dry_run: bool, **options: Any) -> None:
         begin = management.since(since) if since else None
         if begin is not None and begin > timezone.now():
-            raise CommandError(f"--since is {since!r}, which is still to come.")
+            raise CommandError(f"--since is {since!r}, which is in the future.")
         try:
             # The client needs requests, which --help does without.
             from django_hoiio import reconciliation
 
             accounts = [account] if account else reconciliation.able_accounts()
             if not accounts:
-                raise CommandError("No account can ask Hoiio; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
+                raise CommandError("No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
             report = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=bar)
         except (ImportError, ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error
         except (OperationalError, InterfaceError) as error:
             # What a database says may quote numbers and texts.
-            raise CommandError(f"The database is away ({type(error).__name__}); run it again later.") from None
+            raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
         for failure in report.failures:
             self.stderr.write(failure)
         self.stdout.write(str(report))

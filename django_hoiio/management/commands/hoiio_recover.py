@@ -12,15 +12,17 @@ from django_hoiio.recovery import recover
 
 class Command(BaseCommand):
     help = (
-        "Brings in what waits in the spool, tells what was never told, and runs failed receivers again. Exits with 1"
-        " when something is left. Safe to run from cron, and several at once."
+        "Imports the spool, dispatches pending notifications, and retries failed receivers. Exits with 1"
+        " if something is left. Safe to run from cron, and several at once."
     )
     # On MariaDB, Django's checks connect to the database, which may be away.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--ivr", action="store_true", help="Also run the receivers of interactive calls, which dial or play late."
+            "--ivr",
+            action="store_true",
+            help="Also run the receivers of interactive calls, which may dial or play late.",
         )
 
     def handle(self, *args: Any, ivr: bool, **options: Any) -> None:

@@ -29,33 +29,29 @@ HERE = "http://127.0.0.1:8000"
 CAUSES = {
     HTTPStatus.BAD_REQUEST: "400: is that host in the server's ALLOWED_HOSTS?",
     HTTPStatus.FORBIDDEN: (
-        "403: it had no proof that the server takes; has the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+        "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
     ),
     HTTPStatus.NOT_FOUND: "404: does the server include django_hoiio.urls under the same path?",
-    HTTPStatus.SERVICE_UNAVAILABLE: (
-        "503: neither the database nor the spool could keep it; the server's log says more."
-    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("503: neither the database nor the spool could store it; see the server's log."),
 }
 
 
 class Command(BaseCommand):
-    help = "Posts a realistic notification, or a script of them, to a running server as Hoiio would."
+    help = "Posts a sample notification, or a script of them, to a running server, as Hoiio would."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_argument
         what("kind", nargs="?", help="The kind of notification, for example sms_status.")
         what("--script", metavar="NAME", help="Send a script of notifications instead, for example ivr_voicemail.")
-        what("--list", action="store_true", dest="shows_list", help="Show the kinds and the scripts, and send nothing.")
-        what(
-            "--set", action="append", default=[], metavar="NAME=VALUE", help="A parameter; may be given several times."
-        )
+        what("--list", action="store_true", dest="shows_list", help="List the kinds and the scripts, and send nothing.")
+        what("--set", action="append", default=[], metavar="NAME=VALUE", help="A parameter; can be repeated.")
         what("--pass-on", action="append", default=[], metavar="NAME=VALUE", help="Comes back in notification.pass_on.")
-        what("--account", default="default", help="The account in HOIIO['ACCOUNTS'] that it is for.")
-        what("--route", choices=Route.values, help="Another route than the kind belongs to.")
-        what("--url", help=f"Where the server is; else PUBLIC_URL where that is this machine, else {HERE}.")
-        what("--params-in", choices=PARAMETER_PLACES, default="body", help="Where the parameters are.")
+        what("--account", default="default", help="The account in HOIIO['ACCOUNTS'].")
+        what("--route", choices=Route.values, help="A route other than that of the kind.")
+        what("--url", help=f"The server; by default PUBLIC_URL if that is this machine, else {HERE}.")
+        what("--params-in", choices=PARAMETER_PLACES, default="body", help="Where the parameters are sent.")
         what("--shuffle", action="store_true", help="Send in random order.")
-        what("--repeat", type=int, default=1, metavar="N", help="Send everything so many times, each time the same.")
+        what("--repeat", type=int, default=1, metavar="N", help="Send everything this many times.")
         what("--delay", type=float, default=0, metavar="SECONDS", help="Wait before each notification.")
         what(
             "--drop", type=float, default=0, metavar="RATE", help="Drop this share of them, from 0 to 1, evenly spread."
@@ -86,11 +82,11 @@ class Command(BaseCommand):
     def _conclude(self, sent: Sequence[TriggerResult], server: str) -> None:
         posted = [each for each in sent if not each.is_dropped]
         failed = [each for each in posted if each.status != HTTPStatus.OK]
-        lost = f", {len(sent) - len(posted)} lost on purpose" if len(posted) < len(sent) else ""
+        lost = f", {len(sent) - len(posted)} dropped" if len(posted) < len(sent) else ""
         if failed and all(each.status is None for each in failed):
             raise CommandError(
                 f"{len(failed)} of {len(posted)} notifications were not answered{lost}; is a server running at"
-                f" {server}? Start one with `manage.py runserver`, or say with --url where it is."
+                f" {server}? Start one with `manage.py runserver`, or name it with --url."
             )
         if failed:
             answers = {each.status for each in failed}
@@ -104,7 +100,7 @@ class Command(BaseCommand):
 
 def _answer(sent: TriggerResult) -> str:
     if sent.is_dropped:
-        return "lost"
+        return "dropped"
     return str(sent.status) if sent.status is not None else f"no answer ({sent.error})"
 
 
@@ -139,7 +135,7 @@ def _order(options: dict[str, Any]) -> TriggerRequest:
 def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: Route | None) -> Sequence[Step]:
     if sum(each is not None for each in (kind, script, raw)) != 1:
         raise CommandError(
-            "Say either a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
+            "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
             " there is."
         )
     if raw is not None:
@@ -164,8 +160,8 @@ def _server(url: str | None) -> str:
     """Real servers get samples only when they are named: nobody wants these among real notifications by mistake."""
     if url is None and conf.PUBLIC_URL and not is_loopback(conf.PUBLIC_URL):
         raise CommandError(
-            f"HOIIO['PUBLIC_URL'] is {conf.PUBLIC_URL!r}, which is not this machine; if samples may go there, say"
-            f" --url {conf.PUBLIC_URL}, else --url {HERE}."
+            f"HOIIO['PUBLIC_URL'] is {conf.PUBLIC_URL!r}, which is not this machine; to send samples there, add"
+            f" --url {conf.PUBLIC_URL}, otherwise --url {HERE}."
         )
     return url or conf.PUBLIC_URL or HERE
 
@@ -183,11 +179,11 @@ def _pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
 
 def add_arguments(parser: ArgumentParser) -> None:
     what = parser.add_argument
-    what("--query", metavar="TEXT", help="Send this query string to the letter, instead of a kind or a script.")
-    what("--body", metavar="TEXT", help="Send this body to the letter, instead of a kind or a script.")
-    what("--body-base64", metavar="BASE64", help="The same for a body that no command line can hold.")
-    what("--content-type", default=FORM, metavar="TYPE", help="Of --body and --body-base64.")
-    what("--pass-on-json", default="{}", metavar="JSON", help="The same as --pass-on for values that are no texts.")
+    what("--query", metavar="TEXT", help="Send exactly this query string, instead of a kind or a script.")
+    what("--body", metavar="TEXT", help="Send exactly this body, instead of a kind or a script.")
+    what("--body-base64", metavar="BASE64", help="The same, for a body that a command line cannot hold.")
+    what("--content-type", default=FORM, metavar="TYPE", help="The content type of --body or --body-base64.")
+    what("--pass-on-json", default="{}", metavar="JSON", help="Like --pass-on, for values that are not strings.")
 
 
 def raw_request(options: dict[str, Any]) -> RawRequest | None:

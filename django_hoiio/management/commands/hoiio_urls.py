@@ -13,18 +13,18 @@ from django_hoiio.notify_urls import notify_url
 
 class Command(BaseCommand):
     help = (
-        "Prints the notify URL of each route, to paste into Hoiio's portal or to send with a request. With --number,"
-        " shows what a Hoiio Number is set to and would be set to; with --configure, sets it."
+        "Prints the notify URL of each route, for Hoiio's portal or for a request. With --number,"
+        " shows the current and the new URLs of a Hoiio Number; with --configure, sets the new ones."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--account", default="default", help="The account in HOIIO['ACCOUNTS'] that they are for.")
+        parser.add_argument("--account", default="default", help="The account in HOIIO['ACCOUNTS'].")
         parser.add_argument(
             "--pass-on",
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="Comes back in notification.pass_on; may be given several times.",
+            help="Comes back in notification.pass_on; can be repeated.",
         )
         parser.add_argument("--number", metavar="+65…", help="One of the account's Hoiio Numbers.")
         parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
@@ -60,9 +60,9 @@ class Command(BaseCommand):
             for name, url in urls.items():
                 self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
             if not urls:
-                raise LookupError("Nothing can be set: the number takes neither calls, faxes nor SMS in its mode.")
+                raise LookupError("Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.")
             if now == urls:
-                self.stdout.write("They are set already.")
+                self.stdout.write("They are already set.")
                 return
             if configure:
                 configure_number(client.number, number, urls)
