@@ -248,19 +248,19 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     receiver = _receiver(failure)
     if receiver is None:
         return Outcome.NOT_REGISTERED
-    ledger = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
+    failures = ReceiverFailure.objects.using(failure._state.db).filter(pk=failure.pk)
     attempt, before = failure.attempts + 1, failure.traceback.removeprefix(RUNNING)
     begun = {"attempts": attempt, "failed_at": now, "traceback": RUNNING + before}
-    if not ledger.filter(attempts=failure.attempts, resolved_at=None).update(**begun):
+    if not failures.filter(attempts=failure.attempts, resolved_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
     row = notification.transaction
     error = _call(receiver, failure.receiver, failure.signal, notification, row, attempt=attempt)
     if error is None:
-        ledger.update(resolved_at=datetime.now(timezone.utc), traceback=before)
+        failures.update(resolved_at=datetime.now(timezone.utc), traceback=before)
         return Outcome.RESOLVED
     failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), datetime.now(timezone.utc)
-    ledger.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
+    failures.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)
     return Outcome.FAILED
 

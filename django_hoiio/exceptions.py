@@ -1,4 +1,4 @@
-"""What can go wrong with a request to Hoiio, by what the caller can do about it."""
+"""Exceptions of the client, one for each way that a caller can react."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 
 
 class HoiioError(Exception):
-    """Hoiio did not do what it was asked to; also what it says with a word that is not known here.
+    """A request to Hoiio failed. Raised directly for an unknown status.
 
-    `status` is Hoiio's word, empty where none came. `sentence` says what happened and what to do. Neither ever
-    holds a token, a number or a text.
+    `status` is Hoiio's status word, empty if there is none. `message` is the cause and the remedy. Neither ever
+    contains a token, a number or a text.
     """
 
-    # True where it may have been done all the same, so that a second try could call, send and charge twice.
+    # True if Hoiio may have executed the request, so that a retry could call, send and charge twice.
     may_have_happened = False
 
     def __init__(self, status: str, message: str) -> None:
@@ -25,15 +25,15 @@ class HoiioError(Exception):
 
 
 class InvalidParameter(HoiioError):
-    """Something in the request is wrong; the status names it. Change it before trying again."""
+    """A parameter is invalid; the status names it. Change it before a retry."""
 
 
 class InvalidCredentials(HoiioError):
-    """Hoiio does not know the app id, or not the access token."""
+    """Hoiio does not know the app id or the access token."""
 
 
 class InsufficientCredit(HoiioError):
-    """The account cannot pay for it."""
+    """The account has too little credit."""
 
 
 class NotPermitted(HoiioError):
@@ -41,29 +41,29 @@ class NotPermitted(HoiioError):
 
 
 class InvalidState(HoiioError):
-    """The interactive call is over, or not at the point where this can be done."""
+    """The interactive call has ended or does not allow this block now."""
 
 
 class RateLimited(HoiioError):
-    """Too many requests or calls at once. Wait before trying again."""
+    """Too many requests, or too many concurrent calls. Wait before a retry."""
 
 
 class ServerError(HoiioError):
-    """Something is wrong at Hoiio."""
+    """Hoiio has an internal error."""
 
     may_have_happened = True
 
 
 class ConnectionFailed(HoiioError):
-    """No answer came that is Hoiio's: no connection, none in time, or something else that answered."""
+    """Hoiio did not answer: no connection, a time-out, or a response that is not Hoiio's."""
 
     def __init__(self, status: str, message: str, *, may_have_happened: bool = True) -> None:
         super().__init__(status, message)
         self.may_have_happened = may_have_happened
 
 
-# Hoiio's words, what they are raised as, and what to do. The first pattern that matches the whole word counts; Hoiio
-# spells some words in two orders, error_invalid_txn_ref and error_txn_ref_invalid.
+# Hoiio's status words, their exceptions and their remedies. The first pattern that matches the whole word counts. Hoiio
+# has two spellings of some words, such as error_invalid_txn_ref and error_txn_ref_invalid.
 _MEANINGS: tuple[tuple[str, type[HoiioError], str], ...] = (
     ("error_rate_limit_exceeded", RateLimited, "wait a minute before the next one"),
     ("error_concurrent_call_limit_reached", RateLimited, "wait until a call or a fax has ended"),
@@ -87,17 +87,17 @@ _MEANINGS: tuple[tuple[str, type[HoiioError], str], ...] = (
     ("error_same_dest1_dest2|error_to_before_from", InvalidParameter, "change what the status names"),
 )
 
-# Anything else that stands in `status` is nobody's word, and may be a secret.
+# Any other text in `status` is not a status word and may be a secret.
 _WORD = re.compile("[a-z][a-z0-9_]{0,63}", re.ASCII)
 
 
 def is_status(status: object) -> bool:
-    """Whether a status looks like one of Hoiio's words."""
+    """Return whether a value looks like one of Hoiio's status words."""
     return isinstance(status, str) and _WORD.fullmatch(status) is not None
 
 
 def error_for(path: str, status: str) -> HoiioError:
-    """What to raise when Hoiio answered a call of `path` with another word than success_ok."""
+    """Return the exception for a status other than success_ok."""
     for pattern, meaning, advice in _MEANINGS:
         if re.fullmatch(pattern, status):
             return meaning(status, f"Hoiio refused {path} with {status}; {advice}.")

@@ -8,34 +8,33 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-# How many keys one page looks through where a filter asks for what no index answers, and how many times as many the
-# next look does.
+# Keys that one page scans if no index answers the filter, and the factor for each further scan ("Search older").
 SCAN_LIMIT = 5_000
 SCAN_GROWTH = 4
 
-# So many rows at most are taken for a few: their keys are asked of an index first, and the page is made of these alone.
+# If an index finds at most this many keys, page over those keys.
 MAX_KEYS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows of descending key, and where to go on from them."""
+    """Rows in descending order of key, and the keys of the adjacent pages."""
 
     rows: list[Any]
-    # The page of what is older than this key; `None` where there is nothing older.
+    # The next page is older than this key; `None` if there are no older rows.
     older: int | None = None
-    # The page of what is newer than this key; `None` where there is nothing newer.
+    # The previous page is newer than this key; `None` if there are no newer rows.
     newer: int | None = None
-    # Where it ends because it has looked through as many keys as it may, not because it is full: the last of them.
+    # The last key scanned, if the page ends at the scan limit before it is full.
     scanned_to: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The keys of what was found, so far as it is few."""
+    """Keys that index queries found."""
 
     keys: Set[int]
-    # False where there are more than a few, and these are some of them.
+    # False if there are more than `MAX_KEYS`; `keys` then holds only some of them.
     are_all: bool
 
     def __or__(self, other: Keys) -> Keys:
@@ -46,9 +45,9 @@ class Keys:
 def page_of(
     rows: QuerySet[Any], *, size: int, older_than: int | None = None, newer_than: int | None = None, scan_limit: int = 0
 ) -> Page:
-    """The newest `size` rows, or those next to a key. With `reach`, looks through so many keys and no more.
+    """Return the newest `size` rows, or those next to a key. With `scan_limit`, scan at most that many keys.
 
-    One query, and one for each end of the table that bounds it. A key beyond the ends stands for the nearest end.
+    Costs one query, and one for each end of the table that is needed. A key beyond an end means that end.
     """
     if newer_than is not None:
         return _upwards(rows, size, newer_than, scan_limit)
@@ -67,7 +66,7 @@ def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limi
     if len(found) > size:
         return Page(rows=found[:size], older=found[size - 1].pk, newer=newer)
     if scan_limit and floor > _oldest(rows):
-        # There was nothing to look through: a key that no row has had, or has no longer.
+        # The whole range is above the newest row: the key never existed, or its row was deleted.
         if not found and older_than is not None and floor > _newest(rows):
             return _downwards(rows, size, None, scan_limit)
         return Page(rows=found, older=floor, newer=newer, scanned_to=floor)
@@ -76,7 +75,7 @@ def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limi
 
 def _upwards(rows: QuerySet[Any], size: int, newer_than: int, scan_limit: int) -> Page:
     oldest = _oldest(rows)
-    # What was there before the oldest is gone, and is not looked through.
+    # Keys below the oldest row are deleted and do not count as scanned.
     ceiling = max(newer_than, oldest - 1) + scan_limit
     within = rows.filter(pk__gt=newer_than, pk__lte=ceiling) if scan_limit else rows.filter(pk__gt=newer_than)
     found = list(within.order_by("pk")[: size + 1])
@@ -90,7 +89,7 @@ def _upwards(rows: QuerySet[Any], size: int, newer_than: int, scan_limit: int) -
 
 
 def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
-    """The keys of what the ways find, each of which is in the order of the index that answers it."""
+    """Return the keys that the queries find. Each query must be in the order of its index."""
     keys: set[int] = set()
     for way in ways:
         found = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
@@ -101,12 +100,12 @@ def keys_of(ways: Iterable[QuerySet[Any]]) -> Keys:
 
 
 def _oldest(rows: QuerySet[Any]) -> int:
-    """The lowest key of the whole table; 0 where it is empty."""
+    """Return the lowest key of the whole table; 0 if it is empty."""
     return _first_key(rows, "pk")
 
 
 def _newest(rows: QuerySet[Any]) -> int:
-    """The highest key of the whole table; 0 where it is empty."""
+    """Return the highest key of the whole table; 0 if it is empty."""
     return _first_key(rows, "-pk")
 
 

@@ -1,4 +1,4 @@
-"""The URLs to hand to Hoiio: signed, so that nobody else can post to them."""
+"""Create the signed notify URLs to give to Hoiio."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .verification import sign
 # Characters. Hoiio's limit for a whole notify URL.
 LONGEST = 4000
 
-# Above this a server's limit for the request line may refuse what Hoiio posts.
+# Characters. A web server's limit of the request line may reject notifications to a longer URL.
 LONG = 2000
 
 
 def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, Any] | None = None) -> str:
-    """The absolute URL to give to Hoiio as `notify_url`, or to set on a number.
+    """Return the absolute URL to give to Hoiio as `notify_url`, or to set on a number.
 
-    `route` is one of voice, sms, fax, ivr and any. `pass_on` comes back in `notification.pass_on` exactly as given.
-    Raises `ImproperlyConfigured` where `PUBLIC_URL` cannot be reached by Hoiio, and `ValueError` where the URL would
-    be longer than Hoiio's 4,000 characters or an argument makes no sense. Warns above 2,000 characters.
+    `route` is one of voice, sms, fax, ivr and any. `pass_on` comes back unchanged in `notification.pass_on`. Raises
+    `ImproperlyConfigured` if Hoiio cannot reach `PUBLIC_URL`, and `ValueError` if an argument is invalid or the URL
+    exceeds Hoiio's limit of 4,000 characters. Warns above 2,000 characters.
     """
     if route not in Route.values:
         raise ValueError(f"There is no route {route!r}; the routes are {', '.join(Route.values)}.")
@@ -53,12 +53,12 @@ def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, An
     return url
 
 
-# A NUL as JSON spells it, and not a backslash before the same letters.
+# A NUL in JSON, but not an escaped backslash before `u0000`.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _check_pass_on(values: dict[Any, Any]) -> None:
-    """Only what JSON gives back as it was, and what every database can keep."""
+    """Raise `ValueError` unless JSON returns the values unchanged and every database can store them."""
     try:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -72,7 +72,7 @@ def _check_pass_on(values: dict[Any, Any]) -> None:
 
 
 def _public_url() -> str:
-    """Where Hoiio reaches this site, without the closing slash."""
+    """Return `PUBLIC_URL` without the trailing slash. Raises `ImproperlyConfigured`."""
     url = conf.PUBLIC_URL or ""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -89,7 +89,7 @@ def _public_url() -> str:
 
 
 def is_local(url: str) -> bool:
-    """True for a host that only this machine or its own network knows."""
+    """Return whether only this machine or its local network can reach the host."""
     host = urlsplit(url).hostname or ""
     try:
         return not ipaddress.ip_address(host).is_global
@@ -98,7 +98,7 @@ def is_local(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """True for a host that is this machine by its address or as `localhost`; a name is not looked up."""
+    """Return whether the host is a loopback address or `localhost`. Names are not resolved."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:

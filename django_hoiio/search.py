@@ -15,21 +15,21 @@ from django.http import HttpRequest
 from .masking import FIELDS
 from .models import SUFFIX_LENGTH, suffix_of
 
-# Nothing that is searched is longer, and a database may refuse what is.
+# No searched column is longer, and a database may refuse a longer term.
 MAX_TERM_LENGTH = 256
 
 
 def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
-    """Find the rows of which one of the fields answers to the term; `None` where none can."""
+    """Return a condition for rows in which one of the fields matches the term; `None` if none can match."""
     conditions = _conditions(request, fields, term)
     return reduce(or_, conditions.values()) if conditions else None
 
 
 def index_queries(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[str], term: str) -> list[QuerySet[Any]]:
-    """A query for each field that answers to the term, in the order of the index that answers it.
+    """Return a query for each field that can match the term, in the order of its index.
 
-    One query for all would do, but few databases answer an OR over different indexes by these. The order keeps a
-    database from reading the table where it takes the matches for many.
+    One query would do, but few databases use several indexes for an OR. The order keeps a database from reading the
+    whole table if it expects many matches.
     """
     return [
         rows.filter(condition).order_by(*_order(field))
@@ -38,9 +38,9 @@ def index_queries(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[st
 
 
 def row_by_row(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
-    """The rows that meet a condition which many meet, of those that a page looks through.
+    """Filter the scanned rows by a condition that many rows meet.
 
-    As a case, so that no database finds the many by an index instead, to leave out most of them.
+    The CASE prevents the database from using an index, which would find many rows and discard most of them.
     """
     met: QuerySet[Any] = rows.alias(is_met=Case(When(condition, then=Value(True)), default=Value(False)))
     return met.filter(is_met=True)
@@ -57,7 +57,7 @@ def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[
 
 
 def may_search(request: HttpRequest, field: str) -> bool:
-    """Whether the user sees the whole of a field; what is masked could else be found out by asking often enough."""
+    """Return whether the user sees a field unmasked. Repeated searches could reveal a masked value."""
     return field not in FIELDS or FIELDS[field].is_visible(request)
 
 
@@ -69,23 +69,23 @@ def _whole(field: str, term: str) -> Q:
     return Q(**{field: term})
 
 
-# After a term, they sort after all that is written: U+10FFFF where code points count and in the collations of ICU, the
-# ideograph in those of glibc, which pay no attention to what is no character. The database says which comes later.
+# A term with one of these suffixes sorts after all texts that begin with the term: U+10FFFF in code point order and in
+# ICU collations, the ideograph in glibc collations, which ignore noncharacters. The database picks the greater one.
 _LAST = ("\U0010ffff", "\U0002fa1d")
 
 
 def _beginning(field: str, term: str) -> Q:
-    # The span is for the index: with LIKE alone, few databases use one. In a language that sorts two letters as one,
-    # a term that ends between them finds less: in Danish, `A` finds no `AA-C-1`.
+    # The range is for the index: few databases use one for LIKE alone. In a language that sorts two letters as one,
+    # a term that ends between them finds less: in Danish, `A` does not find `AA-C-1`.
     end = Greatest(*(Value(term + last, output_field=CharField()) for last in _LAST))
     return Q(**{f"{field}__gte": term, f"{field}__lt": end, f"{field}__startswith": term})
 
 
 def _number(field: str, term: str) -> Q:
-    """Find a number by the whole of it, or by 8 or more of its last digits."""
+    """Match a whole number, or 8 or more of its last digits."""
     if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
         return _numbered(field, [term])
-    # Leading zeros stand for the plus, or for one's own country.
+    # Leading zeros are an international or a national prefix.
     digits = re.sub(r"\D", "", term).lstrip("0")
     if len(digits) < SUFFIX_LENGTH:
         return _numbered(field, [term, digits, f"+{digits}"])
@@ -93,7 +93,7 @@ def _number(field: str, term: str) -> Q:
 
 
 def _numbered(field: str, spellings: list[str]) -> Q:
-    # The index has the tail before the number.
+    # The index starts with the suffix.
     return Q(remote_suffix=suffix_of(spellings[0]), **{f"{field}__in": spellings})
 
 

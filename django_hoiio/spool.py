@@ -1,7 +1,7 @@
-"""The files that keep notifications while the database is away, one each.
+"""A folder of files that store notifications while the database is away, one file each.
 
-A file is named by the moment and the UUID of its arrival, so that names sort in order of arrival, and what was kept
-already is recognised.
+A file name has the time of receipt and the UUID, so names sort in order of receipt and a stored notification is
+recognised.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from .parsing import RawNotification
 
 SUFFIX = ".json"
 
-# What a file is renamed to that cannot be read or that the database refuses.
+# Suffix of a quarantined file, which cannot be read or which the database rejects.
 QUARANTINED = ".refused"
 
-# What a file is called while it is written; a crash may leave it, and then nobody was told that it is kept.
+# Suffix while a file is written. A crash may leave one; it is never the only copy of an acknowledged notification.
 UNFINISHED = ".part"
 
-
-# What a file holds of an arrival, as JSON reads it.
+# The JSON types of a file's values.
 _TYPES = {
     **dict.fromkeys(("uuid", "received_at", "route", "query", "body", "remote_addr", "account", "verified_by"), str),
     **dict.fromkeys(("headers", "pass_on", "problems"), dict),
@@ -38,7 +37,7 @@ _TYPES = {
 
 
 def store(raw: RawNotification, folder: Path) -> Path:
-    """Write the arrival for good: beside, to the disk, and renamed into place. Raises OSError where that fails."""
+    """Write a notification to a file in `folder` and sync it to disk. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = raw.received_at.astimezone(timezone.utc)
     path = folder / f"{moment:%Y%m%dT%H%M%S.%fZ}-{raw.uuid}{SUFFIX}"
@@ -47,7 +46,7 @@ def store(raw: RawNotification, folder: Path) -> Path:
 
 
 def write(raw: RawNotification, path: Path) -> None:
-    """Write the arrival into this file for good, also in place of what is there. Raises OSError where that fails."""
+    """Create or replace the file: write a temporary one, sync it to disk, rename it. Raises OSError."""
     beside = path.with_suffix(UNFINISHED)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -57,7 +56,7 @@ def write(raw: RawNotification, path: Path) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
-        # On a full disk, half a file would take the room of a whole smaller one.
+        # On a full disk, an incomplete file takes space that a smaller notification needs.
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
@@ -65,24 +64,24 @@ def write(raw: RawNotification, path: Path) -> None:
 
 
 def pending(folder: Path) -> Iterator[Path]:
-    """The files of the spool, in order of arrival."""
+    """Return the files to import, in order of receipt."""
     return iter(sorted(folder.glob(f"*{SUFFIX}")))
 
 
 def quarantined(folder: Path) -> Iterator[Path]:
-    """The files that were set aside, in order of arrival."""
+    """Return the quarantined files, in order of receipt."""
     return iter(sorted(folder.glob(f"*{QUARANTINED}")))
 
 
 def unfinished(folder: Path) -> Iterator[Path]:
-    """The files that are being written, or that a crash has left."""
+    """Return the files that are being written or that a crash has left."""
     return iter(sorted(folder.glob(f"*{UNFINISHED}")))
 
 
 def load(path: Path) -> RawNotification:
-    """Read an arrival back. Raises ValueError if the file is not one of the spool's, OSError if it cannot be opened."""
+    """Read a notification. Raises ValueError if the file is not a spool file, OSError if it cannot be opened."""
     if path.exists() and not path.is_file():
-        # A pipe would wait for a writer for ever.
+        # Opening a named pipe would wait forever for a writer.
         raise ValueError(f"{path.name} is not a file.")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
@@ -108,26 +107,26 @@ def _checked(held: dict[str, Any]) -> dict[str, Any]:
 
 
 def delete(path: Path) -> None:
-    """Delete a file whose notification is kept; another process may have been quicker."""
+    """Delete a file, unless another process has."""
     path.unlink(missing_ok=True)
 
 
 def quarantine(path: Path) -> None:
-    """Take a file out of the way that cannot be read or that the database refuses, and keep it."""
+    """Rename a file that cannot be read or that the database rejects, so that nothing imports it."""
     try:
         path.rename(path.with_suffix(QUARANTINED))
     except FileNotFoundError:
-        # Another process was quicker.
+        # Another process has moved or deleted it.
         return
 
 
 def count(folder: Path, suffix: str, most: int) -> int:
-    """How many files end so, counted no further than `most`. Raises OSError where the folder cannot be read."""
+    """Count the files with a suffix, up to `most`. Raises OSError if the folder cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return sum(1 for _ in islice((entry for entry in entries if entry.name.endswith(suffix)), most))
     except FileNotFoundError:
-        # It is made when there is something to keep.
+        # The first spooled notification creates the folder.
         return 0
 
 
@@ -142,7 +141,7 @@ def _dump(raw: RawNotification) -> str:
     )
 
 
-# What opening or syncing a folder fails with where the system has no such thing: Windows, and some file systems.
+# Errors of systems that cannot open or sync a folder: Windows and some file systems.
 _NO_FOLDER_SYNC = {
     errno.EACCES,
     errno.EPERM,
@@ -156,7 +155,7 @@ _NO_FOLDER_SYNC = {
 
 
 def _sync(folder: Path) -> None:
-    """Bring the new name to the disk too, if the system can. The file itself is there already."""
+    """Sync the new file name to disk, if the system can. The content is synced already."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Who may post: the token of a signed notify URL, and Hoiio's signature of the body."""
+"""Verify notifications by the token of a signed notify URL or by Hoiio's signature of the body."""
 
 from __future__ import annotations
 
@@ -15,38 +15,36 @@ from django.core.exceptions import ImproperlyConfigured
 from .conf import conf
 from .enums import Route, VerifiedBy
 
-# Parts the token from its signature. Like all of the token it is unreserved in URLs, so nobody on the way rewrites it.
+# Separates payload and signature. The whole token is of unreserved URL characters, so that no proxy rewrites it.
 SEPARATOR = "~"
 SALT = "django_hoiio.notify_url"
 
 
 class VerificationResult(NamedTuple):
-    """What a request could prove."""
-
     verified_by: VerifiedBy = VerifiedBy.NONE
     account: str = "default"
-    # What the project gave away with the signed URL.
+    # The values that the project signed with the URL.
     pass_on: Mapping[str, Any] = {}
-    # What is wrong with a proof, by its name: `proof` for the token, `signature` for the header.
+    # Notes on the verification, by `token` (of the URL) and `signature` (the header).
     problems: Mapping[str, str] = {}
 
 
 def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
-    """The token of a notify URL; it binds the route, the account and the pass-on values.
+    """Return the token of a notify URL, which signs the route, the account and the pass-on values.
 
     Raises `ImproperlyConfigured` if there is no key to sign with.
     """
     keys = conf.SIGNING_KEYS
     if not keys:
         raise ImproperlyConfigured(
-            "HOIIO['SIGNING_KEYS'] has no key that is not blank; write a long random text, or remove SIGNING_KEYS to sign with"
+            "HOIIO['SIGNING_KEYS'] has only blank keys; write a long random string, or remove SIGNING_KEYS to sign with"
             " SECRET_KEY."
         )
     return _signer(keys[0]).sign_object([route.value, account, pass_on])
 
 
 def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> VerificationResult:
-    """Look at the token of the URL first, and at Hoiio's signature of the body."""
+    """Verify the token of the URL first, then Hoiio's signature of the body."""
     by_url = _verify_token(route, token) if token is not None else VerificationResult()
     if signature is None:
         return by_url
@@ -60,7 +58,7 @@ def verify(route: Route, token: str | None, body: bytes, signature: str | None) 
 
 
 def _signer(key: str) -> signing.Signer:
-    # Without fallback keys: which key has signed is to be known.
+    # No fallback keys, because the caller must know which key has signed.
     return signing.Signer(key=key, sep=SEPARATOR, salt=SALT, fallback_keys=[])
 
 
@@ -75,14 +73,14 @@ def _verify_token(route: Route, token: str) -> VerificationResult:
     return VerificationResult(verified_by=VerifiedBy.URL, account=account, pass_on=pass_on, problems=problems)
 
 
-# The notifications of a bulk SMS, and of a number, all come to one URL.
+# Cached, because all notifications of a bulk SMS, or of a number, have the same URL.
 @lru_cache(maxsize=256)
 def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, str]:
-    """Which of the keys has signed a token, and what, as JSON; `None` where none did."""
+    """Return the index of the key that signed the token, and the payload as JSON; `None` if no key did."""
     for number, key in enumerate(keys):
         try:
             payload = signing.b64_decode(_signer(key).unsign(token).encode()).decode()
-        # Not signed with this key, or no token that `sign` makes: Django's signer can compress, for one.
+        # Not signed with this key, or not in the format of `sign`: Django's signer can compress, for example.
         except (signing.BadSignature, ValueError):
             continue
         if _is_ours(payload):
@@ -91,7 +89,7 @@ def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, str]:
 
 
 def _is_ours(payload: str) -> bool:
-    """Say whether `sign` makes such a payload: a route, an account and the pass-on values."""
+    """Return whether the payload is a list of a route, an account and pass-on values, as `sign` makes it."""
     try:
         held = json.loads(payload)
     except (ValueError, RecursionError):
@@ -100,7 +98,7 @@ def _is_ours(payload: str) -> bool:
 
 
 def _verify_signature(body: bytes, signature: str, by_url: VerificationResult) -> VerificationResult:
-    """Hoiio signs the body with the account's access token; which account it is, the signed URL or the token tells."""
+    """Verify Hoiio's HMAC of the body. The key is an access token of the signed URL's account, otherwise of any."""
     accounts = [by_url.account] if by_url.verified_by == VerifiedBy.URL else list(conf.ACCOUNTS)
     signed_for = [account for account in accounts if _is_signed_for(account, body, signature)]
     if not signed_for:
@@ -116,6 +114,6 @@ def _is_signed_for(account: str, body: bytes, signature: str) -> bool:
     expected = [
         hmac.new(token.encode(), body, hashlib.sha256).hexdigest().encode() for token in conf.access_tokens(account)
     ]
-    # All are compared, each in constant time, and only then looked at.
+    # Compare with all tokens, each in constant time, so that the timing does not show which one matches.
     matches = [hmac.compare_digest(given, one) for one in expected]
     return any(matches)

@@ -34,7 +34,10 @@ BODY_LIMIT = 1024 * 1024
 SIGNATURE = "HTTP_X_HOIIO_SIGNATURE"
 STORED_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
 
-NOT_VERIFIED = "A notification that could not be verified was refused on the route %s. Give Hoiio the URLs that `manage.py hoiio_urls` prints."
+NOT_VERIFIED = (
+    "A notification that could not be verified was refused on the route %s. Give Hoiio the URLs that `manage.py"
+    " hoiio_urls` prints."
+)
 
 # A query string is kept as text. ASCII stays as it came; other bytes and NUL are percent-encoded, which changes nothing
 # in what it says.

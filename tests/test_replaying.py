@@ -221,7 +221,7 @@ def test_blanked_notification_is_passed_over() -> None:
     Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, redacted_at=MORNING)
 
     first, second = played(Sms.objects.get())
-    assert (first.passed, first.changes, first.refusals) == (Passed.BLANKED, (), ())
+    assert (first.passed, first.changes, first.refusals) == (Passed.REDACTED, (), ())
     assert changes(second) == {"sms_status": ("", "delivered"), "is_final": (False, True)}
 
 

@@ -1,4 +1,4 @@
-"""The admin: all that came and what became of it, to read and not to change."""
+"""The read-only admin of notifications, transactions, receiver failures and daily totals."""
 
 from __future__ import annotations
 

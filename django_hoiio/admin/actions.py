@@ -40,18 +40,18 @@ EXPORT = "django_hoiio.export"
 
 
 class ActionAdmin(ModelAdmin):
-    """Offers the functions in `actions` to those who have their permissions, on the list and on the page of a row.
+    """Offer the functions in `actions`, on the list and on the page of a row, to users who have their permissions.
 
-    What a project has given to all lists of its site is not among them: it may change or delete.
+    The site-wide actions of a project are not offered, because they may change or delete rows.
     """
 
     actions: Any = ()
 
     def row_actions(self, row: Any) -> Iterable[Action]:
-        """Those of the actions that are offered on the page of the row, where the user may have them."""
+        """Return the actions that make sense for `row`. Its page offers those that the user has permission for."""
         return ()
 
-    # Who may.
+    # Permissions.
 
     def has_retry_receivers_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(RETRY_RECEIVERS)
@@ -66,7 +66,7 @@ class ActionAdmin(ModelAdmin):
         return request.user.has_perm(EXPORT)
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
-        # Django 6.1 has actions on pages too, and says where it asks for them.
+        # Django 6.1 also has actions on change pages, and passes the location.
         where = () if action_location is None else (action_location,)
         offered: Mapping[str, Any] = super().get_actions(request, *where)
         return {name: offered[name] for name in self._functions() if name in offered}
@@ -74,9 +74,10 @@ class ActionAdmin(ModelAdmin):
     def _functions(self) -> dict[str, Action]:
         return {action.__name__: action for action in self.actions or ()}
 
-    # Where.
+    # Views.
 
-    # A receiver that is run must not stand in a transaction with what counts it, and what is streamed in none at all.
+    # No ATOMIC_REQUESTS: a receiver and the count of its attempts must not share a transaction, and an export streams
+    # after the view has returned.
     @non_atomic_everywhere
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
@@ -102,7 +103,7 @@ class ActionAdmin(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _refuse_what_is_not_offered(self, request: HttpRequest) -> None:
-        """What is not in the list of actions was written by hand."""
+        """Reject a forged POST: an action that is not offered, or a key that is not a whole number."""
         if set(filter(None, request.POST.getlist("action"))) - set(self.get_actions(request)):
             raise PermissionDenied
         if not all(_is_key(each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
@@ -116,7 +117,7 @@ class ActionAdmin(ModelAdmin):
         return answer or HttpResponseRedirect(request.get_full_path())
 
     def _buttons(self, request: HttpRequest, row: Model) -> Iterator[tuple[str, str]]:
-        """The name and the words of each action for a row."""
+        """Yield the name and label of each action for `row` that the user may run."""
         offered = self.get_actions(request)
         for action in self.row_actions(row):
             if action.__name__ in offered:
@@ -125,13 +126,13 @@ class ActionAdmin(ModelAdmin):
 
 
 def _is_key(text: str) -> bool:
-    # As many digits as every database takes for a key.
+    # Every database accepts a key of 18 digits.
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
 logger = get_logger(__name__)
 
-# So many of Hoiio's refusals are told one by one.
+# Failures to list one by one.
 MAX_FAILURES = 5
 
 _OUTCOMES: dict[Outcome, _StrPromise] = {
@@ -142,7 +143,7 @@ _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.REDACTED: gettext_lazy("%d of redacted notifications"),
 }
 
-# By the name of what was found.
+# Keyed by the names of `Found`; STRANGER is a reference that Hoiio does not know.
 _ANSWERS: dict[str, _StrPromise] = {
     "CHANGED": gettext_lazy("%d changed"),
     "MISSING": gettext_lazy("%d missing"),
@@ -153,10 +154,10 @@ _ANSWERS: dict[str, _StrPromise] = {
 
 @admin.action(description=gettext_lazy("Retry failed receivers"), permissions=["retry_receivers"])
 def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
-    """Run the failed receivers among the rows, or of the notifications among them, and say what became of them."""
+    """Retry the failed receivers in `rows`, or those of the notifications in `rows`, and report the outcomes."""
     written = _where_written(rows)
-    ledger = ReceiverFailure.objects.on_primary()
-    failures = written if rows.model is ReceiverFailure else ledger.filter(notification__in=written.values("pk"))
+    failures = ReceiverFailure.objects.on_primary()
+    failures = written if rows.model is ReceiverFailure else failures.filter(notification__in=written.values("pk"))
     done = retry_failed(failures)
     _log(request, done.receivers.total(), "receivers")
     if not done.receivers:
@@ -167,7 +168,7 @@ def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QueryS
 
 @admin.action(description=gettext_lazy("Dispatch pending notifications"), permissions=["dispatch"])
 def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
-    """Tell those of the notifications that were never told, and say what became of them."""
+    """Dispatch the pending notifications in `rows` and report the outcomes."""
     done = dispatch_pending(_where_written(rows))
     _log(request, done.dispatched, "notifications")
     if not done.dispatched and not done.claimed:
@@ -183,7 +184,7 @@ def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]
 
 @admin.action(description=gettext_lazy("Refresh status from Hoiio"), permissions=["reconcile"])
 def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]) -> None:
-    """Ask Hoiio after the calls, SMS or faxes, take in what is news, and say what that was."""
+    """Poll Hoiio for the calls, SMS or faxes in `rows`, ingest what changed, and report it."""
     rows = _where_written(rows)
     names = list(rows.exclude(txn_ref=None).order_by("pk").values_list("account", "txn_ref")[: MAX_ITEMS + 1])
     try:
@@ -205,7 +206,7 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
 
 
 def _where_written(rows: QuerySet[Any]) -> Any:
-    """The same rows, from the database that is written to, whole, and without the order of the list."""
+    """Read the same rows from the primary database, with all columns and in no order."""
     return rows.using(router.db_for_write(rows.model)).defer(None).select_related(None).order_by()
 
 
@@ -213,7 +214,7 @@ def _log(request: HttpRequest, count: int, what: str) -> None:
     logger.info("User %s ran an admin action: %s %s.", request.user.pk, count, what)
 
 
-# What is said of it: numbers and references, and nothing of what a notification holds.
+# Messages to the user: counts and references, no content of notifications.
 
 
 def _joined(*sentences: str) -> str:
@@ -261,7 +262,7 @@ def _level(done: ManualResult) -> int:
 
 
 def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
-    """The messages, each with its level."""
+    """Yield each message with its level."""
     if not names:
         yield _("None of these has a reference that Hoiio knows it by."), messages.WARNING
     if report.asked:
@@ -279,6 +280,6 @@ def _answers(report: ReconciliationResult) -> str:
 
 
 def _failures(report: ReconciliationResult) -> str:
-    """What Hoiio's refusals say, which holds no token and no number."""
+    """List the first failures. Their messages hold no token and no phone number."""
     more = len(report.failures) - MAX_FAILURES
     return _joined(*report.failures[:MAX_FAILURES], _counted(more, _("%d more failures.")) if more > 0 else "")

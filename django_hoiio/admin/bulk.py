@@ -1,4 +1,4 @@
-"""A bulk SMS: how its messages came out, and what they cost."""
+"""The page of a bulk SMS: outcomes and costs of its messages."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ from .formatting import amount_text
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
-# Hoiio takes 1,000 recipients for a bulk SMS. A refusal without a reference has a row each time it is told.
+# Hoiio accepts 1,000 recipients per bulk SMS. A refused message without a reference gets a row per notification.
 MAX_MESSAGES = 2_000
 
-# Of those that failed, so many have a line with a link; the list to copy has all.
+# Failed messages shown with a link. The list of numbers to copy has all.
 MAX_LISTED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """One way in which messages came out, as a part of the bar."""
+    """A segment of the bar: the messages with one outcome."""
 
     name: str
     title: _StrOrPromise
     tone: str
     count: int
-    # Where its part of the bar begins, and how long it is, of 1,000.
+    # In thousandths of the bar.
     start: float = 0
     width: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bulk:
-    """What became of the messages of a bulk SMS."""
+    """Outcomes and costs of the messages of a bulk SMS."""
 
     rows: Sequence[Sms]
     counts: Mapping[str, int]
-    # By currency; amounts in different ones have no sum.
+    # By currency. Amounts in different currencies are not added.
     costs: Mapping[str, Decimal]
-    # Messages of which no cost is told yet.
+    # Messages whose cost Hoiio has not reported yet.
     unpriced: int
     failed: Sequence[Sms]
 
@@ -66,7 +66,7 @@ class Bulk:
         return len(self.rows) - self.counts["refused"]
 
 
-# Outcome → its title, and the class of its colour, as in labels.
+# Outcome → title and colour class, as in `formatting.label`.
 _OUTCOMES: dict[str, tuple[_StrOrPromise, str]] = {
     "delivered": (_("Delivered"), "success"),
     "waiting": (_("Waiting"), "pending"),
@@ -81,9 +81,9 @@ _OUTCOME_OF_STATUS = {
 
 
 def outcome_of(sms: Sms) -> str:
-    """How a message came out: what is told of its delivery says it, else whether it was accepted.
+    """Return the outcome of a message: its delivery status, or else whether Hoiio accepted it.
 
-    A row is made by either of the two, in any order; a word that is not documented says that it waits.
+    The two reports arrive in any order, and either can create the row. An undocumented status counts as waiting.
     """
     if sms.sms_status:
         return _OUTCOME_OF_STATUS.get(sms.sms_status, "waiting")
@@ -91,7 +91,7 @@ def outcome_of(sms: Sms) -> str:
 
 
 def bulk_of(rows: Sequence[Sms]) -> Bulk:
-    """Count and add up the messages of a bulk SMS."""
+    """Count the outcomes and add up the costs."""
     costs: dict[str, Decimal] = {}
     for sms in rows:
         if sms.debit is not None:
@@ -107,7 +107,7 @@ def bulk_of(rows: Sequence[Sms]) -> Bulk:
 
 
 def shares_of(bulk: Bulk) -> list[Share]:
-    """The parts of the bar, one behind the other."""
+    """Return the segments of the bar, from left to right."""
     shares, start = [], 0.0
     for name, (title, tone) in _OUTCOMES.items():
         count = bulk.counts[name]
@@ -118,7 +118,7 @@ def shares_of(bulk: Bulk) -> list[Share]:
 
 
 class BulkPage(ConversationPage):
-    """Adds the page of a bulk SMS, and leads to it from each of its messages and from the search."""
+    """Add the page of a bulk SMS, with links from each of its messages and from the search."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.bulk_view)
@@ -142,11 +142,11 @@ class BulkPage(ConversationPage):
         return super().changelist_view(request, extra_context)
 
     def _offer(self, request: HttpRequest, term: str) -> None:
-        """Lead from a search by the whole reference of a bulk SMS to its page."""
+        """Link to the page of a bulk SMS if `term` is its whole reference."""
         if len(term) > MAX_TERM_LENGTH or "\0" in term:
             return
         found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
-        # Counted here, no further than a page shows.
+        # Count in Python, and at most as many rows as the page shows.
         for account, count in Counter(found.values_list("account", flat=True)[:MAX_MESSAGES]).most_common(5):
             words = gettext("{count} of these belong to one bulk SMS: {link}")
             messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))

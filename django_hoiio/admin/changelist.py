@@ -1,4 +1,4 @@
-"""Change lists with keyset pagination and masked rows. Nothing is counted or sorted."""
+"""Change lists with keyset pagination and masked rows. They do not count the table and cannot be sorted."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class PagePosition:
-    """Where a page begins, and how far it may look. What an address says that means nothing is left out."""
+    """The start of a page and its scan limit. Invalid URL parameters are ignored."""
 
     older_than: int | None = None
     newer_than: int | None = None
-    # The page begins with the latest of this day.
+    # The page starts with the newest row of this day.
     day: date | None = None
-    # How often it was asked to look further.
+    # How often the user raised the scan limit.
     scans: int = 0
 
     @classmethod
     def of(cls, address: QueryDict) -> PagePosition:
-        """Read the place from the parameters of an address."""
+        """Parse the parameters of a URL."""
         read = {name: reader(address.get(name, "")) for name, reader in _READERS.items()}
         return cls(**{name: value for name, value in read.items() if value is not None})
 
     @property
     def scan_limit(self) -> int:
-        """How many keys the page may look through, where it has to look."""
+        """Maximum number of keys that the page scans, if it has to scan."""
         scan_limit: int = SCAN_LIMIT * SCAN_GROWTH**self.scans
         return scan_limit
 
     @property
     def day_after(self) -> datetime | None:
-        """When the day is over, in the time zone of the user."""
+        """End of the day in the current time zone."""
         return None if self.day is None else midnight(self.day + timedelta(days=1))
 
 
 def midnight(day: date) -> datetime:
-    """When a day begins, in the time zone of the user."""
+    """Return the start of a day in the current time zone."""
     return make_aware(datetime.combine(day, time.min))
 
 
@@ -66,7 +66,7 @@ def _key(text: str) -> int | None:
 
 
 def _day(text: str) -> date | None:
-    # The years that every database and every time zone can have.
+    # Every database and every time zone supports these years.
     if not re.fullmatch(r"(19|20|21)\d\d-\d\d-\d\d", text, re.ASCII):
         return None
     try:
@@ -79,16 +79,16 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "older_than": _key,
     "newer_than": _key,
     "day": _day,
-    # Further than any table reaches.
+    # 5,000 × 4¹² keys are more than any table has.
     "scans": {str(times): times for times in range(13)}.get,
 }
-# The parameters that say where a page begins, and so filter nothing.
+# These parameters position the page. They are no filters.
 POSITION_PARAMETERS = tuple(_READERS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageLink:
-    """A link to another page of the list; without an address where there is no such page."""
+    """A link to another page of the list. The address is None if there is no such page."""
 
     label: _StrPromise
     rel: str
@@ -96,24 +96,24 @@ class PageLink:
 
 
 class KeysetChangeList(ChangeList):
-    """A list of veiled rows, newest first by key.
+    """A list of masked rows, by descending primary key.
 
-    Where a filter or a search is answered by no index, a page looks through a bounded reach of keys, and says so.
+    If no index answers a filter or search, a page scans a limited range of keys and says so.
     """
 
     model_admin: Any
     page: Page
     position: PagePosition
-    # The key that the page begins below; `None` where it begins with the newest.
+    # The page starts below this key; None means with the newest row.
     older_than: int | None
-    # True where what is asked for is looked for among a reach of keys.
+    # True if a filter or search needs a scan.
     is_scanned: bool
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         for name in POSITION_PARAMETERS:
             self.params.pop(name, None)
             self.filter_params.pop(name, None)
-        # Searched here, and not by the list of Django, which does not hear whether few were found.
+        # Search here: Django's change list would not learn whether an index found all matches.
         term, self.query = self.query, ""
         rows = super().get_queryset(request, exclude_parameters).defer(*self.model_admin.deferred_fields)
         self.query = term
@@ -126,7 +126,7 @@ class KeysetChangeList(ChangeList):
 
     @property
     def is_filtered(self) -> bool:
-        """True where something is asked for, by a filter or by the search."""
+        """True if a filter or a search is active."""
         return bool(self.query.strip()) or any(each.used_parameters for each in self.filter_specs)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
@@ -137,11 +137,11 @@ class KeysetChangeList(ChangeList):
         self.older_than = self._older_than()
         self.page = self._page(older_than=self.older_than, newer_than=self.position.newer_than)
         if self.position.newer_than is not None and self.page.newer is None:
-            # Nothing is newer: the first page has these rows, and is full.
+            # No row is newer: show the first page, which is full and includes these rows.
             self.page = self._page()
         self.result_list = self.page.rows
         mask_rows(request, self.page.rows)
-        # What Django asks of a list beside its rows. They are not counted: these are the rows of the page.
+        # Django's admin needs these counts. They count the page, not the table.
         self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
@@ -159,21 +159,21 @@ class KeysetChangeList(ChangeList):
         first: int | None = self.model_admin.first_since(self.root_queryset, moment)
         return first
 
-    # What the templates say of the page.
+    # For the templates.
 
     @property
     def is_ascending(self) -> bool:
-        """True where the page looked towards newer rows, and not to their end."""
+        """True if the page scanned towards newer rows and reached its scan limit."""
         return self.page.scanned_to is not None and self.page.scanned_to == self.page.newer
 
     @property
     def unsearched(self) -> str:
-        """The list without search and day, as the filters leave it."""
+        """Query string with the filters, without the search and the position."""
         return self.get_query_string(remove=[SEARCH_VAR])
 
     @property
     def page_links(self) -> Iterator[PageLink]:
-        """The pages to go on to. Beside a button that looks further there is no step in the same direction."""
+        """Links to other pages. The button that raises the scan limit replaces the link in its direction."""
         page = self.page
         newer = None if page.scanned_to and self.is_ascending else page.newer
         older = None if page.scanned_to and not self.is_ascending else page.older
@@ -188,13 +188,13 @@ class KeysetChangeList(ChangeList):
 
     @property
     def scans(self) -> str:
-        """The same page, looking through several times as many keys."""
+        """Query string of the same page with the next higher scan limit."""
         position = {"older_than": self.older_than, "newer_than": self.position.newer_than}
         return self.get_query_string({**position, "scans": self.position.scans + 1})
 
     @property
     def scanned_to(self) -> datetime | None:
-        """When the last row came that the page looked at."""
+        """Moment of the last row that the page scanned."""
         beside, order = ("pk__lte", "-pk") if self.is_ascending else ("pk__gte", "pk")
         rows = self.root_queryset.filter(**{beside: self.page.scanned_to}).order_by(order)
         moment = rows.values_list(self.model_admin.moment, flat=True).first()
@@ -202,7 +202,7 @@ class KeysetChangeList(ChangeList):
 
 
 class CappedPaginator(AnyPaginator):
-    """Pages of what is offered while somebody types: of a few rows at most, so that the table is not counted."""
+    """Paginator for autocomplete. It counts at most `MAX_KEYS` rows instead of the whole table."""
 
     @cached_property
     def count(self) -> int:

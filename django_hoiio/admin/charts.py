@@ -1,4 +1,4 @@
-"""Charts and tables of the daily volumes and costs. The charts are inline SVG without scripts."""
+"""Charts and tables of daily volumes and costs. The charts are inline SVG without scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .formatting import day_text, money_text, number_text, percent_text
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
-# What it is called that succeeded. An SMS that was received cannot fail.
+# The word for success. A received SMS cannot fail.
 SUCCESS: dict[Traffic, _StrOrPromise] = {
     Traffic.CALLS_MADE: gettext_lazy("answered"),
     Traffic.CALLS_RECEIVED: gettext_lazy("answered"),
@@ -34,7 +34,7 @@ SUCCESS: dict[Traffic, _StrOrPromise] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A picture, with what it comes to above it and its busiest day below it."""
+    """A chart, with its total above and its highest day below."""
 
     title: str
     total: str
@@ -45,28 +45,28 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The figures of the pictures, a row for each day and one for all of them."""
+    """The figures of the charts: a row for each day, and the sums."""
 
     title: str
     columns: Sequence[str]
-    # A heading, and the cells after it; the newest day first.
+    # Heading and cells, newest day first.
     rows: Sequence[tuple[str, Sequence[str]]]
     sums: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Series:
-    """What one thing came to on each of the days, in their order."""
+    """The values of a chart, one for each day."""
 
     title: str
     days: Sequence[date]
-    # The days as they are written.
+    # The days as text.
     names: Sequence[str]
     values: Sequence[Decimal]
     succeeded: Sequence[Decimal]
-    # How a number of it is written.
+    # Format a value.
     written: Callable[[Decimal], str]
-    # What it is called that succeeded; empty where nothing fails.
+    # The word for success; empty if nothing can fail.
     success: str
 
     @property
@@ -74,7 +74,7 @@ class _Series:
         return sum(self.values, Decimal(0))
 
     def in_words(self, total_value: Decimal, succeeded: Decimal) -> str:
-        """`12, 11 delivered`."""
+        """Format a value with its successes: `12, 11 delivered`."""
         said = self.written(total_value)
         return f"{said}, {self.written(succeeded)} {self.success}" if self.success and total_value else said
 
@@ -84,19 +84,19 @@ class _Series:
 
 @dataclass(frozen=True, kw_only=True)
 class DailyCharts:
-    """The days that are shown, and what they came to."""
+    """Charts and tables of the totals of `days`."""
 
     days: Sequence[date]
     totals: Sequence[Total]
 
     def volumes(self) -> tuple[list[Panel], Table]:
-        """How many calls, SMS and faxes there were of each kind of which there were any."""
+        """Return a chart for each kind of traffic that occurred, and their table."""
         series = [each for kind in Traffic if (each := self._volume(kind)).total_value]
         panels = [_panel(f"hoiio-volume-{place}", each, _succeeded(each)) for place, each in enumerate(series)]
         return panels, _table(_("Calls, SMS and faxes by day"), series)
 
     def spend(self) -> tuple[list[Panel], Table]:
-        """What Hoiio charged, in each currency in which it charged anything; currencies are never added."""
+        """Return a chart for each currency that Hoiio charged in, and their table. Currencies are never added."""
         currencies = sorted({total.currency for total in self.totals if total.debit})
         series = [self._debit(currency) for currency in currencies]
         panels = [
@@ -140,7 +140,7 @@ class DailyCharts:
         return list(sums.values())
 
     def _by_kind(self, currency: str) -> str:
-        """What the kinds cost, the dearest first."""
+        """List the cost of each kind of traffic, highest first."""
         sums = {kind: Decimal(0) for kind in Traffic}
         for total in self.totals:
             if total.currency == currency:
@@ -150,7 +150,7 @@ class DailyCharts:
 
 
 def _succeeded(series: _Series) -> str:
-    """`11 delivered, 91.7 %`."""
+    """Format the successes: `11 delivered, 91.7 %`."""
     if not series.success:
         return ""
     succeeded = int(sum(series.succeeded))
@@ -202,18 +202,18 @@ def _capitalized(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-# Of the picture, in units of its own; a day is one wide.
+# Height of the SVG in user units. A day is one unit wide.
 HEIGHT = 100
-# Between two days. Where days are many, a gap would be narrower than a dot.
+# Between two days. If there are more days, a gap would be narrower than a pixel.
 GAP = Decimal("0.2")
 NO_GAP_ABOVE = 100
-# Of the smallest part that is not nothing.
+# Keeps small values visible.
 MIN_BAR_HEIGHT = Decimal(2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One day of a picture: how much there was, how much of it succeeded, and both in words."""
+    """A day of a chart: total, successes, and both in words."""
 
     total_value: Decimal
     succeeded: Decimal
@@ -222,9 +222,9 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A bar for each day. What succeeded stands at the bottom, what did not upon it."""
+    """A bar for each day: the successes at the bottom, the rest on top."""
 
-    # Of its elements, unique in the page.
+    # Prefix of element ids, unique on the page.
     name: str
     title: str
     description: str
@@ -254,7 +254,7 @@ class Chart:
         )
 
     def _path(self, heights: Iterable[tuple[Decimal, Decimal]]) -> str:
-        """A column for each day of so high a part upon another."""
+        """Draw a column for each day, from (bottom, height) pairs."""
         width = 1 if len(self.bars) > NO_GAP_ABOVE else 1 - GAP
         return "".join(
             f"M{place} {HEIGHT - below:.1f}v{-height:.1f}h{width}v{height:.1f}z"
@@ -264,7 +264,7 @@ class Chart:
 
 
 def _bar_heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
-    """How high what succeeded stands, and how high the rest upon it."""
+    """Return the height of the successes and the height of the rest."""
     if bar.total_value <= 0:
         return Decimal(0), Decimal(0)
     height = max(MIN_BAR_HEIGHT, HEIGHT * bar.total_value / highest)

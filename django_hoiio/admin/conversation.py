@@ -33,13 +33,13 @@ from .sections import open_button
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
-# The numbers of a row that are another party's.
+# The fields that may hold a remote party's number.
 NUMBER_FIELDS = ("remote_number", "from_number", "dest", "dest1", "dest2")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A row as it is shown in a conversation; its row is veiled."""
+    """A row as the conversation shows it. `row` is masked."""
 
     row: Transaction
     kind: _StrOrPromise
@@ -47,11 +47,11 @@ class Message:
     day: str
     status: str
     cost: str
-    # How long or how big it was.
+    # Duration or size.
     size_texts: str
     text: str = ""
     document: str = ""
-    # Whether this is the row from which somebody came.
+    # True for the row whose link the user followed.
     is_here: bool = False
 
     @property
@@ -60,9 +60,9 @@ class Message:
 
 
 class ConversationPage(ReadOnlyAdmin):
-    """Adds the page of the conversation with the number of a row. Its URL has the row's key, never the number."""
+    """Add the page of the conversation with a row's number. Its URL has the row's key, never the number."""
 
-    # The fields whose words say where a row stands.
+    # The status fields of the model.
     statuses: ClassVar[tuple[str, ...]]
 
     class Media:
@@ -71,12 +71,12 @@ class ConversationPage(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
-        """Each word once, so that two legs that were answered are one answered call."""
+        """Show each status once, so that a call with two answered legs is one answered call."""
         words = {told.raw: told.word for told in statuses_of(row, self.statuses)}
         return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
-        """The words, of those that are told, that are shown beside its reference."""
+        """Return the reported statuses that lists show."""
         return words
 
     def get_urls(self) -> list[URLPattern]:
@@ -96,7 +96,7 @@ class ConversationPage(ReadOnlyAdmin):
         return url if name == "remote_number" else f"{url}?number={name}"
 
     def number_link(self, row: Transaction, name: str) -> str:
-        """A number of a veiled row, as a link to the conversation with it."""
+        """Link a number of a masked row to its conversation."""
         number = getattr(row, name)
         return format_html('<a href="{}">{}</a>', self.conversation_url(row, name), number) if number else ""
 
@@ -106,7 +106,7 @@ class ConversationPage(ReadOnlyAdmin):
             raise PermissionDenied
         number = self._number_of(row, request.GET.get("number", "remote_number"))
         shows_numbers = NUMBER.is_visible(request)
-        # Which rows have the same number would tell apart two numbers that look alike when masked.
+        # A list of rows with the same number would distinguish two numbers that look alike when masked.
         page = self._page(request, number) if shows_numbers else Page(rows=[row])
         shown = number if shows_numbers else NUMBER.mask(number)
         context = {
@@ -139,13 +139,13 @@ class ConversationPage(ReadOnlyAdmin):
         return str(number)
 
     def _visible(self, request: HttpRequest) -> list[type[Transaction]]:
-        """The models of which the user may view the rows, in this site."""
+        """Return the models whose rows the user may view on this site."""
         site = self.admin_site
         return [
             model
             for model in MODELS
             if site.is_registered(model)
-            # Another admin would not mask_rows what it shows.
+            # A project's own admin class may not mask its rows.
             and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
             and its_admin.has_view_permission(request)
         ]
@@ -182,14 +182,14 @@ class ConversationPage(ReadOnlyAdmin):
 
 PAGE_SIZE = 50
 
-# In the order in which those of one moment are shown.
+# The order of rows with the same `created_at`.
 MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Position(NamedTuple):
-    """Where a row stands in its conversation; written into URLs, so it says nothing of anybody."""
+    """Position of a row in its conversation. It is part of URLs, so it holds no personal data."""
 
     created_at: datetime
     model: int
@@ -204,7 +204,7 @@ def position_of(row: Transaction) -> Position:
 
 
 def parse_position(text: str) -> Position | None:
-    """The place that a URL names; `None` where it names none."""
+    """Parse a position from a URL; return None if it is missing or invalid."""
     found = re.fullmatch(r"(\d{1,16})-([0-2])-(\d{1,18})", text, re.ASCII)
     if found is None:
         return None
@@ -213,7 +213,7 @@ def parse_position(text: str) -> Position | None:
 
 
 def spellings(number: str) -> list[str]:
-    """How a number may stand in a column: with its plus and without; a name in one way."""
+    """Return the possible spellings of a number, with and without plus. A name has one spelling."""
     if not re.fullmatch(r"\+?\d+", number, re.ASCII):
         return [number]
     digits = number.lstrip("+")
@@ -222,7 +222,7 @@ def spellings(number: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows, oldest first, and where the older and the newer ones begin."""
+    """Rows, oldest first, and the positions where the older and newer rows start."""
 
     rows: Sequence[Transaction]
     older: Position | None = None
@@ -232,7 +232,7 @@ class Page:
 def page_of(
     number: str, models: Iterable[type[Transaction]], *, before: Position | None, after: Position | None
 ) -> Page:
-    """The newest rows of a number, or those next to a place. A query for each model and spelling."""
+    """Return the newest rows of a number, or those next to a position. Runs a query per model and spelling."""
     upwards = after is not None
     position = after if upwards else before
     found = [_rows(model, number, spelling, position, upwards) for model in models for spelling in spellings(number)]
@@ -252,7 +252,7 @@ def page_of(
 def _rows(
     model: type[Transaction], number: str, spelling: str, position: Position | None, upwards: bool
 ) -> QuerySet[Transaction]:
-    """The next rows in one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
+    """Query the next rows of one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
     everything = model._default_manager.all()
     found, order = _number_filter(connections[everything.db].vendor, suffix_of(number), spelling)
     rows = everything.filter(found).defer("stamps")
@@ -262,9 +262,9 @@ def _rows(
 
 
 def _number_filter(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
-    """A number as the beginning of an index, and what has to be sorted by so that the index is the order.
+    """Return the filter for a number, and the columns to sort by so that the database reads the index in order.
 
-    MariaDB looks a value up by equality and passes over what is newer one by one; in a span it begins where it has to.
+    MariaDB skips newer rows one by one if the filter is an equality. With a range, it seeks to the position.
     """
     names = {"remote_suffix": tail, "remote_number": spelling}
     if vendor != "mysql":
@@ -274,7 +274,7 @@ def _number_filter(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str,
 
 
 def _after_position(position: Position, model: int, upwards: bool) -> Q:
-    """After a place, or before it. The bound on the time is for the index, the key for rows of the same moment."""
+    """Filter rows after a position, or before it. The index uses the bound on the time; the key breaks ties."""
     way, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
     is_beyond = model > position.model if upwards else model < position.model
     if model == position.model:

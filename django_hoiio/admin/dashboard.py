@@ -1,6 +1,6 @@
-"""The dashboard on the app's page in the admin: how things stand now, and what the last days came to.
+"""The dashboard on the app's page in the admin: health figures, and volumes and costs of the last days.
 
-A figure is shown to those who may view the list of the rows that it counts, on the sites that have this list.
+A figure is shown if the site has a list of the rows that it counts and the user may view this list.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from django_hoiio.retention.totals import SETTLED_AFTER, Total, closed_up_to, co
 from .charts import DailyCharts
 from .formatting import capped_number_text, day_text, number_text
 
-# How many days are shown.
+# Days.
 PERIODS = (7, 30, 90, 365)
 DEFAULT_PERIOD = 30
 
-# How many days are open where they are closed once a day: today, those that are not settled, and the next to be closed.
+# Open days if totals are closed once a day: today, the days that are not settled, and the next day to be closed.
 EXPECTED_OPEN_DAYS = SETTLED_AFTER.days + 2
 
 DAY = timedelta(days=1)
@@ -64,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A link that shows other days, or another account."""
+    """A link to another period or account."""
 
     label: str
     url: str
@@ -73,10 +73,10 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class _Selection:
-    """What is asked for in the address; what makes no sense there is left aside."""
+    """The selected period and account."""
 
     days: int
-    # Empty for all of them.
+    # Empty for all accounts.
     account: str
 
     def choices(self, accounts: Sequence[str]) -> Mapping[str, Sequence[Choice]]:
@@ -98,7 +98,7 @@ class _Selection:
 
 
 def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the template shows, to whom the admin shows these lists."""
+    """Return the template context, limited to the lists in `app_list`. Invalid URL parameters are ignored."""
     lists, now = _lists(app_list), timezone.now()
     figures = [figure(lists[model], now) for model, figure in _FIGURES if model in lists]
     if DailyTotal not in lists:
@@ -115,7 +115,7 @@ def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]
 
 
 def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
-    """The lists that the user may open, as the admin has found out already."""
+    """Map each model to the URL of its list if the user may view it. The admin has checked this already."""
     models = [model for app in app_list for model in app["models"]]
     return {model["model"]: model["admin_url"] for model in models if model["admin_url"] and model["perms"].get("view")}
 
@@ -125,7 +125,7 @@ def _days(request: HttpRequest) -> int:
 
 
 def _accounts(found: Iterable[Total]) -> list[str]:
-    """Those that the project has named, and those of which there is anything."""
+    """Return the accounts in the settings and those that have totals."""
     return sorted({*conf.given.get("ACCOUNTS", ()), *(total.account for total in found)})
 
 
@@ -136,7 +136,7 @@ def _told(days: Sequence[date], found: Iterable[Total], account: str) -> dict[st
 
 
 def _closing(days: Sequence[date], url: str) -> Figure:
-    """Up to where the totals are closed, and how many of the days have to be counted anew each time."""
+    """Return the last closed day, and warn if too many of `days` are counted on each request."""
     first_open = counted_from(router.db_for_read(DailyTotal))
     mark = closed_up_to(router.db_for_read(DailyTotal))
     still_open = sum(day >= first_open for day in days) if first_open else 0

@@ -1,4 +1,4 @@
-"""Export lists as CSV, streamed by key, so that memory does not grow with the list."""
+"""Export lists as CSV. Rows are streamed by key, so memory does not grow with the list."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-# So many rows are in memory at a time.
+# Rows in memory at a time.
 CHUNK_SIZE = 1_000
 
-# Excel takes a file without it for one of the machine's own code page, and spoils what is not English.
+# Without it, Excel decodes the file with the machine's code page and garbles text that is not ASCII.
 BOM = "\ufeff"
 
-# A column is headed by the name on the wire; where that is not the name of the field.
+# A column has the name on the wire. These are not the names of the fields.
 HEADINGS = {"from_number": "from", "to_number": "to", "notification__txn_ref": "txn_ref"}
 
 Write = Callable[[Any], str]
@@ -43,13 +43,13 @@ Write = Callable[[Any], str]
 
 @admin.action(description=gettext_lazy("Export as CSV"), permissions=["export"])
 def export_as_csv(model_admin: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> StreamingHttpResponse:
-    """Send the rows as a CSV file, newest first, veiled as on the screen; who took how many is logged at its end."""
+    """Stream the rows as a CSV file, newest first and masked as on the screen. Log the user and the row count."""
     writes = [_writer(request, name) for name in model_admin.export_fields]
     lines = _logged(request, rows, _chunks(rows, model_admin.export_fields), writes)
     header = [HEADINGS.get(name, name) for name in model_admin.export_fields]
     content = _file(header, lines)
     response = StreamingHttpResponse(
-        # A server of the asynchronous kind would read the whole of a plain iterator before it sends any.
+        # Under ASGI, Django reads a synchronous iterator to its end before it sends anything.
         _asynchronously(content) if isinstance(request, ASGIRequest) else content,
         content_type="text/csv; charset=utf-8",
     )
@@ -62,15 +62,15 @@ def _file_name(rows: QuerySet[Any]) -> str:
 
 
 def _writer(request: HttpRequest, name: str) -> Write:
-    """What writes the cells of a column, for this user and in the time zone that holds now."""
-    zone, mask_rows = get_current_timezone(), FIELDS.get(name)
-    if mask_rows is None or mask_rows.is_visible(request):
+    """Return a function that writes a cell of a column, for this user and in the current time zone."""
+    zone, field_mask = get_current_timezone(), FIELDS.get(name)
+    if field_mask is None or field_mask.is_visible(request):
         return lambda value: cell_of(value, zone)
-    return lambda value: cell_of(mask_rows.mask(value), zone)
+    return lambda value: cell_of(field_mask.mask(value), zone)
 
 
 def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
-    """Read by descending key: what comes meanwhile has a higher one. Each row begins with its key."""
+    """Yield chunks by descending key: rows added meanwhile have higher keys. Each row starts with its key."""
     found = rows.order_by("-pk").values_list("pk", *names)
     chunk = list(found[:CHUNK_SIZE])
     while chunk:
@@ -81,7 +81,7 @@ def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[An
 def _logged(
     request: HttpRequest, rows: QuerySet[Any], chunks: Iterator[list[tuple[Any, ...]]], writes: Sequence[Write]
 ) -> Generator[list[list[str]], None, None]:
-    """The cells; and at the end, also an early one, a log line."""
+    """Yield the cells, and log the export at the end, even if the download is aborted."""
     count = 0
     try:
         for chunk in chunks:
@@ -110,29 +110,29 @@ async def _asynchronously(content: Generator[bytes, None, None]) -> AsyncIterato
             yield piece
 
 
-# What makes a spreadsheet calculate, also in full width; and the apostrophe itself, so that it can be undone.
+# Characters that start a formula, also in full width. The apostrophe is here so that `unguarded` is exact.
 _CALCULATES = frozenset("'=+-@＝＋－＠")
 
-# Where a text begins, as far as some spreadsheet thinks: one that splits at semicolons or tabs does not see the quotes.
+# A new cell may also start after these: a spreadsheet that splits at semicolons or tabs ignores the quotes.
 _SPLITS = frozenset(";\t\r\n")
 _BEGINS = _CALCULATES | frozenset("\t\r\n")
-# Both match at every gap, so that a text of gaps alone takes no longer than another one.
+# Both match a whole gap at once, so the time is linear even for a text of gaps alone.
 _GAP = re.compile(r'[;\s"]+')
 _MARKED_GAP = re.compile(r"""[;\s"]+'?""")
 
 
 def guarded(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula: `'+6591231111`.
+    """Put an apostrophe before text that a spreadsheet would read as a formula: `'+6591231111`.
 
-    That is before a text that begins with `=`, `+`, `-`, `@`, an apostrophe, a tab or the end of a line, and within it
-    before such a sign that follows a semicolon, a tab or the end of a line, or the blanks at the beginning.
+    This is text that starts with `=`, `+`, `-`, `@`, an apostrophe, a tab or a line end. Inside a text, it is such a
+    sign after a semicolon, a tab or a line end, or after leading blanks.
     """
     mark = "'" if text[:1] in _BEGINS else ""
     return mark + _GAP.sub(_guard, text)
 
 
 def unguarded(text: str) -> str:
-    """Take off the apostrophes of `guarded`, and no other."""
+    """Remove the apostrophes that `guarded` added, and no others."""
     return _MARKED_GAP.sub(_undo, text.removeprefix("'"))
 
 
@@ -150,9 +150,9 @@ def _splits(gap: re.Match[str]) -> bool:
 
 
 def cell_of(value: Any, zone: tzinfo) -> str:
-    """Write a value: texts guarded, dates as ISO with the offset of the zone, money in plain decimals, `true`, `false`.
+    """Format a value: guarded text, ISO dates with the offset of `zone`, plain decimals, `true`, `false`.
 
-    Numbers are left to be numbers, also negative ones.
+    Numbers stay numbers, also negative ones.
     """
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat()

@@ -1,4 +1,4 @@
-"""The ledger of failed receivers: which failed, with what, and whether it succeeded since."""
+"""The admin of the failure log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filters at the side of the lists that are more than the choices of a field."""
+"""Custom filters of the change lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OutcomeFilter(admin.SimpleListFilter):
-    """Finds the calls of which a leg, or the whole, came out so."""
+    """Find calls with this outcome, of the whole call or of a leg."""
 
     title = _("outcome")
     parameter_name = "outcome"
@@ -35,7 +35,7 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 
 class YesFilter(admin.SimpleListFilter):
-    """Finds everything, or what meets the condition."""
+    """Show all rows, or those that meet the condition."""
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
         return [("yes", _("Yes"))]
@@ -45,7 +45,7 @@ class YesFilter(admin.SimpleListFilter):
 
     @classmethod
     def condition(cls) -> Q:
-        """What tells a row that it finds from others."""
+        """Return the condition of the rows to show."""
         raise NotImplementedError
 
     def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -62,11 +62,11 @@ class MissedFilter(YesFilter):
 
 
 class IndexedFilter(YesFilter):
-    """Finds what is mostly little by its keys, which an index knows; where it is not little, as any other filter."""
+    """A filter that usually matches few rows. An index finds their keys; if there are many, the page scans."""
 
     # The order of the index.
     order: ClassVar[tuple[str, ...]]
-    # True where what it finds is little.
+    # True if the index found all matches.
     is_few = False
 
     def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -76,7 +76,7 @@ class IndexedFilter(YesFilter):
 
     @classmethod
     def found(cls, rows: Any) -> Keys:
-        """The keys of what it finds, by the index."""
+        """Return the keys of the matches, from the index."""
         return keys_of([rows.filter(cls.condition()).order_by(*cls.order)])
 
 
@@ -87,7 +87,7 @@ class OpenFilter(IndexedFilter):
 
     @classmethod
     def condition(cls) -> Q:
-        # As in `overdue_q`, for the index.
+        # IN instead of an equality, for the index: see `overdue_q`.
         return Q(is_final__in=(False,))
 
 
@@ -102,7 +102,7 @@ class OverdueFilter(IndexedFilter):
 
 
 class PendingFilter(IndexedFilter):
-    """Finds what `claimed_until`, which alone has an index, says is not told yet."""
+    """Find pending notifications by `claimed_until`, because `dispatched_at` has no index."""
 
     title = _("pending")
     parameter_name = "pending"
@@ -124,7 +124,7 @@ class UnresolvedFilter(IndexedFilter):
 
 
 class FailedReceiversFilter(IndexedFilter):
-    """Finds the notifications that a receiver failed with, and has not succeeded with since."""
+    """Find notifications with an unresolved receiver failure."""
 
     title = _("failed receivers")
     parameter_name = "failing"
@@ -135,7 +135,7 @@ class FailedReceiversFilter(IndexedFilter):
 
     @classmethod
     def found(cls, rows: Any) -> Keys:
-        """Ask the ledger, which is short; several receivers may have failed with one notification."""
+        """Query the failure log, which is short. A notification may have several failed receivers."""
         failures = ReceiverFailure.objects.using(rows.db).unresolved().order_by("resolved_at")
         keys = list(failures.values_list("notification", flat=True)[: MAX_KEYS + 1])
         return Keys(keys=set(keys), are_all=len(keys) <= MAX_KEYS)

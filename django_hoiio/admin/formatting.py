@@ -1,4 +1,4 @@
-"""Format values, statuses and amounts for people. Rows are masked before they come here."""
+"""Format values, statuses and amounts for display. The caller masks the rows."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def number_text(number: int) -> str:
 
 
 def capped_number_text(number: int) -> str:
-    """A number that was counted no further than one above `MOST`: `1,000+`."""
+    """Format a count that stops at one above `COUNT_LIMIT`: `1,000+`."""
     return f"{number_text(COUNT_LIMIT)}+" if number > COUNT_LIMIT else number_text(number)
 
 
 def money_text(value: Decimal) -> str:
-    """An amount with as many of its 6 decimals as it needs, and at least three."""
+    """Format an amount with 3 to 6 decimals, without trailing zeros."""
     digits = f"{value:.6f}"
     return number_format(digits[:-3] + digits[-3:].rstrip("0"), force_grouping=True)
 
 
 def percent_text(part: int, whole: int) -> str:
-    """A part in percent, to a tenth. All is 100 % and none is 0 %, and nothing else is rounded to either."""
+    """Format a percentage to a tenth. Only all is 100 % and only none is 0 %; nothing is rounded to either."""
     if part in (0, whole):
         return f"{100 if part else 0} %"
     percent = (Decimal(100) * part / whole).quantize(_TENTH)
@@ -54,17 +54,17 @@ def day_text(day: date, today: date) -> str:
 
 
 def amount_text(value: Decimal | None, currency: str) -> str:
-    """Say what something cost: `0.032 SGD`; nothing where that is not told."""
+    """Format an amount with its currency: `0.032 SGD`; empty for None."""
     return "" if value is None else f"{money_text(value)} {currency}".rstrip()
 
 
 def moment_text(value: datetime) -> str:
-    """Say when, in the time zone of the user: `3 Mar 2026, 10:15`, which nobody takes for another day."""
+    """Format a moment in the current time zone: `3 Mar 2026, 10:15`, which is unambiguous in every country."""
     return date_format(timezone.localtime(value), "j M Y, H:i")
 
 
 def value_text(value: Any) -> str:
-    """Say a value of a row, words as Hoiio wrote them; empty where there is none."""
+    """Format a field's value: words as Hoiio wrote them; empty for None."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime):
@@ -75,7 +75,7 @@ def value_text(value: Any) -> str:
 
 
 class Status(NamedTuple):
-    """A status that is told: as Hoiio said it, the name of its field, and the word for it."""
+    """A reported status: Hoiio's word, the title of its field, and the word to display."""
 
     raw: str
     title: str
@@ -83,8 +83,8 @@ class Status(NamedTuple):
 
 
 def statuses_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Status]:
-    """The statuses of a row that are told."""
-    # Django's own display of a field with choices says nothing of a word that is not among them.
+    """Yield the statuses that Hoiio has reported for a row."""
+    # Django's admin shows a field with choices as empty if its value is not one of them.
     fields = {field.name: field for field in row._meta.fields}
     for name in names:
         raw = getattr(row, name)
@@ -93,12 +93,12 @@ def statuses_of(row: Transaction, names: tuple[str, ...]) -> Iterator[Status]:
 
 
 def sentence(row: Transaction) -> str:
-    """Say in words that need no explanation where a row stands, and what it was."""
+    """Describe the status of a row, and what it was, in plain words."""
     parts = (_STATUS_SENTENCES[type(row)](row), _summary(row), _overdue_note(row), _redacted_note(row))
     return " ".join(part for part in parts if part)
 
 
-# What it was: which way, with whom, when, and what it cost.
+# Direction, remote party, time and cost.
 
 _SUMMARIES: dict[tuple[type[Transaction], str], tuple[_StrOrPromise, _StrOrPromise]] = {
     (Sms, Direction.OUTGOING): (_("Sent to %(number)s on %(moment)s"), _("Sent on %(moment)s")),
@@ -118,7 +118,7 @@ def _summary(row: Transaction) -> str:
 
 
 def size_texts(row: Transaction) -> Iterator[str]:
-    """How long or how big it was, as far as it is told."""
+    """Yield the duration and the size, as far as Hoiio has reported them."""
     minutes, pages = getattr(row, "duration", None), getattr(row, "fax_pages", None)
     parts = getattr(row, "split_count", None)
     if minutes is not None:
@@ -134,7 +134,7 @@ def _cost(row: Transaction) -> Iterator[str]:
         yield gettext("cost %s") % amount_text(row.debit, row.currency)
 
 
-# Where it stands.
+# Status.
 
 _SMS: dict[str, _StrOrPromise] = {
     SmsStatus.QUEUED: _("Waiting: Hoiio has queued it."),
@@ -196,7 +196,7 @@ def _redacted_note(row: Transaction) -> str:
     return gettext("Its numbers and texts were removed on %s.") % moment_text(row.redacted_at)
 
 
-# The classes are in theme.css. A word that is not here, as any that Hoiio does not document, stays without a colour.
+# The classes are in theme.css. Other words, such as undocumented ones, have no colour.
 _LABEL_CLASSES: dict[str, str] = {
     SmsStatus.DELIVERED: "success",
     SmsStatus.RECEIVED: "success",
@@ -213,11 +213,10 @@ _LABEL_CLASSES: dict[str, str] = {
 
 
 def label(raw: str, word: str) -> str:
-    """Show the word for what Hoiio said."""
+    """Return a status as a coloured label. Hoiio's word determines the colour."""
     tone = "error" if raw.startswith("error_") else _LABEL_CLASSES.get(raw, "plain")
     return format_html('<span class="hoiio-label hoiio-{}">{}</span>', tone, word)
 
 
 def optional_moment_text(value: datetime | None) -> str:
-    """Say when something came; nothing where it did not."""
     return "" if value is None else moment_text(value)

@@ -19,24 +19,24 @@ from django_hoiio.parsing.fields import fields_of_body, fields_of_query
 from django_hoiio.parsing.parameters import PARAMETERS, read
 from django_hoiio.recording.raw import raw_of
 
-# A body may have many thousands.
+# A body may have thousands of parameters.
 MAX_PARAMETERS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterRow:
-    """A parameter, as it came and as it was read; `None` where there is none."""
+    """A parameter as received and as read. A text is None if it is absent."""
 
     name: str
     query: str | None
     body: str | None
     taken: str | None
-    # The field that it went to, or why to none.
+    # The field that stores it, or why none does.
     result: str
 
 
 def parameter_rows(notification: Notification) -> list[ParameterRow]:
-    """Each parameter in the order in which it came; those that the signed URL gave back come last."""
+    """Return the parameters of the body, the query string and, last, of the signed URL's token."""
     in_query = _gathered(fields_of_query(notification.query))
     in_body = _gathered(fields_of_body(bytes(notification.body), notification.headers.get("Content-Type", "")))
     values, _problems = read({name: text for name, text in notification.params.items() if name in PARAMETERS})
@@ -54,7 +54,7 @@ def parameter_rows(notification: Notification) -> list[ParameterRow]:
 
 
 def _gathered(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """By name; of equal names the last counts, and that there were others is said."""
+    """Map names to texts. If a name is repeated, the last text counts, and a note tells how many there were."""
     texts: dict[str, list[str]] = {}
     for name, text in fields:
         texts.setdefault(name, []).append(text)
@@ -96,14 +96,14 @@ def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
 
 FORM = "application/x-www-form-urlencoded"
 
-# Bytes. Linux takes no argument of 128 KiB.
+# Linux limits an argument to 128 KiB.
 MAX_ARGUMENT_BYTES = 100_000
 
 
 def command_line(notification: Notification) -> str | None:
-    """A `hoiio_trigger` that a POSIX shell reads as it stands; `None` where it would be too long for one.
+    """Return a `hoiio_trigger` command for a POSIX shell, or None if an argument would be too long.
 
-    What Hoiio's history said is put as the notification that would have said it: nobody posts an entry.
+    A history entry was never posted, so the command posts the notification that would have reported the same.
     """
     raw = raw_of(notification)
     if raw.source == Source.POLL:
@@ -116,7 +116,7 @@ def command_line(notification: Notification) -> str | None:
 
 
 def _options(raw: RawNotification, notification: Notification) -> Iterator[str]:
-    """With an equals sign, because a value may begin with a dash."""
+    """Yield the options, with an equals sign, because a value may begin with a dash."""
     yield f"--route={raw.route.value}"
     if raw.account != "default":
         yield f"--account={raw.account}"
@@ -132,12 +132,12 @@ def _options(raw: RawNotification, notification: Notification) -> Iterator[str]:
 
 
 def _printable(query: str) -> str:
-    """Percent-encode what cannot be seen, which changes nothing in what a query string says."""
+    """Percent-encode unprintable characters, which does not change the values of a query string."""
     return "".join(each if each.isprintable() else quote(each) for each in query)
 
 
 def _body(body: bytes) -> str:
-    """As text where each character can be seen and copied, else as base64."""
+    """Return the body as text if all its characters are printable, otherwise as base64."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -146,7 +146,7 @@ def _body(body: bytes) -> str:
 
 
 def _signed_pass_on(raw: RawNotification, notification: Notification) -> dict[str, Any]:
-    """What the token of the signed URL gave back, and not the request itself."""
+    """Return the pass-on parameters that came from the signed URL's token, not from the request itself."""
     by_itself = parse(raw._replace(pass_on={})).pass_on
     return {
         name: value for name, value in notification.pass_on.items() if name not in by_itself or by_itself[name] != value

@@ -25,10 +25,10 @@ from .inspector import MAX_PARAMETERS, command_line, parameter_rows
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, readable, table_of
 
-# The columns that may hold a megabyte, or secrets, and that no list shows.
+# These columns may hold a megabyte, or secrets. No list shows them.
 LARGE_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
 
-# The parameters that hold a link to a recording or a fax.
+# Parameters that hold a link.
 LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
 
 
@@ -37,8 +37,8 @@ class NotificationAdmin(ReadOnlyAdmin):
     list_filter = ("kind", PendingFilter, FailedReceiversFilter)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
-        "The start of a reference or session, or a whole tag of the call, SMS or fax. Users with the permission “Can view"
-        " phone numbers and message texts” can also search for a number, or for 8 or more of its last digits."
+        "The start of a reference or session, or a whole tag of the call, SMS or fax. Users with the permission “Can"
+        " view phone numbers and message texts” can also search for a number, or for 8 or more of its last digits."
     )
     moment = "received_at"
     deferred_fields = LARGE_FIELDS
@@ -126,7 +126,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         )
 
     def _raw(self, row: Notification) -> Iterable[Section]:
-        """What holds numbers, texts and links that cannot be told apart."""
+        """Yield the raw data. Its numbers, texts and links cannot be masked separately."""
         lines = parameter_rows(row)
         yield Section(
             title=_("Parameters") if len(lines) < MAX_PARAMETERS else _("The first parameters"),
@@ -143,7 +143,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             yield self._as_test(row)
 
     def _as_test(self, row: Notification) -> Section:
-        """What posts it again; not for a row of which nothing is left to post."""
+        """Return the command that posts the notification again."""
         line = command_line(row)
         note = _("Posts it again, byte for byte, to the server on this machine. Add --url for another server.")
         too_long = _("It is too long for a command line.")
@@ -153,13 +153,13 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 
 def _cell(name: str, text: str | None) -> str | None:
-    """A value that came; a link can be followed and is not read."""
+    """Return a value to display; a link becomes a button that does not show its URL."""
     return open_button(text) if text and name in LINKS else text
 
 
 _FIELDS = ("remote_number", "tag")
 
-# Of transactions that are too many to be named, so many are: Django offers as many rows while somebody types.
+# If too many transactions match, look up only this many: Django's autocomplete has 20 rows per page.
 MAX_AUTOCOMPLETE = 20
 
 # Fields that a notification shares with its transaction, besides the account: notification field → transaction field.
@@ -171,9 +171,9 @@ _SHARED_FIELDS: Mapping[type[Transaction], Mapping[str, str]] = {
 
 
 def transaction_searches(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterator[tuple[Keys, Q]]:
-    """What answers to the term by being about a call, an SMS or a fax, of those that the user may view.
+    """Search for notifications of the calls, SMS and faxes that match `term` and that the user may view.
 
-    For each the keys, by indexes; and what tells a notification about such a one from others, where these are not all.
+    Yields, per model, the keys that indexes find, and a condition for a scan if these are not all.
     """
     for model in _SHARED_FIELDS:
         if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
@@ -193,7 +193,7 @@ def _matching_keys(model: type[Transaction], request: HttpRequest, rows: QuerySe
 
 
 def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
-    """The keys of the notifications that bear one of the names, each of an account."""
+    """Return the keys of notifications whose account and field `name` are a pair in `named`."""
     values = {value for _account, value in named if value}
     same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: MAX_KEYS + 1]
     keys = {pk for pk, account, value in same if (account, value) in named}
@@ -201,9 +201,9 @@ def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
 
 
 def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
-    """The transaction of each notification, by each name, where it answers to the term."""
+    """Yield subqueries, one per shared field, for a notification's transaction if it matches `term`."""
     condition = found_by(request, _FIELDS, term) or Q(pk__in=())
     for name, field in _SHARED_FIELDS[model].items():
         same = model._default_manager.filter(**{"account": OuterRef("account"), field: OuterRef(name)})
-        # The account is said in the case, too: else PostgreSQL reads the whole table into a hash, to look up few.
+        # Repeat the account inside the CASE: otherwise PostgreSQL hashes the whole table to look up a few rows.
         yield row_by_row(same, condition & Q(account=OuterRef("account")))

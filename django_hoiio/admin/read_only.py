@@ -23,15 +23,15 @@ from .actions import ActionAdmin
 from .changelist import CappedPaginator, KeysetChangeList
 from .sections import Section
 
-# So many of the rows that follow a moment may have waited in the spool, and so have a key that is too high.
+# Rows imported from the spool have keys that are too high for their moment, so look at this many rows.
 SPOOL_TOLERANCE = 50
 
 
 class ReadOnlyAdmin(ActionAdmin):
-    """Shows rows behind the veils that a user's permissions do not lift.
+    """Show rows without any way to change them, masked according to the user's permissions.
 
-    A row is veiled when it is loaded, before any column, field or template sees it. What is veiled can neither be
-    ordered by, for nothing can, nor looked up: only what `list_filter` names can.
+    A row is masked when it is loaded, before any column, field or template reads it. Masked values do not leak through
+    sorting, which is off, or through lookups, which are limited to `list_filter`.
     """
 
     ordering = ("-pk",)
@@ -41,12 +41,12 @@ class ReadOnlyAdmin(ActionAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
 
-    # The field that says when a row came.
+    # The field that dates a row.
     moment: ClassVar[str]
-    # True where an index says what came since a day.
+    # True if an index finds the rows since a day.
     has_date_navigation = True
 
-    # What is too big to be loaded for a list that does not show it.
+    # Large fields that lists do not load.
     deferred_fields: ClassVar[tuple[str, ...]] = ()
     # The columns of an export.
     export_fields: ClassVar[tuple[str, ...]] = ()
@@ -55,15 +55,15 @@ class ReadOnlyAdmin(ActionAdmin):
         css = {"all": ("django_hoiio/theme.css", "django_hoiio/lists.css", "django_hoiio/pages.css")}
 
     def sections(self, request: HttpRequest, row: Any) -> Iterable[Section]:
-        """What stands below the fields of the row's page."""
+        """Return the sections below the fields of the row's page."""
         return ()
 
     def links(self, request: HttpRequest, row: Any) -> Iterable[str]:
-        """What the page leads to, at its top."""
+        """Return the links at the top of the row's page."""
         return ()
 
     def link_to(self, request: HttpRequest, row: Model, text: object = None) -> str:
-        """Link to the page of another row, where this site has one that the user may open."""
+        """Link to the page of another row, if the user may open it on this site."""
         label = str(row if text is None else text)
         if not self.can_open(request, type(row), row):
             return label
@@ -71,11 +71,11 @@ class ReadOnlyAdmin(ActionAdmin):
         return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.admin_site.name), label)
 
     def can_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
-        """True where this site has a list of the model that the user may open, and the row in it."""
+        """Return whether the model is registered on this site and the user may view it, or `row`."""
         site = self.admin_site
         return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request, row)
 
-    # What nobody may do.
+    # Permissions.
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -92,15 +92,15 @@ class ReadOnlyAdmin(ActionAdmin):
         return KeysetChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow what the filters at the side ask, and nothing else."""
+        """Allow only the lookups of `list_filter`."""
         return lookup in _asked(self.list_filter) and "\0" not in str(value)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """Allow the key alone; what Django would ask of other names, it can't ask of all."""
+        """Allow only the primary key. Django's own check fails with an AttributeError for a reverse relation."""
         return to_field == self.opts.pk.name
 
     def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
-        """The rows that answer to the term, and whether they are few, so that they need not be looked for."""
+        """Return the rows that match `term`, and whether indexes found all of them, so that no scan is needed."""
         searches = list(self.searches(request, self._all(rows), term))
         found = reduce(or_, (keys for keys, _condition in searches))
         if found.are_all:
@@ -111,7 +111,7 @@ class ReadOnlyAdmin(ActionAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """What Django offers while somebody types, of which more than a few are no use."""
+        """Return the matches for autocomplete. Some are enough, so there is no scan."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -122,17 +122,17 @@ class ReadOnlyAdmin(ActionAdmin):
         return self.model._default_manager.using(rows.db).all()
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
-        """What answers to the term: the keys, by indexes; and what tells a row of it, where these are not all."""
+        """Yield the keys that indexes find for `term`, and a condition for a scan if these are not all."""
         condition = found_by(request, self.search_fields, term)
         yield keys_of(index_queries(rows, request, self.search_fields, term)), condition or Q()
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
-        """The lowest key of what came from the moment on; `None` where nothing did."""
+        """Return the lowest key of the rows since `moment`, or None if there are none."""
         keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:SPOOL_TOLERANCE]]
         return min(keys, default=None)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
-        """The queries that find, each by an index and oldest first, what came from the moment on."""
+        """Return queries for the rows since `moment`, oldest first. An index must answer each."""
         return ()
 
     # The page.
@@ -153,7 +153,7 @@ class ReadOnlyAdmin(ActionAdmin):
 
 
 def _asked(filters: Iterable[Any]) -> set[str]:
-    """The parameters by which the filters at the side ask."""
+    """Return the lookup parameters of `list_filter`."""
     return {parameter for each in filters for parameter in _parameters(each)}
 
 

@@ -1,4 +1,4 @@
-"""What stands below the fields of a page: tables and texts."""
+"""Sections of a page: tables and texts below its fields."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A table, or a text that keeps its lines; it is left out of the page where it is empty."""
+    """A table, or a text that keeps its line breaks. The page leaves out an empty section."""
 
     title: _StrOrPromise
     columns: Sequence[_StrOrPromise] = ()
     rows: Sequence[Sequence[object]] = ()
     text: str = ""
-    # Above the text.
+    # Shown above the text.
     note: _StrOrPromise = ""
-    # Whether a button copies the text.
+    # True if a button copies the text.
     is_copied: bool = False
 
 
 def table_of(title: _StrOrPromise, values: Mapping[str, object], *, columns: Sequence[_StrOrPromise] = ()) -> Section:
-    """Show names and their values, one a row."""
+    """Return a table of names and values."""
     return Section(title=title, columns=columns or (_("Name"), _("Value")), rows=list(values.items()))
 
 
 def readable(raw: bytes | memoryview) -> str:
-    """Show bytes as UTF-8 where they are that, else as Latin-1, which every byte is."""
+    """Decode bytes as UTF-8, or else as Latin-1, which accepts every byte."""
     try:
         return bytes(raw).decode()
     except UnicodeDecodeError:
@@ -45,9 +45,9 @@ def readable(raw: bytes | memoryview) -> str:
 
 
 def open_button(url: str) -> str:
-    """Offer a link without showing it; the site that it leads to does not learn where from.
+    """Return a button that opens a URL without showing it. The other site receives no referrer.
 
-    The link came with a notification, so anything but the web's own schemes stays shut.
+    The URL comes from a notification, so only http and https are allowed.
     """
     if not url or url == masking.HIDDEN:
         return url

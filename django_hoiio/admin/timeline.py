@@ -1,4 +1,4 @@
-"""What happened to a call, SMS or fax: an event for each notification, and for what was sent before any came."""
+"""The timeline of a call, SMS or fax: an event for each notification, and one for what was known before."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 
 Link = Callable[[Model, str], str]
 
-# So many notifications are replayed, from the first; of more, the latest are shown as they came.
+# Notifications to replay, from the first. If there are more, the latest are shown without a replay.
 MAX_EVENTS = 200
 MAX_LATEST_EVENTS = 20
-# Of so many failures the traceback stands on the page; the others have it on their own.
+# Failures whose traceback is on the page. The traceback of the others is on their own page.
 MAX_TRACEBACKS = 20
-# A receiver that was called so long after the notification came was told late.
+# Receivers called after this time were called late.
 LATE_AFTER = timedelta(minutes=1)
 
-# The parameters that are events and no state, and what lies over each.
+# Parameters that are events and not state: title and mask.
 RESULTS: dict[str, tuple[_StrOrPromise, FieldMask]] = {
     "digits": (_("Keys pressed"), RAW),
     "record_url": (_("Recording"), LINK),
     "monitor_url": (_("Recording of the whole call"), LINK),
 }
 
-# What follows from other fields, and is not said twice.
+# Derived from other fields, so not shown.
 _DERIVED = ("remote_suffix",)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldChange:
-    """A field that changed, as it is shown."""
+    """A changed field, with masked values as text."""
 
     name: str
     old: str
@@ -58,9 +58,9 @@ class FieldChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """A receiver that was called, and what became of it."""
+    """A receiver that was called, and its failure, if any."""
 
-    # Its signal and its label; where it failed, as a link to how.
+    # Signal and receiver name; a link to the failure, if any.
     name: str
     failure: ReceiverFailure | None = None
     traceback: str = ""
@@ -68,12 +68,12 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One entry of a timeline; what is empty is not shown."""
+    """An entry of the timeline. Empty parts are not shown."""
 
     title: _StrOrPromise
     moment: datetime
     notification: Notification | None = None
-    # What is to be known of how it came, and why it changed nothing.
+    # How the notification was received, and why it changed nothing.
     remarks: Sequence[_StrOrPromise] = ()
     changes: Sequence[FieldChange] = ()
     refusals: Sequence[str] = ()
@@ -85,18 +85,18 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The events, oldest first, and where there are too many, the latest after a gap."""
+    """The events, oldest first. If there are too many, `latest` follows after a gap."""
 
     events: Sequence[Event]
     latest: Sequence[Event]
-    # How many there are before the gap.
+    # Number of notifications before the gap.
     longest: int
 
 
 def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
-    """All that happened to a row, which comes unveiled; what the user may not see is veiled here.
+    """Return the timeline of an unmasked row, masked for the user of `request`.
 
-    `link` makes a link of a text, to the page of a row that the user may open. Costs a few queries, however much it is.
+    `link` turns a text into a link to a row's page, if the user may open it. The number of queries is constant.
     """
     notifications = list(row.notifications.order_by("pk")[: MAX_EVENTS + 1])
     is_cut = len(notifications) > MAX_EVENTS
@@ -117,7 +117,7 @@ def _after(notifications: Sequence[Notification], row: Transaction) -> list[Noti
 
 
 def _rivals(row: Transaction) -> Sequence[Call]:
-    """The other calls of an interactive call's session."""
+    """Return the other calls of an interactive call's session."""
     if not isinstance(row, Call) or not row.session:
         return []
     calls = Call.objects.using(row._state.db).filter(account=row.account, session=row.session)
@@ -125,17 +125,17 @@ def _rivals(row: Transaction) -> Sequence[Call]:
 
 
 def _failures_of(notifications: Sequence[Notification], row: Transaction) -> list[ReceiverFailure]:
-    ledger = ReceiverFailure.objects.using(row._state.db).defer("traceback").order_by("pk")
-    return list(ledger.filter(notification__in=[each.pk for each in notifications])[: MAX_EVENTS * 5])
+    failures = ReceiverFailure.objects.using(row._state.db).defer("traceback").order_by("pk")
+    return list(failures.filter(notification__in=[each.pk for each in notifications])[: MAX_EVENTS * 5])
 
 
 class _EventBuilder:
-    """Puts what the replay found into the words and behind the veils of one user."""
+    """Format the steps of the replay for one user, with masks."""
 
     def __init__(self, request: HttpRequest, link: Link, failures: Sequence[ReceiverFailure]) -> None:
         self.request = request
         self.link = link
-        self.veiled = {name: mask_rows for name, mask_rows in FIELDS.items() if not mask_rows.is_visible(request)}
+        self.masks = {name: each for name, each in FIELDS.items() if not each.is_visible(request)}
         self.sees_raw = RAW.is_visible(request)
         self.failures: dict[int, list[ReceiverFailure]] = {}
         for failure in failures:
@@ -143,7 +143,7 @@ class _EventBuilder:
         self.tracebacks = self._tracebacks(failures) if self.sees_raw and failures else {}
 
     def beginning(self, row: Transaction, steps: Sequence[Step]) -> Iterator[Event]:
-        """What was known before the first notification that is kept."""
+        """Yield an event for what was known before the first stored notification."""
         before = sent(row)
         changes = [Changed(name=name, old=None, new=value) for name, value in before.items() if value]
         is_older = steps != [] and row.created_at < steps[0].notification.received_at
@@ -182,7 +182,7 @@ class _EventBuilder:
 
     def _refusals(self, refusals: Sequence[Refused]) -> Iterator[str]:
         for each in refusals:
-            # That it stays final goes without saying where a word stays.
+            # If another field stays as it is, the row obviously stays final too.
             if each.name in _DERIVED or (each.name == "is_final" and len(refusals) > 1):
                 continue
             said = self._say(each.name, each.said)
@@ -191,24 +191,24 @@ class _EventBuilder:
             yield gettext("%(name)s stays %(kept)s: %(why)s") % {"name": each.name, "kept": kept, "why": why}
 
     def _say(self, name: str, value: Any) -> str:
-        mask_rows = self.veiled.get(name)
-        return mask_rows.mask(str(value or "")) if mask_rows else value_text(value)
+        field_mask = self.masks.get(name)
+        return field_mask.mask(str(value or "")) if field_mask else value_text(value)
 
     def _results(self, notification: Notification) -> Iterator[tuple[_StrOrPromise, str]]:
-        for name, (title, mask_rows) in RESULTS.items():
+        for name, (title, field_mask) in RESULTS.items():
             text = notification.params.get(name)
             if name == "digits" and text == "":
                 yield title, gettext("none before the time-out")
             elif text:
-                show = open_button if mask_rows is LINK else str
-                yield title, (show(text) if mask_rows.is_visible(self.request) else masking.text(text))
+                show = open_button if field_mask is LINK else str
+                yield title, (show(text) if field_mask.is_visible(self.request) else masking.text(text))
 
     def _receivers(self, notification: Notification) -> Iterator[Receiver]:
         failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}
         longest = ReceiverFailure._meta.get_field("receiver").max_length
         for signal, label in _called(notification.receivers):
             yield self._receiver(signal, label, failed.pop((signal, label[:longest]), None))
-        # Rows of before receivers were noted.
+        # Failures of notifications stored before their receivers were recorded.
         for (signal, label), failure in failed.items():
             yield self._receiver(signal, label, failure)
 
@@ -219,12 +219,12 @@ class _EventBuilder:
 
     def _tracebacks(self, failures: Sequence[ReceiverFailure]) -> dict[int, str]:
         first = [failure.pk for failure in islice(failures, MAX_TRACEBACKS)]
-        ledger = ReceiverFailure.objects.using(failures[0]._state.db).filter(pk__in=first)
-        return dict(ledger.values_list("pk", "traceback"))
+        rows = ReceiverFailure.objects.using(failures[0]._state.db).filter(pk__in=first)
+        return dict(rows.values_list("pk", "traceback"))
 
 
 def _called(receivers: Any) -> Iterator[tuple[str, str]]:
-    """Those that were called, each after its signal; anything else that stands there is passed over."""
+    """Yield signal and name of each receiver that was called. Malformed entries are skipped."""
     for pair in receivers if isinstance(receivers, list) else ():
         if isinstance(pair, (list, tuple)) and len(pair) == 2:
             yield str(pair[0]), str(pair[1])
@@ -261,7 +261,7 @@ _REASONS: dict[Why, _StrOrPromise] = {
     Why.PARTY: _("another report is more certain about the remote party"),
 }
 _NO_CHANGE_NOTES: dict[Passed, _StrOrPromise] = {
-    Passed.BLANKED: _("Redacted: its content was removed."),
+    Passed.REDACTED: _("Redacted: its content was removed."),
     Passed.UNWRITTEN: _("It changed nothing, because its state could not be stored; run hoiio_reparse."),
     Passed.NOTHING: _("It has the same reference but reports nothing about this."),
     Passed.NO_CALL: _("It changed nothing: it names only its session, and no call of that session was known yet."),

@@ -1,4 +1,4 @@
-"""Calls, SMS and faxes: where each stands, and what came about it."""
+"""The admin of calls, SMS and faxes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Column = Callable[[Any, Transaction], str]
 
-# The columns of an export that calls, SMS and faxes begin and end with.
+# The first and last export columns of calls, SMS and faxes.
 _FIRST_COLUMNS = ("id", "account", "txn_ref", "direction", "remote_number", "from_number", "to_number", "dest")
 _LAST_COLUMNS = (
     "is_final",
@@ -48,7 +48,7 @@ _LAST_COLUMNS = (
 
 
 def _number(name: str, title: _StrOrPromise) -> Column:
-    """A number that leads to the conversation with it."""
+    """Return a column that links a number to its conversation."""
 
     @admin.display(description=title)
     def show(self: ConversationPage, row: Transaction) -> str:
@@ -57,7 +57,7 @@ def _number(name: str, title: _StrOrPromise) -> Column:
     return show
 
 
-# A number as a link has lost the help of its field.
+# Columns with links do not inherit the help text of their field.
 _HELP = {
     f"{field.name}_link": field.help_text
     for model in (Call, Sms, Fax)
@@ -67,7 +67,7 @@ _HELP = {
 
 
 class TransactionAdmin(ConversationPage):
-    """What the lists and pages of calls, SMS and faxes have in common."""
+    """Base class of the admins of calls, SMS and faxes."""
 
     list_display = ("reference", "created", "direction", "remote_number_link", "status_words", "cost", "tag")
     list_filter: ClassVar[tuple[Any, ...]] = ("direction", OpenFilter, OverdueFilter)
@@ -88,7 +88,7 @@ class TransactionAdmin(ConversationPage):
         return super().get_form(request, obj, change, help_texts=_HELP, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Leave out what Hoiio has not told."""
+        """Leave out fields without a value."""
         declared = super().get_fieldsets(request, obj)
         told = [(title, [name for name in each["fields"] if self._has_value(name, obj)]) for title, each in declared]
         return [(title, {"fields": names}) for title, names in told if names]
@@ -103,22 +103,22 @@ class TransactionAdmin(ConversationPage):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row = context["original"]
-        # The replay reads texts that are veiled in the row of the page.
-        unveiled = type(row)._default_manager.using(row._state.db).get(pk=row.pk)
+        # The replay needs texts that may be masked in `row`.
+        unmasked = type(row)._default_manager.using(row._state.db).get(pk=row.pk)
         context["sentence"] = sentence(row)
-        context["timeline"] = timeline_of(unveiled, request, partial(self.link_to, request))
+        context["timeline"] = timeline_of(unmasked, request, partial(self.link_to, request))
         context["list_of_notifications"] = self._list_of_notifications(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _list_of_notifications(self, request: HttpRequest, row: Transaction) -> str:
-        """The address of all that bear the row's reference; empty where the user can't go there."""
+        """Return the URL of all notifications with the row's reference; empty if the user may not view them."""
         if row.txn_ref is None or not self.can_open(request, Notification):
             return ""
         address = reverse("admin:django_hoiio_notification_changelist", current_app=self.admin_site.name)
         return f"{address}?{urlencode({'q': row.txn_ref})}"
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:
-        # The index has the moment after this; and see `overdue_q`.
+        # The index is on (is_final, created_at). For the IN, see `overdue_q`.
         for is_final in (False, True):
             yield rows.filter(is_final__in=(is_final,), created_at__gte=moment).order_by("created_at")
 
@@ -126,7 +126,7 @@ class TransactionAdmin(ConversationPage):
 
     @admin.display(description=_("transaction reference"))
     def reference(self, row: Transaction) -> str:
-        # It is the link to the row.
+        # Never empty, because it is the link to the row.
         return row.txn_ref or str(_("without a reference"))
 
     @admin.display(description=_("created"))
@@ -189,7 +189,7 @@ class SmsAdmin(BulkPage, TransactionAdmin):
     )
 
     def listed(self, words: dict[str, str]) -> dict[str, str]:
-        """Leave out that it was accepted, once it has got further."""
+        """Leave out that Hoiio accepted the SMS once there is a delivery status."""
         return dict(list(words.items())[:1])
 
 

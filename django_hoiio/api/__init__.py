@@ -1,7 +1,6 @@
-"""The door of other programs: all that came and what became of it, to read over HTTP and not to change.
+"""Read-only REST API for notifications, calls, SMS, faxes and daily totals.
 
-Nothing else of the app imports this, and a project that does not include `django_hoiio.api.urls` needs none of its
-packages.
+No other module imports this package. Its requirements are needed only if a project includes `django_hoiio.api.urls`.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from django_hoiio.models import MODELS, Notification
 from .filters import ListQuery
 from .pagination import Cursor, CursorMismatch, CursorType, IndexQuery, KeyPagination, Page, Rows, by_key, by_moment
 
-# How long it may take from the moment that a notification bears, or that of what is sent, to its commit, and by how
-# much clocks may differ. What changed so long before is given, too.
+# The feed starts this long before `updated_since`. It covers the time between the timestamp of a row and its commit,
+# and the clock differences between servers.
 OVERLAP = timedelta(minutes=5)
 
 
 class ChangeFeedPagination(KeyPagination):
-    """Pages of rows; with `changed_since` or `received_since`, pages of what changed since."""
+    """Pages of rows; with `updated_since`, pages of rows that changed since then."""
 
     def index_query(self, rows: Rows, query: ListQuery) -> IndexQuery:
         if query.since is None:
@@ -29,9 +29,9 @@ class ChangeFeedPagination(KeyPagination):
 
 
 def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
-    """The calls, SMS or faxes that changed since `asked.since`, each at least once.
+    """Return the calls, SMS or faxes that changed since `query.since`, each at least once.
 
-    Where no notification is known to be older, that is all of them.
+    If no notification is known to be older, return all rows.
     """
     begin = _begin_of(query)
     stored_before = _last_stored_before(begin, rows.db)
@@ -45,13 +45,13 @@ def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int
 
 
 def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
-    """The notifications that were kept since `asked.since`."""
+    """Return the notifications that were stored since `query.since`."""
     stored_before = _last_stored_before(_begin_of(query), rows.db)
     return by_key(rows, replace(query, rest=query.all), cursor, size, above=stored_before or 0)
 
 
 def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> Page:
-    """The rows that a page of notifications is about."""
+    """Return the rows that a page of notifications refers to."""
     if cursor.moment is not None:
         raise CursorMismatch
     notifications = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
@@ -59,16 +59,16 @@ def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_be
         moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model])
     )
     page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
-    # In one query for each index, because no database is sure to use two in one.
+    # One query for each index: a database may not use two indexes in one query.
     keys = {key for named in _named_by(page.rows, rows) for key in rows.filter(named).values_list("pk", flat=True)}
     found = list(rows.filter(query.all, pk__in=keys).order_by("-pk"))
-    # What was sent is gone through from its end, to which a key and a moment beyond all rows lead.
+    # The rows that were sent come next. This cursor is newer than all of them.
     end = Cursor(type=CursorType.SENT, key=0, moment=_END_OF_TIME)
     return Page(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
 
 
 def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
-    """What finds the rows that notifications are about; it may find more of the same reference or session."""
+    """Return conditions for the rows that notifications refer to; more rows of the same session may match."""
     named: dict[str, set[object]] = {}
     for each in notifications:
         if each.txn_ref is not None:
@@ -81,7 +81,7 @@ def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
 
 
 def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> Page:
-    """The rows that began since and are not final, as all are of which nothing was told."""
+    """Return the rows created since `begin` that are not final. They include all rows without a notification."""
     if cursor.moment is None:
         raise CursorMismatch
     sent = ListQuery(moment="created_at", begin=begin, is_final=False, rest=query.all)
@@ -89,12 +89,10 @@ def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: dateti
     return Page(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
 
 
-# A moment after all others.
 _END_OF_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
 
 
 def _begin_of(query: ListQuery) -> datetime:
-    """From when on changes are given."""
     if query.since is None or query.since < _EPOCH + OVERLAP:
         return _EPOCH
     return query.since - OVERLAP
@@ -108,9 +106,9 @@ def _newest_key(using: str) -> int:
 
 
 def _last_stored_before(moment: datetime, using: str) -> int | None:
-    """The key of a notification that was kept before a moment, as all of smaller keys were; `None` where there is none.
+    """Return a primary key that was committed before `moment`, as were all smaller keys; `None` if there is none.
 
-    What waited in the spool bears the moment at which it came to the door, and was kept when it was told at the latest.
+    A notification from the spool has the `received_at` of its request. It was committed before it was dispatched.
     """
     told = Q(dispatched_at__lt=moment) | Q(dispatched_at=None, claimed_until__lt=moment)
     known = Notification.objects.using(using).filter(Q(source=Source.WEBHOOK) | told, received_at__lt=moment)

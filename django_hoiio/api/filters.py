@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """What the parameters of a list ask for."""
+    """Parsed query parameters of a list."""
 
-    # Each finds its rows through an index.
+    # Conditions that an index answers.
     terms: Sequence[Q] = ()
-    # The field that orders the rows by when they came, and the span of it that is asked for.
+    # The date field that orders the rows, and the requested range of it.
     moment: str
     begin: datetime | None = None
     end: datetime | None = None
     is_final: bool | None = None
-    # What changed since.
+    # Only rows that changed since then.
     since: datetime | None = None
-    # What can only be told by looking at each row.
+    # Conditions that no index answers.
     rest: Q = field(default_factory=Q)
 
     @property
     def span(self) -> Q:
-        """The rows that came in the span."""
+        """Condition for the rows in the range."""
         bounds = {f"{self.moment}__gte": self.begin, f"{self.moment}__lt": self.end}
         return Q(**{name: bound for name, bound in bounds.items() if bound is not None})
 
@@ -57,27 +57,27 @@ class ListQuery:
 
     @property
     def all(self) -> Q:
-        """All that is asked for, but for what changed since."""
+        """All conditions except `since`."""
         final = Q() if self.is_final is None else finality(is_final=self.is_final)
         return self.span & final & self.rest & Q(*self.terms)
 
 
 def finality(*, is_final: bool) -> Q:
-    """The rows that are final, or not, said so that each database looks it up: `NOT is_final` is looked up by none."""
+    """Return a condition on `is_final`. It uses `IN`, because no database uses an index for `NOT is_final`."""
     return Q(is_final__in=[is_final])
 
 
-# How many days a page of totals has.
+# Page size of the totals, in days.
 DAYS_PER_PAGE = 31
 
 
 @dataclass(frozen=True, kw_only=True)
 class DayQuery:
-    """What the parameters of the totals ask for."""
+    """Parsed query parameters of the totals."""
 
     first: date
     last: date
-    # Empty for all.
+    # Empty for no filter.
     account: str = ""
     traffic: str = ""
 
@@ -86,25 +86,25 @@ class DayQuery:
 
 
 def days_before(day: date, days: int) -> date:
-    """The day so many days before, or the first that there is."""
+    """Subtract days, but do not go below `date.min`."""
     return day - min(timedelta(days=days), day - date.min)
 
 
 def days_after(day: date, days: int) -> date:
-    """The day so many days after, or the last that there is."""
+    """Add days, but do not go above `date.max`."""
     return day + min(timedelta(days=days), date.max - day)
 
 
-# What each database can keep.
+# The range that every database can store.
 EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
-# A "+" that nobody encoded is a space by now.
+# A "+" that the client did not encode was decoded as a space.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
 
 def read_moment(text: str) -> datetime | None:
-    """The moment in UTC, or the nearest that can be kept; `None` where it is none, or has no offset."""
+    """Parse a moment into UTC, or the nearest that can be stored; `None` if it is invalid or has no offset."""
     try:
         moment = parse_datetime(_LOST_PLUS.sub(r"+\1", text).upper())
     except ValueError:
@@ -118,7 +118,7 @@ def read_moment(text: str) -> datetime | None:
 
 
 def read_day(text: str) -> date | None:
-    """The day; `None` where it is none."""
+    """Parse a day; `None` if it is invalid."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         return None
     try:
@@ -128,11 +128,11 @@ def read_day(text: str) -> date | None:
 
 
 class FilterBackend(DjangoFilterBackend):
-    """Tells the browsable API and the schema which parameters a list has; a list asks its filters itself."""
+    """Describe the parameters in the browsable API and the schema. The lists apply their filters themselves."""
 
 
 class ParsedField(forms.CharField):
-    """A text that is read as something else; `None` where it is empty."""
+    """A text field that `read` parses. The value is `None` if the text is empty."""
 
     def __init__(self, *, read: Callable[[str], Any], refusal: _StrPromise, **kwargs: Any) -> None:
         self.read, self.refusal = read, refusal
@@ -147,7 +147,7 @@ class ParsedField(forms.CharField):
 
 
 class Parameter(django_filters.Filter):
-    """What a filter says of itself in the schema, beside its help text. It is called as it is written in the URL."""
+    """Base class of filters, with the data for the schema. Its label is its name in the URL."""
 
     schema: Mapping[str, Any]
     example: Any
@@ -156,25 +156,25 @@ class Parameter(django_filters.Filter):
 
 
 class Text(Parameter, django_filters.CharFilter):
-    """A text that is compared as a whole, row by row."""
+    """A text that must match exactly, compared row by row."""
 
     schema: Mapping[str, Any] = {"type": "string", "maxLength": MAX_TERM_LENGTH, "pattern": r"^[^\u0000]*$"}
 
     def __init__(self, help_text: _StrPromise, example: str) -> None:
         self.example = example
-        # Spaces may belong to it.
+        # Spaces may be part of the value.
         super().__init__(help_text=help_text, max_length=MAX_TERM_LENGTH, strip=False)
 
 
 class IndexedText(Text):
-    """A text that an index finds, as a whole."""
+    """A text that must match exactly, found through an index."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         return Q(**{str(self.field_name): value})
 
 
 class Number(IndexedText):
-    """The number of the other party, as the admin finds it."""
+    """The number of the remote party, searched as in the admin."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         if not may_search(request, "remote_number"):
@@ -186,7 +186,7 @@ _NONE = Q(pk__in=[])
 
 
 class Choice(Parameter, django_filters.ChoiceFilter):
-    """One of the words of this app."""
+    """One of the app's own values."""
 
     def __init__(self, help_text: _StrPromise, words: type[TextChoices], example: str) -> None:
         self.schema = {"type": "string", "enum": list(words.values)}
@@ -204,7 +204,7 @@ class Boolean(Parameter, django_filters.TypedChoiceFilter):
 
 
 class _ParsedText(Parameter, django_filters.CharFilter):
-    """A text that is read as something else, or refused."""
+    """A text that `read` must be able to parse."""
 
     field_class = ParsedField
     read: Callable[[str], Any]
@@ -215,7 +215,7 @@ class _ParsedText(Parameter, django_filters.CharFilter):
 
 
 class Moment(_ParsedText):
-    """A moment with its offset from UTC."""
+    """A date and time with its offset from UTC."""
 
     read = staticmethod(read_moment)
     refusal = _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
@@ -224,7 +224,7 @@ class Moment(_ParsedText):
 
 
 class Day(_ParsedText):
-    """A day, as ISO 8601 writes it."""
+    """A date in ISO 8601 format."""
 
     read = staticmethod(read_day)
     refusal = _("Write a day, for example 2026-11-25.")
@@ -233,22 +233,20 @@ class Day(_ParsedText):
 
 
 class Filters(django_filters.FilterSet):
-    """The parameters that all lists have."""
+    """Query parameters of all lists."""
 
-    # The field that orders rows by when they came, and the parameters that ask for a span of it.
+    # The date field that orders the rows, and the parameters that set a range of it.
     moment: ClassVar[str]
     span: ClassVar[tuple[str, str]]
 
     account = Text(_("The account in HOIIO['ACCOUNTS']."), "default")
     txn_ref = IndexedText(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
     updated_since = Moment(
-        _(
-            "Rows that are new or changed since; see the documentation on polling. A row may come twice, none is missing."
-        )
+        _("Rows that are new or changed since; see the documentation on polling. None is missing; one may come twice.")
     )
 
     def query(self) -> ListQuery:
-        """What the parameters ask for; they are valid."""
+        """Return the parsed parameters. Call `is_valid()` first."""
         given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
         return ListQuery(
             terms=[each.rows_of(self.request, given[name]) for name, each in self._given(IndexedText, given)],
@@ -300,7 +298,7 @@ class TransactionFilters(Filters):
 
 
 def _status_filter(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
-    """A word of Hoiio's. It may be one that is not known here."""
+    """Return a filter for one of Hoiio's statuses. It accepts unknown values too."""
     return Text(format_lazy("{} {}", name, ", ".join(words.values)), example)
 
 
@@ -325,7 +323,7 @@ class FaxFilters(TransactionFilters):
 
 
 class TotalFilters(django_filters.FilterSet):
-    """The parameters of the totals."""
+    """Query parameters of the totals."""
 
     day_from = Day(_("The first day; by default 30 days before the last."))
     day_to = Day(_("The last day; by default today."))
@@ -333,7 +331,7 @@ class TotalFilters(django_filters.FilterSet):
     traffic = Choice(_("What is counted."), Traffic, "sms_sent")
 
     def query(self) -> DayQuery:
-        """What the parameters ask for; they are valid."""
+        """Return the parsed parameters. Call `is_valid()` first."""
         given = self.form.cleaned_data
         last = given["day_to"] or day_of(datetime.now(timezone.utc))
         return DayQuery(

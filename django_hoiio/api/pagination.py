@@ -22,28 +22,28 @@ from django_hoiio.retention.totals import Total, totals
 
 from .filters import DAYS_PER_PAGE, DayQuery, ListQuery, days_after, days_before, finality, read_day
 
-# A way to go on; a moment in microseconds where rows are in order of moments; a primary key.
+# The type; the moment in microseconds, if it orders the rows; the primary key.
 CURSOR_PATTERN = r"^(older|newer|reported|sent)(\.[0-9]{1,16})?\.[0-9]{1,18}$"
 
-# No cursor has a higher key.
+# The highest key that matches CURSOR_PATTERN.
 LAST_KEY = 10**18 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class CursorType(str, Enum):
-    """From where a list goes on, and in which direction."""
+    """Direction of a list, or phase of the change feed."""
 
-    # What is older, and what is newer, than a row.
+    # Rows older or newer than a row.
     OLDER = "older"
     NEWER = "newer"
-    # What changed: told of by notifications older than one, and then what was sent before a row.
+    # The change feed: first rows reported by notifications older than one, then rows that were sent before a row.
     REPORTED = "reported"
     SENT = "sent"
 
 
 class Position(NamedTuple):
-    """Where a row stands among rows in order of moment and key."""
+    """Position of a row in the order of moment and key."""
 
     moment: datetime
     key: int
@@ -51,7 +51,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """A place in a list. Where rows are in order of keys alone, there is no moment."""
+    """A position in a list. `moment` is `None` if rows are ordered by key alone."""
 
     type: CursorType
     key: int
@@ -68,7 +68,7 @@ class Cursor:
 
 
 def parse_cursor(text: str) -> Cursor | None:
-    """The cursor that a text is; `None` where it is none."""
+    """Parse a cursor; `None` if the text is not one."""
     if not re.fullmatch(CURSOR_PATTERN, text):
         return None
     name, *moment, key = text.split(".")
@@ -82,7 +82,7 @@ Rows: TypeAlias = QuerySet[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Rows, the newest first, and where the list goes on."""
+    """Rows, newest first, and the cursors of the adjacent pages."""
 
     rows: Sequence[Any]
     next: Cursor | None = None
@@ -90,11 +90,11 @@ class Page:
 
 
 class CursorMismatch(Exception):
-    """The cursor is of a list that was asked for something else."""
+    """The cursor belongs to a list with other parameters."""
 
 
 def by_key(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int, *, above: int = 0) -> Page:
-    """The rows in order of their keys, but for those up to the key `above`."""
+    """Return rows in order of key, without those up to the key `above`."""
     _require(cursor, has_moment=False)
     ends = {} if cursor is None else {_ENDS[cursor.type]: cursor.key}
     page = page_of(rows.filter(query.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if query.rest else 0, **ends)
@@ -107,7 +107,7 @@ _ENDS = {CursorType.OLDER: "older_than", CursorType.NEWER: "newer_than"}
 
 
 def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
-    """The rows that an index finds. What it finds too often is looked for row by row: some of it will be near."""
+    """Return the rows that an index finds. Scan row by row if every term matches too many: some will be near."""
     for term in query.terms:
         keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: SCAN_LIMIT + 1])
         if len(keys) <= SCAN_LIMIT:
@@ -116,7 +116,7 @@ def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> P
 
 
 def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
-    """The rows in order of when they came, those that are final merged with those that are not."""
+    """Return rows in order of the date field; final rows are merged with the others."""
     _require(cursor, has_moment=True)
     order = _Order(query.moment, CursorType.OLDER if cursor is None else cursor.type)
     streams = [order.beyond(stream.filter(query.span), cursor) for stream in _streams(rows, query)]
@@ -131,7 +131,7 @@ def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) ->
 
 
 def _streams(rows: Rows, query: ListQuery) -> list[Rows]:
-    """The rows by what stands before the moment in its index."""
+    """Return one queryset for each value of `is_final`, which stands before the date field in the index."""
     if "is_final" not in {field.name for field in rows.model._meta.get_fields()}:
         return [rows]
     wanted = (True, False) if query.is_final is None else (query.is_final,)
@@ -140,7 +140,7 @@ def _streams(rows: Rows, query: ListQuery) -> list[Rows]:
 
 @dataclass(frozen=True)
 class _Order:
-    """Rows by their moment and then their key, away from the newest or towards it."""
+    """The order by moment and key: descending for older rows, ascending for newer rows."""
 
     moment: str
     type: CursorType
@@ -160,37 +160,37 @@ class _Order:
         return sorted(rows, key=self.position, reverse=self.is_older)
 
     def beyond(self, rows: Rows, cursor: Cursor | None) -> Rows:
-        """What comes after the cursor."""
+        """Return the rows after the cursor."""
         if cursor is None or cursor.position is None:
             return rows
         how, same = ("lte", "gte") if self.is_older else ("gte", "lte")
         return self._cut(rows, cursor.position, how, same)
 
     def up_to(self, rows: Rows, limit: Position | None) -> Rows:
-        """What comes before the limit, and it."""
+        """Return the rows up to and including the limit."""
         if limit is None:
             return rows
         how, same = ("gte", "lt") if self.is_older else ("lte", "gt")
         return self._cut(rows, limit, how, same)
 
     def _cut(self, rows: Rows, position: Position, how: str, same: str) -> Rows:
-        # The span is for the index; what is as old as the place is told apart by its key.
+        # The range is for the index. Rows of the same moment are compared by key.
         within = Q(**{f"{self.moment}__{how}": position.moment})
         return rows.filter(within, ~Q(**{self.moment: position.moment, f"pk__{same}": position.key}))
 
     def position_at(self, rows: Rows, number: int) -> Position | None:
-        """Where the row of that number stands; `None` where there are not so many."""
+        """Return the position of the row with this index, from 0; `None` if there are fewer rows."""
         found = self.sorted(rows).values_list(self.moment, "pk")[number : number + 1]
         return next((Position(*each) for each in found), None)
 
     def nearest(self, positions: Iterable[Position | None]) -> Position | None:
-        """The one of them that is met first."""
+        """Return the position that comes first in this order."""
         met = [position for position in positions if position is not None]
         return (max if self.is_older else min)(met, default=None)
 
 
 def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
-    """The rows of a few keys, in order of them."""
+    """Return the rows with these keys, in order of key."""
     _require(cursor, has_moment=False)
     cursor_type = CursorType.OLDER if cursor is None else cursor.type
     if cursor is not None:
@@ -200,10 +200,10 @@ def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int)
 
 
 def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page:
-    """The page of what was found in the direction of the cursor, in which it goes on `ahead`."""
+    """Return the page of rows found in the direction of the cursor. `ahead` continues in that direction."""
     if cursor is None:
         return Page(rows=found, next=ahead)
-    # Behind the page, the first row is that which the cursor is of.
+    # The page in the other direction begins with the row that the cursor names.
     if cursor.type == CursorType.OLDER:
         return Page(rows=found, next=ahead, previous=replace(cursor, type=CursorType.NEWER, key=max(cursor.key - 1, 0)))
     behind = replace(cursor, type=CursorType.OLDER, key=min(cursor.key + 1, LAST_KEY))
@@ -221,7 +221,7 @@ IndexQuery: TypeAlias = Callable[[Rows, ListQuery, Cursor | None, int], Page]
 
 
 class LinkedPagination(CursorPagination):
-    """Pages that say where to go on by two links; nothing is counted."""
+    """Pages with a `next` and a `previous` link, without a count."""
 
     cursor_query_description: Any = _("The position in the list; taken from the links `next` and `previous`.")
     invalid_cursor_message: Any = _(
@@ -229,7 +229,7 @@ class LinkedPagination(CursorPagination):
     )
 
     base_url: str
-    # What follows the page, and what stands before it.
+    # The cursors of the next and the previous page.
     ahead: object = None
     back: object = None
 
@@ -247,7 +247,7 @@ class LinkedPagination(CursorPagination):
 
 
 class KeyPagination(LinkedPagination):
-    """Pages of rows, newest first, each at the same cost."""
+    """Pages of rows, newest first. Every page costs the same."""
 
     page_size = 100
     max_page_size = 500
@@ -255,7 +255,7 @@ class KeyPagination(LinkedPagination):
     page_size_query_description: Any = _("The maximum number of rows on a page.")
 
     def page_of(self, rows: Rows, query: ListQuery, request: Request) -> list[Any]:
-        """The rows of the page that a request asks for. Raises `ValidationError` and `NotFound`."""
+        """Return the rows of the requested page. Raises `ValidationError` and `NotFound`."""
         self.request, self.base_url = request, request.build_absolute_uri()
         try:
             page = self.index_query(rows, query)(rows, query, self._cursor(request), self._size(request))
@@ -265,7 +265,7 @@ class KeyPagination(LinkedPagination):
         return list(page.rows)
 
     def index_query(self, rows: Rows, query: ListQuery) -> IndexQuery:
-        """The index query that finds the rows fastest."""
+        """Return the fastest index query for the parameters."""
         if query.terms:
             return by_term
         if query.has_span or query.is_final is not None:
@@ -297,10 +297,10 @@ class KeyPagination(LinkedPagination):
 
 
 class DayPagination(LinkedPagination):
-    """Pages of totals, a month of days each, the newest days first."""
+    """Pages of totals, 31 days each, newest days first."""
 
     def page_of(self, query: DayQuery, request: Request) -> list[Total]:
-        """The totals of the page that a request asks for, in order of days. Raises `ValidationError`."""
+        """Return the totals of the requested page, in order of days. Raises `ValidationError`."""
         self.request, self.base_url = request, request.build_absolute_uri()
         last = self._cursor(request) or query.last
         first = max(query.first, days_before(last, DAYS_PER_PAGE - 1))

@@ -1,4 +1,4 @@
-"""Who may read."""
+"""Permissions of the API."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _VIEW = ["%(app_label)s.view_%(model_name)s"]
 
 
 class CanView(DjangoModelPermissions):
-    """Lets those read a model who have Django's view permission for it."""
+    """Require Django's view permission for the model."""
 
     perms_map = {"GET": _VIEW, "HEAD": _VIEW, "OPTIONS": _VIEW}
 
 
-# The staff of the project, as in the admin.
+# Staff only, as in the admin.
 STAFF_WITH_VIEW_PERMISSION = (IsAdminUser, CanView)

@@ -1,4 +1,4 @@
-"""How the API is described in an OpenAPI schema; loaded where drf-spectacular is installed."""
+"""OpenAPI schema of the API. It is imported if drf-spectacular is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RECEIVED = " With `received_from` or `received_to` the order is that of `receiv
 
 
 class WordSchema(OpenApiSerializerFieldExtension):
-    """A word is a text: those that are known are named, and no client is to break at another one."""
+    """Describe a string with its known values. Clients must accept other values too."""
 
     target_class = "django_hoiio.api.serializers.ExtensibleChoice"
 
@@ -40,11 +40,11 @@ class BytesSchema(OpenApiSerializerFieldExtension):
 
 
 class ParametersSchema(OpenApiFilterExtension):
-    """The filters say themselves what they take."""
+    """Describe the query parameters by the `schema` and `example` of the filters."""
 
     target_class = "django_hoiio.api.filters.FilterBackend"
     match_subclasses = True
-    # Before that of the backend's own base.
+    # Takes precedence over the extension of the base class.
     priority = 1
 
     def get_schema_operation_parameters(self, auto_schema: AutoSchema, *args: Any, **kwargs: Any) -> list[Any]:
@@ -57,7 +57,7 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
         "name": name,
         "in": "query",
         "required": False,
-        # As the form of the browsable API sends them.
+        # The form of the browsable API sends empty parameters.
         "allowEmptyValue": True,
         "description": force_str(parameter.extra["help_text"]),
         "schema": dict(parameter.schema),
@@ -66,12 +66,12 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
 
 
 class Refused(serializers.Serializer[Any]):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     detail = serializers.CharField()
 
 
-# For each parameter that cannot be taken, why.
+# The errors of each parameter.
 _REASONS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
 
 
@@ -86,9 +86,9 @@ _MISASKED = OpenApiResponse(_REASONS, "An unknown parameter, or a value that can
 
 
 def _describe(view: Any, *, plural: str, listed: Any, rows: str, row: str = "") -> None:
-    """Describe the list, and a row where rows have a page of their own."""
+    """Describe the list view, and the detail view if there is one."""
     for serializer in {listed, view.serializer_class}:
-        # Other apps of the project have calls, too.
+        # The prefix prevents clashes with other apps of the project.
         extend_schema_serializer(component_name=f"Hoiio{serializer.__name__.removesuffix('Serializer')}")(serializer)
     operations = {
         "list": extend_schema(

@@ -1,4 +1,4 @@
-"""How rows are written: fields named as on the wire, money and dates as text that loses nothing."""
+"""Serializers. Fields are named as on the wire; money and dates are text without loss."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
 
 
 class ExtensibleChoice(serializers.ChoiceField):
-    """One of some words, or another: Hoiio may send what is not listed, and a later version of this app knows more."""
+    """A known value or any other. Hoiio may send unlisted values, and later versions of this app may know more."""
 
 
 class Money(serializers.DecimalField):
-    """An amount as text, whatever the project says of numbers."""
+    """An amount as text, regardless of the project's number settings."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
 
 
 class Moment(serializers.DateTimeField):
-    """A moment in ISO 8601 with the offset of the project's time zone, whatever the project says of dates."""
+    """A moment in ISO 8601 with the offset of the project's time zone, regardless of its date settings."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "format": "iso-8601"})
 
 
 class Base64(serializers.Field[Any, Any, str, Any]):
-    """Bytes as base64."""
-
     def to_representation(self, value: bytes | memoryview) -> str:
         return base64.b64encode(value).decode("ascii")
 
@@ -48,7 +46,7 @@ class RowSerializer(serializers.ModelSerializer[Any]):
 
 
 class RawSerializer(serializers.Serializer[Notification]):
-    """A notification as it came, and as it was read."""
+    """The raw request of a notification and its decoded parameters."""
 
     params = serializers.DictField(
         child=serializers.CharField(), help_text=_("Hoiio's own parameters, percent-decoded once."), read_only=True
@@ -107,7 +105,7 @@ class NotificationSerializer(RowSerializer):
 
 
 class NotificationDetailSerializer(NotificationSerializer):
-    """A notification with what came, for those who may see all of it."""
+    """A notification with its raw request, for users who may view all of it."""
 
     raw = RawSerializer(
         source="*",
@@ -127,15 +125,15 @@ class NotificationDetailSerializer(NotificationSerializer):
         return written if RAW.is_visible(self.context["request"]) else {**written, "raw": None}
 
 
-# The columns that only the whole notification shows, and that may hold a megabyte.
+# Columns of the detail view only. They may hold a megabyte.
 DETAIL_FIELDS = tuple(RawSerializer().fields)
 
 
-# What every call, SMS and fax begins and ends with.
+# The first and last fields of every call, SMS and fax.
 _FIRST = ("id", "account", "txn_ref", "tag", "direction", "is_final")
 _LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "redacted_at", "notification_uuid")
 _NUMBERS = ("remote_number", "from", "to", "dest")
-# What Python and the columns cannot be called.
+# `from` is a Python keyword, so the columns have other names.
 _WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
 
 

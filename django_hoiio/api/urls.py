@@ -16,7 +16,7 @@ app_name = "hoiio_api"
 
 
 class RootView(APIRootView):
-    """Where the lists are."""
+    """Links to the lists."""
 
     permission_classes = (IsAdminUser,)
 

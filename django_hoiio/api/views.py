@@ -1,4 +1,4 @@
-"""The lists and their rows. A project may subclass each, and route it by itself, to let others in than its staff."""
+"""List and detail views. To admit users other than staff, subclass a view and route it."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ from .serializers import (
 
 
 class ModelNamedViewSet(GenericViewSet[Any]):
-    """What the browsable API calls a page is what the admin calls it."""
+    """Name the pages of the browsable API as the admin does."""
 
     queryset: QuerySet[Any]
 
     def get_view_name(self) -> str:
-        # Also where somebody is refused, for whom a project may have no rows to get.
+        # Not `get_queryset()`: a project's own may fail for a user who is refused.
         names = self.queryset.model._meta
         return capfirst(str(names.verbose_name if self.detail else names.verbose_name_plural))
 
 
 class ReadOnlyViewSet(RetrieveModelMixin, ModelNamedViewSet):
-    """What the lists and their rows have in common: who may read, and that rows are veiled before they are written."""
+    """Base class of the views. It checks permissions and masks rows before they are serialized."""
 
     permission_classes: Any = STAFF_WITH_VIEW_PERMISSION
-    # What is no key is answered here, too, and not by a page of Django's.
+    # Match invalid keys too, so that the API answers 404 and not Django's HTML page.
     lookup_value_regex = "[^/]+"
     filter_backends: Any = (FilterBackend,)
     pagination_class: Any = ChangeFeedPagination
     filterset_class: ClassVar[type[Filters]]
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A page of them, the newest first."""
+        """Return a page of rows, newest first."""
         pages: Any = self.paginator
         query = valid_filters(self, {pages.cursor_query_param, pages.page_size_query_param}).query()
         rows = pages.page_of(self.listed(), query, request)
@@ -64,11 +64,11 @@ class ReadOnlyViewSet(RetrieveModelMixin, ModelNamedViewSet):
         return response
 
     def listed(self) -> QuerySet[Any]:
-        """The rows that the list is of, without what it does not show."""
+        """Return the rows of the list, without columns that it does not show."""
         return self.get_queryset().defer("stamps")
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """A single row is not filtered."""
+        """Do not filter a single row."""
         return queryset
 
     def get_object(self) -> Model:
@@ -78,7 +78,7 @@ class ReadOnlyViewSet(RetrieveModelMixin, ModelNamedViewSet):
 
 
 class NotificationViewSet(ReadOnlyViewSet):
-    """What Hoiio posted."""
+    """Notifications from Hoiio."""
 
     queryset = Notification._default_manager.all()
     filterset_class = NotificationFilters
@@ -116,7 +116,7 @@ class FaxViewSet(ReadOnlyViewSet):
 
 
 class TotalViewSet(ModelNamedViewSet):
-    """What each day came to."""
+    """Totals of each day."""
 
     queryset = DailyTotal._default_manager.all()
     permission_classes: Any = STAFF_WITH_VIEW_PERMISSION
@@ -126,7 +126,7 @@ class TotalViewSet(ModelNamedViewSet):
     pagination_class: Any = DayPagination
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What the days of a month came to, in order of them."""
+        """Return the totals of up to 31 days, in order of days."""
         pages: Any = self.paginator
         query = valid_filters(self, {pages.cursor_query_param}).query()
         rows = pages.page_of(query, request)
@@ -135,9 +135,9 @@ class TotalViewSet(ModelNamedViewSet):
 
 
 def valid_filters(view: GenericViewSet[Any], others: set[str]) -> Any:
-    """The filters of a list with the parameters of its request, and no others than these and a few.
+    """Return the filter set of a list, validated with the parameters of the request.
 
-    Raises `ValidationError`, also for a name that is misspelt: without it the list would be of everything.
+    Raises `ValidationError`, also for an unknown name: a misspelt filter would otherwise list everything.
     """
     filters: Any = FilterBackend().get_filterset(view.request, view.get_queryset(), view)
     known = {*filters.filters, *others, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}

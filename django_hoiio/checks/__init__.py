@@ -1,4 +1,4 @@
-"""What `manage.py check` says about the settings and the databases. docs/checks.rst has the cause and cure of each."""
+"""System checks of the settings, databases and deployment. docs/checks.rst has the cause and cure of each."""
 
 from .databases import check_databases
 from .deployment import check_api, check_deployment, check_sandbox, check_tasks

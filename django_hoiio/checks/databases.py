@@ -1,4 +1,4 @@
-"""Whether the database of the notifications can do what recording needs."""
+"""System checks of the database of the notifications."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
 
-# The databases whose SQL `recording` speaks.
+# The databases for which `recording` has SQL.
 VENDORS = {"sqlite", "postgresql", "mysql"}
 
 E012 = Error(
@@ -22,7 +22,7 @@ E012 = Error(
 def check_databases(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The database of the notifications can merge and tells references apart."""
+    """Check that the database can merge rows, compares references by case and holds every character."""
     using = router.db_for_write(apps.get_model("django_hoiio", "Notification"))
     if using not in (databases or ()):
         return []
@@ -42,7 +42,7 @@ def _unsupported(using: str) -> CheckMessage:
 
 
 def _careless_collation(using: str) -> Iterator[CheckMessage]:
-    """MariaDB compares by collation, and most collations ignore case; Hoiio's references may differ in it alone."""
+    """Warn if MariaDB's collation ignores case: two of Hoiio's references may differ in case only."""
     connection = connections[using]
     if connection.vendor != "mysql":
         return
@@ -67,7 +67,7 @@ def _careless_collation(using: str) -> Iterator[CheckMessage]:
 
 
 def _narrow_character_set(using: str) -> Iterator[CheckMessage]:
-    """Find columns of MariaDB, or a connection to it, that cannot hold an emoji: its utf8 has three bytes at most."""
+    """Warn if columns of MariaDB, or the connection, cannot hold an emoji: its utf8 has at most three bytes."""
     connection = connections[using]
     if connection.vendor != "mysql":
         return

@@ -40,17 +40,17 @@ W008 = Warning(
 )
 
 
-# What each database needs in its OPTIONS, so that one that does not answer does not keep the server waiting.
+# The OPTIONS that limit how long a web request waits for a database that hangs. In seconds.
 _TIMEOUTS = {
     "postgresql": {"connect_timeout": 5},
     "mysql": {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5},
 }
-# Seconds. Servers end a request, or their worker, after 30.
+# Seconds. Web servers often kill a request, or its worker, after 30.
 _LONGEST_WAIT = 10
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Nobody is let in without proof, nothing is lost, and nothing is slow for want of a setting."""
+    """Check verification, the spool, the sandbox setting, persistent connections and time-outs."""
     if not isinstance(conf.given, Mapping):
         return []
     return [
@@ -66,7 +66,7 @@ def _useless_spool() -> list[CheckMessage]:
     folder = conf.SPOOL_DIR
     if folder is None:
         return [W003]
-    # A folder that is not there is made by the first notification, if its parent allows it.
+    # The first spooled notification creates a missing folder, if the parent is writable.
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return []
@@ -80,7 +80,7 @@ def _useless_spool() -> list[CheckMessage]:
 
 
 def _missing_timeouts() -> list[CheckMessage]:
-    """A database that hangs is given up in time."""
+    """Warn if the time-outs of the database are missing or too long."""
     connection = _database()
     options = connection.settings_dict["OPTIONS"]
     missing: dict[str, object] = {
@@ -119,7 +119,7 @@ E009 = Error(
 
 
 def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Receivers that are left to a worker are run by one; says how notifications get there."""
+    """Check that a worker runs the receivers, and report how notifications get to the queue."""
     if not isinstance(conf.given, Mapping) or conf.DISPATCH != "task":
         return []
     try:
@@ -129,7 +129,7 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         backend = tasks.run.get_backend()
     except ImportError:
         return [E009]
-    # What a backend refuses a task with is another exception in Django than in django-tasks.
+    # Django and django-tasks have different exceptions for a task that the backend rejects.
     except Exception as error:  # noqa: BLE001
         return [_refused_task(error)]
     if type(backend).__name__ in ("ImmediateBackend", "DummyBackend"):
@@ -178,7 +178,7 @@ W009 = Warning(
 
 
 def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """The read API, where the project has it, is able to answer a browser."""
+    """Check that the read API, if included, can answer a browser."""
     if not conf.has_urls or (apps.is_installed("rest_framework") and apps.is_installed("django_filters")):
         return []
     try:
@@ -200,7 +200,7 @@ W006 = Warning(
 
 
 def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """The sandbox, where the project has it, is able to answer."""
+    """Check that the sandbox, if included, can answer."""
     if not isinstance(conf.given, Mapping) or not conf.has_urls or is_loopback(conf.API_URL):
         return []
     try:

@@ -35,7 +35,7 @@ E017 = Error(
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Each key of `HOIIO` is known, of its type and makes sense; dates can be kept."""
+    """Check the keys, types and values of `HOIIO`, USE_TZ and SECRET_KEY_FALLBACKS."""
     messages: list[CheckMessage] = [] if conf.has_time_zones else [E005]
     if conf.has_blank_fallback:
         messages.append(E017)
@@ -73,16 +73,16 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             yield _too_little(key, given[key])
 
 
-# A reconciliation with less would ask for ever, or never.
+# With less, a reconciliation would poll without end, or never.
 _LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "RECONCILE_REQUESTS_PER_MINUTE": 1}
 
 
-# Seconds. A caller who waits longer is not bounded in practice: Hoiio and the web server give up earlier.
+# Seconds. A longer time-out has no effect: Hoiio and the web server give up earlier.
 LONGEST_TIMEOUT = 60
 
 
 def _is_of_type(value: object, types: tuple[type, ...]) -> bool:
-    """Whether the value is of one of the types; `True` is no number here."""
+    """Return whether the value has one of the types. A bool does not count as an int."""
     return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
 
 
@@ -124,7 +124,7 @@ def _no_scheme(url: str) -> CheckMessage:
 
 
 def _is_odd_account(account: tuple[str, Any]) -> bool:
-    """True unless it is a dict with no other keys than the two, and texts in them."""
+    """Return whether an account is anything but a dict of APP_ID and ACCESS_TOKEN with text values."""
     _, held = account
     if not isinstance(held, dict) or not set(held) <= {"APP_ID", "ACCESS_TOKEN"}:
         return True
@@ -149,7 +149,7 @@ def _blank_secrets_of_accounts(accounts: Mapping[str, Any]) -> Iterator[CheckMes
 
 
 def _has_blank(secrets: object) -> bool:
-    """True if one of the texts is empty, or has white space around it, as the line of a file has."""
+    """Return whether a text is empty or has white space around it, such as the line feed of a secret file."""
     texts = secrets if isinstance(secrets, list | tuple) else [secrets]
     return any(isinstance(text, str) and (not text or text != text.strip()) for text in texts)
 
@@ -190,7 +190,7 @@ _EXAMPLE = "(30, 365), the days after which it is blanked and deleted; None is n
 
 
 def unusable_retention(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    """The entries that cannot be meant."""
+    """Yield an error for each invalid entry."""
     for kind, days in given.items():
         if kind not in Kind.values:
             yield _unknown_kind(kind)
@@ -201,7 +201,7 @@ def unusable_retention(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 
 
 def _is_pair(days: object) -> bool:
-    """True for two numbers of days, or `None`; a day that is not over cannot be closed, and so not deleted from."""
+    """Return whether `days` is two of `None` or an integer from 1; 0 is invalid, as today's totals are still open."""
     if not isinstance(days, tuple | list) or len(days) != 2:
         return False
     return all(each is None or (type(each) is int and each >= 1) for each in days)

@@ -1,6 +1,6 @@
-"""Hoiio's REST API: each call by its path, `client.sms.send(…)`, with its signed notify URL.
+"""A client for Hoiio's REST API: `client.sms.send(…)` posts to `sms/send` with a signed notify URL.
 
-The receiving side does not import this, and works without `requests`.
+The webhook views do not import it and work without `requests`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["HoiioClient"]
 
 
 class HoiioClient:
-    """Asks Hoiio in the name of an account in `HOIIO['ACCOUNTS']`.
+    """Send requests to Hoiio for one account in `HOIIO['ACCOUNTS']`.
 
-    Connections stay open from one request to the next until `close`, or the end of `with`. Each thread needs a client
-    of its own. `timeouts` are seconds: to be connected, and between two pieces of the answer.
+    Connections stay open between requests until `close` or the end of `with`. Use one client per thread. `timeouts`
+    are seconds: to connect, and between two pieces of the response.
 
-    Raises `ImproperlyConfigured` where the account has no APP_ID or ACCESS_TOKEN. Each call raises `ValueError`, and
-    sends nothing, where an argument is not what Hoiio takes, and a `HoiioError` where the answer is not success.
+    Raises `ImproperlyConfigured` if the account has no APP_ID or ACCESS_TOKEN. Each call raises `ValueError`, before
+    it sends anything, if an argument is invalid, and a `HoiioError` if the response is not success.
     """
 
     def __init__(self, account: str = "default", *, timeouts: tuple[float, float] = TIMEOUTS) -> None:
@@ -46,5 +46,4 @@ class HoiioClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
         self._connection.close()

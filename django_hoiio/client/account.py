@@ -1,4 +1,4 @@
-"""The account, its Hoiio Numbers, and where their notifications are posted."""
+"""The account, its Hoiio Numbers and their notify URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NumberResource(Resource):
     """The account's Hoiio Numbers."""
 
     def get_active(self) -> NumbersResponse:
-        """The numbers, and what each is set to."""
+        """Return the numbers and their settings."""
         return self._request(endpoints.NUMBER_GET_ACTIVE, {})
 
     def update_forwarding(
@@ -30,9 +30,9 @@ class NumberResource(Resource):
         forward_sms_to: str | None = None,
         mode: Literal["voice", "fax"] | None = None,
     ) -> HoiioResponse:
-        """Set where a number's notifications go: of calls, or with `mode="fax"` of faxes, and of SMS.
+        """Set a number's notify URLs: `forward_to` for calls (for faxes with `mode="fax"`), `forward_sms_to` for SMS.
 
-        The URLs come from `notify_url`; `manage.py hoiio_urls --number … --configure` does all of it.
+        `notify_url` makes the URLs. `manage.py hoiio_urls --number … --configure` makes and sets them.
         """
         params = {"number": number, "forward_to": forward_to, "forward_sms_to": forward_sms_to, "mode": mode}
         return self._request(endpoints.NUMBER_UPDATE_FORWARDING, params)
@@ -42,15 +42,15 @@ class UserResource(Resource):
     """The account itself."""
 
     def get_balance(self) -> BalanceResponse:
-        """The credit that is left. At most 60 times a minute."""
+        """Return the remaining credit. Hoiio allows 60 requests a minute."""
         return self._request(endpoints.USER_GET_BALANCE, {})
 
     def get_info(self) -> UserResponse:
-        """Whose account it is."""
+        """Return the account's owner and settings."""
         return self._request(endpoints.USER_GET_INFO, {})
 
 
-# What a number must be capable of for a parameter of update_forwarding, and the route of its URL.
+# The capability that a parameter of update_forwarding needs, and the route of its URL.
 _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS)
 
 
@@ -67,10 +67,10 @@ def _digits(number: str) -> str:
 
 
 def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[str, str]:
-    """The signed notify URLs that a number can take, by the parameters of `number.update_forwarding`.
+    """Return the signed notify URLs for a number, by parameter of `number.update_forwarding`.
 
-    A number in the mode `fax` gets one for faxes, any other one for calls. Where Hoiio does not say what the number
-    is capable of, it gets all of them.
+    `forward_to` is a fax URL for a number in the mode `fax`, and a call URL for any other number. If Hoiio reports no
+    capabilities, the number gets all URLs.
     """
     wanted = {"forward_to": _FAX if number.mode == "fax" else _VOICE, "forward_sms_to": _SMS}
     return {

@@ -1,4 +1,4 @@
-"""The way to Hoiio's API and back: one POST, its time-outs, and what is tried again. Nothing of it is logged."""
+"""Post requests to Hoiio's API, with time-outs and retries. Nothing is logged."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ try:
 except ImportError as error:
     raise ImportError("django_hoiio.client needs requests: pip install 'django-hoiio[client]'") from error
 
-# Seconds: to be connected, and between two pieces of the answer.
+# Seconds: to connect, and between two pieces of the response.
 TIMEOUTS = (5.0, 30.0)
 
-# Seconds to wait before each further try of a query.
+# Seconds to wait before each retry of a query.
 RETRY_DELAYS = (0.5, 2.0)
 
 
@@ -35,17 +35,17 @@ class Connection:
         self._credentials = _credentials(account)
         self._timeouts = timeouts
         self._session = requests.Session()
-        # A proxy is for the way out of this machine.
+        # Do not send requests to a sandbox on this machine through a proxy from the environment.
         self._session.trust_env = not is_loopback(self._url)
 
     def close(self) -> None:
         self._session.close()
 
     def ask(self, path: str, params: Mapping[str, str], *, is_read_only: bool) -> dict[str, Any]:
-        """What Hoiio answers, which is success. Raises `HoiioError`.
+        """Send a request and return the successful response. Raises `HoiioError`.
 
-        A query is tried again, with pauses, where nothing or a fault came back. Anything else is never tried again:
-        it may have been carried out, and would be charged twice.
+        A read-only query is retried after `ConnectionFailed` and `ServerError`. Other requests are never retried:
+        Hoiio may have executed the first one and would charge twice.
         """
         for pause in RETRY_DELAYS if is_read_only else ():
             try:
@@ -57,17 +57,17 @@ class Connection:
     def _request_once(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         failure = None
         try:
-            # In the body, never in the URL: URLs are logged. A redirect would carry the token elsewhere.
+            # Send parameters in the body, because URLs are logged. A redirect would send the token to another host.
             response = self._session.post(
                 self._url + path,
                 data={**self._credentials, **params},
                 timeout=self._timeouts,
                 allow_redirects=False,
             )
-        # ValueError is what requests makes of a redirect to no address, which it reads although it does not follow it.
+        # requests raises ValueError for a redirect to an invalid URL, even with allow_redirects=False.
         except (requests.RequestException, ValueError) as error:
             failure = _no_answer(path, error)
-        # Not within `except`: the exception of requests holds the request, token and all.
+        # Raise outside of `except`, so that the error is not chained: requests' exception holds the access token.
         if failure is not None:
             raise failure
         return _success(path, response.status_code, response.content)
@@ -92,7 +92,7 @@ _CREDENTIALS: dict[str, Callable[[str], str]] = {
 def _credentials(account: str) -> dict[str, str]:
     if account not in conf.ACCOUNTS:
         raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
-    # Asked for and let go: an error page shows what a variable holds.
+    # Do not keep secrets in variables: Django's error page shows them.
     for name, find in _CREDENTIALS.items():
         if not find(account):
             raise ImproperlyConfigured(
@@ -112,18 +112,18 @@ def _no_answer(path: str, error: Exception) -> ConnectionFailed:
 
 
 def _reason(error: Exception) -> object:
-    """What urllib3 found, in the exception that requests puts around it."""
+    """Return urllib3's reason from an exception of requests."""
     return getattr(error.args[0] if error.args else None, "reason", None)
 
 
 def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
-    """Read an answer. The status word tells success; Hoiio's manual says nothing of HTTP status codes."""
+    """Decode a response. Its status word reports success; Hoiio's manual does not mention HTTP status codes."""
     if 300 <= code < 400:
         raise ConnectionFailed(
             "", f"The response to {path} is a redirect, which is not followed; correct HOIIO['API_URL']."
         )
     try:
-        # Numbers as they are written: money is never a float.
+        # Read numbers as text, so that amounts are never floats.
         said = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         said = None

@@ -18,10 +18,10 @@ ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 
 
 def decode(response: type[ResponseType], said: Mapping[str, Any], path: str) -> ResponseType:
-    """Make the dataclass of what Hoiio said.
+    """Return the dataclass of a response.
 
-    A value that cannot be read is left out, and stays in `said`. Raises `ServerError` where something is missing
-    without which the answer is worth nothing, such as the txn_ref of an SMS that was sent.
+    A value that cannot be parsed stays in `raw` only. Raises `ServerError` if a required field is missing, such as
+    the txn_ref of a sent SMS.
     """
     values: dict[str, Any] = {"raw": said}
     for field in fields(response):
@@ -42,12 +42,12 @@ def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
     return entries
 
 
-# The older manual's name of a field, where the newer one has another.
+# Names of fields in the older manual, if the newer one has another name.
 _OTHER_NAMES = {"bulk_txn_ref": "txn_ref", "forward_sms_to": "forward_to_sms"}
 
 
 def _value(name: str, said: Mapping[str, Any]) -> Any:
-    """A field's value; `None` where it is missing or cannot be read."""
+    """Return a field's value; `None` if it cannot be parsed."""
     raw = said.get(name) or said.get(_OTHER_NAMES.get(name, name))
     if name in _LISTS:
         return _texts(raw)
@@ -64,7 +64,7 @@ def _text(raw: Any) -> str:
 
 
 def _texts(raw: Any) -> tuple[str, ...]:
-    """Read a list, or a text with commas, as the older manual has it."""
+    """Read a list, or comma-separated text as in the older manual."""
     each = raw if isinstance(raw, list) else _text(raw).split(",")
     return tuple(text for text in (_text(one).strip() for one in each) if text)
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from django_hoiio.parsing.parameters import HOIIO_TIME, TAG_LENGTH
 
-# Gives the text to send; raises ValueError with what is wrong, put so that the name can stand before it.
+# Returns the text to send. Raises ValueError with a message that continues after the argument's name.
 Encoder = Callable[[Any], str]
 
 Recipients = Sequence[Mapping[str, str]]
 
 
 def encode(params: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> dict[str, str]:
-    """Write each parameter that is not `None`. Raises `ValueError`, naming it, where Hoiio would not take it."""
+    """Encode each parameter that is not `None`. Raises `ValueError`, with the name, if Hoiio would reject a value."""
     written = {}
     for name, value in params.items():
         if value is None:
@@ -34,7 +34,7 @@ def encode(params: Mapping[str, Any], encoders: Mapping[str, Encoder]) -> dict[s
 
 
 def text(*, least: int = 0, most: int | None = None) -> Encoder:
-    """A text of so many characters."""
+    """Return an encoder for text of `least` to `most` characters."""
 
     def encode(value: Any) -> str:
         if not isinstance(value, str):
@@ -70,28 +70,28 @@ def _room(value: Any) -> str:
 
 
 def number_or_room(value: Any) -> str:
-    """A phone number, `room:ID` or, for a room that Hoiio makes up, `room:`."""
+    """Encode a phone number, `room:ID`, or `room:` for a room that Hoiio names."""
     if _given(value).startswith("room:") and value != "room:":
         _room(value.removeprefix("room:"))
     return str(value)
 
 
 def _sender_name(value: Any) -> str:
-    """A name has 3 to 11 characters; what a number may have is not documented."""
+    """Encode a name of 3 to 11 characters, or a number, whose limits are not documented."""
     return _given(value) if re.fullmatch(r"\+?\d+", str(value)) else text(least=3, most=11)(value)
 
 
-# What counts double in an SMS of ASCII.
+# Characters that count double in an ASCII SMS.
 _DOUBLE = "\n[]\\^{}|€"
 _MOST_ASCII, _MOST_UNICODE = 459, 201
 
 
 def sms_text(value: Any) -> str:
-    """The text of an SMS, which Hoiio splits into three parts at most.
+    """Encode the text of an SMS, which Hoiio splits into at most three parts.
 
-    Documented are the two limits, of ASCII and of Unicode, and which characters count double. Not documented is whether
-    the euro sign makes a text Unicode, whether anything counts double in Unicode, and whether an emoji counts as two:
-    no is taken for the answer, so that nothing is refused here which Hoiio might take. The sandbox counts alike.
+    Hoiio documents the limits of ASCII and of Unicode, and the characters that count double. It does not document
+    whether the euro sign makes a text Unicode, whether any character counts double in Unicode, or whether an emoji
+    counts as two. Assume no, so as not to reject a text that Hoiio might accept. The sandbox counts in the same way.
     """
     _given(value)
     if value.replace("€", "").isascii():
@@ -107,7 +107,7 @@ def sms_text(value: Any) -> str:
 
 
 def numbers(*, most: int) -> Encoder:
-    """Up to so many phone numbers, as text with commas."""
+    """Return an encoder for a list of at most `most` phone numbers, as comma-separated text."""
 
     def encode(value: Any) -> str:
         if isinstance(value, str):
@@ -136,7 +136,7 @@ MOST_RECIPIENTS = 1000
 
 
 def _recipients(value: Any) -> str:
-    """Who gets a bulk SMS, each with a `dest` and with what the template of the text asks for."""
+    """Encode the recipients of a bulk SMS, each with a `dest` and the variables of the template."""
     each = _listed(value)
     _check_count(each, MOST_RECIPIENTS)
     if not all(isinstance(one, Mapping) for one in each):
@@ -153,11 +153,11 @@ def _json(value: Any) -> str:
         raise ValueError("has an entry that JSON cannot hold; write its values as texts") from error
 
 
-# Whole numbers, moments, files.
+# Integers, datetimes, files.
 
 
 def whole(*, least: int, most: int | None = None) -> Encoder:
-    """A whole number in a range."""
+    """Return an encoder for an integer from `least` to `most`."""
 
     def encode(value: Any) -> str:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -179,7 +179,7 @@ def _moment(value: Any) -> str:
 
 
 _MOST_BYTES = 2 * 1024 * 1024
-# A reader finds the mark that far into the file.
+# PDF readers accept the header anywhere in this many bytes.
 _HEAD = 1024
 
 
@@ -192,13 +192,13 @@ def _pdf(value: Any) -> str:
     return base64.b64encode(data).decode()
 
 
-# Where the argument bears another name than the parameter.
+# Arguments that have another name than the parameter.
 _ARGUMENTS = {"from": "from_"}
 
 LONGEST_URL = 4000
 _seconds = whole(least=1)
 
-# By the names on the wire; where a call has limits of its own, `endpoints` says so.
+# By parameter name; `endpoints` overrides some.
 ENCODERS: dict[str, Encoder] = {
     "action": one_of("kick", "mute", "unmute"),
     "attempts": whole(least=1),

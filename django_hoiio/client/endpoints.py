@@ -1,4 +1,4 @@
-"""Each call of Hoiio's API: its path, its answer, and what may be done with it."""
+"""The endpoints of Hoiio's API: path, response, notify URL and limits."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 class Endpoint(Generic[ResponseType]):
     path: str
     response: type[ResponseType]
-    # True for status and history queries: to ask twice changes nothing and costs nothing.
+    # True for status and history queries: a second request changes nothing and costs nothing.
     is_read_only: bool = False
-    # The route of its notify URL, and the parameters that take one; no route where nothing is notified.
+    # The route of the notify URL, `None` if Hoiio sends no notification, and the parameters that take the URL.
     route: Route | None = None
     notify_as: tuple[str, ...] = ("notify_url",)
-    # The notification that a transaction which it begins waits for.
+    # The notification that a started transaction waits for.
     awaits: Kind | None = None
-    # The limits of its own.
+    # Overrides of `ENCODERS`.
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
 
 _conference: dict[str, Encoder] = {"dest": numbers(most=8)}
 _bulk: dict[str, Encoder] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_text}
-# Whether its markup counts is not documented. The older manual says 500.
+# Hoiio does not document whether markup counts. The older manual says 500.
 _spoken: dict[str, Encoder] = {"msg": text(least=1, most=1000)}
 
 VOICE_CALL = Endpoint(path="voice/call", response=responses.SentResponse, route=Route.VOICE, awaits=Kind.CALL_ENDED)
@@ -64,9 +64,9 @@ SMS_SEND = Endpoint(
     awaits=Kind.SMS_STATUS,
     encoders={"msg": sms_text},
 )
-# Nothing is entered: the references of its messages come with their notifications.
+# Awaits nothing: the txn_refs of the messages come with their notifications.
 SMS_BULK_SEND = Endpoint(path="sms/bulk_send", response=responses.BulkSmsResponse, route=Route.SMS, encoders=_bulk)
-# How long a text a template makes, Hoiio alone knows.
+# Only Hoiio knows the length of a rendered template.
 SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, encoders={})
 SMS_QUERY_STATUS = Endpoint(path="sms/query_status", response=responses.SmsStatusResponse, is_read_only=True)
 SMS_GET_HISTORY = Endpoint(path="sms/get_history", response=responses.SmsHistoryResponse, is_read_only=True)

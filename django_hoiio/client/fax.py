@@ -11,7 +11,7 @@ from .responses import FaxHistoryResponse, FaxStatusResponse, SentResponse
 
 
 class FaxResource(Resource):
-    """Faxes. Numbers are E.164, as +6591234567."""
+    """Faxes. Numbers are in E.164 format, such as +6591234567."""
 
     def send(
         self,
@@ -25,9 +25,9 @@ class FaxResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> SentResponse:
-        """Fax a PDF of up to 2 MB in A4 or Letter: its bytes, or the file opened in binary mode.
+        """Send a PDF of up to 2 MB in A4 or Letter: its bytes, or the file opened in binary mode.
 
-        `fax_header` has up to 100 characters. Left out it is Hoiio's own text; empty, there is none.
+        `fax_header` has up to 100 characters. `None` means Hoiio's default text; an empty text means no header.
         """
         params = {
             "dest": dest,
@@ -40,7 +40,7 @@ class FaxResource(Resource):
         return self._request(endpoints.FAX_SEND, params, pass_on=pass_on, notify=notify)
 
     def query_status(self, *, txn_ref: str) -> FaxStatusResponse:
-        """How a fax stands, sent or received."""
+        """Return the status of a sent or received fax."""
         return self._request(endpoints.FAX_QUERY_STATUS, {"txn_ref": txn_ref})
 
     def get_history(
@@ -51,5 +51,5 @@ class FaxResource(Resource):
         page: int = 1,
         type: Literal["incoming", "outgoing", "all"] = "all",  # noqa: A002
     ) -> FaxHistoryResponse:
-        """The faxes from `from_` on and before `to`, also those that run; both need a time zone."""
+        """Return faxes from `from_` on and before `to`, including ongoing ones. Both moments need a time zone."""
         return self._request(endpoints.FAX_GET_HISTORY, {**period(from_, to, page), "type": type})

@@ -1,4 +1,4 @@
-"""Interactive calls: what a caller hears, presses and says."""
+"""Interactive calls (IVR)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .responses import DialResponse, HoiioResponse, TransferResponse
 
 
 class IvrResource(Resource):
-    """Interactive calls, block by block. When one is done, its notification comes, and the caller waits for the next.
+    """Interactive calls, block by block. Hoiio notifies the end of a block, and the caller waits for the next one.
 
     `msg` is plain text of up to 1,000 characters, with ``<speech language="zh-HK">…</speech>`` and ``<url>…</url>``.
-    `session` is what a notification or `dial` named. A block that comes too early or too late raises `InvalidState`.
+    `session` comes from a notification or from `dial`. A block that is too early or too late raises `InvalidState`.
     """
 
     def dial(
@@ -27,14 +27,14 @@ class IvrResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> DialResponse:
-        """Call somebody and say `msg`. With `notify=False` the call is over after that. `max_duration` in seconds."""
+        """Call a number and play `msg`. With `notify=False`, the call then ends. `max_duration` is in seconds."""
         params = {"dest": dest, "msg": msg, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
         return self._request(endpoints.IVR_DIAL, params, pass_on=pass_on, notify=notify)
 
     def play(
         self, *, session: str, msg: str, tag: str | None = None, pass_on: PassOn = None, notify: bool = True
     ) -> HoiioResponse:
-        """Say `msg`. With `notify=False` the call is over after that."""
+        """Play `msg`. With `notify=False`, the call then ends."""
         params = {"session": session, "msg": msg, "tag": tag}
         return self._request(endpoints.IVR_PLAY, params, pass_on=pass_on, notify=notify)
 
@@ -49,7 +49,7 @@ class IvrResource(Resource):
         tag: str | None = None,
         pass_on: PassOn = None,
     ) -> HoiioResponse:
-        """Say `msg` and take up to 255 keys. Without `max_digits`, until # or `timeout` seconds without a key."""
+        """Play `msg` and collect up to 255 digits. Without `max_digits`, stop at # or after `timeout` idle seconds."""
         params = {
             "session": session,
             "msg": msg,
@@ -69,25 +69,25 @@ class IvrResource(Resource):
         tag: str | None = None,
         pass_on: PassOn = None,
     ) -> HoiioResponse:
-        """Say `msg` and record up to `max_duration` seconds; # ends it."""
+        """Play `msg` and record up to `max_duration` seconds; # ends the recording."""
         params = {"session": session, "msg": msg, "max_duration": max_duration, "tag": tag}
         return self._request(endpoints.IVR_RECORD, params, pass_on=pass_on)
 
     def monitor(
         self, *, session: str, msg: str | None = None, tag: str | None = None, pass_on: PassOn = None
     ) -> HoiioResponse:
-        """Record the call from here on. It is notified twice: at once, and with the recording after the call."""
+        """Record the rest of the call. Hoiio notifies twice: at once, and with the recording after the call."""
         params = {"session": session, "msg": msg, "tag": tag}
         return self._request(endpoints.IVR_MONITOR, params, pass_on=pass_on)
 
     def hold(self, *, session: str, msg: str | None = None, tag: str | None = None) -> HoiioResponse:
-        """Say `msg` over and over, until `unhold`. Nothing is notified."""
+        """Repeat `msg` until `unhold`. Hoiio sends no notification."""
         return self._request(endpoints.IVR_HOLD, {"session": session, "msg": msg, "tag": tag})
 
     def unhold(
         self, *, session: str, tag: str | None = None, pass_on: PassOn = None, notify: bool = True
     ) -> HoiioResponse:
-        """End the hold; the notification asks for the next block."""
+        """End the hold. The notification asks for the next block."""
         return self._request(endpoints.IVR_UNHOLD, {"session": session, "tag": tag}, pass_on=pass_on, notify=notify)
 
     def transfer(
@@ -102,9 +102,9 @@ class IvrResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> TransferResponse:
-        """Hand the caller on to a number, to the conference room ``room:ID``, or to a new one, ``room:``.
+        """Transfer the caller to a number, to the conference room ``room:ID``, or to a new one, ``room:``.
 
-        With `on_failure="continue"` the notification of a failure asks for another block; otherwise the call is over.
+        With `on_failure="continue"`, a failed transfer asks for another block; otherwise the call ends.
         """
         params = {
             "session": session,
@@ -126,7 +126,7 @@ class IvrResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> HoiioResponse:
-        """Say `msg` and hang up. `force` cuts the call at once, whatever block it is in, and can say nothing."""
+        """Play `msg` and hang up. `force` ends the call at once, in any block, and cannot play `msg`."""
         if force and msg is not None:
             raise ValueError("msg is not said where force cuts the call; leave out one of them.")
         params = {"session": session, "msg": msg, "force": "enabled" if force else None, "tag": tag}

@@ -21,10 +21,10 @@ PassOn = Mapping[str, Any] | None
 
 
 class Resource:
-    """The calls of Hoiio's API whose paths begin alike.
+    """A group of Hoiio's endpoints whose paths share a prefix.
 
-    Their variables hold numbers, texts and signed URLs. Django's error mails show stars for these, and for those of all
-    that they call.
+    Variables hold numbers, texts and signed URLs. Django's error reports mask them in all public methods and in the
+    functions that these call.
     """
 
     def __init_subclass__(cls) -> None:
@@ -44,7 +44,7 @@ class Resource:
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> ResponseType:
-        """Check, sign, send, read, enter."""
+        """Encode and send a request, decode the response and store the transactions that it started."""
         request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
         said = self._connection.ask(endpoint.path, request, is_read_only=endpoint.is_read_only)
         response = decode(endpoint.response, said, endpoint.path)
@@ -63,9 +63,9 @@ class Resource:
 
 
 def period(from_: datetime | None, to: datetime | None, page: int) -> dict[str, Any]:
-    """Which part of a history is asked for. Raises `ValueError` where it is none."""
+    """Return the parameters of a history period. Raises `ValueError` if it is invalid."""
     params = {"from": from_, "to": to, "page": page}
-    # First, since Python compares nothing but two moments of its own kind.
+    # Check types and time zones first: Python cannot compare a naive datetime with an aware one.
     encode(params, {})
     if from_ and to and from_ >= to:
         raise ValueError("from_ is not before to.")

@@ -1,4 +1,4 @@
-"""Responses of Hoiio's API. Fields are named as on the wire; a missing one is `""`, `None` or an empty tuple."""
+"""Responses of Hoiio's API. Fields have Hoiio's names; a missing value is `""`, `None` or an empty tuple."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-# A transaction that a request began: its reference, and what is known of it.
+# A transaction that a request started: its txn_ref and its known parameters.
 Started = tuple[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoiioResponse:
-    """That Hoiio has done what it was asked to."""
+    """A successful response."""
 
     status: str = ""
-    # All that was answered, by Hoiio's names, also what has no field here.
+    # The whole response by Hoiio's names, including values without a field.
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def started(self, request: Mapping[str, str]) -> Iterator[Started]:
-        """The transactions that the request has begun."""
+        """Yield the transactions that the request started."""
         yield from ()
 
 
-# What was begun.
+# Started transactions.
 
 
 @dataclass(frozen=True, kw_only=True)
 class SentResponse(HoiioResponse):
-    """A call, an SMS or a fax is on its way."""
+    """A started call, SMS or fax."""
 
     txn_ref: str
 
@@ -40,7 +40,7 @@ class SentResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class DialResponse(SentResponse):
-    """An interactive call is on its way."""
+    """A started interactive call."""
 
     session: str
 
@@ -50,14 +50,14 @@ class DialResponse(SentResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class ConferenceResponse(HoiioResponse):
-    """People are called into a room: a transaction for each, in the order in which they were named."""
+    """A started conference: a transaction for each person, in the order of `dest`."""
 
     txn_refs: tuple[str, ...]
     room: str = ""
 
     def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         dests = request["dest"].split(",")
-        # With more or fewer references than people, whose is whose would be a guess.
+        # If the counts differ, nobody can tell which txn_ref belongs to which person.
         dests = dests if len(dests) == len(self.txn_refs) else [""] * len(self.txn_refs)
         for txn_ref, dest in zip(self.txn_refs, dests, strict=True):
             yield txn_ref, {**request, "dest": dest, "room": self.room or request.get("room", "")}
@@ -65,24 +65,24 @@ class ConferenceResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class BulkSmsResponse(HoiioResponse):
-    """A bulk SMS is taken. Whether each message was accepted, and its txn_ref, come in notifications."""
+    """An accepted bulk SMS. Notifications report the status and the txn_ref of each message."""
 
     bulk_txn_ref: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferResponse(HoiioResponse):
-    """A call is handed on; `room` says where to, if it is a conference room."""
+    """A transferred call; `room` is empty unless the target is a conference room."""
 
     room: str = ""
 
 
-# How something stands.
+# Statuses.
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallStatusResponse(HoiioResponse):
-    """How a call stands. While it runs it has neither duration nor debit."""
+    """The status of a call. An ongoing call has no duration and no debit."""
 
     txn_ref: str = ""
     tag: str = ""
@@ -102,12 +102,12 @@ class CallStatusResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class SmsStatusResponse(HoiioResponse):
-    """How an SMS stands. The status `received` tells one that came in."""
+    """The status of an SMS. An incoming SMS has the status `received`."""
 
     txn_ref: str = ""
     tag: str = ""
     sms_status: str = ""
-    # A number, or the name that it was sent under.
+    # A number or a sender name.
     src: str = ""
     dest: str = ""
     msg: str = ""
@@ -120,7 +120,7 @@ class SmsStatusResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class FaxStatusResponse(HoiioResponse):
-    """How a fax stands. Whoever holds `fax_url` can read it."""
+    """The status of a fax. Anybody who has `fax_url` can read the fax."""
 
     txn_ref: str = ""
     tag: str = ""
@@ -142,7 +142,7 @@ class FaxStatusResponse(HoiioResponse):
 class ListResponse(HoiioResponse):
     """A page of a list."""
 
-    # What each of `entries` is.
+    # The type of each of `entries`.
     entry: ClassVar[type[HoiioResponse]]
 
     # On this page.
@@ -151,7 +151,7 @@ class ListResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryResponse(ListResponse):
-    """A page of at most 100; in which order is not documented."""
+    """A page of at most 100 entries. Hoiio does not document their order."""
 
     # On all pages.
     total_entries_count: int | None = None
@@ -177,10 +177,10 @@ class FaxHistoryResponse(HistoryResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class Number(HoiioResponse):
-    """A Hoiio Number of the account, and what it is set to."""
+    """A Hoiio Number of the account and its settings."""
 
     number: str
-    # Where calls or faxes, and SMS, are notified. Whoever holds a signed URL can post to it.
+    # Notify URLs for calls or faxes, and for SMS. Anybody who has a signed URL can post to it.
     forward_to: str = field(default="", repr=False)
     forward_sms_to: str = field(default="", repr=False)
     # `voice` or `fax`.
@@ -205,7 +205,7 @@ class NumbersResponse(ListResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class RateResponse(HoiioResponse):
-    """What a call would cost a minute, and how many minutes the credit lasts."""
+    """The price of a call per minute, and the minutes that the credit lasts."""
 
     currency: str = ""
     rate: Decimal | None = None
@@ -214,7 +214,7 @@ class RateResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceResponse(HoiioResponse):
-    """The credit: `balance` is `points` and `bonus` together, and the bonus is spent first."""
+    """The credit. `balance` is the sum of `points` and `bonus`; Hoiio spends the bonus first."""
 
     currency: str = ""
     balance: Decimal | None = None
@@ -224,12 +224,12 @@ class BalanceResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class UserResponse(HoiioResponse):
-    """Whose account it is, and what it may do."""
+    """The account's owner, settings and permissions."""
 
     uid: str = ""
     name: str = ""
     mobile_number: str = ""
-    # What may be given as `caller_id`.
+    # Values that `caller_id` accepts.
     caller_ids: tuple[str, ...] = ()
     email: str = ""
     country: str = ""

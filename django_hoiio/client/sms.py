@@ -1,4 +1,4 @@
-"""SMS, one by one and in bulk."""
+"""SMS, single and bulk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .responses import BulkSmsResponse, SentResponse, SmsHistoryResponse, SmsSta
 
 
 class SmsResource(Resource):
-    """SMS. Numbers are E.164, as +6591234567."""
+    """SMS. Numbers are in E.164 format, such as +6591234567."""
 
     def send(
         self,
@@ -24,11 +24,10 @@ class SmsResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> SentResponse:
-        """Send an SMS. The text is split, and charged, in up to three parts.
+        """Send an SMS. Hoiio splits the text into up to three parts and charges each.
 
-        They hold 160, 306 and 459 characters of ASCII, where ``[ ] \\ ^ { } |``, the euro sign and the end of a line
-        count double, or 70, 134 and 201 where any other character makes it Unicode. `sender_name` has 3 to 11
-        characters.
+        One, two and three parts hold 160, 306 and 459 ASCII characters, or 70, 134 and 201 Unicode characters. In
+        ASCII, ``[ ] \\ ^ { } |``, the euro sign and line feeds count double. `sender_name` has 3 to 11 characters.
         """
         params = {"dest": dest, "msg": msg, "sender_name": sender_name, "tag": tag}
         return self._request(endpoints.SMS_SEND, params, pass_on=pass_on, notify=notify)
@@ -44,11 +43,11 @@ class SmsResource(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> BulkSmsResponse:
-        """Send a text to up to 1,000 numbers: to each of `dest`, or, filled in for each, to `recipients`.
+        """Send a text to up to 1,000 numbers: the same to each of `dest`, or a personal one to each of `recipients`.
 
-        `msg` is as long as in `send`. With `recipients` it is a Mustache template, ``Hello {{name}}``, and each is a
-        dict with `dest` and what the template asks for: how long that makes each text, Hoiio alone checks. Nothing is
-        entered: no message has a txn_ref until its notification tells it.
+        `msg` has the limits of `send`. With `recipients` it is a Mustache template, ``Hello {{name}}``, whose length
+        only Hoiio checks; each recipient is a dict with `dest` and the template's variables. No row is stored until a
+        notification reports the txn_ref of a message.
         """
         if (dest is None) == (recipients is None):
             raise ValueError("dest and recipients: give one of them.")
@@ -57,11 +56,11 @@ class SmsResource(Resource):
         return self._request(endpoint, params, pass_on=pass_on, notify=notify)
 
     def query_status(self, *, txn_ref: str) -> SmsStatusResponse:
-        """How an SMS stands. A bulk SMS as a whole cannot be asked for."""
+        """Return the status of an SMS. Hoiio has no status of a bulk SMS as a whole."""
         return self._request(endpoints.SMS_QUERY_STATUS, {"txn_ref": txn_ref})
 
     def get_history(
         self, *, from_: datetime | None = None, to: datetime | None = None, page: int = 1
     ) -> SmsHistoryResponse:
-        """The SMS, sent and received, from `from_` on and before `to`; both need a time zone."""
+        """Return sent and received SMS from `from_` on and before `to`. Both moments need a time zone."""
         return self._request(endpoints.SMS_GET_HISTORY, period(from_, to, page))

@@ -20,7 +20,7 @@ from .responses import (
 
 
 class ConferenceCalls(Resource):
-    """Calling people into a room, which the two manuals put under different paths."""
+    """Conference calls, which Hoiio's two manuals document under different paths."""
 
     _endpoint: ClassVar[Endpoint[ConferenceResponse]]
 
@@ -34,16 +34,16 @@ class ConferenceCalls(Resource):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> ConferenceResponse:
-        """Call up to 8 people into a room: into one that is there already, too. Without `room`, Hoiio makes one up.
+        """Call up to 8 people into a new or existing room. Without `room`, Hoiio names a new one.
 
-        Each person is a transaction of his own, in the order of `dest`.
+        Each person is a separate transaction, in the order of `dest`.
         """
         params = {"dest": dest, "room": room, "caller_id": caller_id, "tag": tag}
         return self._request(self._endpoint, params, pass_on=pass_on, notify=notify)
 
 
 class VoiceResource(ConferenceCalls):
-    """Calls between phones. Numbers are E.164, as +6591234567."""
+    """Calls between phones. Numbers are in E.164 format, such as +6591234567."""
 
     _endpoint = endpoints.VOICE_CONFERENCE
     conference = ConferenceCalls._confer
@@ -59,10 +59,10 @@ class VoiceResource(ConferenceCalls):
         pass_on: PassOn = None,
         notify: bool = True,
     ) -> SentResponse:
-        """Call `dest1`, then `dest2`, and connect them. `dest1` is the account's own number where it is left out.
+        """Call `dest1`, then `dest2`, and connect them. `dest1` defaults to the account's own number.
 
-        `caller_id` is what `dest2` sees: a registered number, a Hoiio Number or `private`. `max_duration` counts
-        seconds from the moment `dest2` answers.
+        `dest2` sees `caller_id`: a registered number, a Hoiio Number or `private`. `max_duration` is in seconds, from
+        the moment `dest2` answers.
         """
         if dest1 is not None and dest1 == dest2:
             raise ValueError("dest1 and dest2 are the same number.")
@@ -70,30 +70,30 @@ class VoiceResource(ConferenceCalls):
         return self._request(endpoints.VOICE_CALL, params, pass_on=pass_on, notify=notify)
 
     def hangup(self, *, txn_ref: str) -> HoiioResponse:
-        """End a call; of a conference, one person's."""
+        """End a call, or one person's call in a conference."""
         return self._request(endpoints.VOICE_HANGUP, {"txn_ref": txn_ref})
 
     def query_status(self, *, txn_ref: str) -> CallStatusResponse:
-        """How a call stands: one between phones, in a conference or interactive."""
+        """Return the status of a call: between phones, in a conference or interactive."""
         return self._request(endpoints.VOICE_QUERY_STATUS, {"txn_ref": txn_ref})
 
     def get_history(
         self, *, from_: datetime | None = None, to: datetime | None = None, page: int = 1
     ) -> CallHistoryResponse:
-        """The calls that began at `from_` or later and before `to`; both need a time zone."""
+        """Return calls that began from `from_` on and before `to`. Both moments need a time zone."""
         return self._request(endpoints.VOICE_GET_HISTORY, period(from_, to, page))
 
     def get_rate(self, *, dest2: str, dest1: str | None = None) -> RateResponse:
-        """What a minute of a call would cost."""
+        """Return the price of a call per minute."""
         return self._request(endpoints.VOICE_GET_RATE, {"dest1": dest1, "dest2": dest2})
 
 
 class ConferenceResource(ConferenceCalls):
-    """Conferences, as the newer manual has them; `voice.conference` is the older one's."""
+    """Conferences as in Hoiio's newer manual; `voice.conference` is in the older one."""
 
     _endpoint = endpoints.CONFERENCE_CALL
     call = ConferenceCalls._confer
 
     def moderate(self, *, txn_ref: str, action: Literal["kick", "mute", "unmute"]) -> HoiioResponse:
-        """Put one person out of the conference, or silence him. At most 60 times a minute; nothing is notified."""
+        """Remove, mute or unmute one person. Hoiio allows 60 requests a minute and sends no notification."""
         return self._request(endpoints.CONFERENCE_MODERATE, {"txn_ref": txn_ref, "action": action})

@@ -11,12 +11,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from tqdm import tqdm
 
-# Rows that are read at a time.
+# Rows per query.
 PORTION = 500
 
 
 def bar(things: Iterable[Any], what: str) -> Iterable[Any]:
-    """Show on a terminal how far it is; elsewhere nothing. Rows come in portions, not all at once."""
+    """Show a progress bar, on a terminal only. A queryset is read in portions, not all at once."""
     if isinstance(things, QuerySet):
         keys = list(things.values_list("pk", flat=True))
         return tqdm(_in_portions(things, keys), desc=what, total=len(keys), disable=None, leave=False)
@@ -24,16 +24,16 @@ def bar(things: Iterable[Any], what: str) -> Iterable[Any]:
 
 
 def _in_portions(rows: QuerySet[Any], keys: Sequence[Any]) -> Iterator[Any]:
-    """Read rows by their keys, each portion whole.
+    """Yield rows by primary key, with one query per portion.
 
-    A cursor that is held open ends with the connection, which a receiver may close, and in SQLite it locks out others.
+    An open cursor would end if a receiver closes the connection, and in SQLite it would lock out other processes.
     """
     for start in range(0, len(keys), PORTION):
         yield from list(rows.filter(pk__in=keys[start : start + PORTION]))
 
 
 def since(text: str) -> datetime:
-    """Read the value of `--since`, in the project's time zone where it names none. Raises `CommandError`."""
+    """Parse the value of `--since`, by default in the project's time zone. Raises `CommandError`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -1,5 +1,4 @@
-"""What is kept: notifications as they came, the latest state of each transaction, failed receivers,
-marks, and daily totals."""
+"""Notifications, the latest state of each transaction, failed receivers, high-water marks and daily totals."""
 
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark

@@ -1,4 +1,4 @@
-"""The ledger: the receivers that failed."""
+"""The failure log of receivers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from .notifications import Notification
 from .transactions import BaseQuerySet
 
-# Characters of a receiver's name that are kept.
+# Longer receiver names are cut.
 RECEIVER_LENGTH = 255
 
 
 class ReceiverFailureQuerySet(BaseQuerySet["ReceiverFailure"]):
     def unresolved(self) -> ReceiverFailureQuerySet:
-        """Those whose receiver has not succeeded since."""
+        """Return the failures whose receiver has not succeeded since."""
         return self.filter(resolved_at=None)
 
 
 class ReceiverFailure(models.Model):
-    """The ledger: a receiver that failed with one notification, and what became of it."""
+    """The failure log: a receiver that failed for one notification."""
 
     notification = models.ForeignKey(
         Notification,

@@ -1,4 +1,4 @@
-"""How far the reconciliation has got."""
+"""High-water marks: how far reconciliation has got."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .transactions import BaseQuerySet
 
 class HighWaterMarkQuerySet(BaseQuerySet["HighWaterMark"]):
     def of(self, account: str, channel: Channel) -> HighWaterMark:
-        """The mark of a channel; one that is not kept yet where nothing was asked."""
+        """Return the mark of a channel; an unsaved one if there is none."""
         named = {"account": account, "channel": channel.value}
         return self.filter(**named).first() or self.model(**named)
 
 
 class HighWaterMark(models.Model):
-    """Up to when one account's calls, SMS or faxes were asked of Hoiio. Each moment only ever moves forward."""
+    """How far one account's calls, SMS or faxes were fetched from Hoiio. Each moment only moves forward."""
 
     account = models.CharField(
         _("account"), max_length=ACCOUNT_LENGTH, help_text=_("The account in HOIIO['ACCOUNTS'].")
@@ -49,7 +49,7 @@ class HighWaterMark(models.Model):
         return f"{self.account} {self.channel}"
 
     def move(self, field: str, moment: datetime) -> None:
-        """Move one of the two moments forward; it stays where it is further already, also by another process."""
+        """Move one of the two moments forward, never back, even if another process has moved it."""
         using = router.db_for_write(type(self))
         marks = type(self).objects.using(using)
         mark, _is_new = marks.get_or_create(account=self.account, channel=self.channel)

@@ -1,4 +1,4 @@
-"""The notifications, as they came."""
+"""Notifications as received."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
 from .transactions import MODELS, BaseQuerySet, Call, Sms, Transaction
 
-# How long one process alone may call the receivers of a notification.
+# A process claims a notification for this long to run its receivers.
 CLAIM = timedelta(minutes=5)
 
-# How far the clocks of the servers may differ.
+# Allowed clock difference between servers.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class NotificationQuerySet(BaseQuerySet["Notification"]):
     def pending(self) -> NotificationQuerySet:
-        """Those whose receivers were not all called yet."""
+        """Return the notifications whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)
 
     def unclaimed(self, now: datetime) -> NotificationQuerySet:
-        """Those whose claim has run out.
+        """Return the notifications whose claim has expired.
 
-        A claim that ends later than a new one would was written by a clock that was wrong, and has run out too.
+        A claim that ends later than a new one would was set by a wrong clock, and counts as expired.
         """
         latest = now + CLAIM + CLOCK_TOLERANCE
         return self.filter(Q(claimed_until__lt=now) | Q(claimed_until__gt=latest))
 
     def claimed(self, now: datetime) -> NotificationQuerySet:
-        """Those that a process may be working on."""
+        """Return the notifications that a process may be working on."""
         return self.filter(claimed_until__range=(now, now + CLAIM + CLOCK_TOLERANCE))
 
     def older_than(self, moment: datetime) -> NotificationQuerySet:
         return self.filter(received_at__lt=moment)
 
     def of(self, transaction: Transaction) -> NotificationQuerySet:
-        """All that came about one call, SMS or fax, in order of arrival."""
+        """Return all notifications of a transaction, oldest first."""
         return self.filter(transaction.named_by()).order_by("received_at", "id")
 
 
 class Notification(models.Model):
-    """One POST of Hoiio, as it came. It is inserted, marked once as told, and never edited."""
+    """One notification as received. Only dispatching, reparsing and redaction change the row."""
 
     uuid = models.UUIDField(
         _("UUID"), help_text=_("Identifies this delivery. A retry of the same delivery never makes a second row.")
@@ -167,15 +167,15 @@ class Notification(models.Model):
         indexes = [
             # The notifications of a transaction.
             models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
-            # The notifications of an interactive call that leave out its txn_ref. Most are of something else.
+            # The notifications of an interactive call without a txn_ref. Most rows have no session.
             models.Index(
                 fields=["session", "account"],
                 condition=Q(session__isnull=False),
                 name="hoiio_notification_session",
             ),
-            # A span of time.
+            # Date ranges.
             models.Index(fields=["received_at"], name="hoiio_notification_received"),
-            # What is still to be told: it alone is claimed.
+            # Pending notifications: only these have a claim.
             models.Index(
                 fields=["claimed_until"],
                 condition=Q(claimed_until__isnull=False),
@@ -188,17 +188,17 @@ class Notification(models.Model):
 
     @classmethod
     def check(cls, **kwargs: Any) -> list[CheckMessage]:
-        # MariaDB makes the indexes with a condition whole ones, which do as well there.
+        # MariaDB ignores the condition and indexes all rows, which works as well.
         return [message for message in super().check(**kwargs) if message.id != "models.W037"]
 
     @property
     def signal_kinds(self) -> tuple[Kind, ...]:
-        """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
+        """The kinds of signal to send: its own, and `ivr_ended` if a block and the call ended together."""
         return signal_kinds(Kind(self.kind), self.params)
 
     @property
     def transaction(self) -> Transaction | None:
-        """The row of the call, SMS or fax that it is about; `None` where it made or found none. Costs a query."""
+        """The call, SMS or fax that it belongs to; `None` if there is no such row. Costs a query."""
         model = MODELS.get(Kind(self.kind))
         if model is None:
             return None
@@ -208,16 +208,16 @@ class Notification(models.Model):
             call = Call.objects.using(using).newest_of(self.account, self.session) if model is Call else None
             return call or rows.filter(notification_uuid=self.uuid).first()
         named = {"account": self.account, "txn_ref": self.txn_ref}
-        # The texts of a long incoming SMS have a row each.
+        # Each text of a long incoming SMS has its own row.
         if model is Sms and (text := Sms.objects.using(using).filter(**named, msg=self.params.get("msg", "")).first()):
             return text
         return rows.filter(**named).order_by("pk").first()
 
     @property
     def is_repeat(self) -> bool:
-        """True where the same account and transaction had the same query and body before. Costs a query.
+        """True if an earlier notification of the transaction had the same query and body. Costs a query.
 
-        Of one that is blanked, nobody knows any more.
+        Always False after redaction.
         """
         if self.txn_ref is None or self.redacted_at is not None:
             return False

@@ -1,4 +1,4 @@
-"""What each day came to."""
+"""Closed days and daily totals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, WORD_LENGTH
 
 
 class ClosedDay(models.Model):
-    """A day of which the totals are written and stay; so are all days before it."""
+    """A day whose totals are stored and never change. All days before it are closed too."""
 
     day = models.DateField(_("day"), help_text=_("In the project's TIME_ZONE."))
     closed_at = models.DateTimeField(_("closed at"), help_text=_("When the day was closed."))
@@ -21,7 +21,7 @@ class ClosedDay(models.Model):
         verbose_name = _("closed day")
         verbose_name_plural = _("closed days")
         default_permissions = ("view",)
-        # Of two processes that close a day at once, the second is refused.
+        # If two processes close a day at once, the second one fails.
         constraints = [models.UniqueConstraint(fields=["day"], name="hoiio_closed_day")]
 
     def __str__(self) -> str:
@@ -29,7 +29,7 @@ class ClosedDay(models.Model):
 
 
 class DailyTotal(models.Model):
-    """How many calls, SMS or faxes began on a day, and what Hoiio charged for them. Outlives the rows it counts."""
+    """Number of calls, SMS or faxes that began on a day, and Hoiio's charge. Outlives the counted rows."""
 
     day = models.DateField(_("day"), help_text=_("In the project's TIME_ZONE."))
     account = models.CharField(

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 Kept = TypeVar("Kept", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")
 
-# The fields that say how a call, or a part of it, came out.
+# Fields with the outcome of a call or of a part of it.
 OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
 
-# What it is to be answered; `CallQuerySet.missed` says why.
+# Condition for answered calls; `CallQuerySet.missed` explains the rule.
 ANSWERED = Q(
     Q(*((field, CallStatus.ANSWERED) for field in OUTCOMES), _connector=Q.OR) | Q(duration__gt=0),
     *((f"{field}__in", ("", CallStatus.ANSWERED)) for field in OUTCOMES),
@@ -36,18 +36,18 @@ _IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
 
 class BaseQuerySet(models.QuerySet[Kept]):
     def on_primary(self) -> Self:
-        """Read from the database that is written to: a replica may not have them yet."""
+        """Read from the database for writes: a replica may lag behind."""
         return self.using(router.db_for_write(self.model))
 
 
 def overdue_q() -> Q:
-    """What says of a transaction that it is overdue at this moment."""
-    # Django before 6 writes `NOT is_final` otherwise, for which SQLite and MariaDB use no index.
+    """Return a condition for transactions that are overdue now."""
+    # Without `IN`, Django before 6 writes `NOT is_final`, for which SQLite and MariaDB use no index.
     return Q(is_final__in=(False,), created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
 
 
 def missed_q() -> Q:
-    """What says of a call that it is over and was not answered."""
+    """Return a condition for calls that are over and were not answered."""
     in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
     never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
     return Q(in_vain | never_begun, is_final=True)
@@ -55,47 +55,47 @@ def missed_q() -> Q:
 
 class TransactionQuerySet(models.QuerySet[Row]):
     def overdue(self) -> Self:
-        """Those that were sent or began more than `OVERDUE_AFTER` ago and are not final.
+        """Return the transactions that began more than `OVERDUE_AFTER` ago and are not final.
 
-        An SMS may stay `queued` for ever, and so overdue.
+        An SMS may stay `queued`, and therefore overdue, forever.
         """
         return self.filter(overdue_q())
 
 
 class CallQuerySet(TransactionQuerySet["Call"]):
     def missed(self) -> Self:
-        """Those that are over and were not answered, in either direction.
+        """Return the calls that are over and were not answered, in either direction.
 
-        A call is answered when each of its `OUTCOMES` that Hoiio tells is `answered`; where it tells none, as of a
-        caller whom the application did not hand on, when the call has a duration. One of which neither an outcome nor
-        a duration is told, or an outcome that is not documented, counts as neither answered nor missed.
+        A call is answered if all its reported `OUTCOMES` are `answered`. If none is reported, as for a caller whom the
+        application did not transfer, it is answered if it has a duration. A call with neither an outcome nor a
+        duration, or with an undocumented outcome, is neither answered nor missed.
         """
         return self.filter(missed_q())
 
     def answered(self) -> Self:
-        """Those that were answered, in either direction, by the rule of `missed`; also while they go on."""
+        """Return the calls that were answered, by the rule of `missed`, in either direction. Includes ongoing calls."""
         return self.filter(ANSWERED)
 
     def newest_of(self, account: str, session: str | None) -> Call | None:
-        """The call that a notification belongs to which names its session alone."""
+        """Return the newest call of a session, for a notification without a txn_ref."""
         if not session:
             return None
         return self.filter(account=account, session=session).order_by("-created_at", "-pk").first()
 
 
-# A number is searched by its last digits too, because people leave out the country code.
+# Search also matches the last digits of a number, because people leave out the country code.
 SUFFIX_LENGTH = 8
 _NO_DIGIT = re.compile(r"\D", re.ASCII)
 
 
 def suffix_of(number: str) -> str:
-    """The last 8 digits of a phone number; empty where it has fewer, as a sender's name has."""
+    """Return the last 8 digits of a phone number; empty if it has fewer, as a sender name has."""
     digits = _NO_DIGIT.sub("", number)
     return digits[-SUFFIX_LENGTH:] if len(digits) >= SUFFIX_LENGTH else ""
 
 
 class Transaction(models.Model):
-    """The latest state of one call, SMS or fax, as far as Hoiio has told."""
+    """The latest state of one call, SMS or fax that Hoiio reported."""
 
     account = models.CharField(
         _("account"),
@@ -196,9 +196,9 @@ class Transaction(models.Model):
         "rate",
         "debit",
     )
-    # Of these, what speaks of the other party, and is told together.
+    # Of these, the fields of the remote party. They are reported together.
     party: ClassVar[tuple[str, ...]] = ("direction", "remote_number", "remote_suffix")
-    # What makes a row the row of its transaction.
+    # The fields that identify the row.
     key: ClassVar[tuple[str, ...]] = ("txn_ref", "account")
 
     class Meta:
@@ -209,21 +209,21 @@ class Transaction(models.Model):
         return self.txn_ref or str(self.notification_uuid)
 
     def named_by(self) -> Q:
-        """What finds the notifications about it."""
+        """Return a condition for its notifications."""
         if self.txn_ref is None:
             return Q(notification_uuid=self.notification_uuid)
         return Q(account=self.account, txn_ref=self.txn_ref)
 
     @property
     def notifications(self) -> models.QuerySet[Any]:
-        """All that came about it, in order of arrival."""
+        """All its notifications, oldest first."""
         notifications: Any = apps.get_model("django_hoiio", "Notification")._default_manager.all()
         found: models.QuerySet[Any] = notifications.using(self._state.db).of(self)
         return found
 
 
 def _status(words: type[models.TextChoices], name: _StrPromise, help_text: _StrPromise) -> models.CharField[str, str]:
-    """A column for one of Hoiio's words. The choices name those that are known; any other is kept as it came."""
+    """Return a column for a status of Hoiio. The choices list the known values; others are stored unchanged."""
     return models.CharField(name, max_length=WORD_LENGTH, choices=words.choices, blank=True, help_text=help_text)
 
 
@@ -283,7 +283,7 @@ class Call(Transaction):
         ]
 
     def named_by(self) -> Q:
-        """Also what names its session alone."""
+        """Include notifications that name only the session."""
         named = super().named_by()
         if self.session:
             named |= Q(account=self.account, session=self.session, txn_ref=None)
@@ -291,7 +291,7 @@ class Call(Transaction):
 
 
 class Sms(Transaction):
-    """An SMS, sent or received; also one message of a bulk SMS, and one part of a long text that came in."""
+    """An SMS, sent or received; also one message of a bulk SMS, and one part of a long incoming text."""
 
     part = models.CharField(
         _("part"),
@@ -368,7 +368,7 @@ class Fax(Transaction):
         ]
 
 
-# What keeps the state of the transaction that a kind of notification is about.
+# The model that stores the transactions of each kind.
 MODELS: dict[Kind, type[Transaction]] = {
     **{kind: Call for kind in Kind if kind.is_ivr},
     Kind.CALL_ENDED: Call,

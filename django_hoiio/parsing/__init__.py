@@ -1,4 +1,4 @@
-"""From the bytes of a request to what they say: no database, no request object and no clock."""
+"""Parse a raw notification without database, request object or clock."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from .parameters import PARAMETERS, read
 
 
 class RawNotification(NamedTuple):
-    """A notification as it came, before anybody interprets it."""
+    """A notification as received, before it is parsed."""
 
-    # Names this arrival and no other, so that keeping it twice is noticed.
+    # Identifies this delivery, so that a retry of the same delivery never makes a second row.
     uuid: UUID
     received_at: datetime
     route: Route
     # Percent-encoded, without the question mark.
     query: str
     body: bytes
-    # The few headers that are kept, by their usual names.
+    # The few stored headers, by their usual names.
     headers: Mapping[str, str] = {}
     remote_addr: str = ""
     account: str = "default"
     verified_by: VerifiedBy = VerifiedBy.NONE
     source: Source = Source.WEBHOOK
-    # What the signed notify URL gave back, and what is wrong with the proofs.
+    # The pass-on parameters of the signed notify URL, and the problems of the verification.
     pass_on: Mapping[str, Any] = {}
     problems: Mapping[str, str] = {}
 
 
 class ParsedNotification(NamedTuple):
-    """What one notification says. Fields are named as in the models; `None` is what it does not say."""
+    """The parameters of one notification. Field names match the models; `None` means not reported."""
 
     kind: Kind
-    # How far the transaction has got.
+    # Progress of the transaction.
     rank: Rank
     # Hoiio's own parameters, as text.
     params: Mapping[str, str]
-    # The project's, as text, or as it signed them; and the names of those that the proof does not cover.
+    # The project's, as text or as it signed them; and the names that the verification does not cover.
     pass_on: Mapping[str, Any]
     unverified_params: Sequence[str]
-    # Parameter → what is wrong with it.
+    # The problem of each parameter.
     problems: Mapping[str, str]
 
     direction: Direction | None = None
@@ -97,12 +97,12 @@ class ParsedNotification(NamedTuple):
 
 
 def parse(raw: RawNotification) -> ParsedNotification:
-    """Read what a notification says. Nothing that came makes this fail: what cannot be read is named in `problems`."""
+    """Parse a notification. No input makes this fail: parameters that cannot be read are in `problems`."""
     in_query = dict(fields_of_query(raw.query))
     in_body = dict(fields_of_body(raw.body, raw.headers.get("Content-Type", "")))
     unverified_params: list[str] = []
     if raw.verified_by == VerifiedBy.SIGNATURE:
-        # Hoiio signs the body alone: what stands beside it may be anybody's.
+        # Hoiio signs the body only. Anybody can add query parameters.
         in_query = {name: text for name, text in in_query.items() if name not in PARAMETERS}
         unverified_params = [name for name in in_query if name not in in_body]
     said = {**in_query, **in_body}

@@ -1,6 +1,6 @@
-"""What kind of notification it is, which way the transaction went, and how far it has got.
+"""Determine the kind, direction and rank of a notification.
 
-A name counts when it is present, even empty: `digits=` means that no key came.
+A parameter counts if it is present, even if empty: `digits=` means that no key was pressed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _came_in = _has("from", "to")
 _was_sent = _has("dest", "dest1", "dest2")
 _is_accepted = _has("txn_ref", "dest", "bulk_txn_ref")
 
-# Tried in this order, before a block that gives its name.
+# Tried in this order, before the name of the block.
 _BEFORE_BLOCKS: tuple[Rule, ...] = (
     (lambda params: _is_fax(params) and _came_in(params), Kind.FAX_RECEIVED),
     (_is_fax, Kind.FAX_STATUS),
@@ -31,7 +31,7 @@ _BEFORE_BLOCKS: tuple[Rule, ...] = (
     (_has("call_status_dest1", "call_status_dest2", "call_status"), Kind.CALL_ENDED),
 )
 
-# And these after it. Older notifications do not name their block, so what it brought tells.
+# Tried after the name of the block. Older notifications do not name their block, so its result identifies it.
 _AFTER_BLOCKS: tuple[Rule, ...] = (
     (_has("monitor_url"), Kind.IVR_MONITOR),
     (_has("record_url"), Kind.IVR_RECORD),
@@ -43,11 +43,11 @@ _AFTER_BLOCKS: tuple[Rule, ...] = (
     (_has("session", "call_state", "ivr_block"), Kind.IVR_STEP),
     (lambda params: "status" in params and _is_accepted(params), Kind.BULK_SMS_STATUS),
     (_has("bulk_txn_ref"), Kind.BULK_SMS_STATUS),
-    # A refused message of a bulk SMS may say nothing else.
+    # A refused message of a bulk SMS may have no other parameter.
     (lambda params: params.get("status", "").startswith(("success_", "error_")), Kind.BULK_SMS_STATUS),
 )
 
-# What the route makes of a notification whose content leaves it open: coming in, and otherwise.
+# The kind by route, if the parameters are ambiguous: incoming, and otherwise.
 _BY_ROUTE: dict[Route, tuple[Kind, Kind]] = {
     Route.VOICE: (Kind.CALL_ENDED, Kind.CALL_ENDED),
     Route.SMS: (Kind.SMS_RECEIVED, Kind.SMS_STATUS),
@@ -73,7 +73,7 @@ def _first(rules: tuple[Rule, ...], params: Mapping[str, str]) -> Kind | None:
 
 
 def direction_of(params: Mapping[str, str]) -> Direction | None:
-    """`from` and `to` come with what began as incoming, `dest` with what was sent; `from=` hides the caller."""
+    """Return the direction: `from` or `to` means incoming, `dest` outgoing. An empty `from` is a hidden caller."""
     if _came_in(params) or params.get("sms_status") == "received":
         return Direction.INCOMING
     if _was_sent(params):
@@ -81,7 +81,7 @@ def direction_of(params: Mapping[str, str]) -> Direction | None:
     return None
 
 
-# The parameters whose words say how far a transaction has got, and what to think where they are missing.
+# The status parameters of a kind, and the rank if they are missing.
 _RANKED_BY: dict[Kind, tuple[tuple[str, ...], Rank]] = {
     Kind.CALL_ENDED: (("call_status", "call_status_dest1", "call_status_dest2"), Rank.FINAL),
     Kind.SMS_RECEIVED: ((), Rank.FINAL),
@@ -93,7 +93,7 @@ _RANKED_BY: dict[Kind, tuple[tuple[str, ...], Rank]] = {
 
 
 def rank_of_report(kind: Kind, params: Mapping[str, str]) -> Rank:
-    """Rank the transaction by its least advanced part: a call of which one leg is ongoing is not over."""
+    """Rank the transaction by its least advanced part: a call with an ongoing leg is not over."""
     if kind == Kind.BULK_SMS_STATUS:
         return rank_of_acceptance(params.get("status", ""))
     names, otherwise = _RANKED_BY.get(kind, (("call_state",), Rank.ONGOING))

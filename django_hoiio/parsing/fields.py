@@ -1,7 +1,7 @@
-"""From the bytes of a query string or a body to names and texts, in order.
+"""Decode a query string or a body into names and texts, in order.
 
-Django's own `request.GET` and `request.POST` are not used. They replace bytes that are not UTF-8, stop at a thousand
-fields, and read neither JSON nor a body whose content type is wrong.
+Django's `request.GET` and `request.POST` are not used. They replace bytes that are not UTF-8, reject more than a
+thousand fields, and read neither JSON nor a body with a wrong content type.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def fields_of_query(query: str) -> Iterator[tuple[str, str]]:
 
 
 def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
-    """Read the body by what it looks like: Hoiio's content type is not documented and may be wrong."""
+    """Detect the format from the body: Hoiio's content type is not documented and may be wrong."""
     body = _without_byte_order_mark(body)
     if body.lstrip()[:1] == b"{":
         from_json = _json(body)
@@ -32,7 +32,7 @@ def fields_of_body(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
     return _urlencoded(body)
 
 
-# UTF-32 before UTF-16, because the one's mark begins with the other's.
+# UTF-32 before UTF-16, because the mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -42,7 +42,7 @@ _MARKS = (
 
 
 def _without_byte_order_mark(body: bytes) -> bytes:
-    """Remove the mark that some programs put before JSON; what is JSON in UTF-16 or UTF-32 becomes UTF-8."""
+    """Remove the byte order mark that some programs put before JSON. Convert JSON in UTF-16 or UTF-32 to UTF-8."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             text = body[len(mark) :].decode(encoding, "replace")
@@ -51,14 +51,14 @@ def _without_byte_order_mark(body: bytes) -> bytes:
 
 
 def _urlencoded(raw: bytes) -> Iterator[tuple[str, str]]:
-    # In Latin-1 each byte is a character.
+    # In Latin-1, each byte is a character.
     text = raw.decode("latin-1").replace("+", " ")
     for pair in filter(None, text.split("&")):
         name, _, value = pair.partition("=")
         yield _unquoted(name), _unquoted(value)
 
 
-# Many times as fast as `unquote_to_bytes` where there are many short texts, or many percent signs that encode nothing.
+# Much faster than `unquote_to_bytes` for many short texts, or many percent signs that encode nothing.
 _ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
 
 
@@ -75,14 +75,14 @@ def _bytes_of(encoded: re.Match[str]) -> str:
 
 
 _BOUNDARY = re.compile(r'^multipart/form-data\b.*?;\s*boundary=(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s;]+))', re.I)
-# Looked for once a line, so that a crafted body cannot keep the worker busy.
+# Tried once per line, so that a crafted body cannot keep the worker busy.
 _PART_NAME = re.compile(
     rb'^content-disposition:[^\n]*?;[ \t]*name=(?:"(?P<quoted>[^"\n]*)"|(?P<plain>[^\s;]+))', re.I | re.M
 )
 
 
 def _multipart(raw: bytes, delimiter: bytes) -> Iterator[tuple[str, str]]:
-    """Read a form by RFC 7578; what stands before the first delimiter or bears no name is passed over."""
+    """Read a form by RFC 7578. Skip text before the first delimiter and parts without a name."""
     for part in (b"\r\n" + raw).split(b"\r\n" + delimiter)[1:]:
         head, _, value = part.partition(b"\r\n\r\n")
         name = _PART_NAME.search(head)
@@ -91,7 +91,7 @@ def _multipart(raw: bytes, delimiter: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _json(raw: bytes) -> dict[str, str] | None:
-    """Read a JSON object, numbers as they are written; `None` where it is not one."""
+    """Read a JSON object, with numbers as written; `None` if it is not one."""
     try:
         read = json.loads(_text(raw), parse_int=str, parse_float=str, parse_constant=str)
         return {storable(name): storable(_json_value(value)) for name, value in read.items()}
@@ -117,7 +117,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """Replace what no database keeps: NUL, and half a surrogate pair as JSON can spell it."""
+    """Replace characters that databases cannot store: NUL, and lone surrogates, which JSON can contain."""
     if text.isascii() and "\0" not in text:
         return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

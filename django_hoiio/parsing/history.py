@@ -1,6 +1,6 @@
-"""What an entry of Hoiio's history says, in the words of the notification that would have said it.
+"""Convert an entry of Hoiio's history into the parameters of a notification.
 
-History names the parties in its own way, has a word of its own for an SMS that came in, and does not say that a call is
+History names the parties differently, has its own status for an incoming SMS, and does not say that a call is
 interactive.
 """
 
@@ -12,27 +12,27 @@ from django_hoiio.enums import CallState, CallStatus, Rank, Route, SmsStatus, ra
 
 from .parameters import PARAMETERS
 
-# How the reference of an SMS that came in begins; a hint for an entry without a status.
+# Prefix of the txn_ref of an incoming SMS; a hint for an entry without a status.
 INCOMING_SMS = "AA-SI-"
 
 LEGS = ("call_status", "call_status_dest1", "call_status_dest2")
 
-# What to say instead; `None` takes a name out.
+# Replacement parameters; `None` removes a name.
 _Said = Mapping[str, str | None]
 
 
 def as_notified(said: Mapping[str, str], route: Route) -> dict[str, str]:
-    """Put an entry as a notification. What no notification says is left out, such as the sender of an SMS of ours.
+    """Return an entry as notification parameters, without others such as the sender of an outgoing SMS.
 
-    The route says what is known of the transaction: `ivr` a call that is known to be interactive, `any` a call that is
-    not known and looks as if it came in, `voice` every other call.
+    The route of a call is `ivr` if it is known to be interactive, `any` if it is unknown and looks incoming, and
+    `voice` otherwise.
     """
     put = {**said, **_PUT[route](said)}
     return {name: text for name, text in put.items() if name in PARAMETERS and text is not None}
 
 
 def is_over(said: Mapping[str, str]) -> bool:
-    """Whether an entry says that its call is over: it has a duration then, and nobody in it is `ongoing`."""
+    """Return whether a call is over: it has a duration or final statuses, and no leg is `ongoing`."""
     words = [(name, said[name]) for name in LEGS if said.get(name)]
     if any(word == CallStatus.ONGOING for _, word in words):
         return False
@@ -40,7 +40,7 @@ def is_over(said: Mapping[str, str]) -> bool:
 
 
 def looks_incoming(said: Mapping[str, str]) -> bool:
-    """Whether a call names one party and the Hoiio Number that took part, as one that came in does."""
+    """Return whether a call names one party and the Hoiio Number, as an incoming call does."""
     return bool(said.get("number")) and not (said.get("dest1") and said.get("dest2"))
 
 
@@ -52,7 +52,7 @@ def _sms(said: Mapping[str, str]) -> _Said:
 
 
 def _fax(said: Mapping[str, str]) -> _Said:
-    # A fax that was sent has none.
+    # An outgoing fax has no `src`.
     return _parties(said) if said.get("src") else {}
 
 
@@ -61,7 +61,7 @@ def _parties(said: Mapping[str, str]) -> _Said:
 
 
 def _call(said: Mapping[str, str]) -> _Said:
-    """A leg of a conference has one party, and is notified without a number after the name."""
+    """Rename the parameters of a conference leg: it has one party, and notifications use `dest` for it."""
     if not said.get("dest1") or said.get("dest2") or said.get("call_status_dest2"):
         return {}
     leg = {"dest": said["dest1"], "call_status": said.get("call_status_dest1")}
@@ -69,7 +69,7 @@ def _call(said: Mapping[str, str]) -> _Said:
 
 
 def _interactive(said: Mapping[str, str]) -> _Said:
-    """Its parties are known from its notifications, which name them in another way than history does."""
+    """Drop the parties: they are known from the notifications, which name them differently."""
     state = CallState.ENDED if is_over(said) else CallState.ONGOING
     return {"call_state": state.value, **dict.fromkeys((*LEGS, "dest", "dest1", "dest2"))}
 

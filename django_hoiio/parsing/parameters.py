@@ -1,4 +1,4 @@
-"""Hoiio's own parameters: the field that each goes to, and how its text is read."""
+"""Hoiio's own parameters: the model field of each, and how to read its text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django_hoiio.enums import KNOWN_STATUSES
 
-# Hoiio's dates bear no zone; its manual says GMT+8.
+# Hoiio's dates have no time zone; its manual says GMT+8.
 HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")
 
 ACCOUNT_LENGTH = 64
@@ -20,17 +20,17 @@ NUMBER_LENGTH = 64
 WORD_LENGTH = 64
 REFERENCE_LENGTH = 64
 
-# How many texts of a parameter are remembered with what was read from them, and up to how many characters.
+# Cache size of a reader, and the longest text that it caches.
 _MOST_REMEMBERED = 256
 _LONGEST_REMEMBERED = 32
 
 Read = TypeVar("Read")
 
-# A reader raises ValueError with what is wrong, and never quotes the value.
+# A reader raises ValueError with the problem, and never quotes the value.
 
 
 def _remembering(read: Callable[[str], Read]) -> Callable[[str], Read]:
-    """The reader of what many notifications say alike: the SMS of a burst share their prices and seconds."""
+    """Cache the results of a reader: the SMS of a burst share prices and dates."""
     read_once = lru_cache(maxsize=_MOST_REMEMBERED)(read)
     return lambda text: read_once(text) if len(text) <= _LONGEST_REMEMBERED else read(text)
 
@@ -49,7 +49,7 @@ _LOST_PLUS = re.compile(r"^(?:%2[Bb]| (?=\d))")
 
 
 def _number(text: str) -> str:
-    """Mend a phone number whose plus came doubly encoded, or unencoded and so as a space."""
+    """Restore the plus of a phone number if it was encoded twice, or not at all and so became a space."""
     return _short_number(_LOST_PLUS.sub("+", text))
 
 
@@ -93,13 +93,13 @@ def _date(text: str) -> datetime:
 
 
 class Parameter(NamedTuple):
-    """One of Hoiio's parameters: the field it goes to, if any, and how it is read."""
+    """One of Hoiio's parameters: the model field, if any, and the reader."""
 
     field: str | None
     read: Callable[[str], Any] = str
 
 
-# Hoiio's own names. Every other name is the project's, and comes back in `pass_on`.
+# Hoiio's own names. Every other name is the project's, and goes to `pass_on`.
 PARAMETERS: dict[str, Parameter] = {
     "txn_ref": Parameter("txn_ref", _short(REFERENCE_LENGTH)),
     "bulk_txn_ref": Parameter("bulk_txn_ref", _short(REFERENCE_LENGTH)),
@@ -130,7 +130,7 @@ PARAMETERS: dict[str, Parameter] = {
     "currency": Parameter("currency", _short(WORD_LENGTH)),
     "rate": Parameter("rate", _amount),
     "debit": Parameter("debit", _amount),
-    # What a block brought is an event and no state: it stays with its notification.
+    # The result of a block is an event and not state: it stays with its notification.
     "ivr_block": Parameter(None),
     "digits": Parameter(None),
     "record_url": Parameter(None),
@@ -139,7 +139,7 @@ PARAMETERS: dict[str, Parameter] = {
 
 
 def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read each parameter that goes to a field. Empty equals absent: `tag=` is sent where no tag was set."""
+    """Read each parameter that has a field. Empty means absent: Hoiio sends `tag=` if no tag was set."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, text in params.items():

@@ -29,11 +29,11 @@ def reconcile(
     dry_run: bool = False,
     progress: Progress = silently,
 ) -> ReconciliationResult:
-    """Bring every call, SMS and fax to the state that Hoiio tells, as if its notifications had come.
+    """Update calls, SMS and faxes to the state that Hoiio reports, as if all notifications had been received.
 
-    `accounts` are those with APP_ID and ACCESS_TOKEN where they are left out; `since` replaces the high-water mark.
-    It may be killed and run again. Why something could not be asked stands in the report. Raises
-    `ImproperlyConfigured` or `ValueError` where an account cannot ask at all, and `django.db.Error`.
+    `accounts` defaults to all that have APP_ID and ACCESS_TOKEN; `since` replaces the high-water mark. Safe to kill and
+    to repeat. The result lists failed requests. Raises `ImproperlyConfigured` or `ValueError` if an account cannot be
+    used at all, and `django.db.Error`.
     """
     report = ReconciliationResult(dry_run=dry_run)
     for account in able_accounts() if accounts is None else accounts:
@@ -43,7 +43,7 @@ def reconcile(
 
 
 def able_accounts() -> list[str]:
-    """The accounts that can ask Hoiio."""
+    """Return the accounts with APP_ID and ACCESS_TOKEN."""
     return [account for account in conf.ACCOUNTS if conf.app_id(account) and conf.access_tokens(account)]
 
 
@@ -59,7 +59,7 @@ def _reconcile_account(
             failure = _failure_of(part, asker, channel, report)
             if failure is not None:
                 report.failures.append(f"{channel}/{name} of account {asker.account!r}: {failure}")
-            # The next question would fare no better.
+            # The next request would fail, too.
             if isinstance(failure, (ConnectionFailed, InvalidCredentials)):
                 return
 
@@ -72,30 +72,30 @@ def _failure_of(part: Part, asker: ApiReader, channel: Channel, report: Reconcil
     return None
 
 
-# How far before the mark it begins: what was running then, and what was listed late, is read again.
+# Start this long before the mark, to read again transactions that were running then or that Hoiio listed late.
 OVERLAP = timedelta(days=1)
 
-# What is younger is left to its notifications, which are on their way.
+# Skip transactions younger than this: their notifications may still be on their way.
 SETTLES = timedelta(minutes=5)
 
-# How much is asked for at a time. The mark moves when a span is taken in, so little is read again after a kill.
+# Period of one history query. The mark moves after each span, so a run after a kill repeats little.
 SPAN = timedelta(days=1)
 
-# Pages with nothing new on them after which a history is over, whatever total it claims.
+# Stop after this many successive pages without a new entry, whatever total Hoiio reports.
 FRUITLESS = 2
 
 
 def read_history(
     asker: ApiReader, channel: Channel, report: ReconciliationResult, *, since: datetime | None, progress: Progress
 ) -> None:
-    """Take in what began since the mark, or since a moment. Raises `HoiioError`; what was taken in stays."""
+    """Ingest transactions that began after the mark or `since`. Raises `HoiioError`; ingested entries stay."""
     mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
     end = (datetime.now(timezone.utc) - SETTLES).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
     moves = not report.dry_run
     for start, stop in progress(list(_spans(begin, end)), f"{channel} history"):
         is_whole = _take_in_span(asker, channel, start, stop, report)
-        # Where there is a gap before it, the mark stays: what is in the gap is still to be read.
+        # If there is a gap between the mark and the span, the mark stays, because the gap must still be read.
         moves = moves and is_whole and (mark.up_to is None or start <= mark.up_to)
         if moves:
             mark.move("up_to", stop)
@@ -112,9 +112,9 @@ def _spans(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]
 def _take_in_span(
     asker: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
 ) -> bool:
-    """Take in each transaction of a span once, in whatever order and on whichever pages it comes.
+    """Ingest each transaction of a span once, whatever its order and page.
 
-    False where Hoiio did not show as many entries as it counts.
+    Return False if Hoiio listed fewer entries than its total.
     """
     shown: set[tuple[tuple[str, str], ...]] = set()
     taken_in: set[str] = set()

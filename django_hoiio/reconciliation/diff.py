@@ -24,10 +24,10 @@ ROUTES = {Channel.VOICE: Route.VOICE, Channel.SMS: Route.SMS, Channel.FAX: Route
 
 
 class SignificantFields(NamedTuple):
-    """The fields that are worth a signal: when they change, or only when they are filled for the first time.
+    """Fields that are worth a signal: on each change (`changes`), or only on the first value (`filled`).
 
-    They are those that the notification of that kind tells too. What history alone tells, such as the text of an SMS
-    of ours, travels along when there is news, and is none by itself: receivers were told all they would ever be.
+    A notification of that kind reports them too. A field that only history reports, such as the text of an outgoing
+    SMS, is stored along with a change but is not a change itself: receivers already got all that they would ever get.
     """
 
     changes: tuple[str, ...] = ()
@@ -42,16 +42,16 @@ SIGNIFICANT_FIELDS: dict[Kind, SignificantFields] = {
     Kind.SMS_STATUS: SignificantFields(("is_final", "sms_status", "debit")),
     Kind.SMS_RECEIVED: SignificantFields(filled=("msg",)),
     Kind.FAX_STATUS: SignificantFields(("is_final", "fax_status", "fax_pages", "debit")),
-    # The link is signed anew whenever it is told.
+    # Hoiio signs the link again in each response.
     Kind.FAX_RECEIVED: SignificantFields(("is_final", "fax_status"), ("fax_url",)),
 }
 
-# What is told once, when it is over, and not while it runs.
+# Kinds that Hoiio notifies once, at the end.
 _REPORTED_AT_THE_END = (Kind.CALL_ENDED, Kind.FAX_RECEIVED)
 
 
 def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
-    """Hand an entry to the inbox if it says more than the row, which is read just before. Raises `django.db.Error`."""
+    """Ingest an entry if it changes the stored row. Raises `django.db.Error`."""
     rows = _rows_of(entry)
     raw = raw_of(entry, rows)
     parsed = parse(raw)
@@ -69,10 +69,10 @@ def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
 
 
 def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
-    """An entry as an arrival, as Hoiio said it.
+    """Return an entry as a raw notification.
 
-    What Hoiio says once is one arrival: when it is read again after a kill, or by two processes at once, it is the
-    same row and not told twice.
+    The same entry always gets the same UUID. If it is read again after a kill, or by two processes at once, it is
+    stored and dispatched once.
     """
     route, body = _route_of(entry, rows), urlencode(entry.said)
     return RawNotification(
@@ -88,7 +88,7 @@ def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
 
 
 def _named(said: str) -> UUID:
-    """The name of what was said. It takes the key of the project: without, a number could be guessed by the name."""
+    """Derive a UUID from the content, keyed with SECRET_KEY so that nobody can guess phone numbers from it."""
     return UUID(bytes=salted_hmac(__name__, said, algorithm="sha256").digest()[:16], version=4)
 
 
@@ -99,7 +99,10 @@ def _rows_of(entry: Entry) -> list[Transaction]:
 
 
 def _route_of(entry: Entry, rows: list[Transaction]) -> Route:
-    """History does not say which calls are interactive; the row does, and so may the parties where there is none."""
+    """Return the route of an entry.
+
+    History does not report which calls are interactive. The row does; without a row, the parties may show it.
+    """
     call = next((row for row in rows if isinstance(row, Call)), None)
     if call is not None and (call.session or call.call_state):
         return Route.IVR
@@ -109,23 +112,23 @@ def _route_of(entry: Entry, rows: list[Transaction]) -> Route:
 
 
 def _is_running(entry: Entry, parsed: ParsedNotification) -> bool:
-    """Whether Hoiio would not have told anything yet."""
+    """Return whether Hoiio would not have sent a notification yet."""
     if entry.channel == Channel.VOICE:
         return not is_over(entry.said)
     return parsed.kind in _REPORTED_AT_THE_END and parsed.fax_status == "ongoing"
 
 
 def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
-    """Whether merging the change would alter what is worth a signal.
+    """Return whether merging the change would alter a significant field.
 
-    Of several rows, one that is filled counts, also where what filled it was removed.
+    If several rows share the txn_ref, a field is filled if any of them has it, or was redacted.
     """
     if kind not in SIGNIFICANT_FIELDS:
         return False
     news = SIGNIFICANT_FIELDS[kind]
     if not rows:
         return True
-    # History lags behind a row that is final.
+    # History may lag behind a final row.
     if rows[0].is_final and change.rank != Rank.FINAL:
         return False
     are_blanked = any(row.redacted_at for row in rows)
@@ -137,7 +140,7 @@ def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
 
 def _would_alter(change: Change, row: Transaction, name: str) -> bool:
     old, new = getattr(row, name), change.values.get(name)
-    # A word of which no notification that ended it spoke is none that is missing.
+    # If the row is final and never had this status, history adds nothing.
     if new is None or new == old or (name in KNOWN_STATUSES and not old and row.is_final):
         return False
     stamp, _ = stamps_of(change)

@@ -18,8 +18,8 @@ from .diff import MODELS
 from .overdue import MAX_FAILURES, poll
 from .reader import ApiReader, ReconciliationResult, shared_budget
 
-# Seconds. Then nothing more is asked; with the client's own tries after the last question, less than the 30 after which
-# servers like to end a request.
+# Seconds. No request starts later. The last one may be retried by the client and still ends within the 30 seconds after
+# which web servers often end a request.
 SECONDS = 8.0
 TIMEOUTS = (3.0, 5.0)
 
@@ -27,13 +27,13 @@ CHANNELS = {model: channel for channel, model in MODELS.items()}
 
 
 def refresh(model: type[Transaction], names: Iterable[tuple[str, str]]) -> tuple[ReconciliationResult, bool]:
-    """Ask how transactions stand, each by its account and reference; true beside the report where some were left.
+    """Refresh transactions from Hoiio, given by account and txn_ref. Return the result, and True if some were left.
 
-    Takes in what is news. Within `RECONCILE_REQUESTS_PER_MINUTE` of this process and account; what goes beyond, and whatever else
-    keeps an account from being asked, stands in the report. Raises `django.db.Error`.
+    `RECONCILE_REQUESTS_PER_MINUTE` applies per process and account. The result lists the accounts that exceeded it or
+    cannot be used. Raises `django.db.Error`.
     """
     report, turn = ReconciliationResult(), TimeBudget(SECONDS)
-    # One reference may have several rows.
+    # Several rows may share a txn_ref.
     for account, together in groupby(sorted(set(names)), key=itemgetter(0)):
         failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], turn, report)
         if failure is not None:
@@ -49,7 +49,7 @@ def _failure_of(
             _poll_each(
                 ApiReader(account, client, report, shared_budget(account)), channel, turn.take(references), report
             )
-    # The account has no credentials, or is not in the settings any more, or Hoiio does not answer.
+    # The account has no credentials or is no longer in the settings, or the request failed.
     except (ImproperlyConfigured, ValueError, HoiioError) as error:
         return error
     return None

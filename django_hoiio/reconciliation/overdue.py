@@ -1,4 +1,4 @@
-"""Asks after what was begun and has not ended, more and more rarely, and then no more."""
+"""Poll overdue transactions, at growing intervals and at most `MAX_POLLS` times."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from django_hoiio.progress import Progress
 from .diff import MODELS, ingest_entry
 from .reader import ApiReader, ReconciliationResult
 
-# Asked at OVERDUE_AFTER, and each time when it is twice as old, so often in all.
+# The first poll is due at the age OVERDUE_AFTER, each further one at twice the age.
 MAX_POLLS = 8
 
-# So many that Hoiio could not say one after the other, and it is left in peace.
+# Stop after this many successive polls that Hoiio could not answer.
 MAX_FAILURES = 3
 
 
 def poll_overdue(asker: ApiReader, channel: Channel, report: ReconciliationResult, *, progress: Progress) -> None:
-    """Ask after each overdue transaction whose time has come since the mark. Raises `HoiioError`."""
+    """Poll each overdue transaction that became due after the mark. Raises `HoiioError`."""
     mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
     due = _due(asker.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
     faults = 0
-    # Those of one moment together: the mark cannot stand between them.
+    # Poll all that were due at the same moment, because the mark cannot separate them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
         for _, txn_ref in together:
             faults = 0 if poll(asker, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
@@ -46,7 +46,7 @@ def poll_overdue(asker: ApiReader, channel: Channel, report: ReconciliationResul
 
 
 def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: ReconciliationResult, *, reraise: bool) -> bool:
-    """Ask after one; False where Hoiio could not say."""
+    """Poll one transaction and ingest what changed. Return False if Hoiio could not answer."""
     report.overdue += 1
     try:
         entry = asker.status(channel, txn_ref)
@@ -55,7 +55,7 @@ def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: Reconciliatio
         return True
     except (ConnectionFailed, RateLimited, InvalidCredentials):
         raise
-    # A fault with this one, or a word that nobody knows: it must not keep the others from being asked after.
+    # An error with this transaction, or an unknown status word, must not stop the polls of the others.
     except HoiioError as error:
         if reraise:
             raise
@@ -66,7 +66,7 @@ def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: Reconciliatio
 
 
 def _due(account: str, channel: Channel, mark: datetime | None, now: datetime) -> list[tuple[datetime, str]]:
-    """What is to be asked after: when that was due, and the reference; the longest due first."""
+    """Return the due moment and txn_ref of each transaction to poll, earliest first."""
     model = MODELS[channel]
     last = conf.OVERDUE_AFTER * (1 << (MAX_POLLS - 1))
     after = mark or now - last
@@ -81,7 +81,7 @@ def _after(mark: datetime, moments: Iterator[tuple[datetime | None, str]]) -> It
 
 
 def due_at(begun: datetime, now: datetime) -> datetime | None:
-    """When a transaction was due to be asked after last; `None` where it is not overdue yet."""
+    """Return when a transaction was last due for a poll; `None` if it is not overdue yet."""
     age = (now - begun) // conf.OVERDUE_AFTER
     if age < 1:
         return None

@@ -23,7 +23,7 @@ from django_hoiio.parsing.fields import storable
 
 
 class Found(Enum):
-    """What an entry of Hoiio's told."""
+    """The result of comparing an entry with the database."""
 
     KNOWN = "nothing new"
     MISSING = "a call, SMS or fax that nothing was known of"
@@ -32,13 +32,13 @@ class Found(Enum):
 
 @dataclass(kw_only=True)
 class ReconciliationResult:
-    """What a reconciliation did, in numbers, and why something could not be asked, in sentences."""
+    """Counts of a reconciliation, and a message for each failure."""
 
     dry_run: bool = False
     asked: int = 0
     # Entries of history.
     read: int = 0
-    # Transactions that were overdue, and those of them that Hoiio does not know.
+    # Polled transactions, and those that Hoiio does not know.
     overdue: int = 0
     unknown: int = 0
     found: Counter[Found] = field(default_factory=Counter)
@@ -58,27 +58,27 @@ MINUTE = 60.0
 
 
 class RequestBudget:
-    """So many calls within any minute of this process."""
+    """A limit of requests within any minute."""
 
     def __init__(self, calls_per_minute: int) -> None:
         self._asked: deque[float] = deque(maxlen=calls_per_minute)
 
     def spend(self) -> None:
-        """Spend one call; wait for it where the minute's calls are spent."""
+        """Spend one request. Wait if the minute's limit is reached."""
         if len(self._asked) == self._asked.maxlen:
             time.sleep(max(0.0, self._asked[0] + MINUTE - time.monotonic()))
         self._asked.append(time.monotonic())
 
 
 class SharedBudget(RequestBudget):
-    """The same for those who cannot wait, in whatever thread."""
+    """A thread-safe limit that raises instead of waiting."""
 
     def __init__(self, calls_per_minute: int) -> None:
         super().__init__(calls_per_minute)
         self._lock = threading.Lock()
 
     def spend(self) -> None:
-        """Spend one call. Raises `RateLimited` where the minute's calls are spent."""
+        """Spend one request. Raises `RateLimited` if the minute's limit is reached."""
         with self._lock:
             if self.is_spent:
                 raise RateLimited(
@@ -97,21 +97,21 @@ _OF_THIS_PROCESS: dict[tuple[str, int], SharedBudget] = {}
 
 
 def shared_budget(account: str) -> SharedBudget:
-    """What an account has for all that is asked by hand in this process."""
+    """Return the limit for all manual requests of an account in this process."""
     calls = conf.RECONCILE_REQUESTS_PER_MINUTE
     return _OF_THIS_PROCESS.setdefault((account, calls), SharedBudget(calls))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What Hoiio says of one call, SMS or fax."""
+    """Hoiio's report of one call, SMS or fax."""
 
     account: str
     channel: Channel
     txn_ref: str
-    # In Hoiio's names, as texts.
+    # By Hoiio's names, all values as text.
     said: Mapping[str, str]
-    # Just before Hoiio was asked: what came later is newer.
+    # Just before the request, so that a notification that was received since is newer.
     asked_at: datetime
 
 
@@ -120,12 +120,12 @@ class Page:
     """A page of history."""
 
     entries: Sequence[Entry]
-    # On all pages; `None` where Hoiio does not say.
+    # On all pages; `None` if Hoiio does not report it.
     total: int | None
 
 
 class ApiReader:
-    """Asks in the name of one account. Every call raises `HoiioError`."""
+    """Read history and statuses for one account. Each request raises `HoiioError`."""
 
     def __init__(
         self, account: str, client: HoiioClient, report: ReconciliationResult, budget: RequestBudget | None = None
@@ -140,14 +140,14 @@ class ApiReader:
         self._report = report
 
     def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> Page:
-        """A page of what began from `begin` on and before `end`."""
+        """Return a page of transactions that began from `begin` on and before `end`."""
         asked_at = self._spend()
         answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
         entries = [self._entry(channel, report.raw, asked_at) for report in answer.entries]
         return Page(entries=entries, total=answer.total_entries_count)
 
     def status(self, channel: Channel, txn_ref: str) -> Entry:
-        """How one transaction stands."""
+        """Return the status of one transaction."""
         asked_at = self._spend()
         answer = self._groups[channel].query_status(txn_ref=txn_ref)
         return self._entry(channel, {**answer.raw, "txn_ref": txn_ref}, asked_at)
@@ -158,7 +158,7 @@ class ApiReader:
         return datetime.now(timezone.utc)
 
     def _entry(self, channel: Channel, said: Mapping[str, Any], asked_at: datetime) -> Entry:
-        # The word of the query is none of the transaction.
+        # `status` belongs to the request, not to the transaction.
         texts = {storable(name): _text(value) for name, value in said.items() if name != "status"}
         return Entry(
             account=self.account,

@@ -40,7 +40,7 @@ class Passed(Enum):
     """Why a notification changed nothing at all."""
 
     # What it said was removed.
-    BLANKED = "blanked"
+    REDACTED = "redacted"
     # Its state could not be written.
     UNWRITTEN = "unwritten"
     # It is of another kind, or of none.
@@ -169,7 +169,7 @@ class _Stage:
 
     def play(self, notification: Notification) -> tuple[_Row | None, Step]:
         if notification.redacted_at is not None:
-            return None, Step(notification=notification, passed=Passed.BLANKED)
+            return None, Step(notification=notification, passed=Passed.REDACTED)
         if "state" in notification.problems:
             return None, Step(notification=notification, passed=Passed.UNWRITTEN)
         raw = raw_of(notification)

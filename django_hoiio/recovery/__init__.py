@@ -1,4 +1,4 @@
-"""Brings in what waits in the spool, tells what was never told, and runs failed receivers again."""
+"""Import the spool, dispatch pending notifications and retry failed receivers."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ IVR_KINDS = [kind for kind in Kind if kind.is_ivr]
 
 @dataclass(kw_only=True)
 class RecoveryResult:
-    """What a recovery did, in numbers."""
+    """Counts of a recovery."""
 
     stored: int = 0
-    # Files whose notification was a row already.
+    # Spool files whose notification was stored already.
     known: int = 0
     # Files that lie in quarantine, from this recovery or an earlier one.
     quarantined: int = 0
@@ -69,11 +69,10 @@ class RecoveryResult:
 
 
 def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResult:
-    """Bring in the spool, then take up what was never told, then run failed receivers again.
+    """Import the spool, dispatch pending notifications and retry failed receivers.
 
-    Receivers of interactive calls are left alone unless `ivr`: they would dial or play late. It may be killed, run
-    again or run twice at the same time: each notification is one row, and each attempt of a receiver is made by one
-    process.
+    Skip receivers of interactive calls unless `ivr`: they would dial or play late. Safe to kill, to repeat and to run
+    concurrently: each notification is stored once, and one process makes each attempt of a receiver.
     """
     report = RecoveryResult()
     connection = connections[router.db_for_write(Notification)]
@@ -95,13 +94,13 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResu
 def _drain(
     folder: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool, progress: Progress
 ) -> None:
-    """Store what waits, file by file. Raises `django.db.Error` if the database takes nothing at all."""
+    """Store the spooled notifications one by one. Raises `django.db.Error` if the database cannot store any."""
     files = list(spool.pending(folder))
     for done, path in enumerate(progress(files, "spool")):
         try:
             _bring_in(path, connection, report, ivr)
         except FileNotFoundError:
-            # Another process was quicker, unless it is a link to nowhere.
+            # Another process deleted the file, unless it is a broken symbolic link.
             report.waiting += path.is_symlink()
         except OSError as error:
             logger.error("The spool file %s cannot be read or deleted: %s.", path.name, error.strerror)
@@ -111,7 +110,7 @@ def _drain(
                 report.waiting += len(files) - done
                 raise
             _put_off(path, error, connection, report)
-        # Whatever is wrong with one file must not keep the others from coming in.
+        # One bad file must not block the others.
         except Exception as error:
             _quarantine(path, error)
 
@@ -128,7 +127,7 @@ def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResul
 
 
 def _takes_another(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether the database can store a notification at all, by storing an empty one and rolling it back."""
+    """Return whether the database can store a notification: insert an empty one and roll back."""
     now = datetime.now(timezone.utc)
     try:
         with deadline(connection), transaction.atomic(using=connection.alias):
@@ -142,9 +141,9 @@ def _takes_another(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: RecoveryResult) -> None:
-    """Quarantine a file whose own content is at fault; leave one that was locked out, or lacks a table, for later.
+    """Quarantine a file whose content is at fault. Leave it for later after a lock or a missing table.
 
-    A server may also hang up because a statement is too large for it.
+    A disconnect counts as bad content: a server may disconnect if a statement is too large.
     """
     if classify(error, connection) in (Failure.DATA, Failure.DISCONNECTED):
         _quarantine(path, error)
@@ -169,7 +168,7 @@ def _take_up_untold(report: RecoveryResult, ivr: bool, progress: Progress) -> No
 
 def _run_failed_again(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
     failures = ReceiverFailure.objects.on_primary().unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
-    # What is blanked holds nothing that a receiver could be told.
+    # A redacted notification has no content for a receiver.
     failures = failures.filter(notification__redacted_at=None)
     if not ivr:
         failures = failures.exclude(notification__kind__in=IVR_KINDS)

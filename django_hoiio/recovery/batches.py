@@ -1,4 +1,4 @@
-"""Bound the work that a request of the admin may start."""
+"""Limit the work of one request of the admin."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.db.models import Model, QuerySet
 Thing = TypeVar("Thing")
 Row = TypeVar("Row", bound=Model)
 
-# So many things in one turn, whatever the time.
+# Items per batch, even if time is left.
 MAX_ITEMS = 200
 
 
 class TimeBudget:
-    """What one web request may do: `AT_ONCE` things, and after so many seconds none but the first.
+    """The budget of one web request: `MAX_ITEMS` items, and no further item after `seconds`.
 
-    Servers end a request that takes long, in the middle of whatever it does.
+    It always allows one item. Web servers interrupt a request that takes too long.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -27,7 +27,7 @@ class TimeBudget:
         self._left = MAX_ITEMS
 
     def take(self, things: Iterable[Thing]) -> Iterator[Thing]:
-        """Yield what there is time for; `is_cut` says afterwards whether something was left."""
+        """Yield items within the budget, then set `is_cut` if some are left."""
         for thing in things:
             is_late = self._left < MAX_ITEMS and time.monotonic() >= self._give_up
             if is_late or not self._left:
@@ -37,6 +37,6 @@ class TimeBudget:
             yield thing
 
     def rows(self, rows: QuerySet[Row]) -> Iterator[Row]:
-        """Yield rows, the oldest first, each read just before: another process may have had it by then."""
+        """Yield rows by primary key. Read each at the last moment, because another process may have handled it."""
         for key in self.take(rows.order_by("pk").values_list("pk", flat=True)[: MAX_ITEMS + 1]):
             yield from rows.filter(pk=key)

@@ -1,4 +1,4 @@
-"""Retry and dispatch on behalf of a user who waits: at once, without back-off and without a limit of attempts."""
+"""Retry and dispatch from the admin: at once, without back-off and without a limit of attempts."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from django_hoiio.models.notifications import NotificationQuerySet
 
 from .batches import TimeBudget
 
-# Then nothing more is begun. A receiver may take a while itself, and servers like to end a request after 30 seconds.
+# No receiver starts later. A receiver may be slow itself, and web servers often end a request after 30 seconds.
 SECONDS = 15.0
 
-# Of these the receiver was called.
+# Outcomes of a receiver that was called.
 CALLED = (Outcome.RESOLVED, Outcome.FAILED)
 
 
 @dataclass(kw_only=True)
 class ManualResult:
-    """What was done, in numbers."""
+    """Counts of a manual batch."""
 
     receivers: Counter[Outcome] = field(default_factory=Counter)
-    # Receivers of interactive calls among them, which may have dialled or played late.
+    # Receivers of interactive calls, which may have dialled or played late.
     late: int = 0
     dispatched: int = 0
     # Notifications that a running process has claimed, which are left to it.
     claimed: int = 0
-    # True where there was more than a turn takes.
+    # True if some are left for another batch.
     is_cut: bool = False
 
 
 def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
     """Retry failed receivers, the oldest first, those of interactive calls too. What is mended is left alone.
 
-    The queryset reads from the database that is written to.
+    The queryset must read from the primary database.
     """
     done, turn = ManualResult(), TimeBudget(SECONDS)
     for failure in turn.rows(failures.unresolved().select_related("notification")):
@@ -48,9 +48,10 @@ def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
 
 
 def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
-    """Tell what was never told, the oldest first, by the same claim as the recovery: one process tells it.
+    """Dispatch pending notifications, oldest first, except those that another process has claimed.
 
-    What a running process has claimed is left to it. The queryset reads from the database that is written to.
+    The claim is the same as in `recover`, so one process dispatches each notification. The queryset must read from the
+    primary database.
     """
     done, turn, now = ManualResult(), TimeBudget(SECONDS), datetime.now(timezone.utc)
     untold = notifications.pending()

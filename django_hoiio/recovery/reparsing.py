@@ -1,4 +1,4 @@
-"""Reads raw rows again, after an upgrade that knows more of the wire, or where the state could not be written."""
+"""Parse raw notifications again, after an upgrade that parses more or after a state error."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ logger = get_logger(__name__)
 
 @dataclass(kw_only=True)
 class ReparseResult:
-    """What reading again did, in numbers."""
+    """Counts of a reparse."""
 
     read: int = 0
-    # Notifications that say something else than before.
+    # Notifications that parse differently.
     changed: int = 0
-    # Calls, SMS and faxes that were made or changed.
+    # Calls, SMS and faxes that were created or changed.
     states: int = 0
-    # Notifications whose state could not be written.
+    # Notifications that could not be parsed or stored.
     failed: int = 0
     dispatched: int = 0
 
@@ -37,10 +37,10 @@ class ReparseResult:
 def reparse(
     *, since: datetime | None = None, dispatch: bool = False, dry_run: bool = False, progress: Progress = silently
 ) -> ReparseResult:
-    """Read each notification again in order of arrival, and bring its transaction up to date.
+    """Parse notifications again in the order they were received, and update their transactions.
 
-    Those that are blanked have nothing left to read. Sends no signal unless `tell`: then receivers are called for those
-    that changed. With `dry_run` nothing is written.
+    Skip redacted ones, which have no raw content. With `tell`, run the receivers of notifications that changed. With
+    `dry_run`, write nothing and run no receivers.
     """
     report = ReparseResult()
     notifications = Notification.objects.on_primary().filter(redacted_at=None).order_by("received_at", "pk")
@@ -59,7 +59,7 @@ def _reparse_one(notification: Notification, report: ReparseResult, *, dispatch:
             has_changed, row, state_changed = _read_again(notification, using)
             if dry_run:
                 transaction.set_rollback(True, using=using)
-    # One that cannot be read or written must not keep the others from it.
+    # One bad notification must not block the others.
     except Exception as error:
         logger.error("Notification %s could not be reparsed: %s.", notification.pk, type(error).__name__)
         report.failed += 1
@@ -72,7 +72,7 @@ def _reparse_one(notification: Notification, report: ReparseResult, *, dispatch:
 
 
 def _read_again(notification: Notification, using: str) -> tuple[bool, Transaction | None, bool]:
-    """Write what it says now; tell whether that is another thing than before, and whether its state changed."""
+    """Parse and store a notification again. Return whether it changed, its transaction and whether that changed."""
     raw = raw_of(notification)
     parsed = parse(raw)
     says = {
@@ -85,7 +85,7 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
         "problems": dict(parsed.problems),
     }
     has_changed = says != {name: getattr(notification, name) for name in says}
-    # A write comes first, for the sake of SQLite.
+    # Write first: in SQLite, a transaction that starts with a read may fail with a lock error at its first write.
     if not _as_it_was_read(notification, using).update(**says):
         return False, None, False
     for name, value in says.items():
@@ -96,7 +96,7 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
 
 
 def _as_it_was_read(notification: Notification, using: str) -> NotificationQuerySet:
-    """The row, unless it was deleted, blanked or made to forget a number since, which must not come back."""
+    """Select the row unless its raw content has changed: deleted, redacted or forgotten data must not come back."""
     raw = {"query": notification.query, "body": bytes(notification.body), "redacted_at": None}
     return Notification.objects.using(using).filter(pk=notification.pk, **raw)
 

@@ -34,13 +34,13 @@ Thing = TypeVar("Thing")
 
 _COLUMNS = ("kind", "redacted_at", "dispatched_at", *NAMES_OF_NOTIFICATIONS)
 
-# Whose receivers are run again by hand alone: for a step of a call that is long over.
+# Only a manual retry runs the receivers of these again, because the call is long over.
 _NOT_HELD = frozenset(kind for kind in Kind if kind.is_ivr)
 
 
 @dataclass(kw_only=True)
 class PruneResult:
-    """What a pruning did, in numbers; of a dry run, what it would do to notifications."""
+    """Counts of a pruning. A dry run counts what it would do to notifications only."""
 
     closed: int = 0
     redacted: int = 0
@@ -48,19 +48,19 @@ class PruneResult:
     # Calls, SMS and faxes.
     transactions_redacted: int = 0
     transactions_deleted: int = 0
-    # Notifications that are due and stay, because receivers are still to be told of them.
+    # Notifications that are due and stay, because they are pending or a receiver is to be retried.
     held: int = 0
     pace: BatchSize = field(default_factory=BatchSize)
 
 
 def prune(*, dry_run: bool = False, progress: Progress = silently) -> PruneResult:
-    """Close the days that are over, then blank and delete what is due. With `dry_run` nothing is written.
+    """Close the days that are over, then redact and delete rows that are due. With `dry_run`, write nothing.
 
-    It may be killed, run again, or run twice at the same time.
+    It may be killed, repeated, or run twice at the same time.
     """
     policy, report = RetentionPolicy(datetime.now(timezone.utc)), PruneResult()
     if not dry_run:
-        # What is to be deleted began on a day that is closed then.
+        # Close every day with rows to delete: totals of open days are counted from the rows.
         last = policy.latest_deletion
         report.closed = close(up_to=None if last is None else day_of(last), progress=progress)
     if policy.latest is not None:
@@ -88,7 +88,7 @@ def _prune_notifications(
 
 
 def _held(notifications: Collection[Any], using: str) -> set[int]:
-    """Those that receivers are still to be told of; what is blank holds nothing that they could be told."""
+    """Return the keys of notifications that still need their receivers. A redacted one has nothing to dispatch."""
     waiting = [one for one in notifications if one.redacted_at is None and one.kind not in _NOT_HELD]
     failures = ReceiverFailure.objects.using(using).unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
     failed = failures.filter(notification_id__in=[one.pk for one in waiting]).values_list("notification_id", flat=True)
@@ -96,14 +96,14 @@ def _held(notifications: Collection[Any], using: str) -> set[int]:
 
 
 def _carry_out(todo: list[tuple[Any, RetentionAction]], report: PruneResult, using: str) -> None:
-    # Looked up before the transaction, which holds its locks for a shorter time then.
+    # Before the transaction, so that it holds its locks for a shorter time.
     about = transactions_of([one for one, _ in todo], using)
     to_redact = [one.pk for one, fate in todo if fate == RetentionAction.REDACT]
     to_delete = [one.pk for one, fate in todo if fate == RetentionAction.DELETE]
 
     def carry_out() -> tuple[int, int, list[tuple[int, int]]]:
         redacted = redact_notifications(to_redact, using)
-        # By itself, so that the first statement is a write also where all are deleted.
+        # Not left to the cascade: the first statement must be a write, even if nothing is redacted (see `lock`).
         ReceiverFailure.objects.using(using).filter(notification_id__in=to_delete).delete()
         deleted = delete(Notification, to_delete, using)
         return redacted, deleted, [end(model, pks, using, _gone) for model, pks in about.items() if pks]
@@ -116,15 +116,15 @@ def _carry_out(todo: list[tuple[Any, RetentionAction]], report: PruneResult, usi
 
 
 def _gone(row: Transaction) -> RetentionAction:
-    """Goes with its last notification."""
+    """Delete a transaction with its last notification."""
     return RetentionAction.DELETE
 
 
 def _prune_unreported(policy: RetentionPolicy, latest: datetime, report: PruneResult, progress: Progress) -> None:
-    """Prune what was sent and never heard of."""
+    """Prune transactions that no notification reported."""
     for model in MODELS:
         using = router.db_for_write(model)
-        # What is final was heard of.
+        # Final rows have been reported.
         rows = model._default_manager.using(using).filter(is_final=False, created_at__lt=latest)
         old = progress(Scan(rows=rows, columns=(), by="created_at"), str(model._meta.verbose_name_plural))
         for batch in _batches(_unreported(old, model, policy, using), report.pace):
@@ -133,7 +133,7 @@ def _prune_unreported(policy: RetentionPolicy, latest: datetime, report: PruneRe
 
 
 def _unreported(old: Any, model: type[Transaction], policy: RetentionPolicy, using: str) -> Iterator[int]:
-    """The keys of those that are due and that no notification names."""
+    """Return the keys of rows that are due and that no notification names."""
     keys = (one.pk for one in old)
     while page := list(islice(keys, PAGE)):
         rows = list(model._default_manager.using(using).filter(pk__in=page))

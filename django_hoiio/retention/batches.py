@@ -15,24 +15,24 @@ from django_hoiio.recording.retries import retry_transient
 
 Result = TypeVar("Result")
 
-# Seconds that a transaction aims to take. One may take longer than the one before it, and it is some way from here to
-# the second that docs/privacy.rst names.
+# Target for a transaction, in seconds. One may take longer than the one before, so this is far below the second that
+# docs/privacy.rst names.
 AIM = 0.1
 
 FIRST, MOST = 50, 1000
 
 
 class BatchSize:
-    """How many rows go into the next transaction: more where the one before was quick, fewer where it was slow."""
+    """Number of rows in the next transaction: more after a fast transaction, fewer after a slow one."""
 
     def __init__(self) -> None:
         self.size = FIRST
-        # Seconds that the slowest has taken.
+        # Seconds of the slowest transaction.
         self.slowest = 0.0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Time what is done within, and rest as long after it: who waits for the lock of SQLite gets it then."""
+        """Time the block, then sleep as long, so that a process that waits for the lock of SQLite gets it."""
         begun = time.monotonic()
         yield
         took = time.monotonic() - begun
@@ -42,7 +42,7 @@ class BatchSize:
 
 
 def in_transaction(carry_out: Callable[[], Result], pace: BatchSize, using: str) -> Result:
-    """Do it in one transaction, and again where a deadlock or a lock comes in between. Raises `django.db.Error`."""
+    """Run `carry_out` in one transaction, and retry it after a deadlock or a lock timeout. Raises `django.db.Error`."""
 
     def carry_out_whole() -> Result:
         with transaction.atomic(using=using, durable=True):
@@ -52,20 +52,20 @@ def in_transaction(carry_out: Callable[[], Result], pace: BatchSize, using: str)
         return retry_transient(carry_out_whole, connections[using])
 
 
-# Rows that are read at a time.
+# Rows per query.
 PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """The rows of a queryset in order of an indexed column, as named tuples; what is added at its end comes too."""
+    """The rows of a queryset in order of an indexed column, as named tuples. Includes rows added at its end."""
 
     rows: QuerySet[Any]
     columns: tuple[str, ...]
     by: str = "pk"
 
     def __len__(self) -> int:
-        """How many there are before it begins; a progress bar asks."""
+        """Return the number of rows, for a progress bar."""
         return self.rows.count()
 
     def __iter__(self) -> Iterator[Any]:
@@ -82,6 +82,6 @@ class Scan:
     def _after(self, last: Any) -> Q:
         if self.by == "pk":
             return Q(pk__gt=last.pk)
-        # The first part is for the index.
+        # The first condition is for the index.
         moment = getattr(last, self.by)
         return Q(**{f"{self.by}__gte": moment}) & (Q(**{f"{self.by}__gt": moment}) | Q(pk__gt=last.pk))

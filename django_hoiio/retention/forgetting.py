@@ -41,20 +41,20 @@ from .redaction import (
 
 @dataclass(kw_only=True)
 class ForgetResult:
-    """What a forgetting did, in numbers."""
+    """Counts of `forget`."""
 
-    # What the person took part in.
+    # The person was a party to these.
     notifications: int = 0
     transactions: int = 0
-    # Rows out of which the number alone was taken.
+    # Rows from which only the number was removed.
     mentions: int = 0
-    # Files of the spool, and the names of those that cannot be read and may mention the number.
+    # Spool files, and the names of those that cannot be read and may mention the number.
     files: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
 def conversations_with(numbers: Iterable[str]) -> int:
-    """With how many calls, SMS and faxes one of the numbers was the other party; quick, by an index."""
+    """Count the calls, SMS and faxes with one of the numbers as the remote party. Uses an index."""
     spellings = NumberPatterns(numbers)
     tails = {suffix_of(digits) for digits in spellings.digits} - {""}
     found = 0
@@ -65,10 +65,10 @@ def conversations_with(numbers: Iterable[str]) -> int:
 
 
 def forget(numbers: Iterable[str], *, progress: Progress = silently) -> ForgetResult:
-    """Forget the numbers, in every spelling. Raises ValueError where one is no number.
+    """Erase the numbers in every spelling. Raises ValueError if one is not a phone number.
 
-    It reads every row, and may be killed and run again. What comes while it runs is forgotten too, but for what is
-    being brought in at its last moment.
+    It reads every row, and may be killed and run again. It includes notifications received while it runs, except a
+    spool file that is being imported at its last moment.
     """
     return _Forgetting(NumberPatterns(numbers), progress).run()
 
@@ -85,7 +85,7 @@ class _Forgetting:
         brought_in = self._in_spool()
         notifications = Notification.objects.using(self.using).filter(redacted_at=None)
         self._go_through(notifications, self._forget_notifications)
-        # A file that was being brought in as it was before.
+        # Spool files that were imported with their old content meanwhile.
         self._go_through(notifications.filter(uuid__in=brought_in), self._forget_notifications)
         for model in MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
@@ -100,18 +100,18 @@ class _Forgetting:
         return spooled.arrivals
 
     def _go_through(self, rows: QuerySet[Any], forget: Callable[[type[Any], list[int]], None]) -> None:
-        """Hand those rows that may mention a number to `forget`, some at a time."""
+        """Pass the rows that may mention a number to `forget`, in batches."""
         name = str(rows.model._meta.verbose_name_plural)
         found = (row.pk for row in self.progress(_texts_of(rows), name) if self._may_be_in(row))
         while batch := list(islice(found, self.pace.size)):
             forget(rows.model, batch)
 
     def _may_be_in(self, row: Any) -> bool:
-        # The first is the key.
+        # The first value is the key.
         texts = (text_of(bytes(held)) if not isinstance(held, str) else held for held in row[1:])
         return self.spellings.may_be_in("\n".join(texts))
 
-    # What may mention a number.
+    # Finding the rows.
 
     def _forget_notifications(self, model: type[Notification], pks: list[int]) -> None:
         rows = list(model.objects.using(self.using).filter(pk__in=pks))
@@ -129,10 +129,10 @@ class _Forgetting:
     def _is_party(self, numbers: Iterable[str]) -> bool:
         return any(self.spellings.are_in(number) for number in numbers)
 
-    # What is done about it.
+    # Changing the rows.
 
     def _redact(self, notifications: set[int], about: dict[type[Transaction], set[int]]) -> None:
-        """Blank these, and all notifications about these calls, SMS and faxes."""
+        """Redact these notifications, these transactions, and all notifications of these transactions."""
         for model, pks in about.items():
             rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
             notifications |= {one.pk for one in notifications_of(rows, self.using)}
@@ -147,14 +147,14 @@ class _Forgetting:
             self.report.transactions += ended
 
     def _take_out(self, model: type[Any], pks: list[int]) -> None:
-        """Take the numbers out of what else these rows hold."""
+        """Remove the numbers from all columns of these rows."""
         rows = model._default_manager.using(self.using).filter(pk__in=pks)
         changing = [row.pk for row in rows if self._changes(row)]
 
         def take_out() -> int:
             locked = model._default_manager.using(self.using).filter(pk__in=changing)
             lock(locked, "traceback" if model is ReceiverFailure else "redacted_at")
-            # Read again, as nobody else can change them now.
+            # Read again after locking, because another process may have changed them.
             return sum(self._change(row) for row in locked)
 
         if changing:
@@ -171,7 +171,7 @@ class _Forgetting:
         return bool(changes)
 
     def _changes(self, row: Model) -> dict[str, Any]:
-        """What the columns of a row hold without the numbers, where that is another thing."""
+        """Return the new values of the columns that mention a number."""
         return {name: rest for name, held in _held(row) if (rest := self._without(held)) != held}
 
     def _without(self, held: Any) -> Any:
@@ -187,7 +187,7 @@ def _held(row: Model) -> Iterator[tuple[str, Any]]:
 
 
 def _texts_of(rows: QuerySet[Any]) -> Scan:
-    """What rows hold, as text: JSON that is only searched need not be read."""
+    """Scan the columns as text. JSON that is only searched need not be parsed."""
     names, casts = [], {}
     for column in columns_of(rows.model):
         names.append(f"{column.name}_text" if isinstance(column, JSONField) else column.name)
@@ -196,27 +196,27 @@ def _texts_of(rows: QuerySet[Any]) -> Scan:
     return Scan(rows=rows.annotate(**casts), columns=tuple(names))
 
 
-# Seconds after which what is being written was left by a crash.
+# Seconds after which an unfinished file counts as left by a crash.
 LEFT_AFTER = 60
 
 
 @dataclass(kw_only=True)
 class SpoolResult:
-    """What was done to the files."""
+    """Result of `forget_in_spool`."""
 
-    # Of which file the number was taken; one may have been brought in meanwhile, as it was before.
+    # UUIDs of the changed files. One may have been imported meanwhile with its old content.
     arrivals: set[UUID] = field(default_factory=set)
-    # The names of those that cannot be read, and may mention it.
+    # Names of files that cannot be read and may mention a number.
     unreadable: list[str] = field(default_factory=list)
 
 
 def forget_in_spool(folder: Path, spellings: NumberPatterns, progress: Progress) -> SpoolResult:
-    """Take the numbers out of each file of the spool, in its place. Raises OSError where one cannot be written."""
+    """Remove the numbers from each spool file in place. Raises OSError if one cannot be written."""
     done = SpoolResult()
     for path in spool.unfinished(folder):
         _drop_what_a_crash_left(path, done)
     _forget_in(progress(list(spool.pending(folder)), "spool"), spellings, done)
-    # After the others: what is set aside meanwhile is found here.
+    # After the others, to include files that are quarantined meanwhile.
     _forget_in(spool.quarantined(folder), spellings, done)
     return done
 
@@ -231,7 +231,7 @@ def _forget_in_file(path: Path, spellings: NumberPatterns, done: SpoolResult) ->
         raw = spool.load(path)
         rest = without(raw, spellings)
     except FileNotFoundError:
-        # What is gone is in the database by now, where it is found later; a broken link is not gone.
+        # An imported file is in the database by now and found there later. A broken link was not imported.
         if path.is_symlink():
             done.unreadable.append(path.name)
     except (OSError, ValueError, RecursionError):
@@ -239,28 +239,28 @@ def _forget_in_file(path: Path, spellings: NumberPatterns, done: SpoolResult) ->
             done.unreadable.append(path.name)
     else:
         if rest != raw:
-            # One that is brought in at this moment comes back as a file, which the next recovery knows and drops.
+            # If the file is imported at this moment, this creates it again. The next recovery drops the duplicate.
             spool.write(rest, path)
             done.arrivals.add(raw.uuid)
 
 
 def _may_be_mentioned_in(path: Path, spellings: NumberPatterns) -> bool:
-    """Whether a file that is no arrival may mention one of the numbers: only in plain text can they be looked for."""
+    """Return whether an unreadable file may mention one of the numbers. Only plain text can be searched."""
     if not path.is_file():
         return True
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return True
-    # A body is kept in Base64, which hides what it says if the rest of the file is damaged.
+    # Spool files store the body as Base64, which cannot be searched if the file is damaged.
     return text.lstrip()[:1] in ("{", "[") or spellings.are_in(text)
 
 
 def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
-    """The arrival without the numbers; one that is from or to one of them also loses all else that is personal."""
+    """Return the notification without the numbers. If one is a party, remove all other personal data too."""
     params = parse(raw).params
     if any(spellings.are_in(params.get(name, "")) for name in PARTY_PARAMETERS):
-        # A name that stays, if empty, keeps the kind of the notification what it is.
+        # Keep the names of empty parameters, because they determine the kind.
         kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
         return raw._replace(
             query="",

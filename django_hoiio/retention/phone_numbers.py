@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# What stands in the place of a number; no longer than one, so that it fits into the column.
+# Replaces a number. It is not longer than any number, so that it fits into the column.
 REPLACEMENT = "removed"
 
-# With fewer, it would be found in what is no number at all.
+# Fewer digits would match texts that are not phone numbers.
 FEWEST_DIGITS = 7
 
 _WRITTEN = re.compile(r"\+?[\d\s().\-/]+", re.ASCII)
 
-# What may stand between two digits, in any number: blanks, ends of lines, hyphens, dots, slashes, brackets, and
-# characters that nobody sees. Decoded, percent-encoded, and as JSON and Python escape it.
+# Any number of these characters may stand between two digits: spaces, line ends, hyphens, dots, slashes, brackets and
+# invisible characters. They may be decoded, percent-encoded, or escaped as in JSON and Python.
 _BETWEEN = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u180e\u205f\u3000"
     "-._()[]/+\u00ad\u00b7\u200b\u2212\u2215\ufe58\ufe63\ufeff"
@@ -25,27 +25,27 @@ _BETWEEN = (
 _SQUEEZED = re.compile(f"[{re.escape(_BETWEEN)}]+")
 _PERCENT = r"%(?:25)?(?:20|2[89BDEFbdef]|0[9A-Da-d]|5[BDFbdf]|[Cc]2%(?:25)?[Aa]0)"
 _ESCAPE = r"\\+(?:[nrtfv/]|u(?:00(?:20|[Aa]0|2[89BDEFbdef])|20[0-2][0-9A-Fa-f]))"
-# Each character is read in one way alone, so that a run of them takes linear time.
+# Each character matches in one way only, so that a run of them takes linear time.
 _GAP = rf"[{re.escape(_BETWEEN)}]*(?:(?:{_PERCENT}|{_ESCAPE})[{re.escape(_BETWEEN)}]*)*"
-# What may stand before the first digit, looked for in the few characters before it.
+# A prefix before the first digit, searched in the few characters before it.
 _PREFIX = re.compile(rf"(?:\+|%(?:25)?2[Bb]|\\+u002[Bb]|00)(?:[{re.escape(_BETWEEN)}]|{_PERCENT}){{0,3}}\Z")
 _LONGEST_PREFIX = 32
-# A digit before makes it another number, unless it ends an escape, as in `%206511111111`. So does another country code.
-# It is asked for after the first digit: the search then looks at digits alone, which is several times faster.
+# A digit before it makes another number, unless that digit ends an escape, as in `%206511111111`. So does another
+# country code. Checked after the first digit, so that the search looks at digits only, which is several times faster.
 _BEGIN = r"(?:(?<![0-9])|(?<=%[0-24-9A-Fa-f][0-9])|(?<=%25[0-24-9A-Fa-f][0-9])|(?<=\\u00[0-24-9A-Fa-f][0-9]))"
 _COUNTRY = r"(?<!\+[1-9][ .-][0-9])(?<!\+[1-9][0-9][ .-][0-9])(?<!\+[1-9][0-9][0-9][ .-][0-9])"
 _BEGINS = rf"(?:(?<={_BEGIN}[0-9])|(?<={_BEGIN}00[0-9])){_COUNTRY}"
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-# As JSON and Python write a character, in a text in such a text, too. It begins where its backslashes begin.
+# A character as JSON and Python escape it, also in nested texts. The match starts at the first backslash.
 _ESCAPED = re.compile(r"(?<!\\)\\+(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _ESCAPED_GAP = re.compile(r"(?<!\\)\\+[nrtfv/]")
-# As they are typed in East Asia.
+# Full-width characters, as typed in East Asia.
 _FULL_WIDTH = {0xFF00 + code - 0x20: chr(code) for code in map(ord, "0123456789+-.()/")}
 _IS_FULL_WIDTH = re.compile(f"[{''.join(map(chr, _FULL_WIDTH))}]")
 
 
 def digits_of(number: str) -> str:
-    """The digits of a number as somebody writes it. Raises ValueError where it is none, and never quotes it."""
+    """Return the digits of a phone number. Raises ValueError if it is not one, and never quotes it."""
     digits = re.sub(r"\D", "", number, flags=re.ASCII)
     digits = digits.removeprefix("00")
     if not _WRITTEN.fullmatch(number.strip()) or len(digits) < FEWEST_DIGITS:
@@ -54,7 +54,7 @@ def digits_of(number: str) -> str:
 
 
 class NumberPatterns:
-    """All spellings of some numbers. Raises ValueError where one is no number."""
+    """All spellings of some phone numbers. Raises ValueError if one is not a phone number."""
 
     def __init__(self, numbers: Iterable[str]) -> None:
         self.digits = sorted({digits_of(number) for number in numbers})
@@ -62,19 +62,19 @@ class NumberPatterns:
         self._spelled = re.compile(spelled)
 
     def may_be_in(self, text: str) -> bool:
-        """Whether it is worth looking closer: quick, and never wrong where it says no."""
+        """Return whether the text may contain one of the numbers. Fast; False is always right."""
         squeezed = _SQUEEZED.sub("", _decoded(text))
         return any(digits in squeezed for digits in self.digits)
 
     def are_in(self, text: str) -> bool:
-        """Whether a text holds one of the numbers, encoded or not."""
+        """Return whether the text contains one of the numbers, encoded or not."""
         if self._spelled.search(text):
             return True
         decoded = _decoded(text)
         return decoded != text and self._spelled.search(decoded) is not None
 
     def removed_from(self, text: str) -> str:
-        """The text without the numbers; nothing of it where one is encoded in a way that hides where it stands."""
+        """Return the text without the numbers; empty if the encoding hides the position of one."""
         parts, done = [], 0
         for found in self._spelled.finditer(text):
             prefix = _PREFIX.search(text[max(done, found.start() - _LONGEST_PREFIX) : found.start()])
@@ -84,14 +84,14 @@ class NumberPatterns:
         return "" if self.are_in(rest) else rest
 
     def removed_from_bytes(self, raw: bytes) -> bytes:
-        """The same of bytes, of which those that hold no number stay as they are."""
+        """Return the bytes without the numbers; unchanged if they contain none."""
         encoding = _encoding_of(raw)
         text = raw.decode(encoding)
         rest = self.removed_from(text)
         return raw if rest == text else rest.encode(encoding)
 
     def removed_from_json(self, value: Any) -> Any:
-        """The same of each text and each number in what JSON can hold, and of the names."""
+        """Return a JSON value without the numbers, in texts, numbers and keys."""
         if isinstance(value, dict):
             return {self.removed_from(name): self.removed_from_json(held) for name, held in value.items()}
         if isinstance(value, list):
@@ -102,7 +102,7 @@ class NumberPatterns:
 
 
 def text_of(raw: bytes) -> str:
-    """The bytes of a body as text."""
+    """Decode a body as UTF-8, else Latin-1."""
     return raw.decode(_encoding_of(raw))
 
 
@@ -122,7 +122,7 @@ def _decoded(text: str) -> str:
 
 
 def _unquoted(run: re.Match[str]) -> str:
-    # Many times as fast as `unquote` where there are many short runs.
+    # Much faster than `unquote` for many short runs.
     return bytes.fromhex(run[0].replace("%", "")).decode(errors="replace")
 
 

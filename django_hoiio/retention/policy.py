@@ -17,14 +17,14 @@ class RetentionAction(Enum):
 
 
 class Limits(NamedTuple):
-    """Before when what came is blanked and deleted; `None` is never."""
+    """Rows from before these moments are redacted or deleted; `None` means never."""
 
     redact: datetime | None
     delete: datetime | None
 
 
 class RetentionPolicy:
-    """The setting at one moment."""
+    """The limits of `RETENTION_DAYS` at one moment."""
 
     def __init__(self, now: datetime) -> None:
         self._limits = {
@@ -34,16 +34,16 @@ class RetentionPolicy:
 
     @property
     def latest(self) -> datetime | None:
-        """Before when anything is blanked or deleted; `None` where nothing is."""
+        """Moment before which any row is redacted or deleted; `None` if none is."""
         return max((moment for limits in self._limits.values() for moment in limits if moment), default=None)
 
     @property
     def latest_deletion(self) -> datetime | None:
-        """Before when anything is deleted; `None` where nothing is."""
+        """Moment before which any row is deleted; `None` if none is."""
         return max((limits.delete for limits in self._limits.values() if limits.delete), default=None)
 
     def of(self, kind: str, moment: datetime, redacted_at: datetime | None) -> RetentionAction | None:
-        """What becomes of something of this kind that came at a moment; `None` where it stays as it is."""
+        """Return the action for a row of this kind and moment; `None` if it stays unchanged."""
         limits = self._limits.get(kind, Limits(None, None))
         if limits.delete is not None and moment < limits.delete:
             return RetentionAction.DELETE
@@ -55,7 +55,7 @@ class RetentionPolicy:
         return self.of(notification.kind, notification.received_at, notification.redacted_at)
 
     def for_unreported(self, row: Transaction) -> RetentionAction | None:
-        """What becomes of a call, SMS or fax of which no notification came, by the kind that was waited for."""
+        """Return the action for a transaction that never got a notification, by the kind it expects."""
         return self.of(expected_kind(row), row.created_at, row.redacted_at)
 
 

@@ -16,14 +16,14 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, T
 
 from .policy import RetentionAction
 
-# Hoiio's parameters, and the columns of a call, SMS or fax, that name who took part.
+# Hoiio's parameters, and the columns of a transaction, that identify the parties.
 PARTY_PARAMETERS = ("from", "to", "dest", "dest1", "dest2")
 PARTY_COLUMNS = ("remote_number", "from_number", "to_number", "dest", "dest1", "dest2")
 
-# Hoiio's parameters that say who somebody is, what was said, or what leads there.
+# Hoiio's parameters that identify a person, hold content, or link to it.
 PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_url", "record_url", "monitor_url"})
 
-# Names and words that Hoiio or this app has given, and what is derived from other columns.
+# Identifiers and keywords of Hoiio or this app, and columns derived from others.
 _NAMES = frozenset(
     {
         *("account", "txn_ref", "session", "bulk_txn_ref", "part", "stamps", "remote_suffix", "direction"),
@@ -33,31 +33,31 @@ _NAMES = frozenset(
 
 
 def columns_of(model: type[Model]) -> list[Field[object, object]]:
-    """The columns in which somebody may be mentioned."""
+    """Return the columns that may mention a person."""
     kinds = (CharField, TextField, JSONField, BinaryField)
     return [field for field in model._meta.concrete_fields if isinstance(field, kinds) and field.name not in _NAMES]
 
 
 MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
-# Where the names of a notification, and those of a transaction, stand.
+# Columns that link a notification to its transaction.
 NAMES_OF_NOTIFICATIONS = ("account", "txn_ref", "session", "uuid")
 
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """By what transactions and notifications know each other."""
+    """Identifiers that link transactions and notifications."""
 
-    # Account and reference.
+    # Account and txn_ref.
     references: set[tuple[str, str]] = field(default_factory=set)
-    # Account and session, of notifications that leave out the reference.
+    # Account and session, of notifications without a txn_ref.
     sessions: set[tuple[str, str]] = field(default_factory=set)
-    # The name of a notification, which a transaction without a reference bears too.
+    # UUIDs of notifications. A transaction without a txn_ref has the UUID of its notification.
     uuids: set[UUID] = field(default_factory=set)
 
     @classmethod
     def of_notifications(cls, notifications: Iterable[Any]) -> References:
-        """What they call their transactions."""
+        """Return the identifiers of the transactions of these notifications."""
         names = cls()
         for one in notifications:
             names.uuids.add(one.uuid)
@@ -69,7 +69,7 @@ class References:
 
     @classmethod
     def of_transactions(cls, rows: Iterable[Transaction]) -> References:
-        """What their notifications may call them, as `Transaction.named_by` says."""
+        """Return the identifiers that notifications of these rows may have, as in `Transaction.named_by`."""
         names = cls()
         for row in rows:
             if row.txn_ref is not None:
@@ -89,7 +89,7 @@ class References:
 
 
 def transactions_of(notifications: Iterable[Any], using: str) -> dict[type[Transaction], set[int]]:
-    """The keys of the calls, SMS and faxes that these notifications are about, by model."""
+    """Return the keys of the transactions of these notifications, by model."""
     names = References.of_notifications(notifications)
     return {model: set(_keys_of_transactions(model, names, using)) for model in MODELS}
 
@@ -105,7 +105,7 @@ def _keys_of_transactions(model: type[Transaction], names: References, using: st
 
 
 def notifications_of(rows: Collection[Transaction], using: str) -> list[Any]:
-    """The notifications about these calls, SMS or faxes: their keys, names, and when they were blanked."""
+    """Return key, identifiers and `redacted_at` of the notifications of these transactions."""
     names = References.of_transactions(rows)
     kept = Notification.objects.using(using)
     keys = {
@@ -119,14 +119,14 @@ def notifications_of(rows: Collection[Transaction], using: str) -> list[Any]:
 
 
 def _named(rows: QuerySet[Any], name: str, wanted: Collection[tuple[str, str]]) -> Iterator[int]:
-    """The keys of the rows that bear one of these names in their account."""
+    """Return the keys of the rows with one of these pairs of account and value."""
     if not wanted:
         return
     found = rows.filter(**{f"{name}__in": {called for _, called in wanted}}).values_list("pk", "account", name)
     yield from (pk for pk, account, called in found if (account, called) in wanted)
 
 
-# All that was said, by whom and from where. A signature is a digest of the body, a problem may name what was wrong.
+# All content and the sender. A signature is a digest of the body, and a problem may describe the content.
 _NOTIFICATION: Mapping[str, Any] = {
     "query": "",
     "body": b"",
@@ -136,15 +136,15 @@ _NOTIFICATION: Mapping[str, Any] = {
     "problems": {},
     "unverified_params": [],
     "remote_addr": "",
-    # Nothing is left to tell.
+    # Nothing is left to dispatch.
     "claimed_until": None,
 }
 
-# Who it was with. The tag and the room are the project's own, and may name a person or lead to one.
+# The remote party. The tag and the room are the project's own, and may identify a person.
 _TRANSACTION: Mapping[str, Any] = dict.fromkeys(
     ("tag", "remote_number", "remote_suffix", "from_number", "to_number", "dest"), ""
 )
-# `part` is a digest of the text, from which a short one can be guessed; the key only needs it to differ.
+# `part` is a digest, from which a short text can be guessed. The unique key only needs distinct values.
 NAMELESS_PART = Case(
     When(part="", then=Value("")), default=Concat(Value("blanked-"), Cast("pk", CharField(max_length=24)))
 )
@@ -156,7 +156,7 @@ _BY_MODEL: Mapping[type[Transaction], Mapping[str, Any]] = {
 
 
 def redact_notifications(pks: Collection[int], using: str) -> int:
-    """Blank these notifications and the tracebacks of their receivers; tell how many were not blank before."""
+    """Redact notifications and the tracebacks of their receivers. Return how many were not redacted before."""
     rows = Notification.objects.using(using).filter(pk__in=pks, redacted_at=None)
     redacted = rows.update(**_NOTIFICATION, redacted_at=datetime.now(timezone.utc))
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
@@ -165,28 +165,28 @@ def redact_notifications(pks: Collection[int], using: str) -> int:
 
 
 def replace_uuids(pks: Collection[int], using: str) -> None:
-    """Give those that were asked of Hoiio's history another name: theirs is a digest of what they said."""
+    """Replace the UUIDs of polled notifications, because these are a digest of the content."""
     rows = Notification.objects.using(using)
     for pk in rows.filter(pk__in=pks, source=Source.POLL).values_list("pk", flat=True):
         rows.filter(pk=pk).update(uuid=uuid4())
 
 
 def redact_transactions(model: type[Transaction], pks: Collection[int], using: str) -> int:
-    """Blank these calls, SMS or faxes, also what came for one after it was blanked; tell how many were not before."""
+    """Redact transactions, also if new data came after a redaction. Return how many were not redacted before."""
     rows = model._default_manager.using(using).filter(pk__in=pks)
     new = rows.filter(redacted_at=None).count()
     rows.update(**_BY_MODEL[model], redacted_at=datetime.now(timezone.utc))
     return new
 
 
-# What to do with one that has no notification.
+# Returns the action for a transaction without a notification.
 ForUnreported = Callable[[Transaction], RetentionAction | None]
 
 
 def end(model: type[Transaction], pks: Collection[int], using: str, for_unreported: ForUnreported) -> tuple[int, int]:
-    """Blank those whose notifications are all blank, and do with those that have none what is said.
+    """Redact transactions whose notifications are all redacted; apply `for_unreported` to those without any.
 
-    Tells how many were blanked and deleted. They are locked, so that none gets another notification in between.
+    Returns how many were redacted and deleted. Locks the rows, so that none gets a notification in between.
     """
     locked = model._default_manager.using(using).filter(pk__in=pks).order_by("pk").select_for_update()
     policy = actions_for(list(locked), using, for_unreported)
@@ -197,7 +197,7 @@ def end(model: type[Transaction], pks: Collection[int], using: str, for_unreport
 def actions_for(
     rows: Sequence[Transaction], using: str, for_unreported: ForUnreported
 ) -> dict[int, RetentionAction | None]:
-    """What becomes of each row, by its key."""
+    """Return the action for each row, by key."""
     notifications = notifications_of(rows, using)
     heard = References.of_notifications(notifications)
     speaking = References.of_notifications(one for one in notifications if one.redacted_at is None)
@@ -212,12 +212,12 @@ def actions_for(
 
 
 def lock(rows: QuerySet[Any], column: str = "redacted_at") -> None:
-    """Lock rows by a write that changes nothing: in SQLite, what began by reading cannot wait for the lock."""
+    """Lock rows by a write without effect: in SQLite, a transaction that began with a read cannot wait for the lock."""
     rows.update(**{column: F(column)})
 
 
 def delete(model: Any, pks: Collection[int], using: str) -> int:
-    """Delete rows by key, and what points there as its foreign key says; tell how many of the model are gone."""
+    """Delete rows by key, with their cascades. Return how many rows of the model were deleted."""
     if not pks:
         return 0
     _, by_model = model._default_manager.using(using).filter(pk__in=pks).only("pk").delete()

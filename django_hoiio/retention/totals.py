@@ -1,4 +1,4 @@
-"""What each day came to: counted from the rows while they change, and from a table of its own once it is closed."""
+"""Daily totals: counted from the rows while a day is open, read from `DailyTotal` once it is closed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from django_hoiio.enums import Direction, SmsStatus, Traffic
 from django_hoiio.models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
 from django_hoiio.progress import Progress, silently
 
-# How long after its end a day is closed by itself. By then the carriers have given up on an SMS, the spool is drained,
-# and reconciliation has asked for the last time: 128 times OVERDUE_AFTER is five days and a third.
+# A day is closed this long after its end. By then the carriers have given up on an SMS, the spool is drained, and
+# reconciliation has made its last request: 128 times OVERDUE_AFTER is five days and a third.
 SETTLED_AFTER = timedelta(days=7)
 
 DAY = timedelta(days=1)
@@ -25,22 +25,22 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """What one kind of traffic of one account came to on a day, in one currency."""
+    """Total of one kind of traffic of one account on one day, in one currency."""
 
     day: date
     account: str
     traffic: Traffic
-    # Empty where Hoiio told none.
+    # Empty if Hoiio reported none.
     currency: str
     count: int
-    # Of these, the calls and faxes that were answered, the SMS that were delivered, and all SMS that were received.
+    # Calls and faxes that were answered, SMS that were delivered, and all SMS that were received.
     succeeded: int
-    # What Hoiio told that it charged; 0 where it told nothing.
+    # The charge that Hoiio reported; 0 if it reported none.
     debit: Decimal
 
 
 class _Counted(NamedTuple):
-    """How the rows of a model are counted."""
+    """Rules to count the rows of a model."""
 
     model: type[Transaction]
     incoming: Q
@@ -49,8 +49,8 @@ class _Counted(NamedTuple):
     succeeded: Q
 
 
-# A row of which no notification has told the direction is taken for what makes such rows: a caller who hides his
-# number, a text without a sender, the refused message of a bulk SMS, the status of a fax of ours.
+# A row without a reported direction counts as one of its usual causes: a caller with a hidden number, an incoming SMS
+# without a sender, a refused message of a bulk SMS, or the status of a sent fax.
 _UNDIRECTED = Q(direction="")
 _COUNTED = (
     _Counted(Call, Q(direction=Direction.INCOMING) | _UNDIRECTED, Traffic.CALLS_RECEIVED, Traffic.CALLS_MADE, ANSWERED),
@@ -69,39 +69,39 @@ _COUNTED = (
 
 
 def day_of(moment: datetime) -> date:
-    """The day of the project in which a moment lies."""
+    """Return the day of a moment in the project's time zone."""
     return moment.astimezone(conf.time_zone).date()
 
 
 def totals(first: date, last: date) -> list[Total]:
-    """What each day from `first` to `last` came to, both included, in order of day, account, kind and currency.
+    """Return the totals from `first` to `last`, both included, in order of day, account, traffic and currency.
 
-    A closed day is read as it was closed; a day that is not is counted now, through an index.
+    Closed days are read from `DailyTotal`; open days are counted through an index.
     """
     using = router.db_for_read(DailyTotal)
     while True:
         mark = closed_up_to(using)
         found = [*_written(first, last, using), *_counted_now(first, last, mark, using)]
-        # A day that was closed in between may have been read in both ways, or in neither.
+        # A day that was closed in between may be missing or doubled.
         if closed_up_to(using) == mark:
             return sorted(found, key=lambda total: (total.day, total.account, total.traffic, total.currency))
 
 
 def closed_up_to(using: str) -> date | None:
-    """The last day that is closed, as all before it are; `None` where none is."""
+    """Return the last closed day; `None` if there is none. All days before it are closed too."""
     return ClosedDay.objects.using(using).order_by("-day").values_list("day", flat=True).first()
 
 
 def counted_from(using: str) -> date | None:
-    """The first day that is counted anew each time, as all after it are; `None` where there is nothing to count."""
+    """Return the first day that is still counted from the rows; `None` if there is nothing to count."""
     return _first_open(closed_up_to(using), using)
 
 
 def close(*, up_to: date | None = None, progress: Progress = silently) -> int:
-    """Close each day that ended `SETTLED_AFTER` ago or earlier, in order; tell how many were closed.
+    """Close each day that ended `SETTLED_AFTER` ago or earlier, in order. Return how many were closed.
 
-    With `up_to`, also each day until then that is over. A day is closed once, whoever else closes it at the same time,
-    and its totals stay: what is told of it later is in no total.
+    With `up_to`, also close the days up to it that are over. A day is closed once, even by concurrent processes, and
+    its totals never change: no total includes later reports.
     """
     now, using = datetime.now(timezone.utc), router.db_for_write(DailyTotal)
     settled = day_of(now - SETTLED_AFTER) - DAY
@@ -112,8 +112,8 @@ def close(*, up_to: date | None = None, progress: Progress = silently) -> int:
 
 
 def _close_day(day: date, using: str) -> bool:
-    """Write what a day came to; False where another process did."""
-    # Counted before the transaction, which in SQLite keeps all others from writing.
+    """Store the totals of a day. Return False if another process did."""
+    # Counted before the transaction, which blocks all other writers in SQLite.
     written = [DailyTotal(**vars(total)) for total in _count(day, using)]
     closed = ClosedDay(day=day, closed_at=datetime.now(timezone.utc))
     try:
@@ -152,7 +152,7 @@ def _counted_now(first: date, last: date, mark: date | None, using: str) -> Iter
 
 
 def _first_open(mark: date | None, using: str) -> date | None:
-    """The first day that is not closed; of a project that has closed none, that of its first transaction."""
+    """Return the first day that is not closed; if none is closed, the day of the first transaction."""
     if mark is not None:
         return mark + DAY
     begun = [moment for counted in _COUNTED if (moment := _first_moment(counted.model, using)) is not None]
@@ -161,13 +161,12 @@ def _first_open(mark: date | None, using: str) -> date | None:
 
 def _first_moment(model: type[Transaction], using: str) -> datetime | None:
     rows = model._default_manager.using(using).order_by("created_at").values_list("created_at", flat=True)
-    # One look into the index each.
+    # One index lookup each.
     moments = [moment for is_final in (False, True) if (moment := rows.filter(is_final=is_final).first())]
     return min(moments, default=None)
 
 
 def _count(day: date, using: str) -> Iterator[Total]:
-    """Count the rows of a day."""
     for counted in _COUNTED:
         sums: dict[_Key, _Sum] = {}
         for key, came_to in _groups(counted, day, using):
@@ -184,7 +183,7 @@ def _count(day: date, using: str) -> Iterator[Total]:
             )
 
 
-# Account, kind and currency.
+# Account, traffic and currency.
 _Key = tuple[str, str, str]
 
 
@@ -198,7 +197,7 @@ class _Sum(NamedTuple):
 
 
 def _groups(counted: _Counted, day: date, using: str) -> Iterator[tuple[_Key, _Sum]]:
-    """The rows of a day that cost the same, together: SQLite would sum debits as floats."""
+    """Sum the rows of a day, grouped by debit: SQLite would sum debits as floats."""
     traffic = Case(When(counted.incoming, then=Value(counted.received.value)), default=Value(counted.sent.value))
     groups = (
         _rows_of(counted.model, day, using)
@@ -212,15 +211,15 @@ def _groups(counted: _Counted, day: date, using: str) -> Iterator[tuple[_Key, _S
 
 
 def _code(currency: str) -> str:
-    """A currency as it is counted: two that differ in case or blanks alone are one to some databases."""
+    """Normalize a currency. Some databases treat two as equal that differ only in case or spaces."""
     stripped = currency.strip()
     return stripped.upper() if stripped.isascii() else stripped
 
 
 def _rows_of(model: type[Transaction], day: date, using: str) -> QuerySet[Transaction]:
-    """The rows that began on a day."""
+    """Return the rows that began on a day."""
     return model._default_manager.using(using).filter(
-        # Said for the index, which has it before the moment.
+        # For the index, where it stands before the date.
         is_final__in=(False, True),
         created_at__gte=_midnight(day),
         created_at__lt=_midnight(day + DAY),
@@ -228,5 +227,5 @@ def _rows_of(model: type[Transaction], day: date, using: str) -> QuerySet[Transa
 
 
 def _midnight(day: date) -> datetime:
-    """When a day of the project begins."""
+    """Return the start of a day in the project's time zone, as UTC."""
     return datetime.combine(day, time.min, conf.time_zone).astimezone(timezone.utc)

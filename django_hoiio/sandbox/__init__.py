@@ -1,5 +1,5 @@
-"""Hoiio on one's own desk: its REST API, the notifications that follow, and a telephone in the browser.
+"""A local simulation of Hoiio: its REST API, its notifications, and a telephone in the browser.
 
-For development alone: the gate lets nobody in unless `HOIIO['API_URL']` is this machine. What is kept is kept in the
-memory of one process, and gone when it ends.
+For development only: every URL answers 404 unless `HOIIO['API_URL']` is a loopback address. All data is in the memory
+of one process and is lost when it ends.
 """

@@ -1,4 +1,4 @@
-"""Hoiio's REST API, as the sandbox answers it."""
+"""Hoiio's REST API, simulated."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .endpoints import ENDPOINTS, Endpoint
 from .errors import ApiError, ApiRequest, check_tag, check_url
 from .exchange import exchange
 
-# Bytes. The largest request brings a fax of 2 MB, percent-encoded.
+# Bytes. The largest request contains a fax of 2 MB, percent-encoded.
 BODY_LIMIT = 8 * 1024 * 1024
 
 
 class Answer(JsonResponse):
-    """An answer of the API, which says when it is out."""
+    """An API response that sets `is_out` when it has been sent."""
 
     def __init__(self, said: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> None:
         super().__init__(said, status=status)
@@ -38,7 +38,7 @@ class Answer(JsonResponse):
 
 @csrf_exempt
 def serve(request: HttpRequest, path: str) -> HttpResponse:
-    """Answer a request as Hoiio would; its outcome stands in `status`, and the HTTP status is 200."""
+    """Answer a request as Hoiio would: `status` holds the outcome, and the HTTP status is 200 for each known path."""
     endpoint = ENDPOINTS.get(path.rstrip("/"))
     if endpoint is None:
         return Answer({"status": "error_service_not_available"}, status=HTTPStatus.NOT_FOUND)
@@ -54,7 +54,7 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
 
 
 def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
-    """Who asks for what; raises `Refused` for what no endpoint would take."""
+    """Read and authenticate a request; raise `ApiError` if no endpoint would accept it."""
     if request.method not in ("GET", "POST"):
         raise ApiError("error_invalid_http_method")
     params = _params(request)
@@ -71,18 +71,18 @@ def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
 
 
 def _params(request: HttpRequest) -> dict[str, str]:
-    """What the query string and the body say, the body first."""
+    """Return the parameters of query string and body; the body takes precedence."""
     in_query = dict(fields_of_query(request.META.get("QUERY_STRING", "")))
     try:
         in_body = _of_upload(request) if request.content_type == "multipart/form-data" else _of_form(request)
-    # Each server has exceptions of its own for a body that breaks off, and Django several for an upload that is none.
+    # Each server raises its own exceptions for a truncated body, and Django raises several for an invalid upload.
     except Exception as error:
         raise ApiError("error_malformed_params") from error
     return {**in_query, **in_body}
 
 
 def _of_form(request: HttpRequest) -> dict[str, str]:
-    """Read a form without Django's limits, which a fax exceeds."""
+    """Read a form without Django's size limits, which a fax exceeds."""
     body = request.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise ApiError("error_malformed_params")
@@ -90,7 +90,7 @@ def _of_form(request: HttpRequest) -> dict[str, str]:
 
 
 def _of_upload(request: HttpRequest) -> dict[str, str]:
-    """Read an upload; its files are as good as the same in Base64."""
+    """Read an upload, with its files encoded in Base64 as in a form."""
     if int(request.headers.get("Content-Length") or 0) > BODY_LIMIT:
         raise ApiError("error_malformed_params")
     uploaded = ((name, file) for name in request.FILES for file in request.FILES.getlist(name))
@@ -99,7 +99,7 @@ def _of_upload(request: HttpRequest) -> dict[str, str]:
 
 
 def _account(params: Mapping[str, str]) -> str:
-    """The account of the project that the request names and proves."""
+    """Return the account with the request's app ID and access token."""
     for name in ("app_id", "access_token"):
         if not params.get(name):
             raise ApiError(f"error_{name}_param_missing")

@@ -1,4 +1,4 @@
-"""The life of a call: it rings, is answered or refused, and is hung up."""
+"""The states of a call: ringing, answered or refused, ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _alarms = Scheduler("hoiio sandbox alarm")
 
 
 def ring(call: Call) -> None:
-    """Call the other side. At the telephone a person decides; elsewhere the number does, and at once."""
+    """Call the other side. The telephone page's user decides; for any other number, its outcome applies at once."""
     if call.is_at_handset:
         exchange.write("call", text=f"{call.number} calls you.")
         after(RINGING, call, lambda missed: refuse(missed, "unanswered"))
@@ -30,7 +30,7 @@ def ring(call: Call) -> None:
 
 
 def answer(call: Call) -> None:
-    """It is answered; from then on its longest duration counts."""
+    """Answer the call and start its maximum duration."""
     call.answered_at = now()
     move(call, State.ONGOING)
     if call.max_duration:
@@ -39,25 +39,25 @@ def answer(call: Call) -> None:
 
 
 def refuse(call: Call, status: str) -> None:
-    """It is not answered; the status word says why."""
+    """End a call that was not answered; `status` is the reason."""
     close(call, status)
     call.conduct.refused(call, status)
 
 
 def hang_up(call: Call) -> None:
-    """The other side hangs up."""
+    """Hang up from the other side."""
     call.conduct.over(call)
 
 
 def move(call: Call, state: State) -> None:
-    """Change the state, which makes alarms that were set before pointless."""
+    """Change the state, which disables earlier alarms."""
     call.state = state
     call.step += 1
     exchange.touch()
 
 
 def close(call: Call, status: str = "answered") -> None:
-    """End a call and charge for it; one that nobody answered costs nothing."""
+    """End a call and charge for it. An unanswered call costs nothing."""
     minutes = wire.minutes(now() - call.answered_at) if call.answered_at else 0
     debit = wire.CALL_RATE * minutes
     exchange.spend(call.transaction.account, debit)
@@ -68,14 +68,14 @@ def close(call: Call, status: str = "answered") -> None:
 
 
 def cost(call: Call) -> Params:
-    """What a notification of the end says of date and cost."""
+    """Return the date and cost for the notification of the end."""
     said = call.transaction.said
     names = ("duration", "currency", "rate", "debit")
     return {"date": wire.notified_date(call.transaction.at), **{name: said[name] for name in names}}
 
 
 def after(seconds: float, call: Call, deed: Callable[[Call], None], *, whatever_happens: bool = False) -> None:
-    """Do it in so many seconds, if the call is then where it is now or, whatever happens, if it is not over."""
+    """Run `deed` later if the call is still at the same step or, with `whatever_happens`, if it is not over."""
     step = call.step
 
     def due() -> None:
@@ -89,12 +89,12 @@ def after(seconds: float, call: Call, deed: Callable[[Call], None], *, whatever_
 
 
 def hurry(seconds: float) -> bool:
-    """Let all alarms ring now, as if their time had come; false when they have not in so many seconds."""
+    """Run all alarms now; return False if they take longer than `seconds`."""
     return _alarms.hurry(seconds)
 
 
 def forget() -> None:
-    """Let no alarm ring any more."""
+    """Cancel all alarms."""
     _alarms.forget()
 
 
@@ -102,13 +102,13 @@ _STATUSES = ("call_status_dest1", "call_status_dest2")
 
 
 def _answered(call: Call) -> None:
-    """A machine has said all at once, unless its number says that it goes on."""
+    """End a simulated call at once, unless the outcome of its number is `ongoing`."""
     if not call.is_at_handset and call.outcome != "ongoing":
         hang_up(call)
 
 
 def _refused(call: Call, status: str) -> None:
-    """Of two parties, the second is called when the first has answered."""
+    """Report a refused call. `dest2` is called only after `dest1` has answered."""
     said = call.transaction.said
     if "dest2" in call.parties:
         is_first = refuses(call.parties["dest1"]) or call.parties["dest1"] == HANDSET
@@ -133,7 +133,7 @@ def _tell(call: Call) -> None:
 
 
 def _statuses(call: Call) -> Params:
-    """How each party came out; a leg of a conference is one party."""
+    """Return the status of each party. A conference leg has one party."""
     said = call.transaction.said
     if "dest" in call.parties:
         return {"call_status": said["call_status_dest1"]}
@@ -141,7 +141,7 @@ def _statuses(call: Call) -> Params:
 
 
 def refuses(number: str) -> bool:
-    """True where a call to the number is not answered."""
+    """True if a call to the number is not answered."""
     return errors.call_outcome(number) not in ("answered", "ongoing")
 
 

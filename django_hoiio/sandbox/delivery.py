@@ -31,27 +31,27 @@ TIMEOUT = 30
 
 _PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.I)
-# What may stand in a request line, but for what would end the query string there.
+# Characters allowed in a request line, except `#`, which would end the query string.
 _AS_IT_IS = "".join(map(chr, range(0x21, 0x7F))).replace("#", "")
 
 
 class InvalidUrl(Exception):
-    """It cannot be posted to: it is no absolute http or https URL, or its host is not this machine."""
+    """The URL is not an absolute http or https URL, or its host is not this machine."""
 
 
 class UnknownHost(Exception):
-    """Its host has no address."""
+    """The host of the URL has no address."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What goes wrong with the notifications from now on."""
+    """Faults to simulate in outgoing notifications."""
 
     params_in: str = "body"
     # Seconds.
     delay: float = 0
     duplicate: bool = False
-    # From 0 to 1: of so many, spread evenly and the same in each run.
+    # From 0 to 1. Dropped notifications are spread evenly and are the same in each run.
     drop_rate: float = 0
     bad_signature: bool = False
 
@@ -62,7 +62,7 @@ class Faults:
 
 @dataclass(frozen=True, kw_only=True)
 class RawRequest:
-    """A request to the letter, instead of parameters that are put into one."""
+    """A literal request, instead of one built from parameters."""
 
     # Percent-encoded, without the question mark.
     query: str = ""
@@ -72,19 +72,19 @@ class RawRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A notification with its address. Without a key it bears no signature."""
+    """A notification and its URL. Without a key it has no signature."""
 
     url: str
     params: Mapping[str, str]
     params_in: str = "body"
-    # What goes out instead of the parameters.
+    # Sent instead of the parameters.
     raw: RawRequest | None = None
     key: str | None = None
     has_bad_signature: bool = False
 
 
 class SignedRequest(NamedTuple):
-    """What goes over the wire."""
+    """The target, body and headers of an HTTP request."""
 
     target: str
     body: bytes
@@ -92,7 +92,7 @@ class SignedRequest(NamedTuple):
 
 
 def signed_request(delivery: Delivery) -> SignedRequest:
-    """Add the query string behind what the project put into the URL, and sign the body."""
+    """Append parameters to the URL's own query string and sign the body."""
     parts, raw = _split(delivery.url), delivery.raw or _raw_request(delivery)
     query = "&".join(filter(None, [parts.query, quote(raw.query, safe=_AS_IT_IS)]))
     headers = {
@@ -116,12 +116,12 @@ def _raw_request(delivery: Delivery) -> RawRequest:
 
 
 def post(delivery: Delivery, *, loopback_only: bool) -> int:
-    """Post it and give the status of the answer.
+    """Post a notification and return the HTTP status.
 
-    Raises `NotAUrl`, `Unresolved`, `OSError` or `http.client.HTTPException` where there is none.
+    Raises `InvalidUrl`, `UnknownHost`, `OSError` or `http.client.HTTPException` if there is no response.
     """
     parts, sealed = _split(delivery.url), signed_request(delivery)
-    # Connecting to the address that was looked at leaves no time for the name to mean another machine.
+    # Connect to the checked address, because a second lookup could return another machine (DNS rebinding).
     host = loopback_address(delivery.url) if loopback_only else parts.hostname or ""
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=TIMEOUT)) as connection:
@@ -130,7 +130,7 @@ def post(delivery: Delivery, *, loopback_only: bool) -> int:
 
 
 def loopback_address(url: str) -> str:
-    """Look up the host of a URL; raises `NotAUrl` unless it is http and every address is this machine's."""
+    """Return the address of a URL; raise `InvalidUrl` unless it is http and all addresses are of this machine."""
     parts = _split(url)
     if parts.scheme != "http":
         raise InvalidUrl("the sandbox posts to http alone")
@@ -162,13 +162,13 @@ def _split(url: str) -> SplitResult:
 
 
 def _signature(key: str, body: bytes, *, has_bad_signature: bool) -> str:
-    """Hoiio signs the body with the access token of the application."""
+    """Sign the body with the application's access token, as Hoiio does."""
     signed = hmac.new(key.encode(), body + b"forged" * has_bad_signature, hashlib.sha256)
     return signed.hexdigest()
 
 
 def is_dropped(number: int, share: float) -> bool:
-    """Whether the notification of that number, from 1, gets lost: of ten in a row, three for a share of 0.3."""
+    """Return whether to drop notification `number`, from 1. A share of 0.3 drops three of ten in a row."""
     thousandths = round(share * 1000)
     return number * thousandths // 1000 > (number - 1) * thousandths // 1000
 
@@ -176,7 +176,7 @@ def is_dropped(number: int, share: float) -> bool:
 def deliveries(
     account: str, url: str, params: Mapping[str, str], faults: Faults, *, drop: bool
 ) -> Iterator[tuple[Delivery, list[str]]]:
-    """Address a notification as often as it goes out, each with the names of the faults that it bears."""
+    """Yield each delivery of a notification with the names of its faults."""
     delivery = Delivery(
         url=url,
         params=params,
@@ -192,7 +192,7 @@ def deliveries(
 
 
 def log_fields(delivery: Delivery, faults: list[str], *, state: str) -> dict[str, Any]:
-    """What the telephone shows of a notification that has not been answered yet."""
+    """Return the log entry's fields for a notification without a response yet."""
     path = urlsplit(delivery.url).path
     return {
         "kind": kind_of(delivery.params, Route.ANY).value,
@@ -209,7 +209,7 @@ def log_fields(delivery: Delivery, faults: list[str], *, state: str) -> dict[str
 
 
 def _signed_values(path: str) -> Mapping[str, Any]:
-    """What the project put into a notify URL that it signed."""
+    """Return the pass-on parameters in a signed notify URL."""
     try:
         found = resolve(path).kwargs
     except Resolver404:

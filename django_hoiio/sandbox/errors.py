@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from .delivery import InvalidUrl, UnknownHost, loopback_address
 
-# The digit after +6500000 decides; two more follow.
+# The digit after +6500000 selects the outcome; any two digits follow.
 _SPECIAL = re.compile(r"\+6500000([1-9])\d\d")
 
-# How a call to it comes out, and what becomes of an SMS.
+# Outcome of a call and reported statuses of an SMS, by that digit.
 _CALLS = {"1": "failed", "2": "busy", "3": "unanswered", "4": "ongoing", "9": "failed"}
 _SMS = {
     "1": ("queued", "failed"),
@@ -21,7 +21,7 @@ _SMS = {
     "9": ("error",),
 }
 
-# What a request that names it is refused with; the name of the parameter goes into the first.
+# Error status of a request with such a number; `{}` is the name of the parameter.
 _REFUSALS = {
     "5": "error_{}_not_supported",
     "6": "error_insufficient_credit",
@@ -31,17 +31,17 @@ _REFUSALS = {
 
 
 def call_outcome(number: str) -> str:
-    """`answered`, `failed`, `busy`, `unanswered`, or `ongoing`: answered, and going on until it is hung up."""
+    """Return `answered`, `failed`, `busy`, `unanswered`, or `ongoing`: answered, and lasting until hung up."""
     return _CALLS.get(_digit(number), "answered")
 
 
 def sms_outcome(number: str) -> tuple[str, ...]:
-    """The words of the reports that follow."""
+    """Return the statuses to report, in order."""
     return _SMS.get(_digit(number), ("queued", "delivered"))
 
 
 def error_of_number(number: str, name: str) -> str | None:
-    """The status word that a request with this number in that parameter is refused with."""
+    """Return the error status for this number in the parameter `name`, if any."""
     word = _REFUSALS.get(_digit(number))
     return word and word.format(name)
 
@@ -59,7 +59,7 @@ NUMBER = re.compile(r"\+[0-9]{5,15}")
 
 
 class ApiError(Exception):
-    """Hoiio answers with this status word."""
+    """An error response of the API."""
 
     def __init__(self, status: str) -> None:
         super().__init__(status)
@@ -68,28 +68,28 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiRequest:
-    """A request of a known application."""
+    """An authenticated API request."""
 
     account: str
     params: Mapping[str, str]
 
     def text(self, name: str, default: str = "") -> str:
-        """A parameter; an empty one is as good as none."""
+        """Return a parameter; an empty value counts as missing."""
         return self.params.get(name) or default
 
     def whole(self, name: str, default: int, most: int, *, status: str) -> int:
-        """A whole number from 0 to the most."""
+        """Return an integer from 0 to `most`; raise `ApiError` with `status` if it is not one."""
         text = self.text(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most):
             raise ApiError(status)
         return int(text)
 
     def number(self, name: str, default: str = "") -> str:
-        """A phone number that can be called or written to."""
+        """Return a phone number; raise `ApiError` if it is invalid or provokes an error."""
         return phone_number(self.text(name, default), name)
 
     def numbers(self, name: str, most: int) -> list[str]:
-        """Phone numbers with commas between."""
+        """Return comma-separated phone numbers, at most `most` of them."""
         texts = [text.strip() for text in self.text(name).split(",")]
         if len(texts) > most:
             raise ApiError(f"error_{name}_too_many")
@@ -111,7 +111,7 @@ def check_tag(asked: ApiRequest) -> None:
 
 
 def check_url(url: str, *, invalid: str, unresolved: str) -> None:
-    """The sandbox would post to it: an http URL of this machine."""
+    """Raise `ApiError` unless this is an http URL on this machine."""
     if len(url) > MAX_URL_LENGTH:
         raise ApiError(invalid)
     try:

@@ -1,4 +1,4 @@
-"""The telephone exchange: all that the sandbox knows, in the memory of one process and behind one lock."""
+"""The telephone exchange: the state of the sandbox, in the memory of one process and behind one lock."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from django_hoiio.conf import conf
 from .delivery import Faults, deliveries, is_dropped, log_fields
 from .records import Call, LogEntry, Number, OutgoingNotification, Transaction
 
-# The number of the telephone on the page.
+# The number of the telephone page.
 HANDSET = "+6591234567"
 _FIRST_NUMBER = 6531234567
 
-# How many are kept; the oldest go first.
+# Limits of the stored records; the oldest are removed first.
 MAX_ENTRIES = 1000
 MAX_TRANSACTIONS = 10_000
 MAX_FILES = 50
 
-# What each account has at the beginning.
+# Initial credit of each account.
 POINTS, BONUS = Decimal(1000), Decimal("4.650")
 
 
 class Exchange:
-    """Everything is read and changed within a `turn`, and nothing is posted there."""
+    """State of the sandbox. Read and change it only within `locked()`, and post nothing there."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -43,16 +43,16 @@ class Exchange:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as a new process would."""
+        """Delete everything, as a new process would."""
         with self._changed:
             self.faults = Faults()
             self.transactions: OrderedDict[str, Transaction] = OrderedDict()
             self.calls: OrderedDict[str, Call] = OrderedDict()
             self.entries: OrderedDict[int, LogEntry] = OrderedDict()
             self.files: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
-            # Never falls, also in a new process: who asks for what is newer than they know misses nothing.
+            # Never decreases, even after a restart, so a page that polls for newer entries misses nothing.
             self.revision = max(self.revision + 1, unused_number())
-            # When each account has asked what may not be asked too often.
+            # Times of requests to rate-limited paths, by account and path.
             self.requests: defaultdict[tuple[str, str], deque[datetime]] = defaultdict(deque)
             self._numbers: dict[str, Number] = {}
             self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -60,26 +60,26 @@ class Exchange:
             self._first_reference = max(self._first_reference + given, unused_number())
             self._counts.clear()
             self._notices: list[OutgoingNotification] = []
-            # The entries of the notices that are still to be sent.
+            # Log entries of notifications that have no result yet.
             self._unsent: set[int] = set()
 
     @contextmanager
     def locked(self) -> Iterator[list[OutgoingNotification]]:
-        """Have the exchange to oneself; gives the notices that come of it, to be sent when the turn is over."""
+        """Lock the exchange and yield the notifications to send after it is released."""
         with self._changed:
             self._notices = []
             yield self._notices
             self._unsent.update(notice.entry for notice in self._notices)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all notices are sent; false when the time was not enough."""
+        """Wait until all notifications are sent; return False on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._unsent, seconds)
 
-    # What there is.
+    # Queries.
 
     def numbers(self) -> list[Number]:
-        """The application's numbers: one for calls and SMS and one for faxes, of each account that can ask for them."""
+        """Return two numbers, for calls and SMS and for faxes, of each account with an app ID and an access token."""
         accounts = [name for name in conf.ACCOUNTS if conf.app_id(name) and conf.access_tokens(name)]
         for at, account in enumerate(accounts):
             for number, mode in ((f"+{_FIRST_NUMBER + 2 * at}", "voice"), (f"+{_FIRST_NUMBER + 2 * at + 1}", "fax")):
@@ -87,11 +87,10 @@ class Exchange:
         return [number for number in self._numbers.values() if number.account in accounts]
 
     def number(self, text: str) -> Number | None:
-        """The application's number of that name."""
         return next((number for number in self.numbers() if number.number == text), None)
 
     def call_at_handset(self) -> Call | None:
-        """The call that the person at the telephone is in, or was in last."""
+        """Return the current or last call of the telephone page."""
         return next((call for call in reversed(self.calls.values()) if call.is_at_handset), None)
 
     def is_handset_free(self) -> bool:
@@ -102,33 +101,33 @@ class Exchange:
         return [call for call in self.calls.values() if call.transaction.account == account and not call.is_over]
 
     def balance(self, account: str) -> tuple[Decimal, Decimal]:
-        """What an account has left: points and bonus; the bonus is spent first."""
+        """Return the remaining points and bonus of an account. The bonus is spent first."""
         spent = self._spent[account]
         bonus = max(Decimal(0), BONUS - spent)
         return POINTS - max(Decimal(0), spent - BONUS), bonus
 
-    # What happens.
+    # Changes.
 
     def count(self, what: str) -> int:
-        """The next number of its sort, from 1."""
+        """Return the next number of this counter, from 1."""
         self._counts[what] += 1
         return self._counts[what]
 
     def reference(self, prefix: str) -> str:
-        """The next reference of its sort, `AA-S-471804`; no earlier process has given it."""
+        """Return a new reference, such as `AA-S-471804`, that no earlier process has used."""
         return f"{prefix}{self._first_reference + self.count(prefix)}"
 
     def spend(self, account: str, amount: Decimal) -> None:
         self._spent[account] += amount
 
     def begin(self, transaction: Transaction) -> Transaction:
-        """Keep a transaction for the queries."""
+        """Store a transaction for status and history queries."""
         self.transactions[transaction.txn_ref] = transaction
         _shorten(self.transactions, MAX_TRANSACTIONS)
         return transaction
 
     def connect(self, call: Call) -> Call:
-        """Keep a call, by the reference of its transaction."""
+        """Store a call by its `txn_ref`. Remove the oldest ended calls above the limit."""
         self.calls[call.transaction.txn_ref] = call
         ended = [ref for ref, other in self.calls.items() if other.is_over]
         for ref in ended[: max(0, len(self.calls) - MAX_ENTRIES)]:
@@ -136,7 +135,7 @@ class Exchange:
         return call
 
     def write(self, sort: str, /, **said: Any) -> LogEntry:
-        """Add a line to what the telephone shows."""
+        """Add an entry to the telephone page's log."""
         self.revision += 1
         entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=sort, said=said)
         self.entries[entry.id] = entry
@@ -144,34 +143,34 @@ class Exchange:
         return entry
 
     def rewrite(self, number: int, /, **said: Any) -> None:
-        """Change a line, unless it is gone by now."""
+        """Change a log entry, if it still exists."""
         entry = self.entries.get(number)
         if entry is not None:
             self.revision += 1
             entry.revision, entry.said = self.revision, {**entry.said, **said}
 
     def settle(self, notice: OutgoingNotification, **said: Any) -> None:
-        """Note how a notice was answered."""
+        """Record the result of a notification."""
         self.rewrite(notice.entry, **said)
         self._unsent.discard(notice.entry)
         self._changed.notify_all()
 
     def forget_notices(self) -> None:
-        """Await no answer any more."""
+        """Stop waiting for unsent notifications."""
         self._unsent.clear()
         self._changed.notify_all()
 
     def touch(self) -> None:
-        """Let the telephone know of a change that is no line."""
+        """Increase the revision for a change without a log entry."""
         self.revision += 1
 
     def switch(self, **faults: Any) -> None:
-        """Switch faults on and off; those that are not named stay."""
+        """Change faults; those that are not named stay."""
         self.faults = replace(self.faults, **faults)
         self.touch()
 
     def keep_file(self, name: str, content_type: str, content: bytes) -> str:
-        """Keep a recording or a document, and give the link to it, which looks as secret as Hoiio's."""
+        """Store a recording or document and return a link that looks signed, as Hoiio's links do."""
         self.files[name] = (content_type, content)
         _shorten(self.files, MAX_FILES)
         api = urlsplit(conf.API_URL)
@@ -179,7 +178,7 @@ class Exchange:
         return f"{api.scheme}://{api.netloc}{path}?Expires=1990000000&AWSAccessKeyId=SANDBOX&Signature=c2FuZGJveA%3D%3D"
 
     def notify(self, account: str, url: str, params: Mapping[str, str]) -> None:
-        """Have a notification posted when the turn is over. Without a URL there is none."""
+        """Queue a notification to be sent after the lock is released. Do nothing without a URL."""
         if not url:
             return
         drop = is_dropped(self.count("notification"), self.faults.drop_rate)
@@ -190,7 +189,7 @@ class Exchange:
 
 
 def unused_number() -> int:
-    """A number for references that is greater than all given before: a hundred to the second since 2026."""
+    """Return a number greater than those of earlier processes: hundredths of a second since 2026."""
     return int((now() - datetime(2026, 1, 1, tzinfo=timezone.utc)).total_seconds() * 100)
 
 

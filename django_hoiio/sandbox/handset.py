@@ -1,4 +1,4 @@
-"""The telephone on the page: what the person does with it."""
+"""Actions of the user on the telephone page."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .wire import CALL_RATE, CURRENCY, amount
 
 _KEYS = re.compile(r"[0-9*#]{1,50}")
 
-# Characters of a text, or of what is said into a recording.
+# Characters of an SMS or of a recording.
 MAX_TEXT_LENGTH = 5000
 
 
 class ActionRefused(Exception):
-    """It cannot be done, and this sentence says why."""
+    """The action is impossible; the message tells the user why."""
 
 
 def call(number: str) -> None:
-    """Call one of the application's numbers; it is told, and the telephone rings there."""
+    """Call one of the application's numbers and notify the application."""
     own = _own(number)
     if own.mode != "voice":
         raise ActionRefused(f"{number} is a fax number; call another one.")
@@ -54,7 +54,7 @@ def call(number: str) -> None:
 
 
 def text(number: str, msg: str) -> None:
-    """Write an SMS to one of the application's numbers; a long one arrives in parts."""
+    """Send an SMS to one of the application's numbers. A long SMS arrives in parts."""
     own = _own(number)
     if own.mode != "voice":
         raise ActionRefused(f"{number} is a fax number and takes no SMS; write to another one.")
@@ -65,7 +65,7 @@ def text(number: str, msg: str) -> None:
 
 
 def press(keys: str) -> None:
-    """Press keys in a call."""
+    """Press keys during a call."""
     if not _KEYS.fullmatch(keys):
         raise ActionRefused("The telephone has the keys 0 to 9, * and #.")
     current = _current()
@@ -74,7 +74,7 @@ def press(keys: str) -> None:
 
 
 def speak(said: str) -> None:
-    """Leave a recording."""
+    """Record a message."""
     current = _current()
     if current.state != State.RECORDING:
         raise ActionRefused("Nothing is being recorded.")
@@ -82,14 +82,14 @@ def speak(said: str) -> None:
 
 
 def answer() -> None:
-    """Pick up a call of the application."""
+    """Answer a call from the application."""
     ringing = _ringing()
     exchange.write("call", text="You answer.")
     calls.answer(ringing)
 
 
 def decline() -> None:
-    """Let the application know that the telephone is busy."""
+    """Refuse a call with the status `busy`."""
     ringing = _ringing()
     exchange.write("call", text="You decline.")
     calls.refuse(ringing, "busy")

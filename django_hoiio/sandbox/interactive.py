@@ -26,7 +26,7 @@ _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&
 
 
 def spoken_text(msg: str) -> str:
-    """The text that a caller hears; a sound file is heard as its link. Raises `Refused` where Hoiio would refuse it."""
+    """Return the text of a message, with links for sound files. Raise `ApiError` if Hoiio would refuse it."""
     if len(msg) > MAX_MSG_LENGTH:
         raise ApiError("error_msg_invalid_length")
     _check_markup(msg)
@@ -68,16 +68,16 @@ def _check_sound(url: str) -> None:
         raise ApiError("error_msg_invalid_file_format")
 
 
-# What a machine says into a recording, and how long it waits for the next block, in seconds.
+# A simulated remote party records this message, and hangs up if no block follows within this many seconds.
 MESSAGE = "This is a message from the sandbox."
 NEXT_BLOCK_TIMEOUT = 60
 
-# Seconds, where the application does not say.
+# Default timeouts in seconds.
 GATHER_TIMEOUT, RECORD_TIMEOUT = 15, 120
 
 
 def begin(call: Call, block: str, params: Mapping[str, str]) -> None:
-    """Begin a block. Raises `Refused` where the call is not ready for it, or its message cannot be played."""
+    """Begin a block. Raise `ApiError` if the call is not ready for it or its message is invalid."""
     _check_ready(call, block, is_forced=params.get("force") == "enabled")
     text = spoken_text(params.get("msg", ""))
     if call.state == State.RINGING and block != "hangup":
@@ -107,7 +107,7 @@ def _say(call: Call, text: str) -> None:
         exchange.write("spoken", text=text)
 
 
-# How each block begins.
+# The start of each block.
 
 
 def _gather(call: Call) -> None:
@@ -187,11 +187,11 @@ _BEGINNINGS: dict[str, Callable[[Call], None]] = {
 }
 
 
-# What the person does.
+# Actions of the remote party.
 
 
 def press(call: Call, keys: str) -> None:
-    """Press keys: they are gathered until there are enough of them or `#` comes; in a recording, `#` ends it."""
+    """Press keys. `#` ends a recording; `#` or the last of `max_digits` ends a gather block."""
     for key in keys:
         if call.state == State.RECORDING and key == "#":
             speak(call, "")
@@ -211,17 +211,16 @@ def _gather_key(call: Call, key: str) -> None:
 
 
 def speak(call: Call, text: str) -> None:
-    """Say something into the recording, and end it."""
+    """End the recording with this text."""
     if call.is_at_handset:
         exchange.write("recorded", text=text)
     _finish(call, record_url=_recording(call, "rec", text))
 
 
-# How it goes on.
+# Changes of the call and their notifications.
 
 
 def _answered(call: Call) -> None:
-    """Somebody has picked up what the application dialled."""
     _say(call, call.greeting)
     _finish(call, dial_status="answered")
 
@@ -231,7 +230,7 @@ def _refused(call: Call, status: str) -> None:
 
 
 def _over(call: Call) -> None:
-    """Who is in the middle of a block ends it, and what it brought comes with the end of the call."""
+    """End the call. The result of an unfinished block is reported with the end."""
     result = _RESULTS.get(call.state)
     if call.state == State.RINGING and call.direction == Direction.OUTGOING:
         refuse(call, "unanswered")
@@ -249,7 +248,7 @@ _RESULTS: dict[State, Callable[[Call], Params]] = {
 
 
 def _finish(call: Call, **result: str) -> None:
-    """A block is done, and the next one is awaited; where it reports to nobody, nobody would send a next one."""
+    """Finish a block and wait for the next one. Without a notify URL no block can follow, so end the call."""
     if not call.notify_url:
         _write(call, "The call is over.")
         _end(call, KINDS[call.block], **result)
@@ -288,12 +287,12 @@ _STATES = {State.RINGING: "ringing", State.ENDED: "ended"}
 
 
 def announce(call: Call) -> None:
-    """Tell the application that somebody calls."""
+    """Notify the application of an incoming call."""
     _tell(call, Kind.IVR_ANSWER)
 
 
 def _recording(call: Call, sort: str, text: str) -> str:
-    """The link to a recording, which is kept as the text that was spoken."""
+    """Store a recording as its spoken text and return the link."""
     name = f"{exchange.reference(f'{sort}-')}.mp3"
     return exchange.keep_file(name, "text/plain; charset=utf-8", text.encode())
 

@@ -1,4 +1,4 @@
-"""Sends notices, one after the other, and notes in their entries how they were answered."""
+"""Post notifications one after the other and record the results in their log entries."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .scheduler import Scheduler
 _post = Scheduler("hoiio sandbox post")
 
 
-# Seconds in which an answer is out; a server that never closes it must not hold up what follows.
+# Seconds to wait until the API response is sent. Notifications must also go out if the server never closes it.
 RESPONSE_TIMEOUT = 5
 
 
 def send(notices: Iterable[OutgoingNotification], *, after: threading.Event | None = None) -> None:
-    """Post them in the order of sending from another thread, each after that event. What is late lets others pass."""
+    """Post notifications in order from another thread, each after the event. Delayed ones do not hold up others."""
     for notice in notices:
         _post.schedule(partial(_deliver, notice, after), after=notice.delay)
 
 
 def wait(seconds: float) -> bool:
-    """Wait until all is posted; false when the time was not enough."""
+    """Wait until all notifications are posted; return False on timeout."""
     until = time.monotonic() + seconds
     return exchange.wait(seconds) and _post.wait(max(0.0, until - time.monotonic()))
 
 
 def forget() -> None:
-    """Leave unsent what waits."""
+    """Discard notifications that are not sent yet."""
     _post.forget()
     with exchange.locked():
         exchange.forget_notices()
@@ -50,7 +50,7 @@ def _deliver(notice: OutgoingNotification, after: threading.Event | None) -> Non
 
 
 def _answer(notice: OutgoingNotification) -> tuple[int | None, str]:
-    """The status of the answer, and a sentence where it is not 200."""
+    """Return the HTTP status, and an error message if it is not 200."""
     try:
         status = post(notice.delivery, loopback_only=True)
     except (InvalidUrl, UnknownHost) as error:

@@ -1,4 +1,4 @@
-"""What the exchange keeps: numbers, transactions, calls, the telephone's entries, and which faults are on."""
+"""Records of the exchange: numbers, transactions, calls, log entries and outgoing notifications."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .samples import Params
 
 @dataclass(kw_only=True)
 class Number:
-    """A number that belongs to the application. A target that is `None` was never set."""
+    """A number of the application. A target of `None` was never set."""
 
     number: str
     account: str
@@ -29,20 +29,20 @@ class Number:
     forward_sms_to: str | None = None
 
     def target(self, route: str) -> str:
-        """Where news of this number go: as set, else to the project's own signed notify URL of the route."""
+        """Return the URL for this number's notifications: as set, or the project's signed notify URL of the route."""
         is_set = self.forward_sms_to if route == "sms" else self.forward_to
         if is_set is not None:
             return is_set
         try:
             return notify_url(route, account=self.account)
-        # Without a PUBLIC_URL, or without our URLs in the project, there is nowhere to post to.
+        # Without PUBLIC_URL, or without our URLs in the project, there is no URL to post to.
         except (ImproperlyConfigured, NoReverseMatch):
             return ""
 
 
 @dataclass(kw_only=True)
 class Transaction:
-    """A call, SMS or fax, as the queries for its status and history tell it."""
+    """A call, SMS or fax, as status and history queries report it."""
 
     account: str
     # voice, sms or fax.
@@ -54,10 +54,8 @@ class Transaction:
 
 
 class State(str, Enum):
-    """Where a call stands."""
-
     RINGING = "ringing"
-    # The line is open, and in an interactive call the next block is awaited.
+    # Connected. An interactive call waits for its next block.
     ONGOING = "ongoing"
     HELD = "held"
     GATHERING = "gathering"
@@ -67,7 +65,7 @@ class State(str, Enum):
 
 
 class CallHandlers(NamedTuple):
-    """What a sort of call does when the other side answers, when it does not, and when it hangs up."""
+    """Callbacks for a call that the other side answers, refuses or hangs up."""
 
     answered: Callable[[Call], None]
     # With the status word.
@@ -77,28 +75,28 @@ class CallHandlers(NamedTuple):
 
 @dataclass(kw_only=True)
 class Call:
-    """A call on the line, between two numbers or, if it has a session, between a person and the application."""
+    """A call between two numbers or, if it has a session, between a remote party and the application."""
 
     transaction: Transaction
     direction: Direction
     conduct: CallHandlers
-    # The application's number on the other side, for the eyes of the person.
+    # The number that the telephone page shows for the other side.
     number: str
     session: str = ""
-    # True where the person at the telephone takes part, and not a machine.
+    # True if the user of the telephone page takes part. Otherwise the sandbox simulates the remote party.
     is_at_handset: bool = False
     state: State = State.RINGING
-    # Counts the changes of state, so that an alarm set before is known to be too late.
+    # Counts the changes of state. An alarm of an earlier step does nothing.
     step: int = 0
     answered_at: datetime | None = None
-    # What the other side answers, and what is said to it before the first block.
+    # How the other side reacts to the call, and the message it hears when it answers.
     outcome: str = "answered"
     greeting: str = ""
-    # Seconds; 0 is for ever.
+    # Seconds; 0 means no limit.
     max_duration: float = 0
-    # The parties, in the names of the notifications.
+    # By the parameter names of notifications.
     parties: Params = field(default_factory=dict)
-    # The block that runs or ran last, where it reports, and what it was asked to do.
+    # The current or last block, its notify URL and its parameters.
     block: str = "answer"
     notify_url: str = ""
     block_params: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +112,7 @@ class Call:
 
 @dataclass(kw_only=True)
 class LogEntry:
-    """A line in the telephone's list of what happened. It comes again, with a higher revision, when it changes."""
+    """An event that the telephone page shows. A changed entry is sent again with a higher revision."""
 
     id: int
     revision: int
@@ -125,7 +123,7 @@ class LogEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class OutgoingNotification:
-    """A notification that is to go out, and the entry that shows it."""
+    """A notification to post, and the ID of the log entry that shows it."""
 
     entry: int
     delivery: Delivery

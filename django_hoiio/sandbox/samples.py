@@ -1,4 +1,4 @@
-"""Sample notifications of each kind, and scripts of whole transactions, as data."""
+"""Sample notifications of each kind, and scripts of whole transactions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .wire import CURRENCY
 Params = dict[str, str]
 
 _COST = ("date", "duration", "currency", "rate", "debit")
-# A call that began as incoming has `from` and `to`, one that was dialled has `dest`; the cost comes with the end.
+# Incoming calls have `from` and `to`, outgoing calls have `dest`. Only the last notification has the cost.
 _IVR = ("ivr_block", "session", "txn_ref", "call_state", "tag", "from", "to", "dest")
 
-# The names in each kind of notification, in the order in which the sandbox writes them.
+# Parameters of each kind of notification, in the order in which the sandbox sends them.
 NAMES: dict[Kind, tuple[str, ...]] = {
     Kind.CALL_ENDED: (
         *("txn_ref", "tag", "dest1", "dest2", "call_status_dest1", "call_status_dest2"),
@@ -46,13 +46,12 @@ _BLOCK_OF = {kind: block for block, kind in BLOCKS.items()}
 
 
 def parameters_of(kind: Kind, facts: Mapping[str, str]) -> Params:
-    """Of the facts, what a notification of this kind says, in Hoiio's names; others are left out."""
+    """Return the facts that are parameters of this kind of notification; leave out others."""
     if kind in _BLOCK_OF:
         facts = {**facts, "ivr_block": _BLOCK_OF[kind]}
     return {name: facts[name] for name in NAMES[kind] if name in facts}
 
 
-# Which route of the project a kind belongs to.
 ROUTES: dict[Kind, Route] = {
     Kind.CALL_ENDED: Route.VOICE,
     Kind.SMS_RECEIVED: Route.SMS,
@@ -64,7 +63,7 @@ ROUTES: dict[Kind, Route] = {
     **{kind: Route.IVR for kind in Kind if kind.is_ivr},
 }
 
-# Before the number, in the reference of a transaction.
+# Prefixes of `txn_ref`.
 PREFIXES: dict[Kind, str] = {
     Kind.SMS_RECEIVED: "AA-SI-",
     Kind.SMS_STATUS: "AA-S-",
@@ -133,19 +132,19 @@ _SAMPLES: dict[Kind, Params] = {
 }
 
 
-# What a notification says unlike another; `None` takes a name out.
+# Changes to parameters; `None` removes one.
 Changes = Mapping[str, str | None]
 
 
 def with_changes(params: Changes, said: Changes) -> Params:
-    """The parameters with what is said instead, new names at the end."""
+    """Return the changed parameters, with new names at the end."""
     return {name: text for name, text in {**params, **said}.items() if text is not None}
 
 
 def sample(kind: Kind, *, number: int, date: str, said: Changes) -> Params:
-    """A realistic notification whose references bear the number; `said` replaces, adds or takes out parameters.
+    """Return a realistic notification with `number` in its references; `said` replaces, adds or removes parameters.
 
-    `date` is written as Hoiio writes it. An interactive call has it, and its cost, only once it has ended.
+    `date` is in Hoiio's format. An interactive call has a date and a cost only after its end.
     """
     references = {"txn_ref": f"{PREFIXES[kind]}{number}", "session": f"S{number}", "bulk_txn_ref": f"AA-B-{number}"}
     facts = {**_SAMPLES[kind], **references, "date": date, "currency": CURRENCY}
@@ -157,11 +156,11 @@ def sample(kind: Kind, *, number: int, date: str, said: Changes) -> Params:
 
 
 class Step(NamedTuple):
-    """One notification of a script: its kind, what it says unlike the sample, and which transaction it reports."""
+    """One notification of a script: its kind, its changes to the sample, and the transaction it reports."""
 
     kind: Kind
     said: Changes = MappingProxyType({})
-    # From 0, where a script tells of several.
+    # Counts from 0 if the script has several transactions.
     of: int = 0
 
 
@@ -172,17 +171,17 @@ _TO_CALLEE = {"from": None, "to": None, "dest": CALLEE}
 
 
 def step_parameters(step: Step, facts: Mapping[str, str]) -> Params:
-    """What a step says of a transaction; what is a fact there, the script does not decide."""
+    """Return the parameters of a step; the transaction's facts override the script."""
     return parameters_of(step.kind, with_changes(step.said, facts))
 
 
 def sms_script(*words: str) -> tuple[Step, ...]:
-    """The reports of an SMS, one for each status word."""
+    """Return the reports of an SMS, one for each status."""
     return tuple(Step(Kind.SMS_STATUS, {"sms_status": word}) for word in words)
 
 
 def fax_script(word: str) -> tuple[Step, ...]:
-    """The report of a fax that came out with this status word."""
+    """Return the report of a fax with this final status."""
     if word == "answered":
         return (Step(Kind.FAX_STATUS, {"fax_status": word}),)
     return (Step(Kind.FAX_STATUS, {"fax_status": word, "fax_error_code": "busy", "fax_pages": None, **_FREE}),)
@@ -194,7 +193,7 @@ def _call(first: str, second: str) -> tuple[Step, ...]:
 
 
 def _leg(word: str, dest: str, of: int) -> Step:
-    """A leg of a conference; Hoiio does not document its names, and these are likely."""
+    """Return a leg of a conference. Hoiio does not document its parameters; these names are likely."""
     others = dict.fromkeys(("dest1", "dest2", "call_status_dest1", "call_status_dest2"))
     free = {} if word == "answered" else _FREE
     return Step(Kind.CALL_ENDED, {**others, "dest": dest, "call_status": word, "room": "R1", **free}, of)
@@ -206,7 +205,7 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "sms_delivered": sms_script("queued", "delivered"),
     "sms_failed": sms_script("queued", "failed"),
     "sms_error": sms_script("error"),
-    # The last word where the carrier gives no receipts.
+    # The last status if the carrier sends no delivery receipts.
     "sms_queued": sms_script("queued"),
     "sms_received": (Step(Kind.SMS_RECEIVED),),
     "long_sms": tuple(
@@ -215,7 +214,7 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "bulk_sms": (
         Step(Kind.BULK_SMS_STATUS, {"dest": CALLER}, of=0),
         Step(Kind.BULK_SMS_STATUS, {"dest": CALLEE}, of=1),
-        # A refused message has no reference.
+        # A refused message has no `txn_ref`.
         Step(Kind.BULK_SMS_STATUS, {"status": "error_dest_not_supported", "txn_ref": None, "dest": "+6500000500"}),
         Step(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLER}, of=0),
         Step(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLEE}, of=1),
@@ -233,11 +232,11 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "fax_busy": fax_script("busy"),
     "fax_unanswered": fax_script("unanswered"),
     "fax_received": (Step(Kind.FAX_RECEIVED),),
-    # The caller hangs up while recording, so one notification brings the recording and the end.
+    # The caller hangs up while recording, so one notification reports the recording and the end.
     "ivr_voicemail": (Step(Kind.IVR_ANSWER), Step(Kind.IVR_PLAY), Step(Kind.IVR_RECORD, _CALL_OVER)),
     "ivr_menu": (
         Step(Kind.IVR_ANSWER),
-        # No key came in time, so the application asked again.
+        # The caller pressed no key in time, so the application gathers again.
         Step(Kind.IVR_GATHER, {"digits": ""}),
         Step(Kind.IVR_GATHER, {"digits": "1"}),
         Step(Kind.IVR_TRANSFER),
@@ -247,7 +246,7 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
         Step(Kind.IVR_ANSWER),
         Step(Kind.IVR_MONITOR),
         Step(Kind.IVR_ENDED),
-        # The recording of the whole call is ready only after it.
+        # The recording of the whole call is ready only after the call.
         Step(Kind.IVR_MONITOR, {"call_state": None, "monitor_url": LINK.format("mon-1.mp3")}),
     ),
     "ivr_dial": (
@@ -256,9 +255,9 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
         Step(Kind.IVR_HANGUP, _TO_CALLEE),
     ),
     "ivr_dial_unanswered": (Step(Kind.IVR_DIAL, {"dial_status": "unanswered", **_MISSED}),),
-    # The caller gives up before the application has done anything.
+    # The caller hangs up before the application requests a block.
     "ivr_missed": (Step(Kind.IVR_ANSWER), Step(Kind.IVR_ENDED, _MISSED)),
-    # As in 2012, when blocks did not give their names.
+    # In 2012, notifications did not name their block.
     "ivr_unnamed": (
         Step(Kind.IVR_ANSWER, {"ivr_block": None}),
         Step(Kind.IVR_STEP),

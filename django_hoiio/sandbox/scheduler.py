@@ -1,4 +1,4 @@
-"""A thread that runs functions when they are due, one after the other."""
+"""Run functions on a thread when they are due, one after the other."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Job = Callable[[], None]
 
 
 class Scheduler:
-    """Does deeds in the order in which they are due, and those due at the same moment in the order of asking.
+    """Runs jobs in the order of their due times, and equal ones in the order of scheduling.
 
-    Its thread starts with the first deed and ends with the process.
+    Its thread starts with the first job and ends with the process.
     """
 
     def __init__(self, name: str) -> None:
@@ -31,7 +31,7 @@ class Scheduler:
         self._thread: threading.Thread | None = None
 
     def schedule(self, job: Job, *, after: float = 0) -> None:
-        """Do it after so many seconds, on the clockwork's thread."""
+        """Run a job on the scheduler's thread after `after` seconds."""
         with self._changed:
             heapq.heappush(self._due, (time.monotonic() + after, next(self._numbers), job))
             if self._thread is None or not self._thread.is_alive():
@@ -40,15 +40,15 @@ class Scheduler:
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Leave undone what has not begun."""
+        """Discard jobs that have not started."""
         with self._changed:
             self._due.clear()
             self._changed.notify_all()
 
     def hurry(self, seconds: float) -> bool:
-        """Do at once all that waits for its time, as if that had passed; false when it is not done in so many seconds.
+        """Run all waiting jobs now; return False if they take longer than `seconds`.
 
-        What these deeds ask for in their turn waits for its own time.
+        Jobs that these jobs schedule keep their own delay.
         """
         done = threading.Event()
         with self._changed:
@@ -58,7 +58,7 @@ class Scheduler:
         return done.wait(seconds)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until there is nothing left to do; false when the time was not enough."""
+        """Wait until no job is left; return False on timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._due and not self._is_busy, seconds)
 
@@ -67,7 +67,7 @@ class Scheduler:
             job = self._next()
             try:
                 job()
-            # One deed that fails must not stop the clock.
+            # A failed job must not stop the thread.
             except Exception as error:  # noqa: BLE001
                 logger.error("The sandbox could not do what was due: %s.", type(error).__name__)
             with self._changed:

@@ -15,7 +15,7 @@ from .samples import parameters_of, sms_script, step_parameters
 
 
 def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Transaction:
-    """Take an SMS on and charge for it; one to a number of the application comes in there."""
+    """Accept an SMS and charge for it. An SMS to one of the application's numbers is also received there."""
     parts = wire.parts_of(msg)
     debit = wire.SMS_RATE * parts
     charge(account, debit)
@@ -33,7 +33,7 @@ def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Trans
 
 
 def report(transaction: Transaction, notify_url: str) -> None:
-    """Post the reports of an SMS; the last one says what became of it."""
+    """Post the status reports of an SMS and store the last status."""
     said = transaction.said
     words: Sequence[str] = errors.sms_outcome(said["dest"])
     facts = {name: text for name, text in said.items() if name != "sms_status"}
@@ -44,7 +44,7 @@ def report(transaction: Transaction, notify_url: str) -> None:
 
 
 def bring_in(number: Number, sender: str, msg: str) -> None:
-    """Bring an SMS to a number of the application; each part of a long one is a transaction of its own."""
+    """Receive an SMS on one of the application's numbers. Each part of a long SMS is a separate transaction."""
     for part in wire.incoming_parts(msg):
         txn_ref = exchange.reference("AA-SI-")
         price = wire.amount(wire.INCOMING_PRICE)
@@ -59,7 +59,7 @@ def bring_in(number: Number, sender: str, msg: str) -> None:
 
 
 def charge(account: str, amount: Decimal) -> None:
-    """Take the price from the account; raises `Refused` where there is not enough."""
+    """Charge the account; raise `ApiError` if its credit is too low."""
     if sum(exchange.balance(account)) < amount:
         raise ApiError("error_insufficient_credit")
     exchange.spend(account, amount)

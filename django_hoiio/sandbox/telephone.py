@@ -28,13 +28,13 @@ View = Callable[[HttpRequest], HttpResponse]
 
 @require_GET
 def state(request: HttpRequest) -> HttpResponse:
-    """How things stand, and the entries that are newer than `?after=`."""
+    """Return the current state and the log entries newer than `?after=`."""
     with exchange.locked():
         return JsonResponse(_state(request))
 
 
 def _action(act: Callable[[QueryDict], None]) -> View:
-    """Do what the person wants and answer how things stand then, or 400 with a sentence."""
+    """Return a view that runs an action and answers with the new state, or 400 and an error message."""
 
     @require_POST
     def view(request: HttpRequest) -> HttpResponse:
@@ -68,7 +68,7 @@ faults = _action(_switch)
 
 @require_safe
 def file(request: HttpRequest, name: str) -> HttpResponse:
-    """What the link to a recording or a fax leads to; a recording is the text that was spoken."""
+    """Serve a recording or a fax. A recording is served as its spoken text."""
     with exchange.locked():
         content_type, content = exchange.files.get(name, ("", b""))
     if not content_type:
@@ -99,7 +99,7 @@ def _truth(text: str) -> bool:
     return text.lower() in ("true", "on", "1", "yes")
 
 
-# Each by the name in the form: the fault that it switches, and how its text is read. Only what is sent is switched.
+# Form field → attribute of `Faults` and parser. A fault that is not sent stays unchanged.
 _FAULTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "params_in": ("params_in", _place),
     "delay": ("delay", _amount(MAX_DELAY)),
@@ -146,10 +146,10 @@ def _entry(entry: LogEntry) -> dict[str, Any]:
     }
 
 
-# The endpoints, as `urls.py` names them.
+# URL names of the endpoints in `urls.py`.
 ACTIONS = ("state", "call", "text", "press", "speak", "answer", "decline", "hangup", "faults")
 
-# Anybody may have written the texts on this page. Even one that became markup could run, load and send nothing.
+# The page shows texts from outside. If one became markup, it still could not run, load or send anything.
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -161,7 +161,6 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 
-# As they stand on a telephone.
 KEYS = (
     ("1", ""),
     ("2", "abc"),
@@ -180,7 +179,7 @@ KEYS = (
 
 @require_safe
 def telephone(request: HttpRequest) -> HttpResponse:
-    """Answer the page; it asks for all else itself."""
+    """Render the page. It fetches its data from the JSON endpoints."""
     context = {
         "actions": {action: reverse(f"hoiio_sandbox:{action}") for action in ACTIONS},
         "keys": KEYS,

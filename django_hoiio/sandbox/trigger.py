@@ -1,4 +1,4 @@
-"""Notifications for the asking: samples and scripts, posted to a running server as Hoiio would."""
+"""Post samples and scripts of notifications to a running server, as Hoiio would."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from .wire import notified_date
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerRequest:
-    """What is to be sent, to which server, and what is to go wrong with it."""
+    """Notifications to send, the server, and the faults to simulate."""
 
     steps: Sequence[Step]
-    # Where the server is, `http://127.0.0.1:8000`.
+    # Scheme and host, for example `http://127.0.0.1:8000`.
     server: str
-    # A request to the letter, which each step then is.
+    # A literal request that each step posts instead of its parameters.
     raw: RawRequest | None = None
     account: str = "default"
-    # Instead of the route that the kind belongs to.
+    # Overrides the route of the kind.
     route: Route | None = None
-    # In every notification, instead of what the sample says.
+    # Changes to the parameters of every notification.
     said: Changes = field(default_factory=dict)
     pass_on: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 1
     is_shuffled: bool = False
     params_in: str = "body"
-    # False takes the URL without a token, so that only the signature proves anything.
+    # If false, post to the URL without a token, so that only the signature can verify the notification.
     has_token: bool = True
     has_bad_signature: bool = False
-    # Seconds before each.
+    # Seconds before each notification.
     delay: float = 0
     # From 0 to 1.
     drop_rate: float = 0
@@ -51,19 +51,19 @@ class TriggerRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class TriggerResult:
-    """A notification of an order, and how it was answered."""
+    """One notification and its response."""
 
     kind: Kind
     txn_ref: str
-    # `None` where there was no answer, or where it was lost on purpose.
+    # `None` if there was no response or the notification was dropped.
     status: int | None
-    # Why there was no answer, in a few words.
+    # Why there was no response.
     error: str = ""
     is_dropped: bool = False
 
 
 def send(order: TriggerRequest) -> Iterator[TriggerResult]:
-    """Post one after the other, and give how each was answered. The copies of a repeated one are the same."""
+    """Post the notifications one after the other and yield each result. Repeated ones are identical."""
     number, date = unused_number(), notified_date(now())
     steps = [*order.steps] * order.repeat
     if order.is_shuffled:

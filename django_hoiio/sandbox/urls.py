@@ -19,7 +19,7 @@ View = Callable[..., HttpResponse]
 
 
 def on_this_machine(view: View) -> View:
-    """Answer 404 unless the API's address is a loopback one; a login is not asked for, as there is nothing real."""
+    """Answer 404 unless `API_URL` is a loopback address. No login is needed, because no data is real."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

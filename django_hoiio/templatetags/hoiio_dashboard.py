@@ -1,4 +1,4 @@
-"""`{% hoiio_dashboard %}`: the dashboard of the admin, for the template of an app's page there."""
+"""`{% hoiio_dashboard %}`: the dashboard, for the template of the app's page in the admin."""
 
 from __future__ import annotations
 

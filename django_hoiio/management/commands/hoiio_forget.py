@@ -13,8 +13,8 @@ from django_hoiio.retention.forgetting import ForgetResult, conversations_with, 
 
 class Command(BaseCommand):
     help = (
-        "Erases phone numbers from every row and from the spool, with the texts and links of their calls, SMS and faxes."
-        " Amounts, dates and statuses stay. Reads every row, which takes minutes in large tables."
+        "Erases phone numbers from every row and from the spool, with the texts and links of their calls, SMS and"
+        " faxes. Amounts, dates and statuses stay. Reads every row, which takes minutes in large tables."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -43,6 +43,6 @@ def _would(report: PruneResult) -> str:
 
 def _done(report: PruneResult) -> str:
     return (
-        f"Redacted {report.redacted} and deleted {report.deleted} notifications; redacted {report.transactions_redacted}"
-        f" and deleted {report.transactions_deleted} calls, SMS and faxes; closed {report.closed} days."
+        f"Redacted {report.redacted} and deleted {report.deleted} notifications; redacted"
+        f" {report.transactions_redacted} and deleted {report.transactions_deleted} calls, SMS and faxes; closed {report.closed} days."
     )

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             metavar="DATE",
-            help="Read the history from this time, 2026-01-31 or 2026-01-31T12:00, instead of from the high-water mark.",
+            help="Read the history from this time on, not from the high-water mark: 2026-01-31 or 2026-01-31T12:00.",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="Send the requests, but write nothing; print what would change."

@@ -1,4 +1,4 @@
-"""A request to the letter on the command line, as the admin prints it for a notification that came."""
+"""Post sample notifications, scripts of them, or a verbatim request whose options the admin prints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from django_hoiio.sandbox.trigger import TriggerRequest, TriggerResult, send
 
 HERE = "http://127.0.0.1:8000"
 
-# What an answer other than 200 mostly comes from.
+# Likely causes of an answer other than 200.
 CAUSES = {
     HTTPStatus.BAD_REQUEST: "400: is that host in the server's ALLOWED_HOSTS?",
     HTTPStatus.FORBIDDEN: (
@@ -157,7 +157,7 @@ def _unknown(what: str, name: str, names: Iterable[str]) -> str:
 
 
 def _server(url: str | None) -> str:
-    """Real servers get samples only when they are named: nobody wants these among real notifications by mistake."""
+    """Return the URL to post to. A real server needs `--url`, to keep samples out of its notifications."""
     if url is None and conf.PUBLIC_URL and not is_loopback(conf.PUBLIC_URL):
         raise CommandError(
             f"HOIIO['PUBLIC_URL'] is {conf.PUBLIC_URL!r}, which is not this machine; to send samples there, add"
@@ -171,7 +171,7 @@ def _pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
-            # What stands there may be a number or a text.
+            # Do not quote the value, which may be a number or a text.
             raise CommandError(f"{option} needs NAME=VALUE, for example {option} tag=order-17.")
         values[name] = value
     return values
@@ -187,7 +187,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def raw_request(options: dict[str, Any]) -> RawRequest | None:
-    """The request that the options spell; `None` where they spell none. Raises `CommandError`."""
+    """Return the verbatim request of the options, if any. Raises `CommandError`."""
     query, text, encoded = options["query"], options["body"], options["body_base64"]
     if query is None and text is None and encoded is None:
         return None
@@ -198,7 +198,7 @@ def raw_request(options: dict[str, Any]) -> RawRequest | None:
 
 
 def step_of(raw: RawRequest, route: Route) -> Step:
-    """What a request is about, as it will be read on the route."""
+    """Return the kind and txn_ref that the server will parse from a request on this route."""
     headers = {"Content-Type": raw.content_type}
     now = datetime.now(timezone.utc)
     parsed = parse(
@@ -208,13 +208,13 @@ def step_of(raw: RawRequest, route: Route) -> Step:
 
 
 def pass_on_json(text: str) -> dict[str, Any]:
-    """Read a JSON object of pass-on values. Raises `CommandError`."""
+    """Parse a JSON object of pass-on values. Raises `CommandError`."""
     try:
         values = json.loads(text)
     except ValueError:
         values = None
     if not isinstance(values, dict):
-        # What stands there may be a number or a text.
+        # Do not quote the value, which may be a number or a text.
         raise CommandError("""--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""")
     return values
 

@@ -1,4 +1,4 @@
-"""The calls of Hoiio's REST API: each path with what it needs and what it does."""
+"""Endpoints of Hoiio's REST API by path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django_hoiio.sandbox.errors import ApiRequest
 
 from . import account, fax, history, ivr, sms, voice
 
-# The parameter that holds a URL → the words for one that cannot be used, and for a host that is not found.
+# Parameter with a URL → error statuses for an invalid URL and for an unknown host.
 Urls = Mapping[str, tuple[str, str]]
 
 _NOTIFY_URL = ("error_invalid_notify_url", "error_unable_to_resolve_notify_url")
@@ -22,7 +22,7 @@ _FORWARDED: Urls = dict.fromkeys(
 
 
 class Endpoint(NamedTuple):
-    """What answers a path, in its turn of the exchange; `status` is added to the answer."""
+    """The handler of a path, run with the exchange locked. The API view adds `status` to its result."""
 
     act: Callable[[ApiRequest], Mapping[str, Any]]
     required: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Endpoint(NamedTuple):
 
 ENDPOINTS: dict[str, Endpoint] = {
     "voice/call": Endpoint(voice.call, ("dest2",)),
-    # The older name, and the newer one.
+    # The older and the newer name.
     "voice/conference": Endpoint(voice.conference_of_old, ("dest",)),
     "conference/call": Endpoint(voice.conference, ("dest",)),
     "conference/moderate": Endpoint(voice.moderate, ("txn_ref", "action")),

@@ -12,12 +12,12 @@ from django_hoiio.sandbox.exchange import HANDSET, exchange, now
 from django_hoiio.sandbox.records import Number
 from django_hoiio.sandbox.wire import CURRENCY, amount
 
-# Requests of one application to one path.
+# Requests of an account to one path.
 MOST_A_MINUTE = 60
 
 
 def get_balance(asked: ApiRequest) -> dict[str, Any]:
-    """What is left: the points that were paid for, and the bonus, which is spent first."""
+    """Return the balance: paid points and the bonus, which is spent first."""
     check_frequency(asked.account, "user/get_balance")
     points, bonus = exchange.balance(asked.account)
     balance = {"balance": points + bonus, "points": points, "bonus": bonus}
@@ -25,7 +25,6 @@ def get_balance(asked: ApiRequest) -> dict[str, Any]:
 
 
 def get_info(asked: ApiRequest) -> dict[str, Any]:
-    """Who the account belongs to."""
     own = [number.number for number in exchange.numbers() if number.account == asked.account]
     return {
         "uid": f"AA-{1001 + list(conf.ACCOUNTS).index(asked.account)}",
@@ -44,13 +43,13 @@ def get_info(asked: ApiRequest) -> dict[str, Any]:
 
 
 def check_credit(account: str) -> None:
-    """There is any credit left."""
+    """Raise `ApiError` if no credit is left."""
     if sum(exchange.balance(account)) <= 0:
         raise ApiError("error_insufficient_credit")
 
 
 def check_frequency(account: str, path: str) -> None:
-    """Refuse the sixty-first request of a minute."""
+    """Raise `ApiError` for the 61st request within a minute."""
     recent = exchange.requests[account, path]
     while recent and now() - recent[0] >= timedelta(minutes=1):
         recent.popleft()
@@ -66,12 +65,12 @@ def get_active(asked: ApiRequest) -> dict[str, Any]:
 
 
 def update_forwarding(asked: ApiRequest) -> dict[str, Any]:
-    """Set where a number's notifications go, and whether it takes calls or faxes. What is not sent stays."""
+    """Set a number's notify URLs and its mode, voice or fax. Missing parameters stay unchanged."""
     number = _own(asked)
     mode = asked.text("mode", number.mode)
     if mode not in ("voice", "fax"):
         raise ApiError("error_mode_invalid")
-    # The manuals have the one name, an SDK the other.
+    # Hoiio's manuals use the first name, an SDK the second.
     sms_to = asked.params.get("forward_sms_to", asked.params.get("forward_to_sms"))
     if sms_to and mode == "fax":
         raise ApiError("error_incoming_sms_not_supported")

@@ -1,4 +1,4 @@
-"""`fax/send`: a document to a fax machine."""
+"""`fax/send`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PAGE = re.compile(rb"/Type\s*/Page\b")
 
 
 def send(asked: ApiRequest) -> dict[str, Any]:
-    """Send a PDF; `file` holds it in Base64."""
+    """Send a fax. `file` is a PDF in Base64."""
     dest = asked.number("dest")
     document = _document(asked.text("file"))
     if len(asked.text("fax_header")) > LONGEST_HEADER:
@@ -39,7 +39,7 @@ def send(asked: ApiRequest) -> dict[str, Any]:
     sms.charge(asked.account, debit)
     transaction = _begin(asked, dest, pages)
     exchange.write("fax_out", to=dest, txn_ref=transaction.txn_ref)
-    # Nothing is told of a fax until it is through or has failed.
+    # Hoiio sends no notification of a fax before it is delivered or has failed.
     if status != "ongoing":
         _finish(asked, transaction, status, debit, document)
     return {"txn_ref": transaction.txn_ref}
@@ -85,7 +85,7 @@ def _finish(asked: ApiRequest, transaction: Transaction, status: str, debit: Dec
 
 
 def _bring_in(number: Number, link: str, pages: str) -> None:
-    """A fax to a number of the application comes in there."""
+    """Receive a fax on one of the application's numbers."""
     price = wire.amount(wire.INCOMING_PRICE)
     said = {"src": HANDSET, "dest": number.number, "fax_status": "answered", "fax_pages": pages, "fax_url": link}
     transaction = exchange.begin(

@@ -1,4 +1,4 @@
-"""`…/query_status` and `…/get_history`: how a transaction stands, and all there were."""
+"""`…/query_status` and `…/get_history`: the status of a transaction, and the history."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = 100
 
 _MONEY = ("currency", "rate", "debit")
 
-# What is said of a transaction, by channel; what is not known yet is left out.
+# Fields of a transaction, by channel; unknown ones are left out.
 FIELDS: dict[str, tuple[str, ...]] = {
     "voice": (
         *("tag", "dest1", "dest2", "number", "room", "call_status_dest1", "call_status_dest2", "date", "duration"),
@@ -30,7 +30,7 @@ _WAYS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
 
 
 def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
-    """Say how a transaction of that channel stands."""
+    """Return a handler for the status of a transaction."""
 
     def query(asked: ApiRequest) -> dict[str, Any]:
         transaction = exchange.transactions.get(asked.text("txn_ref"))
@@ -44,7 +44,7 @@ def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
 
 
 def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
-    """List the transactions of that channel, the oldest first, a hundred to a page; `to` is not part of the period."""
+    """Return a handler that lists transactions, oldest first, 100 on a page; `to` is exclusive."""
 
     def history(asked: ApiRequest) -> dict[str, Any]:
         since, until = _moment(asked, "from"), _moment(asked, "to")
@@ -78,7 +78,7 @@ def _told(transaction: Transaction) -> dict[str, str]:
 
 
 def _moment(asked: ApiRequest, name: str) -> datetime | None:
-    """A date as Hoiio writes it, in GMT+8."""
+    """Read a date in Hoiio's format, in GMT+8."""
     if not asked.text(name):
         return None
     try:

@@ -1,4 +1,4 @@
-"""`ivr/…`: an interactive call, block by block."""
+"""`ivr/…`: interactive calls and their blocks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from django_hoiio.sandbox.records import Call
 
 from .voice import LONGEST_CALL, check_caller_id, check_lines, line_of
 
-# The whole numbers that blocks take, and the most of each; times are in seconds.
+# Integer parameters of blocks and their maximum; times are in seconds.
 _NUMBERS = {"max_digits": 255, "timeout": 600, "attempts": 10, "max_duration": LONGEST_CALL}
 
 _ROOM = re.compile(r"room:([A-Za-z0-9._]{0,32})")
 
 
 def dial(asked: ApiRequest) -> dict[str, Any]:
-    """Call somebody and, when they answer, play a message."""
+    """Call a number and play a message when it answers."""
     dest = asked.number("dest")
     greeting = interactive.spoken_text(asked.text("msg"))
     _check_numbers(asked)
@@ -48,7 +48,7 @@ def dial(asked: ApiRequest) -> dict[str, Any]:
 
 
 def block(name: str) -> Callable[[ApiRequest], dict[str, Any]]:
-    """Begin a block of that name in a session."""
+    """Return a handler that begins this block in a session."""
 
     def begin(asked: ApiRequest) -> dict[str, Any]:
         placed = _call(asked)
@@ -62,7 +62,7 @@ def block(name: str) -> Callable[[ApiRequest], dict[str, Any]]:
 
 
 def transfer(asked: ApiRequest) -> dict[str, Any]:
-    """Hand the caller on to a number or, with `room:`, to a room."""
+    """Transfer the caller to a number or, with `room:`, to a conference room."""
     if asked.text("on_failure", "hangup") not in ("hangup", "continue"):
         raise ApiError("error_on_failure_invalid")
     check_caller_id(asked)

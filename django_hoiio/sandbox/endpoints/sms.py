@@ -1,4 +1,4 @@
-"""`sms/…`: one text to one number, and one to many."""
+"""`sms/…`: an SMS to one number or to many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ _PLACE = re.compile(r"\{\{\{?\s*(\w+)\s*\}?\}\}")
 
 
 def send(asked: ApiRequest) -> dict[str, Any]:
-    """Send an SMS."""
     dest, sender = asked.number("dest"), _sender(asked)
     msg = _checked(asked.text("msg"))
     transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
@@ -29,11 +28,11 @@ def send(asked: ApiRequest) -> dict[str, Any]:
 
 
 def bulk_send(asked: ApiRequest) -> dict[str, Any]:
-    """Send an SMS to many. Whether each was accepted, a notification of its own says."""
+    """Send an SMS to several recipients. A notification for each reports whether it was accepted."""
     recipients = _recipients(asked)
     if len(recipients) > MOST_RECIPIENTS:
         raise ApiError("error_dest_too_many")
-    # How long a template is says nothing of the texts that it makes.
+    # Check the length of the filled texts, not of the template.
     check = _filled if asked.text("recipients") else _checked
     sender, template = _sender(asked), check(asked.text("msg"))
     bulk_txn_ref = exchange.reference("AA-B-")
@@ -60,7 +59,7 @@ def _tell(asked: ApiRequest, facts: Mapping[str, str]) -> None:
 
 
 def _recipients(asked: ApiRequest) -> list[dict[str, str]]:
-    """To whom, as numbers with commas between or as JSON with what goes into each one's text."""
+    """Return the recipients, from comma-separated numbers or from JSON with the template's values."""
     if asked.text("recipients"):
         return _from_json(asked.text("recipients"))
     if not asked.text("dest"):

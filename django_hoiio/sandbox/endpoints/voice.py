@@ -1,4 +1,4 @@
-"""`voice/…` and `conference/…`: calls between two numbers, and rooms in which several meet."""
+"""`voice/…` and `conference/…`: calls between two numbers, and conferences."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from django_hoiio.sandbox.wire import CALL_RATE, CURRENCY, amount
 
 from .account import check_credit, check_frequency
 
-# At a time, of one application; faxes count as well.
+# Concurrent calls of one account. A fax needs a free line, too.
 MOST_CALLS = 8
 MOST_PARTIES = 8
 
-# Seconds: a day.
+# Seconds.
 LONGEST_CALL = 86400
 
 _ROOM = re.compile(r"[A-Za-z0-9._]{1,32}")
@@ -28,7 +28,7 @@ _ACTIONS = ("kick", "mute", "unmute")
 
 
 def call(asked: ApiRequest) -> dict[str, Any]:
-    """Connect two numbers; without `dest1`, the account's own is called first."""
+    """Connect two numbers, `dest1` first. It defaults to the account's own number."""
     parties = {"dest1": asked.number("dest1", HANDSET), "dest2": asked.number("dest2")}
     if parties["dest1"] == parties["dest2"]:
         raise ApiError("error_same_dest1_dest2")
@@ -42,7 +42,7 @@ def call(asked: ApiRequest) -> dict[str, Any]:
 
 
 def conference(asked: ApiRequest) -> dict[str, Any]:
-    """Call several numbers into a room; each leg has a reference, in the order of the numbers."""
+    """Call several numbers into a room. `txn_refs` are in the order of the numbers."""
     dests = asked.numbers("dest", MOST_PARTIES)
     room = asked.text("room") or exchange.reference("R")
     if not _ROOM.fullmatch(room):
@@ -62,13 +62,13 @@ def conference(asked: ApiRequest) -> dict[str, Any]:
 
 
 def conference_of_old(asked: ApiRequest) -> dict[str, Any]:
-    """The same, answered as the older manual has it: the references in one text."""
+    """Start a conference and return `txn_refs` as one comma-separated text, as in Hoiio's older manual."""
     answer = conference(asked)
     return {**answer, "txn_refs": ",".join(answer["txn_refs"])}
 
 
 def moderate(asked: ApiRequest) -> dict[str, Any]:
-    """Put somebody out of a room; whether they are mute there, nobody hears."""
+    """Remove a participant from a room. Muting has no effect in the sandbox."""
     check_frequency(asked.account, "conference/moderate")
     action = asked.text("action")
     if action not in _ACTIONS:
@@ -82,7 +82,7 @@ def moderate(asked: ApiRequest) -> dict[str, Any]:
 
 
 def hangup(asked: ApiRequest) -> dict[str, Any]:
-    """End a call, or the part of one participant in a conference."""
+    """End a call or one leg of a conference."""
     live = _live_call(asked)
     if live.is_at_handset:
         exchange.write("call", text="The application hung up.")
@@ -91,28 +91,28 @@ def hangup(asked: ApiRequest) -> dict[str, Any]:
 
 
 def get_rate(asked: ApiRequest) -> dict[str, Any]:
-    """What a minute costs, and for how many the credit lasts."""
+    """Return the rate per minute, and the minutes that the credit pays for."""
     asked.number("dest2")
     talktime = sum(exchange.balance(asked.account)) // CALL_RATE
     return {"currency": CURRENCY, "rate": amount(CALL_RATE), "talktime": str(int(talktime))}
 
 
 def check_caller_id(asked: ApiRequest) -> None:
-    """The account's own number, one of its Hoiio Numbers, or none."""
+    """Accept the account's own number, one of its Hoiio Numbers, or `private`."""
     own = [number.number for number in exchange.numbers() if number.account == asked.account]
     if asked.text("caller_id", "private") not in ("private", HANDSET, *own):
         raise ApiError("error_caller_id_invalid")
 
 
 def check_lines(asked: ApiRequest, more: int) -> None:
-    """There is credit for a call, and a line for it."""
+    """Raise `ApiError` if there is no credit or not enough free lines."""
     check_credit(asked.account)
     if len(exchange.live_calls(asked.account)) + more > MOST_CALLS:
         raise ApiError("error_concurrent_call_limit_reached")
 
 
 def line_of(asked: ApiRequest, said: Params, *, is_incoming: bool = False) -> Transaction:
-    """Keep a new call for the queries."""
+    """Store a new call for status and history queries."""
     money = {"currency": CURRENCY, "rate": amount(CALL_RATE)}
     return exchange.begin(
         Transaction(

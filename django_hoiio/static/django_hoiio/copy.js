@@ -1,4 +1,4 @@
-// The buttons that copy a text. Without this file they stay hidden, and the text is selected by hand.
+// Copy buttons. Without this script they stay hidden, and users select the text themselves.
 "use strict";
 
 const select = (text) => {
@@ -16,7 +16,7 @@ const copy = async (button) => {
         await navigator.clipboard.writeText(text.textContent);
         status.textContent = status.dataset.copied;
     } catch {
-        // Browsers let a page write to the clipboard over https alone, and only where the user allows it.
+        // Browsers allow access to the clipboard only over https and with the user's permission.
         select(text);
         status.textContent = status.dataset.selected;
     }

@@ -1,4 +1,4 @@
-/* What was said and written between the person and the application. */
+/* Shows the conversation between the user and the application. */
 
 import { announce, clock, element, icon } from "./elements.js";
 
@@ -8,7 +8,7 @@ const empty = document.getElementById("conversation-empty");
 
 const LONGEST = 300; // entries
 
-/* By type: how an entry looks, and what is read out where the person has not done it. */
+/* By type of entry: its element, and its text for screen readers unless the user caused it. */
 const SHOWN = {
   spoken: ({ text }) => bubble("application voice", "voice", "The application says", text),
   recorded: ({ text }) => bubble("person voice", "record", "Your recording", text),
@@ -25,7 +25,7 @@ const READ_OUT = {
   call: ({ text }) => text,
 };
 
-/** Show an entry at the end, or where it already stands. Entries of a type unknown here are left out. */
+/** Append an entry or replace its earlier version. Ignore unknown types. */
 export function tell(entry, handset, { aloud }) {
   if (!(entry.type in SHOWN)) return;
   place(entry, SHOWN[entry.type](entry, handset));
@@ -47,7 +47,7 @@ function place(entry, item) {
   if (atEnd) scroll.scrollTop = scroll.scrollHeight;
 }
 
-/** Keys that follow one another stand in one bubble. */
+/** Add consecutive keys to the same bubble. */
 function joinKeys(item) {
   const last = bubbles.lastElementChild;
   if (!item.classList.contains("keys") || !last?.classList.contains("keys")) return false;
@@ -69,7 +69,7 @@ function caps(digits) {
   return [...digits].map((digit) => element("kbd", "", digit));
 }
 
-/** Without a sender's name of its own, the application writes with the number of its account: that of the handset. */
+/** The default sender of an SMS is the account's own number, which is the handset's. */
 function headOfSms(from, to, handset) {
   const sender = from && from !== handset ? `SMS from ${from}` : "SMS from the application";
   return to === handset ? sender : `${sender} to ${to}`;

@@ -1,9 +1,9 @@
-/* Builds what is shown. Text from outside becomes text, and never markup. */
+/* Builds elements. Text from outside is inserted as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-/** An element; its children are elements or plain text. */
+/** Create an element; its children are elements or plain text. */
 export function element(tag, className, ...children) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -11,7 +11,7 @@ export function element(tag, className, ...children) {
   return made;
 }
 
-/** One of the pictures that the page brings along. */
+/** Create an icon from a symbol in the page. */
 export function icon(name) {
   const picture = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");
@@ -21,14 +21,14 @@ export function icon(name) {
   return picture;
 }
 
-/** A moment, as the clock on one's wall shows it. */
+/** Create a time element in local time. */
 export function clock(at) {
   const made = element("time", "", CLOCK.format(new Date(at)));
   made.dateTime = at;
   return made;
 }
 
-/** Text for the ears: read out once, after what is being said now. */
+/** Have screen readers read a text once, after the current one. */
 export function announce(text) {
   const announcements = document.getElementById("announcements");
   announcements.append(element("p", "", text));

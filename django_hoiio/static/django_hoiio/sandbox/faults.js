@@ -1,9 +1,9 @@
-/* The switches for what may go wrong on the wire. */
+/* The form with the faults to simulate. */
 
 const form = document.getElementById("faults-form");
 const badge = document.getElementById("faults-on");
 
-/** Show the faults as the sandbox has them, but for the field that is being edited. */
+/** Show the sandbox's faults, except in the field that is being edited. */
 export function show(faults) {
   for (const [name, value] of Object.entries(faults)) {
     const field = form.elements[name];
@@ -16,7 +16,7 @@ export function show(faults) {
   badge.textContent = `${on} on`;
 }
 
-/** Call with the fault that the person changes. */
+/** Call back with each fault that the user changes. */
 export function onChange(changed) {
   form.addEventListener("change", ({ target }) => {
     const value = target.type === "checkbox" ? target.checked : target.value || "0";

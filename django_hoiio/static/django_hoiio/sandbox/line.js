@@ -1,4 +1,4 @@
-/* The telephone itself: its display, its keypad, and the green and the red key. */
+/* The telephone: display, keypad, green and red key. */
 
 import { element } from "./elements.js";
 
@@ -9,7 +9,7 @@ const number = $("number");
 const IDLE = "idle";
 const RINGING_HERE = "ringing here";
 
-/* By what the line does: the words on the display, and what the two keys do (nothing where there is no word). */
+/* By state of the line: the text on the display and the labels of the two keys. A key without a label does nothing. */
 const LINES = {
   [IDLE]: { state: "Ready", green: "Call", red: "" },
   [RINGING_HERE]: { state: "The application calls", green: "Answer", red: "Decline" },
@@ -23,19 +23,19 @@ const LINES = {
 const ACTIONS = { Call: "call", Answer: "answer", Decline: "decline", "Hang up": "hangup" };
 
 let line = IDLE;
-let suggested = ""; // the number that nobody has typed
+let suggested = ""; // the default number
 let numbersShown = "";
 
-/** What the green and the red key do now; an empty text where they do nothing. */
+/** Return the action of the green or red key, or an empty text. */
 export const action = (colour) => ACTIONS[LINES[line][colour]] ?? "";
 
-/** True while there is a call, be it ringing. */
+/** True during a call, even if it only rings. */
 export const isBusy = () => line !== IDLE;
 
 /** The number on the display. */
 export const dialled = () => number.value.trim();
 
-/** Show the line as the sandbox has it. */
+/** Show the sandbox's state. */
 export function show({ call, handset, numbers }) {
   const before = line;
   line = lineOf(call);
@@ -52,19 +52,19 @@ export function show({ call, handset, numbers }) {
   showSpeech(before);
 }
 
-/** Write what the application says below the number, as long as the call lasts. */
+/** Show the latest text of the call below the number. */
 export function caption(text) {
   $("caption").textContent = text;
 }
 
-/** Type on the keypad while nobody is on the line. The first key begins a new number. */
+/** Type a key while there is no call. The first key replaces the default number. */
 export function type(key) {
   const begun = number.value === suggested ? "" : number.value;
   number.value = begun === "" && /\d/.test(key) ? `+${key}` : begun + key;
   markChoice();
 }
 
-/** Let a key of the keypad give way, as if a finger were on it. */
+/** Animate a key of the keypad. */
 export function press(key) {
   const button = [...$("keypad").children].find((each) => each.value === key);
   button?.classList.add("pressed");
@@ -123,7 +123,7 @@ function showSlots(call) {
   );
 }
 
-/** Who was at the telephone may speak at once, and press keys afterwards; who was elsewhere on the page stays there. */
+/** Move the focus to the recording and back, unless the user is elsewhere on the page. */
 function showSpeech(before) {
   const begins = line === "recording" && before !== "recording";
   const ends = line !== "recording" && before === "recording";

@@ -1,13 +1,13 @@
-/* Asks the sandbox; knows its addresses, its token, and how its errors read. */
+/* Sends requests to the sandbox: URLs, CSRF token and error messages. */
 
 const PATIENCE = 10_000; // milliseconds
 
-/** The server says no; the message is for people. */
+/** The server refused a request; the message is for the user. */
 export class Refusal extends Error {}
 
 /**
- * Ask one of the endpoints for all that is newer than a revision; with fields, do it by POST.
- * Throws a Refusal where the server says no, and any other error where it does not answer.
+ * Fetch the state and all entries newer than a revision; with fields, POST an action first.
+ * Throws a Refusal if the server refuses, and any other error if it does not answer.
  */
 export async function ask(action, after, fields) {
   const url = `${document.body.dataset[`${action}Url`]}?after=${after}`;

@@ -1,4 +1,4 @@
-/* The page: does what the person does at the sandbox, and shows what comes back. */
+/* The page: sends the user's actions to the sandbox and shows its state. */
 
 import * as conversation from "./conversation.js";
 import * as faults from "./faults.js";
@@ -8,20 +8,20 @@ import { Refusal, ask } from "./server.js";
 
 const $ = (id) => document.getElementById(id);
 
-// Milliseconds between two questions.
+// Polling intervals in milliseconds.
 const IN_A_CALL = 400;
 const QUIET = 1000;
 const HIDDEN = 5000;
 const LOST = 2000;
 
 let revision = 0;
-let isFollowing = false; // what was before the page came is not read out
+let isFollowing = false; // entries older than the page are not read out
 let handset = "";
 let link = "waiting";
 let alarm = 0;
 let queue = Promise.resolve();
 
-/* Asking. */
+/* Requests. */
 
 function poll() {
   ask("state", revision)
@@ -38,13 +38,13 @@ function pause() {
   return line.isBusy() ? IN_A_CALL : QUIET;
 }
 
-/** One after the other: what is done next depends on what has become of what was done before. */
+/** Run actions one after the other, because each depends on the state that the previous one left. */
 function inTurn(deed) {
   queue = queue.then(deed);
   return queue;
 }
 
-/** Do something at the sandbox. True where it was done. */
+/** Run an action at the sandbox. Resolves to true if it succeeded. */
 function act(action, fields = {}) {
   return ask(action, revision, fields).then(done, notDone);
 }
@@ -60,9 +60,9 @@ function notDone(error) {
   return false;
 }
 
-/* Showing. */
+/* Display. */
 
-/** Show an answer. The revision never falls, also in a new process; an answer overtaken by a newer one says nothing. */
+/** Show a response. The revision never decreases, even after a restart, so a lower one means an outdated response. */
 function take(answer) {
   setLink("up");
   if (answer.revision < revision) return;
@@ -94,7 +94,7 @@ function notice(text) {
   $("notice").textContent = text;
 }
 
-/* What the person does. */
+/* Actions of the user. */
 
 function useKey(colour) {
   inTurn(() => {
@@ -108,7 +108,7 @@ function press(key) {
   inTurn(() => (line.isBusy() ? act("press", { digits: key }) : line.type(key)));
 }
 
-/** Send what is written in a field, and empty it unless somebody has gone on writing. */
+/** Send the text of a field and clear it, unless the user has changed it meanwhile. */
 function send(field, action, fieldsFor) {
   inTurn(async () => {
     const written = field.value;
@@ -134,7 +134,7 @@ $("keypad").addEventListener("click", ({ target }) => {
 });
 faults.onChange((fault) => inTurn(() => act("faults", fault)));
 
-/* By keyboard: Escape from everywhere; the others where nothing else is being written or pressed. */
+/* Keyboard: Escape works everywhere, other keys only if no other field or button has the focus. */
 
 const KEYS = /^[0-9*#]$/;
 
@@ -150,7 +150,7 @@ document.addEventListener("keydown", (event) => {
 
 const isNowhere = (target) => target === document.body || target === $("telephone");
 
-/** True where a key means the keypad: nothing has the focus, or a part of the telephone that takes no text. */
+/** True if keys go to the keypad: nothing has the focus, or a part of the telephone that takes no text. */
 function isAtTelephone(target) {
   if (isNowhere(target)) return true;
   const takesText = target.matches("input, textarea") && !target.readOnly;

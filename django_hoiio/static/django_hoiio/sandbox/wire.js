@@ -1,4 +1,4 @@
-/* The notifications as they go out, newest first, and what each was answered. */
+/* Shows outgoing notifications, newest first, and their responses. */
 
 import { announce, clock, element } from "./elements.js";
 
@@ -16,13 +16,13 @@ const OUTCOMES = {
   failed: ({ status }) => (status ? `refused ${status}` : "failed"),
   dropped: () => "dropped",
 };
-// The parameters that say most; the first that is there stands beside the kind.
+// The first of these parameters that has a value is shown beside the kind.
 const TELLING = ["sms_status", "fax_status", "status", "digits", "dial_status", "transfer_status", "call_state"];
 const PLACES = { body: "in the body", query: "in the query string", both: "in the body and the query string" };
 
 const FAULTS = { bad_signature: "bad signature" };
 
-/** Show a notification at the top, or where it already stands. */
+/** Add a notification at the top or update it. */
 export function tell(entry, { aloud }) {
   const post = known.get(entry.id) ?? begin(entry);
   post.dataset.state = entry.state;
