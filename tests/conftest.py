@@ -17,10 +17,9 @@ from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
 from django_hoiio.signals import SIGNALS, notification_received
-
-from .desk import ACCOUNTS, Desk, desk
-from .hoiio import Hoiio, serving
-from .settings import DATABASE
+from tests.clients import ACCOUNTS, Desk, desk
+from tests.fake_hoiio import Hoiio, serving
+from tests.settings import DATABASE
 
 # These make projects of their own on SQLite, or touch no database: to run them there is enough.
 if DATABASE != "sqlite":

@@ -13,8 +13,7 @@ from typing import Any
 from django_hoiio import inbox
 from django_hoiio.enums import Traffic
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-
-from .conftest import raw_notification
+from tests.conftest import raw_notification
 
 DAY = timedelta(days=1)
 

@@ -1,4 +1,4 @@
-"""An app that listens, in the processes that tests/test_tasks.py starts; what it hears goes to a file."""
+"""An app that listens, in the processes that tests/processes/test_workers.py starts; what it hears goes to a file."""
 
 from __future__ import annotations
 

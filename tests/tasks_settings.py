@@ -1,4 +1,4 @@
-"""Settings of the processes that tests/test_tasks.py starts, on the database that the tests have made.
+"""Settings of the processes that tests/processes/test_workers.py starts, on the database that the tests have made.
 
 `HOIIO_TEST_QUEUE` chooses the queue: db (django-tasks-db), rq (django-tasks-rq), celery (django-tasks-fennel), immediate
 or dummy. `HOIIO_TEST_BROKER` is the URL of the broker of the second and third.
@@ -10,8 +10,8 @@ import os
 
 import django
 
-from .settings import *  # noqa: F403
-from .settings import DATABASE, DATABASES, INSTALLED_APPS
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
 
 _QUEUE = os.environ["HOIIO_TEST_QUEUE"]
 # Django 5.2 has its tasks in a package of their own.

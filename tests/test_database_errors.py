@@ -20,8 +20,7 @@ from django_hoiio.database_errors import Failure
 from django_hoiio.models import Notification, Sms
 from django_hoiio.recording import retries
 from django_hoiio.recovery import recover
-
-from .conftest import FORM
+from tests.conftest import FORM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,8 +15,7 @@ from django_hoiio import inbox
 from django_hoiio.enums import Source
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
-
-from .conftest import raw_notification
+from tests.conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
 

@@ -19,10 +19,9 @@ from django_hoiio import checks, signals
 from django_hoiio.conf import KEYS, conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
+from tests import ROOT
+from tests.documents import code_of, column, literal_texts, read, section_titles
 
-from .documents import code_of, column, literal_texts, read, section_titles
-
-ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")]
 )

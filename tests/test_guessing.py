@@ -19,9 +19,8 @@ from django_hoiio import inbox
 from django_hoiio.api.filters import CallFilters, FaxFilters, NotificationFilters, SmsFilters
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, suffix_of
 from django_hoiio.signals import notification_received
-
-from .conftest import raw_notification
-from .staff import staff, url
+from tests.conftest import raw_notification
+from tests.users import staff, url
 
 pytestmark = pytest.mark.django_db
 

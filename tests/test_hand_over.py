@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,8 @@ from django_hoiio.checks import check_tasks
 from django_hoiio.models import Notification
 from django_hoiio.recovery import recover
 from django_hoiio.signals import ivr_gather, sms_status
-
-from . import queues
-from .conftest import raw_notification
+from tests import ROOT, queues
+from tests.conftest import raw_notification
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -373,7 +371,7 @@ print(queue.call(lambda: None, 1), queue.call(lambda: time.sleep(30), 2), len(ti
 def test_gevent_goes_on_with_other_requests_while_a_caller_waits() -> None:
     run = subprocess.run(
         [sys.executable, "-c", UNDER_GEVENT],
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import django_hoiio
-
-from .documents import column
+from tests.documents import column
 
 PACKAGE = Path(django_hoiio.__file__).parent
 LAYERS = column(PACKAGE.parent / "docs/architecture.rst", "module")

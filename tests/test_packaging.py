@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
 
 # What a checkout holds beside what git does.
 LITTER = shutil.ignore_patterns(

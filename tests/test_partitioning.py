@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import docutils.core
@@ -13,15 +12,15 @@ from django.db import connection
 
 from django_hoiio import inbox
 from django_hoiio.models import Notification, ReceiverFailure, Sms
-
-from .conftest import Post, raw_notification
+from tests import ROOT
+from tests.conftest import Post, raw_notification
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.skipif(connection.vendor != "postgresql", reason="partitions as PostgreSQL has them"),
 ]
 
-PAGE = Path(__file__).parent.parent / "docs/performance.rst"
+PAGE = ROOT / "docs/performance.rst"
 SAID = "txn_ref=AA-S-1&sms_status=delivered"
 
 

@@ -20,8 +20,7 @@ from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.receivers import name_of
 from django_hoiio.recovery import recover
 from django_hoiio.signals import receiver_failed, sms_received
-
-from .conftest import FORM
+from tests.conftest import FORM
 
 pytestmark = pytest.mark.django_db
 

@@ -34,14 +34,13 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.signals import call_ended, ivr_ended
+from tests import ROOT
+from tests.clients import FAX, HANDSET, NUMBER
+from tests.conftest import raw_notification
+from tests.fake_hoiio import Hoiio
 
-from .conftest import raw_notification
-from .desk import FAX, HANDSET, NUMBER
-from .hoiio import Hoiio
-
-PAGE = (Path(__file__).parent.parent / "docs/recipes.rst").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/recipes.rst").read_text(encoding="utf-8")
 PATIENCE = 30
-ROOT = Path(__file__).parent.parent
 
 
 def blocks() -> dict[str, str]:

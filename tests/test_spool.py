@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from django_hoiio import spool
 from django_hoiio.enums import Source, VerifiedBy
 from django_hoiio.parsing import RawNotification
-
-from .conftest import raw_notification
+from tests.conftest import raw_notification
 
 MORNING = datetime(2026, 1, 1, 8, 0, 0, 5, tzinfo=timezone.utc)
 FULL: dict[str, Any] = {

@@ -24,8 +24,7 @@ from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url
 from django_hoiio.verification import SALT, sign
-
-from .conftest import FORM, Post
+from tests.conftest import FORM, Post
 
 pytestmark = pytest.mark.django_db
 

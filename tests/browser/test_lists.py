@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from django_hoiio.models import Call, Sms
-from tests.rows import failures, notifications, transactions
+from tests.factories import failures, notifications, transactions
 
 from .conftest import Open
 from .console import root

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission, User
 
+from tests.api.test_api import POSTED
 from tests.conftest import Post
-from tests.test_api import POSTED
 
 # Enough for each check of each operation, in a minute or so.
 EXAMPLES = os.environ.get("HOIIO_EXAMPLES", "20")

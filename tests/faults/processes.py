@@ -21,8 +21,8 @@ from urllib.parse import parse_qs
 from django_hoiio import spool
 from django_hoiio.enums import Route
 from django_hoiio.verification import sign
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 FORM = "application/x-www-form-urlencoded"
 
 Environment = Mapping[str, str]

@@ -29,10 +29,11 @@ from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.verification import sign
+from tests import ROOT
 from tests.settings import DATABASE
 
 from .conftest import Figures
-from .processes import FORM, ROOT, Environment, gunicorn
+from .processes import FORM, Environment, gunicorn
 
 BY_HYPOTHESIS, BY_BYTES = (5_000, 15_000) if DATABASE == "sqlite" else (1_000, 3_000)
 RAW = 500

@@ -1,0 +1,248 @@
+"""The page of a bulk SMS: how its messages came out, what they cost, and whom to write again."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_hoiio.admin import bulk
+from django_hoiio.admin.bulk import bulk_of, outcome_of, shares_of
+from django_hoiio.models import Sms, suffix_of
+from tests.conftest import Post
+from tests.users import EVERYTHING, look, queries, staff, text, url
+
+pytestmark = pytest.mark.django_db
+
+PATH = reverse("admin:django_hoiio_sms_bulk")
+REFERENCE = "AA-B-147"
+
+
+def see(client: Client, reference: str = REFERENCE, account: str = "default") -> str:
+    return look(client, PATH, account=account, bulk_txn_ref=reference)
+
+
+@pytest.fixture
+def sent(post: Post) -> None:
+    """A bulk SMS of six, of which each came out in another way."""
+    accepted = "status=success_ok&bulk_txn_ref=AA-B-147"
+    for said in [
+        # Accepted and then delivered; delivered and then accepted.
+        f"{accepted}&txn_ref=AA-S-1&dest=%2B6580000001",
+        "sms_status=delivered&txn_ref=AA-S-1&dest=%2B6580000001&debit=0.032&currency=SGD",
+        "sms_status=delivered&txn_ref=AA-S-2&dest=%2B6580000002&debit=0.064&currency=SGD",
+        f"{accepted}&txn_ref=AA-S-2&dest=%2B6580000002",
+        f"{accepted}&txn_ref=AA-S-3&dest=%2B6580000003",
+        "sms_status=failed&txn_ref=AA-S-3&dest=%2B6580000003&debit=0.000&currency=USD",
+        f"{accepted}&txn_ref=AA-S-4&dest=%2B6580000004",
+        "sms_status=queued&txn_ref=AA-S-4&dest=%2B6580000004",
+        f"{accepted}&txn_ref=AA-S-5&dest=%2B6580000005",
+        # Refused, and so without a reference.
+        "status=error_dest_not_supported&bulk_txn_ref=AA-B-147&dest=%2B15551234567",
+        # Of none, and of another.
+        "sms_status=delivered&txn_ref=AA-S-7&dest=%2B6580000007&debit=5",
+        "status=success_ok&bulk_txn_ref=AA-B-1477&txn_ref=AA-S-8&dest=%2B6580000008",
+    ]:
+        post("sms/", said)
+
+
+def shares(page: str) -> dict[str, str]:
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    return {title: " ".join(re.sub(r"<[^>]*>", " ", value).split()) for title, value in found}
+
+
+def numbers(page: str) -> list[str] | None:
+    found = re.search(r'<pre tabindex="0" id="hoiio-numbers">(.*?)</pre>', page, re.S)
+    return found and found[1].split("\n")
+
+
+# What is counted.
+
+
+@pytest.mark.usefixtures("sent")
+def test_messages_are_counted_by_how_they_came_out() -> None:
+    page = see(staff())
+    assert shares(page) == {
+        "Accepted": "5",
+        "Delivered": "2",
+        "Waiting": "2",
+        "Failed": "1",
+        "Refused": "1",
+        "Cost": "0.096 SGD 0.000 USD",
+    }
+    assert "6 messages, of which 5 accepted. " in text(page)
+    assert "No cost is told of 3 messages." in text(page)
+
+
+@pytest.mark.parametrize(
+    ("sms_status", "status", "outcome"),
+    [
+        ("", "success_ok", "waiting"),
+        ("", "", "waiting"),
+        ("", "error_x", "refused"),
+        ("queued", "success_ok", "waiting"),
+        ("martian", "success_ok", "waiting"),
+        ("delivered", "", "delivered"),
+        ("failed", "success_ok", "failed"),
+        ("error", "success_ok", "failed"),
+        # Told of its delivery, it was not refused.
+        ("delivered", "error_x", "delivered"),
+    ],
+)
+def test_outcome_of_a_message(sms_status: str, status: str, outcome: str) -> None:
+    assert outcome_of(Sms(sms_status=sms_status, status=status)) == outcome
+
+
+def test_costs_in_different_currencies_are_not_added() -> None:
+    priced = [("SGD", "0.1"), ("SGD", "0.2"), ("USD", "0.4"), ("", "0.8")]
+    rows = [Sms(currency=currency, debit=Decimal(debit)) for currency, debit in priced]
+    assert bulk_of(rows).costs == {"SGD": Decimal("0.3"), "USD": Decimal("0.4"), "": Decimal("0.8")}
+
+
+def test_bar_is_filled_to_its_end() -> None:
+    words = ["delivered"] * 3 + ["failed"] * 2 + ["queued"] * 2
+    parts = shares_of(bulk_of([Sms(sms_status=word) for word in words]))
+    assert [(part.name, part.count, part.start, part.width) for part in parts] == [
+        ("delivered", 3, 0, 428.57),
+        ("waiting", 2, 428.57, 285.71),
+        ("failed", 2, 714.28, 285.71),
+        ("refused", 0, 999.99, 0),
+    ]
+
+
+# Whom to write again.
+
+
+@pytest.mark.usefixtures("sent")
+def test_numbers_that_failed_are_listed_to_be_copied() -> None:
+    page = see(staff("view_personal_data"))
+    assert numbers(page) == ["+6580000003", "+15551234567"]
+    failed = Sms.objects.get(txn_ref="AA-S-3")
+    assert f'<a href="{url(failed)}">AA-S-3</a>' in page
+    assert f'<a href="{url(failed, "conversation")}">+6580000003</a>' in page
+    # That it was accepted is not said of one that has got further.
+    assert re.findall(r'<span class="hoiio-label hoiio-error">(.*?)</span>', page) == [
+        "failed",
+        "error_dest_not_supported",
+    ]
+
+
+@pytest.mark.usefixtures("sent")
+def test_numbers_are_masked_and_not_to_be_copied_for_those_who_may_not_see_them() -> None:
+    page = see(staff("view_recordings", "view_raw"))
+    assert numbers(page) is None
+    assert ("80000003" in page, "5551234567" in page, "+65••••0003" in page) == (False, False, True)
+
+
+def test_bulk_of_which_none_failed_lists_none(post: Post) -> None:
+    post("sms/", "status=success_ok&bulk_txn_ref=AA-B-1&txn_ref=AA-S-1&dest=%2B6580000001")
+    page = see(staff("view_personal_data"), "AA-B-1")
+    assert (numbers(page), "What failed" in page) == (None, False)
+    assert shares(page)["Cost"] == "not told"
+
+
+@pytest.mark.usefixtures("sent")
+def test_number_that_failed_twice_is_written_once(post: Post) -> None:
+    post("sms/", "status=error_dest_not_supported&bulk_txn_ref=AA-B-147&dest=%2B15551234567")
+    assert numbers(see(staff("view_personal_data"))) == ["+6580000003", "+15551234567"]
+
+
+# Where it is found.
+
+
+@pytest.mark.usefixtures("sent")
+def test_each_of_its_messages_and_the_search_lead_to_it() -> None:
+    link = f'<a href="{PATH}?account=default&amp;bulk_txn_ref=AA-B-147">Bulk SMS AA-B-147</a>'
+    viewer = staff()
+    pages = [look(viewer, url(sms)) for sms in Sms.objects.filter(bulk_txn_ref=REFERENCE)]
+    assert [link in page for page in pages] == [True] * 6
+    assert "Bulk SMS" not in look(viewer, url(Sms.objects.get(txn_ref="AA-S-7")))
+
+    search = url(Sms, "changelist")
+    assert f"6 of these were sent at once: {link}" in look(viewer, search, q=" AA-B-147 ")
+    assert [PATH in look(viewer, search, q=term) for term in ("AA-B-14", "AA-S-1", "", "\0", "x" * 9000)] == [False] * 5
+
+
+def test_same_reference_of_another_account_is_another_bulk_sms() -> None:
+    now = timezone.now()
+    for account in ("default", "second", "second"):
+        Sms.objects.create(bulk_txn_ref="AA-B-1", account=account, created_at=now, updated_at=now)
+    assert shares(see(staff(), "AA-B-1", "second"))["Accepted"] == "2"
+    assert "Account second." in see(staff(), "AA-B-1", "second")
+    assert look(staff(), url(Sms, "changelist"), q="AA-B-1").count(PATH) == 2
+
+
+def test_reference_from_outside_is_escaped() -> None:
+    now = timezone.now()
+    reference = '"><script>&/ é'
+    row = Sms.objects.create(bulk_txn_ref=reference, account="<b>", created_at=now, updated_at=now)
+    viewer = staff(*EVERYTHING)
+    pages = [see(viewer, reference, "<b>"), look(viewer, url(row)), look(viewer, url(Sms, "changelist"), q=reference)]
+    assert [("><script>" in page, "<b>." in page) for page in pages] == [(False, False)] * 3
+    path = re.search(r'href="([^"]*/bulk/[^"]*)"', pages[1])
+    assert path
+    assert "Bulk SMS" in look(viewer, path[1].replace("&amp;", "&"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"bulk_txn_ref": ""}, {"bulk_txn_ref": "AA-B-9"}, {"bulk_txn_ref": "\0"}, {"bulk_txn_ref": "x" * 9000}]
+    + [{"bulk_txn_ref": REFERENCE, "account": account} for account in ("other", "\0", "")],
+)
+@pytest.mark.usefixtures("sent")
+def test_bulk_that_is_not_there_is_not_found(query: dict[str, Any]) -> None:
+    assert staff().get(PATH, query).status_code == 404
+
+
+@pytest.mark.usefixtures("sent")
+def test_stranger_and_staff_without_rights_stay_out() -> None:
+    query = {"bulk_txn_ref": REFERENCE}
+    assert Client().get(PATH, query).status_code == 302
+    assert staff(*EVERYTHING, views=("call",)).get(PATH, query).status_code == 403
+
+
+# What it costs.
+
+
+def _fill(count: int) -> None:
+    now, number = timezone.now(), "+6580000000"
+    Sms.objects.bulk_create(
+        [
+            Sms(
+                txn_ref=f"AA-M-{at}",
+                bulk_txn_ref="AA-B-2",
+                sms_status="failed",
+                remote_number=f"{number}{at}",
+                remote_suffix=suffix_of(number),
+                created_at=now,
+                updated_at=now,
+            )
+            for at in range(count)
+        ],
+        batch_size=500,
+    )
+
+
+def test_page_of_a_full_bulk_costs_what_a_page_of_few_does() -> None:
+    viewer = staff(*EVERYTHING)
+    _fill(2)
+    few = queries(viewer, PATH, bulk_txn_ref="AA-B-2")
+    Sms.objects.all().delete()
+    _fill(1000)
+    assert queries(viewer, PATH, bulk_txn_ref="AA-B-2") == few
+    page = see(viewer, "AA-B-2")
+    assert len(numbers(page) or []) == 1000
+    assert (page.count("<tr><td>"), "The first 200 have a line here." in page) == (bulk.MAX_LISTED, True)
+
+
+def test_bulk_that_is_too_big_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "MAX_MESSAGES", 10)
+    _fill(11)
+    page = see(staff(), "AA-B-2")
+    assert "There are more than 10; the first 10 are counted here." in page
+    assert shares(page)["Failed"] == "10"

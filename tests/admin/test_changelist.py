@@ -1,0 +1,766 @@
+"""The lists of the admin: their pages, filters and columns, and that nothing veiled can be guessed by them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth.models import Permission, User
+from django.core.exceptions import SuspiciousOperation
+from django.db import connection
+from django.db.models import Field, Model, Q
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.timezone import now
+
+from django_hoiio.admin import changelist
+from django_hoiio.admin.changelist import KeysetChangeList
+from django_hoiio.admin.filters import (
+    FailedReceiversFilter,
+    MissedFilter,
+    OpenFilter,
+    OverdueFilter,
+    PendingFilter,
+    UnresolvedFilter,
+)
+from django_hoiio.keyset import MAX_KEYS
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.search import row_by_row
+from tests.factories import BEGAN, failures, notifications, one_of_each, transactions
+from tests.plans import is_answered_by, learn, plan_of
+
+MODELS: list[type[Model]] = [Notification, Call, Sms, Fax, ReceiverFailure]
+TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
+
+pytestmark = pytest.mark.django_db
+
+
+def staff(*permissions: str) -> User:
+    """Somebody who may view everything, and see what is named."""
+    user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
+    allowed = Permission.objects.filter(content_type__app_label="django_hoiio")
+    names = [name for name in allowed.values_list("codename", flat=True) if name.startswith("view_")]
+    user.user_permissions.set(allowed.filter(codename__in=[*names, *permissions]))
+    return user
+
+
+@pytest.fixture
+def viewer() -> Client:
+    client = Client()
+    client.force_login(staff())
+    return client
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of five rows, which look through ten keys, then through forty, and so on."""
+    for model in MODELS:
+        monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
+    monkeypatch.setattr(changelist, "SCAN_LIMIT", 10)
+
+
+def url(model: type[Model], **query: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") + "?" + urlencode(query)
+
+
+def listed(client: Client, model: type[Model], **query: object) -> KeysetChangeList:
+    response: Any = client.get(url(model, **query))
+    assert response.status_code == 200
+    found: KeysetChangeList = response.context["cl"]
+    return found
+
+
+def refs(changelist: KeysetChangeList) -> list[str]:
+    return [str(row) for row in changelist.result_list]
+
+
+def page_links(changelist: KeysetChangeList) -> dict[str, dict[str, list[str]] | None]:
+    """Where each step leads."""
+    return {
+        str(each.label): None if each.address is None else parse_qs(each.address[1:]) for each in changelist.page_links
+    }
+
+
+# Pages.
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("model", MODELS)
+def test_steps_lead_through_the_whole_list_and_back(viewer: Client, model: type[Model]) -> None:
+    one_of_each(12)
+    newest_first = list(model._default_manager.order_by("-pk").values_list("pk", flat=True))
+    page = listed(viewer, model)
+    down = [page]
+    while older := page_links(page)["Older"]:
+        page = listed(viewer, model, **_flat(older))
+        down.append(page)
+    assert [row.pk for each in down for row in each.result_list] == newest_first
+    assert [len(each.result_list) for each in down] == [5, 5, 2]
+    up = [page]
+    while newer := page_links(page)["Newer"]:
+        page = listed(viewer, model, **_flat(newer))
+        up.append(page)
+    # The last step is to the first page, which is full.
+    assert [row.pk for row in up[1].result_list] == newest_first[5:10]
+    assert [row.pk for row in up[2].result_list] == newest_first[:5]
+    assert len(up) == 3
+
+
+def _flat(address: dict[str, list[str]]) -> dict[str, str]:
+    return {name: value for name, (value,) in address.items()}
+
+
+@pytest.mark.usefixtures("short")
+def test_first_and_last_page_are_one_step_away(viewer: Client) -> None:
+    made = notifications(12)
+    first = page_links(listed(viewer, Notification))
+    assert (first["Newest"], first["Newer"]) == (None, None)
+    assert first["Oldest"] == {"newer_than": ["0"]}
+    last = listed(viewer, Notification, newer_than=0)
+    assert [row.pk for row in last.result_list] == [each.pk for each in made[4::-1]]
+    assert (page_links(last)["Older"], page_links(last)["Oldest"], page_links(last)["Newest"]) == (None, None, {})
+
+
+@pytest.mark.usefixtures("short")
+def test_steps_keep_what_was_asked_for(viewer: Client) -> None:
+    notifications(30, kind="sms_received")
+    page = listed(viewer, Notification, kind__exact="sms_received", scans=1, day="2026-03-01")
+    older = str(page.result_list[-1].pk)
+    assert page_links(page)["Older"] == {"kind__exact": ["sms_received"], "older_than": [older], "scans": ["1"]}
+    assert page_links(page)["Newest"] == {"kind__exact": ["sms_received"], "scans": ["1"]}
+
+
+NASTY = [
+    *("", "-1", "x", "\0", "1e9", "0x10", "٣", "9" * 19, "9" * 5000, "1.5", "None", "2026-13-45", "0000-00-00"),
+    "' OR 1=1 --",
+]
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("name", ["older_than", "newer_than", "scans", "day", "p", "o", "all", "e"])
+def test_place_that_means_nothing_is_the_first_page(viewer: Client, name: str) -> None:
+    notifications(12)
+    first = [f"AA-S-{number}" for number in (11, 10, 9, 8, 7)]
+    assert {value: refs(listed(viewer, Notification, **{name: value})) for value in NASTY} == dict.fromkeys(
+        NASTY, first
+    )
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(
+    "query", [{"older_than": 10**17}, {"newer_than": 10**17}, {"day": "2199-12-31"}, {"day": "2026-12-31"}]
+)
+def test_place_above_all_rows_is_the_first_page(viewer: Client, query: dict[str, Any]) -> None:
+    notifications(12)
+    assert refs(listed(viewer, Notification, **query))[0] == "AA-S-11"
+
+
+def test_place_below_all_rows_says_so(viewer: Client) -> None:
+    notifications(3)
+    assert "There is nothing older." in viewer.get(url(Notification, older_than=0)).content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_empty_list_says_that_nothing_has_come(viewer: Client, model: type[Model]) -> None:
+    page = viewer.get(url(model)).content.decode()
+    assert "Nothing here yet." in page
+    assert "Nothing like it" not in page
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_search_that_finds_nothing_says_so_and_leads_back(viewer: Client, model: type[Model]) -> None:
+    one_of_each(1)
+    page = viewer.get(url(model, q="nothing")).content.decode()
+    assert "Nothing like it was found." in page
+    assert '<a href="?">Show all</a>' in page
+    assert "Look further" not in page
+
+
+def test_whole_list_is_on_one_page_and_says_that_this_is_all(viewer: Client) -> None:
+    notifications(3)
+    page = viewer.get(url(Notification)).content.decode()
+    assert "End of the list." in page
+    assert not re.search(r"<a[^>]*rel=", page.partition("hoiio-steps")[2].partition("</nav>")[0])
+
+
+def test_steps_are_links_in_a_named_navigation(viewer: Client) -> None:
+    notifications(60)
+    page = viewer.get(url(Notification)).content.decode()
+    navigation = page.partition('<nav class="hoiio-steps" aria-labelledby="pagination">')[2].partition("</nav>")[0]
+    assert "Pages of notifications</h2>" in navigation
+    assert re.findall(r'<a href="[^"]+" rel="(\w+)">(\w+)</a>', navigation) == [("next", "Older"), ("last", "Oldest")]
+    assert re.findall(r"<span>(\w+)</span>", navigation) == ["Newest", "Newer"]
+
+
+def test_lists_say_no_number_of_rows(viewer: Client) -> None:
+    notifications(60)
+    for query in ({}, {"q": "AA-S-5"}, {"kind__exact": "sms_status"}):
+        page = viewer.get(url(Notification, **query)).content.decode()
+        assert "results" not in re.sub(r'class="results"|result_list', "", page)
+        assert not re.search(r"\b\d+ notifications?\b", page)
+
+
+# Looking.
+
+
+@pytest.mark.usefixtures("short")
+def test_what_no_index_answers_is_looked_for_step_by_step(viewer: Client) -> None:
+    made = notifications(100)
+    Notification.objects.filter(pk=made[70].pk).update(kind="ivr_unhold")
+    Notification.objects.filter(pk=made[5].pk).update(kind="ivr_unhold")
+    found, address = [], {"kind__exact": "ivr_unhold"}
+    while True:
+        page = listed(viewer, Notification, **address)
+        found.append(refs(page))
+        if not page.page.scanned_to:
+            break
+        address = _flat(parse_qs(page.scans[1:]))
+    # Ten keys, forty, a hundred and sixty.
+    assert found == [[], ["AA-S-70"], ["AA-S-70", "AA-S-5"]]
+
+
+@pytest.mark.usefixtures("short")
+def test_page_says_how_far_it_has_looked(viewer: Client, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Singapore"
+    notifications(30)
+    page = viewer.get(url(Notification, kind__exact="fax_status")).content.decode()
+    assert "Nothing like it so far." in page
+    assert "Searched back to 2 Mar 2026, 04:00. All matches up to there are shown." in " ".join(_text(page).split())
+    assert '<a class="button" href="?further=1&amp;kind__exact=fax_status">Search older</a>' in page
+    page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=0)).content.decode()
+    # From the oldest, whatever its key is.
+    assert "Search newer" in page
+    page = viewer.get(url(Notification, kind__exact="fax_status", scans=1)).content.decode()
+    assert "Nothing like it was found." in page
+    assert "Look" not in _text(page)
+
+
+def _text(page: str) -> str:
+    return re.sub(r"<[^>]+>", "", page.partition('<div id="content"')[2])
+
+
+@pytest.mark.usefixtures("short")
+def test_page_looks_ahead_from_a_key(viewer: Client) -> None:
+    made = notifications(40)
+    page = viewer.get(url(Notification, kind__exact="fax_status", newer_than=made[5].pk))
+    text = " ".join(_text(page.content.decode()).split())
+    assert "Searched ahead to 1 Mar 2026, 15:00. All matches up to there are shown. Search newer" in text
+    address = _flat(parse_qs(page.context["cl"].scans[1:]))  # type: ignore[attr-defined]
+    assert address == {"kind__exact": "fax_status", "newer_than": str(made[5].pk), "scans": "1"}
+
+
+@pytest.mark.usefixtures("short")
+def test_page_that_is_full_does_not_speak_of_looking(viewer: Client) -> None:
+    notifications(30)
+    page = viewer.get(url(Notification, kind__exact="sms_status")).content.decode()
+    assert "Look" not in _text(page)
+
+
+# A day.
+
+
+@pytest.mark.parametrize("model", [Notification, *TRANSACTIONS])
+def test_day_shows_what_came_up_to_its_end(viewer: Client, model: Any, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Singapore"
+    # Its end is 16:00 in UTC.
+    rows = notifications(60) if model is Notification else transactions(model, 60)
+    newest = listed(viewer, model, day="2026-03-02").result_list[0]
+    assert newest.pk == rows[39].pk
+    page = listed(viewer, model, day="2026-03-02", q="AA-")
+    assert page.result_list[0].pk == rows[39].pk
+
+
+def test_day_finds_both_what_is_final_and_what_is_not(viewer: Client) -> None:
+    rows = transactions(Sms, 60)
+    Sms.objects.filter(pk__in=[rows[number].pk for number in range(0, 60, 2)]).update(is_final=False)
+    assert [row.pk for row in listed(viewer, Sms, day="2026-03-01").result_list] == [row.pk for row in rows[23::-1]]
+
+
+def test_what_waited_in_the_spool_does_not_move_the_day(viewer: Client) -> None:
+    rows = notifications(60)
+    # The first of the next day came last.
+    notifications(1, received_at=datetime(2026, 3, 2, 0, 0, 1, tzinfo=timezone.utc))
+    assert [row.pk for row in listed(viewer, Notification, day="2026-03-01").result_list] == [
+        row.pk for row in rows[23::-1]
+    ]
+
+
+def test_ledger_has_no_days(viewer: Client) -> None:
+    failures(notifications(3))
+    assert len(listed(viewer, ReceiverFailure, day="2026-03-01").result_list) == 3
+    assert 'type="date"' not in viewer.get(url(ReceiverFailure)).content.decode()
+
+
+# Filters.
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_choice_of_every_filter_opens(viewer: Client, model: type[Model]) -> None:
+    one_of_each(3)
+    changelist = listed(viewer, model)
+    queries = [choice["query_string"] for spec in changelist.filter_specs for choice in spec.choices(changelist)]
+    assert len(changelist.filter_specs) == len(changelist.list_filter)
+    assert {viewer.get(url(model).partition("?")[0] + query).status_code for query in queries} == {200}
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "query"),
+    [
+        (Notification, {"kind": "call_ended"}, {"kind__exact": "call_ended"}),
+        (Notification, {"claimed_until": BEGAN, "dispatched_at": None}, {"pending notifications": "yes"}),
+        (Sms, {"sms_status": "bounced"}, {"sms_status__exact": "bounced"}),
+        (Sms, {"direction": "incoming"}, {"direction__exact": "incoming"}),
+        (Call, {"call_status_dest2": "busy"}, {"outcome": "busy"}),
+        (Call, {"call_status_dest2": "busy"}, {"missed": "yes"}),
+        (Call, {"call_state": "ended"}, {"call_state__exact": "ended"}),
+        (Call, {"is_final": False}, {"open": "yes"}),
+        (Sms, {"is_final": False}, {"overdue": "yes"}),
+        (Fax, {"is_final": False}, {"open": "yes"}),
+        (Fax, {"fax_status": "failed"}, {"fax_status__exact": "failed"}),
+        (ReceiverFailure, {"resolved_at": None}, {"unresolved": "yes"}),
+    ],
+)
+def test_filter_finds_the_one(viewer: Client, model: Any, change: dict[str, Any], query: dict[str, str]) -> None:
+    one_of_each(9)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
+    one = model.objects.order_by("pk")[4]
+    model.objects.filter(pk=one.pk).update(**change)
+    assert [row.pk for row in listed(viewer, model, **query).result_list] == [one.pk]
+
+
+def test_notifications_with_a_failed_receiver_are_found_once(viewer: Client) -> None:
+    made = notifications(5)
+    failures(made[:2])
+    failures(made[:1], receiver="shop.tell")
+    failures(made[3:], resolved_at=BEGAN)
+    assert refs(listed(viewer, Notification, failing="yes")) == ["AA-S-1", "AA-S-0"]
+
+
+@pytest.mark.parametrize("query", [{"overdue": "no"}, {"open": "maybe"}, {"overdue": ""}])
+def test_choice_that_is_none_filters_nothing(viewer: Client, query: dict[str, str]) -> None:
+    transactions(Sms, 3)
+    assert len(listed(viewer, Sms, **query).result_list) == 3
+
+
+def test_filters_are_put_together(viewer: Client) -> None:
+    transactions(Sms, 2, is_final=False, sms_status="queued")
+    transactions(Sms, 1, is_final=False, sms_status="bounced", txn_ref="AA-S-bounced")
+    transactions(Sms, 1, sms_status="bounced", txn_ref="AA-S-final")
+    assert refs(listed(viewer, Sms, overdue="yes", sms_status__exact="bounced")) == ["AA-S-bounced"]
+    assert refs(listed(viewer, Sms, sms_status__exact="bounced", q="AA-S-f")) == ["AA-S-final"]
+
+
+def test_what_is_not_overdue_yet_is_not_found(viewer: Client, settings: Any) -> None:
+    transactions(Sms, 1, is_final=False, created_at=now())
+    settings.HOIIO = {**settings.HOIIO, "OVERDUE_AFTER": timedelta(hours=1)}
+    assert refs(listed(viewer, Sms, overdue="yes")) == []
+    settings.HOIIO = {**settings.HOIIO, "OVERDUE_AFTER": timedelta(0)}
+    assert refs(listed(viewer, Sms, overdue="yes")) == ["AA-T-0"]
+
+
+RARE: list[tuple[Any, str, dict[str, Any]]] = [
+    (Notification, "pending notifications", {"claimed_until": BEGAN}),
+    (Sms, "open", {"is_final": False}),
+    (Sms, "overdue", {"is_final": False}),
+    (ReceiverFailure, "unresolved", {"resolved_at": None}),
+]
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(("model", "name", "change"), RARE)
+def test_rare_is_found_however_far_back(viewer: Client, model: Any, name: str, change: dict[str, Any]) -> None:
+    one_of_each(60)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
+    oldest = model.objects.order_by("pk")[0]
+    model.objects.filter(pk=oldest.pk).update(**change)
+    page = listed(viewer, model, **{name: "yes"})
+    assert ([row.pk for row in page.result_list], page.page.scanned_to) == ([oldest.pk], None)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(("model", "name", "change"), RARE)
+def test_rare_that_is_not_rare_is_looked_for(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, model: Any, name: str, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", 3)
+    one_of_each(60)
+    ReceiverFailure.objects.update(resolved_at=BEGAN)
+    oldest = list(model.objects.order_by("pk")[:4])
+    model.objects.filter(pk__in=[row.pk for row in oldest]).update(**change)
+    page = listed(viewer, model, **{name: "yes"})
+    assert page.result_list == []
+    assert page.page.scanned_to
+    page = listed(viewer, model, **{name: "yes"}, scans=2)
+    assert [row.pk for row in page.result_list] == [row.pk for row in oldest[::-1]]
+
+
+@pytest.mark.usefixtures("short")
+def test_failed_receivers_of_many_notifications_are_looked_for(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("paging", "admin.filters"):
+        monkeypatch.setattr(f"django_hoiio.{module}.FEW", 3)
+    made = notifications(60)
+    failures(made[:2])
+    failures(made[:2], receiver="shop.tell")
+    assert listed(viewer, Notification, failing="yes").page.scanned_to
+    assert refs(listed(viewer, Notification, failing="yes", scans=2)) == ["AA-S-1", "AA-S-0"]
+
+
+INDEXED: list[tuple[Any, Any, str, str]] = [
+    (PendingFilter, Notification, "hoiio_notification_claimed", "claimed_until>?"),
+    (OpenFilter, Call, "hoiio_call_final", "is_final=?"),
+    (OverdueFilter, Sms, "hoiio_sms_final", "is_final=? AND created_at<?"),
+    (UnresolvedFilter, ReceiverFailure, "hoiio_failure_mended", "resolved_at=?"),
+]
+
+
+@pytest.mark.parametrize(("kind", "model", "index", "columns"), INDEXED)
+def test_rare_is_found_by_its_index(kind: Any, model: Any, index: str, columns: str) -> None:
+    _thousand(model)
+    learn(model)
+    rows = model.objects.filter(kind.condition()).order_by(*kind.order)
+    asked = rows.values_list("pk", flat=True)[: MAX_KEYS + 1]
+    assert is_answered_by(asked, index, columns), plan_of(asked)
+
+
+@pytest.mark.parametrize(
+    ("model", "index", "columns"),
+    [
+        (Notification, "hoiio_notification_received", "received_at>?"),
+        (Call, "hoiio_call_final", "is_final=? AND created_at>?"),
+        (Sms, "hoiio_sms_final", "is_final=? AND created_at>?"),
+        (Fax, "hoiio_fax_final", "is_final=? AND created_at>?"),
+    ],
+)
+def test_day_is_found_by_an_index(model: Any, index: str, columns: str) -> None:
+    _thousand(model)
+    learn(model)
+    for way in admin.site.get_model_admin(model).since(model.objects.all(), BEGAN + timedelta(days=30)):
+        asked = way.values_list("pk", flat=True)[:50]
+        assert is_answered_by(asked, index, columns), plan_of(asked)
+
+
+LOOKED_FOR: list[tuple[Any, Q]] = [
+    (Call, MissedFilter.condition()),
+    (Sms, OpenFilter.condition()),
+    (Sms, Q(tag="campaign") | Q(remote_suffix="90000001", remote_number="+6590000001")),
+    (Notification, PendingFilter.condition()),
+    (Notification, FailedReceiversFilter.condition()),
+]
+
+
+@pytest.mark.parametrize(("model", "condition"), LOOKED_FOR)
+def test_what_many_answer_to_is_looked_for_by_key(model: Any, condition: Q) -> None:
+    _thousand(model)
+    learn(model)
+    top = model.objects.order_by("-pk")[0].pk
+    within = model.objects.filter(pk__gte=top - 100, pk__lt=top).order_by("-pk")
+    asked = row_by_row(within, condition).values_list("pk", flat=True)[:51]
+    key = {"postgresql": f"{model._meta.db_table}_pkey"}.get(connection.vendor, "PRIMARY")
+    plan = plan_of(asked)
+    assert "(rowid>? AND rowid<?)" in plan if connection.vendor == "sqlite" else key in plan, plan
+    assert "hoiio_call_final" not in plan or connection.vendor == "mysql"
+
+
+def _thousand(model: Any) -> None:
+    if model is Notification:
+        notifications(1_000)
+    elif model is ReceiverFailure:
+        failures(notifications(1_000), resolved_at=BEGAN)
+    else:
+        transactions(model, 1_000)
+
+
+# Searches.
+
+
+@pytest.mark.usefixtures("short")
+def test_search_finds_few_however_far_back(viewer: Client) -> None:
+    rows = transactions(Sms, 60)
+    Sms.objects.filter(pk=rows[0].pk).update(tag="campaign")
+    page = listed(viewer, Sms, q="campaign")
+    assert (refs(page), page.page.scanned_to) == (["AA-T-0"], None)
+
+
+@pytest.mark.usefixtures("short")
+def test_search_that_finds_many_looks_for_them(viewer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", 3)
+    transactions(Sms, 5, tag="campaign")
+    transactions(Sms, 40, txn_ref=None)
+    page = listed(viewer, Sms, q="campaign")
+    assert (refs(page), bool(page.page.scanned_to)) == ([], True)
+    page = listed(viewer, Sms, q="campaign", scans=2)
+    assert refs(page) == [f"AA-T-{number}" for number in (4, 3, 2, 1, 0)]
+
+
+ABOUT = ["AA-T-1", "+6590000001", "order 1"]
+
+
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
+@pytest.mark.parametrize("model", TRANSACTIONS)
+@pytest.mark.parametrize("term", ["+6590000001", "order 1"])
+def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
+    monkeypatch: pytest.MonkeyPatch, model: type[Transaction], term: str, few: int
+) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
+    monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
+    transactions(model, 3)
+    about = notifications(1, txn_ref="AA-T-1") + notifications(1, txn_ref="AA-T-1")
+    # Not of this number, not of this account, and of no transaction.
+    notifications(1, txn_ref="AA-T-2")
+    notifications(1, txn_ref="AA-T-1", account="second")
+    notifications(1, txn_ref=None)
+    client = Client()
+    client.force_login(staff("view_personal_data"))
+    found = listed(client, Notification, q=term).result_list
+    assert [row.pk for row in found] == [row.pk for row in about[::-1]]
+
+
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
+def test_notifications_are_found_by_the_session_of_their_call(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
+    monkeypatch.setattr("django_hoiio.admin.notifications.FEW", few)
+    transactions(Call, 2, txn_ref=None, session="S1", tag="menu")
+    transactions(Call, 1, txn_ref=None, session="", tag="menu")
+    (about,) = notifications(1, txn_ref=None, session="S1")
+    notifications(1, txn_ref=None, session="S2")
+    # That both name no session makes them no pair.
+    notifications(1, txn_ref=None, session=None)
+    assert [row.pk for row in listed(viewer, Notification, q="menu").result_list] == [about.pk]
+
+
+def test_row_without_a_reference_says_so_where_it_is_opened(viewer: Client) -> None:
+    (row,) = transactions(Sms, 1, txn_ref=None)
+    address = reverse("admin:django_hoiio_sms_change", args=[row.pk])
+    assert (
+        f'<a href="{address}">without a reference</a>'
+        in viewer.get(reverse("admin:django_hoiio_sms_changelist")).content.decode()
+    )
+
+
+def test_notification_without_a_reference_is_found_by_its_arrival() -> None:
+    client = Client()
+    client.force_login(staff("view_personal_data"))
+    (about, _other) = notifications(2, txn_ref=None)
+    transactions(Sms, 1, txn_ref=None, notification_uuid=about.uuid)
+    assert [row.pk for row in listed(client, Notification, q="+6590000000").result_list] == [about.pk]
+
+
+@pytest.mark.parametrize(("permissions", "count"), [((), 0), (("view_personal_data",), 1)])
+def test_last_digits_find_notifications_for_those_alone_who_may_see_numbers(
+    permissions: tuple[str, ...], count: int
+) -> None:
+    client = Client()
+    client.force_login(staff(*permissions))
+    transactions(Sms, 3)
+    notifications(1, txn_ref="AA-T-1")
+    assert len(listed(client, Notification, q="90000001").result_list) == count
+
+
+def test_number_finds_no_notification_of_what_the_user_may_not_view() -> None:
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_notification", "view_call", "view_personal_data"])
+    )
+    client = Client()
+    client.force_login(user)
+    transactions(Sms, 3)
+    transactions(Call, 1, txn_ref="AA-C-1")
+    notifications(1, txn_ref="AA-T-0")
+    notifications(1, txn_ref="AA-C-1")
+    assert refs(listed(client, Notification, q="+6590000000")) == ["AA-C-1"]
+
+
+def test_typing_counts_no_table(viewer: Client) -> None:
+    notifications(30)
+    asked = {"app_label": "django_hoiio", "model_name": "receiverfailure", "field_name": "notification"}
+    with CaptureQueriesContext(connection) as queries:
+        answers = [
+            viewer.get(reverse("admin:autocomplete"), {**asked, **more}).json()
+            for more in ({}, {"page": "2"}, {"term": "AA-S-2"})
+        ]
+    assert [(len(each["results"]), each["pagination"]["more"]) for each in answers] == [
+        (20, True),
+        (10, False),
+        (11, False),
+    ]
+    assert not any("COUNT(" in query["sql"] for query in queries)
+
+
+# What may not be guessed.
+
+
+def _parameters(model: type[Model]) -> list[str]:
+    """Every field, also those of related models, with every lookup that Django knows of it."""
+    own = {f.name: f for f in model._meta.get_fields() if isinstance(f, Field)}
+    far = {
+        f"{f.name}__{other.name}": other
+        for f in model._meta.get_fields()
+        if f.is_relation and f.related_model
+        for other in f.related_model._meta.get_fields()
+        if isinstance(other, Field)
+    }
+    return [
+        f"{name}{how}"
+        for name, field in {**own, **far}.items()
+        for how in ["", *(f"__{lookup}" for lookup in [*field.get_lookups(), "pk", "length", "0", "from"])]
+    ]
+
+
+ALLOWED = {
+    Notification: {"kind__exact", "kind__isnull"},
+    Call: {f"{name}__{how}" for name in ("call_state", "direction") for how in ("exact", "isnull")},
+    Sms: {f"{name}__{how}" for name in ("sms_status", "direction") for how in ("exact", "isnull")},
+    Fax: {f"{name}__{how}" for name in ("fax_status", "direction") for how in ("exact", "isnull")},
+    ReceiverFailure: set(),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_lookup_but_those_of_the_filters_is_taken(model: type[Model]) -> None:
+    one_of_each(2)
+    user = staff()
+    taken = {name for name in _parameters(model) if not _is_refused(model, user, {name: "+659000000"})}
+    assert len(_parameters(model)) > 200
+    assert taken == ALLOWED[model]
+
+
+def _is_refused(model: type[Model], user: User, query: dict[str, str]) -> bool:
+    request = RequestFactory().get("/", query)
+    request.user = user
+    try:
+        admin.site.get_model_admin(model).get_changelist_instance(request)
+    except SuspiciousOperation:
+        return True
+    except IncorrectLookupParameters:
+        return False
+    return False
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_filter_survives_anything(viewer: Client, model: type[Model]) -> None:
+    one_of_each(1)
+    names = {*ALLOWED[model], "outcome", "missed", "open", "overdue", "pending notifications", "failing", "unresolved"}
+    values = ["\0", "'", "x" * 5000, "2012-13-45", "", "1", "True", "None"]
+    answers = {viewer.get(url(model, **{name: value})).status_code for name in names for value in values}
+    assert answers <= {200, 302, 400}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_veiled_field_is_a_key_to_rows(viewer: Client, model: type[Model]) -> None:
+    one_of_each(2)
+    row = model._default_manager.all()[0]
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+    fields = [field.name for field in model._meta.get_fields() if field.name != "id"]
+    for path in (url(model)[:-1], page):
+        assert {viewer.get(path, {"_to_field": name}).status_code for name in fields} == {400}
+        assert viewer.get(path, {"_popup": "1"}).status_code == 200
+    dest = getattr(row, "dest", "+6590000000")
+    assert viewer.get(page.replace(f"/{row.pk}/", f"/{dest}/"), {"_to_field": "dest"}).status_code == 400
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_list_has_one_order(viewer: Client, model: type[Model]) -> None:
+    one_of_each(6)
+    usual = [row.pk for row in listed(viewer, model).result_list]
+    assert usual == sorted(usual, reverse=True)
+    columns = len(admin.site.get_model_admin(model).list_display)
+    orders = [f"{sign}{column}" for sign in ("", "-") for column in range(columns + 2)]
+    orders += ["remote_number", "-remote_number", "0.1.2", "-3.-2", "?", "\0", "remote_suffix"]
+    assert {tuple(row.pk for row in listed(viewer, model, o=order).result_list) for order in orders} == {tuple(usual)}
+    assert "sortable" not in viewer.get(url(model)).content.decode()
+
+
+PARTS = [
+    *("+659000000", "+65", "+6590000001 OR 1", "%", "_6590000001", "+659000000_", "9000000", "*", "remote_number:+65"),
+    *("0001", "90000001", "0090000001", "%2B6590000001", "+6590000001%"),
+]
+
+
+@pytest.mark.parametrize("model", TRANSACTIONS)
+def test_no_part_of_a_number_finds_it(viewer: Client, model: type[Transaction]) -> None:
+    transactions(model, 3)
+    notifications(3, txn_ref="AA-T-1")
+    assert {term: refs(listed(viewer, each, q=term)) for term in PARTS for each in (model, Notification)} == {
+        term: [] for term in PARTS
+    }
+
+
+def test_text_and_link_cannot_be_searched() -> None:
+    client = Client()
+    client.force_login(staff("view_personal_data", "view_recordings", "view_raw"))
+    transactions(Sms, 1, msg="secret")
+    transactions(Fax, 1, fax_url="https://example.com/secret")
+    assert [
+        refs(listed(client, model, q=term)) for model in (Sms, Fax) for term in ("secret", "https://example.com/secret")
+    ] == [[]] * 4
+
+
+# What it costs.
+
+
+def _pages(model: Any) -> dict[str, dict[str, Any]]:
+    """Every sort of page, in the middle of the table where it is anywhere."""
+    middle = model.objects.order_by("pk")[2].pk
+    return {
+        "first": {},
+        "older": {"older_than": middle},
+        "newer": {"newer_than": middle - 2},
+        "oldest": {"newer_than": 0},
+        "search": {"q": "AA"},
+        "search in vain": {"q": "nothing"},
+        "number": {"q": "+6590000001"},
+        "day": {"day": "2026-03-01"},
+        **{f"filter {number}": query for number, query in enumerate(FILTERS[model])},
+    }
+
+
+FILTERS: dict[type[Model], list[dict[str, str]]] = {
+    Notification: [
+        {"kind__exact": "sms_status"},
+        {"kind__exact": "unknown"},
+        {"pending notifications": "yes"},
+        {"failing": "yes"},
+    ],
+    Call: [{"direction__exact": "outgoing"}, {"outcome": "busy"}, {"missed": "yes"}, {"open": "yes"}],
+    Sms: [{"direction__exact": "outgoing"}, {"sms_status__exact": "failed"}, {"overdue": "yes"}],
+    Fax: [{"direction__exact": "outgoing"}, {"fax_status__exact": "failed"}, {"overdue": "yes"}],
+    ReceiverFailure: [{"unresolved": "yes"}],
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_page_of_fifty_rows_costs_no_more_queries_than_of_three(viewer: Client, model: Any) -> None:
+    one_of_each(3)
+    few = _costs(viewer, model)
+    one_of_each(60, txn_ref=None)
+    many = _costs(viewer, model)
+    # A page of three rows has looked to the end of the table, of which a full one need not know.
+    assert {name: cost for name, cost in many.items() if cost > few[name]} == {}
+    # Who asks, and what he may do: four of them.
+    assert many["first"] == 5
+    assert max(few.values()) <= 26
+
+
+def _costs(client: Client, model: Any) -> dict[str, int]:
+    costs = {}
+    for name, page in _pages(model).items():
+        with CaptureQueriesContext(connection) as queries:
+            listed(client, model, **page)
+        costs[name] = len(queries)
+        assert not any(word in query["sql"] for query in queries for word in ("COUNT(", "DISTINCT", "OFFSET"))
+    return costs
+
+
+def test_list_is_one_of_ours(viewer: Client) -> None:
+    for model in MODELS:
+        assert type(listed(viewer, model)) is KeysetChangeList
+        assert issubclass(KeysetChangeList, ChangeList)

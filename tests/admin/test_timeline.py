@@ -1,0 +1,358 @@
+"""The page of a call, SMS or fax: where it stands, in words, and what happened to it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.db.models import F
+
+from django_hoiio import inbox
+from django_hoiio.admin import timeline
+from django_hoiio.enums import Kind, Source
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.recording.sending import enter
+from django_hoiio.signals import notification_received, sms_received
+from tests.conftest import Post, raw_notification
+from tests.users import EVERYTHING, act, events, look, queries, staff, text, url
+
+pytestmark = pytest.mark.django_db
+
+MORNING = datetime(2012, 6, 6, 3, 15, tzinfo=timezone.utc)
+
+
+def receive(said: str, minute: float = 0, **fields: Any) -> Notification:
+    came = raw_notification(
+        "any", fields.pop("query", ""), said, received_at=MORNING + timedelta(minutes=minute), **fields
+    )
+    notification = inbox.receive(came).notification
+    Notification.objects.filter(pk=notification.pk).update(dispatched_at=F("received_at"))
+    return notification
+
+
+def sms() -> Sms:
+    return Sms.objects.get()
+
+
+# The state in words.
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "sentence"),
+    [
+        (Sms, "sms_status=delivered&dest=%2B6591231111&date=2012-06-06+11:15:20.0&debit=0.032&currency=SGD", "Delivered. Sent to +65••••1111 on 6 Jun 2012, 03:15; cost 0.032 SGD."),
+        (Sms, "sms_status=delivered&dest=%2B6591231111&split_count=3", "Delivered. Sent to +65••••1111 on 6 Jun 2012, 03:15; in 3 parts."),
+        (Sms, "sms_status=failed&dest=%2B6591231111", "Failed. Sent to +65••••1111 on 6 Jun 2012, 03:15."),
+        (Sms, "sms_status=error", "Failed: an error at Hoiio. On 6 Jun 2012, 03:15."),
+        (Sms, "status=error_dest&dest=%2B6591231111", "Refused: error_dest. Sent to +65••••1111 on 6 Jun 2012, 03:15."),
+        (Sms, "msg=hello&from=%2B6591231111", "Received from +65••••1111 on 6 Jun 2012, 03:15."),
+        (Sms, "msg=hello&from=", "Received on 6 Jun 2012, 03:15."),
+        (Call, "call_status_dest1=answered&call_status_dest2=answered&dest2=%2B6591231111&duration=2", "Answered. Call to +65••••1111 on 6 Jun 2012, 03:15; 2 minutes."),
+        (Call, "call_status_dest1=answered&call_status_dest2=busy&dest2=%2B6591231111", "Not answered (status of the second leg: busy). Call to +65••••1111 on 6 Jun 2012, 03:15."),
+        (Call, "session=S1&call_state=ended&from=%2B6591231111&duration=0", "Not answered. Call from +65••••1111 on 6 Jun 2012, 03:15; 0 minutes."),
+        (Call, "session=S1&call_state=ended&from=&duration=1", "Ended. Call on 6 Jun 2012, 03:15, no number shown; 1 minute."),
+        (Fax, "fax_status=answered&from=%2B6591231111&fax_pages=1", "Received from +65••••1111 on 6 Jun 2012, 03:15; 1 page."),
+        (Fax, "fax_status=answered&dest=%2B6591231111", "Arrived. Sent to +65••••1111 on 6 Jun 2012, 03:15."),
+        (Fax, "fax_status=failed&fax_error_code=busy&dest=%2B6591231111", "Failed (failed, busy). Sent to +65••••1111 on 6 Jun 2012, 03:15."),
+    ],
+)  # fmt: skip
+def test_state_is_said_in_one_sentence(model: type[Transaction], said: str, sentence: str) -> None:
+    receive(f"txn_ref=AA-1&{said}")
+    page = look(staff(), url(model._default_manager.get()))
+    assert _sentence(page) == sentence
+
+
+def _sentence(page: str) -> str:
+    found = re.search(r'<p class="hoiio-sentence">(.*?)</p>', page, re.S)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "beginning"),
+    [
+        (Sms, "sms_status=queued", "Waiting: Hoiio has queued it."),
+        (Sms, "status=success_ok&dest=%2B65", "Accepted (success_ok), and not delivered yet."),
+        (Sms, "sms_status=martian", "Stands at “martian”, a word that Hoiio does not document."),
+        (Call, "session=S1&call_state=ringing", "Ringing."),
+        (Call, "session=S1&call_state=ongoing", "Under way."),
+        (Fax, "fax_status=ongoing", "Under way."),
+        (Fax, "fax_status=martian", "Stands at “martian”, a word that Hoiio does not document."),
+    ],
+)
+def test_what_is_not_final_is_said_to_be_overdue_after_a_while(
+    settings: Any, model: type[Transaction], said: str, beginning: str
+) -> None:
+    receive(f"txn_ref=AA-1&{said}")
+    row, viewer = model._default_manager.get(), staff()
+    assert _sentence(look(viewer, url(row))).startswith(beginning)
+    assert "Overdue: nothing final has been told for" in _sentence(look(viewer, url(row)))
+    settings.HOIIO = {"OVERDUE_AFTER": timedelta(days=365 * 100)}
+    assert "Overdue" not in _sentence(look(viewer, url(row)))
+
+
+# What happened.
+
+
+def test_each_notification_says_what_it_changed_and_what_it_was_not_allowed_to() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=order+77", 0)
+    receive("txn_ref=AA-S-1&sms_status=delivered&debit=0.032", 1)
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=order+78&rate=dear", 2)
+    receive("txn_ref=AA-S-1&sms_status=delivered", 3)
+
+    assert events(look(staff(), url(sms()))) == [
+        "SMS status tag order 77 sms_status queued",
+        "SMS status is_final no → yes debit 0.032 sms_status queued → delivered",
+        "SMS status tag order 77 → order 78 sms_status stays delivered: a final status is not undone by queued ⚠ rate: is not an amount",
+        "SMS status It changes nothing.",
+    ]
+
+
+def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -> None:
+    receive("txn_ref=AA-S-1&sms_status=failed", 5)
+    receive("txn_ref=AA-S-1&sms_status=delivered", 1, source=Source.SPOOL)
+
+    older, newer = events(look(staff(), url(sms())))[-2:]
+    assert older == (
+        "SMS status sms_status stays failed: a later report is not undone by an earlier one "
+        "Stored in the spool while the database was away."
+    )
+    assert newer == "SMS status is_final no → yes sms_status failed"
+
+
+def test_poll_and_late_telling_are_remarked() -> None:
+    polled = receive("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
+    Notification.objects.filter(pk=polled.pk).update(dispatched_at=MORNING + timedelta(minutes=20))
+    assert events(look(staff(), url(sms()))) == [
+        "SMS status sms_status queued Read from Hoiio's API. Its receivers were called 20 minutes after it came."
+    ]
+    Notification.objects.filter(pk=polled.pk).update(dispatched_at=None)
+    assert "Its receivers have not all run yet." in events(look(staff(), url(sms())))[0]
+
+
+def test_what_was_sent_is_the_beginning() -> None:
+    enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111", "msg": "hello <b>"})
+    page = look(staff("view_personal_data"), url(sms()))
+    assert events(page) == ["Sent by this project direction outgoing dest +6591231111 msg hello <b>"]
+    assert "hello &lt;b&gt;" in page
+    assert events(look(staff(), url(sms()))) == ["Sent by this project direction outgoing dest +65••••1111 msg ••••"]
+
+
+def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued", 0).delete()
+    receive("txn_ref=AA-S-1&sms_status=delivered", 1)
+    first, second = events(look(staff(), url(sms())))
+    assert first.startswith("Known before What told of it first is kept no more")
+    assert second == "SMS status is_final no → yes sms_status delivered"
+
+
+def test_blanked_notification_is_shown_as_blanked() -> None:
+    kept = receive("txn_ref=AA-S-1&sms_status=queued&digits=12", 0)
+    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, pass_on={}, redacted_at=MORNING)
+    Sms.objects.update(redacted_at=MORNING)
+    page = look(staff(*EVERYTHING), url(sms()))
+    assert events(page) == ["SMS status Redacted: its content was removed."]
+    assert "Its numbers and texts were removed on 6 Jun 2012, 03:15." in text(page)
+
+
+def test_results_of_blocks_are_events() -> None:
+    receive("txn_ref=AA-C-1&session=S1&call_state=ringing&from=%2B6591231111", 0)
+    receive("txn_ref=AA-C-1&session=S1&call_state=ongoing&digits=73*519", 1)
+    receive("txn_ref=AA-C-1&session=S1&call_state=ongoing&digits=", 2)
+    receive("txn_ref=AA-C-1&session=S1&call_state=ongoing&record_url=https://example.com/rec-113.mp3", 3)
+
+    call = Call.objects.get()
+    page = look(staff(*EVERYTHING), url(call))
+    assert [entry.partition(" call_state")[0] for entry in events(page)[1:]] == [
+        "IVR: keys gathered Keys pressed 73*519",
+        "IVR: keys gathered Keys pressed none in time",
+        "IVR: voice recorded Recording Open",
+    ]
+    assert 'href="https://example.com/rec-113.mp3" target="_blank" rel="noreferrer noopener"' in page
+    veiled = look(staff("view_personal_data"), url(call))
+    assert [each for each in ("73*519", "rec-113") if each in veiled] == []
+    assert "Recording ••••" in events(veiled)[3]
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x"])
+def test_recording_that_is_no_web_address_is_no_link(link: str) -> None:
+    receive(f"txn_ref=AA-C-1&session=S1&record_url={link}")
+    page = look(staff(*EVERYTHING), url(Call.objects.get()))
+    assert (link in page, "Recording no web address" in events(page)[0]) == (False, True)
+
+
+def test_texts_numbers_and_pass_on_values_are_veiled_and_escaped() -> None:
+    receive(
+        "txn_ref=AA-SI-1&msg=%3Cscript%3Ealert(1)%3C/script%3E&from=%2B6591231111&to=%2B6500000000&date=%3Cb%3E",
+        query="x_user=%3Cscript%3Ebob",
+    )
+    everything = look(staff(*EVERYTHING), url(sms()))
+    assert "<script>alert" not in everything
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in everything
+    assert "Passed on: x_user <script>bob" in events(everything)[0]
+
+    assert events(look(staff(), url(sms()))) == [
+        "SMS received direction incoming is_final no → yes from_number +65••••1111 to_number +65••••0000 msg •••• ⚠ date: is not a date"
+    ]
+
+
+def test_refused_number_is_veiled_too() -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6591231111", 0)
+    receive("txn_ref=AA-S-1&sms_status=queued&dest=%2B6581232222", 1)
+    (refusal,) = re.findall(r"dest stays [^<]*", look(staff(), url(sms())))
+    assert refusal == "dest stays +65••••1111: a final report is not undone by one that is not final"
+
+
+# Receivers.
+
+
+@pytest.fixture
+def billed(post: Post) -> Sms:
+    """An SMS of which one receiver failed, and others were called."""
+
+    def fail(**arguments: Any) -> None:
+        raise ValueError("no customer has +6591231111 <b>")
+
+    sms_received.connect(fail, dispatch_uid="shop.<b>bill")
+    kept = post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+    sms_received.disconnect(dispatch_uid="shop.<b>bill")
+    called = [["sms_received", "shop.<b>bill"], ["sms_received", "shop.log"], ["notification_received", "<script>"]]
+    Notification.objects.filter(pk=kept.pk).update(receivers=called)
+    return Sms.objects.get()
+
+
+def test_receivers_that_were_called_and_that_failed_are_named(billed: Sms) -> None:
+    page = look(staff(), url(billed))
+    (event,) = events(page)
+    assert "sms_received → shop.<b>bill failed, after 1 attempt, last on" in event
+    assert event.endswith("sms_received → shop.log called notification_received → <script> called")
+    assert ("→ <script>" in page, "no customer has" in page, "Traceback" in page) == (False, False, False)
+    assert f'<a href="{url(ReceiverFailure.objects.get())}">sms_received → shop.&lt;b&gt;bill</a>' in page
+
+
+def test_page_tells_of_each_receiver_from_its_failure_until_it_has_succeeded(post: Post) -> None:
+    orders: list[str] = []
+
+    def bill(**arguments: Any) -> None:
+        orders.remove("77")
+
+    sms_received.connect(bill, dispatch_uid="shop.bill")
+    sms_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.log")
+    notification_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.count")
+    viewer, tellings = staff(*EVERYTHING, "retry_receivers"), []
+    try:
+        kept = post("sms/?x_order=77", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+        for order in ("78", "77", ""):
+            tellings.append(_untimed(events(look(viewer, url(sms())))[0].partition("shop.bill")[2]))
+            orders.append(order)
+            act(viewer, "retry_receivers", [kept])
+    finally:
+        for signal in (sms_received, notification_received):
+            for name in ("shop.bill", "shop.log", "shop.count"):
+                signal.disconnect(dispatch_uid=name)
+
+    others = "sms_received → shop.log called notification_received → shop.count called Passed on: x_order 77"
+    traceback = "Traceback ValueError: list.remove(x): x not in list"
+    assert tellings == [
+        f"failed, after 1 attempt, last on … {traceback} {others}",
+        f"failed, after 2 attempts, last on … {traceback} {others}",
+        f"mended on …, after 3 attempts {traceback} {others}",
+    ]
+
+
+def _untimed(said: str) -> str:
+    untimed = re.sub(r"\d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d", "…", said.strip())
+    return re.sub(r"(Traceback) .*?(ValueError: list\.remove\(x\): x not in list)", r"\1 \2", untimed)
+
+
+def test_traceback_is_seen_by_those_alone_who_see_raw_requests(billed: Sms) -> None:
+    page = look(staff(*EVERYTHING), url(billed))
+    assert "<details><summary>Traceback</summary>" in page
+    assert "ValueError: no customer has +6591231111 &lt;b&gt;" in page
+
+
+def test_mended_receiver_is_said_to_be_mended(billed: Sms) -> None:
+    ReceiverFailure.objects.update(attempts=3, resolved_at=MORNING)
+    assert "shop.<b>bill mended on 6 Jun 2012, 03:15, after 3 attempts" in events(look(staff(), url(billed)))[0]
+
+
+@pytest.mark.parametrize("receivers", [[], {}, ["x"], [["x"]], [[1, 2]], "x", [["sms_received", "x" * 9000]]])
+def test_failure_is_named_whatever_is_noted_of_the_called(billed: Sms, receivers: Any) -> None:
+    Notification.objects.update(receivers=receivers)
+    assert "sms_received → shop.<b>bill failed, after 1 attempt" in events(look(staff(), url(billed)))[0]
+
+
+def test_what_may_not_be_opened_is_not_linked(billed: Sms) -> None:
+    page = look(staff(views=("sms",)), url(billed))
+    assert (url(billed.notifications[0]) in page, url(ReceiverFailure.objects.get()) in page) == (False, False)
+    assert events(page)[0].startswith("SMS received")
+
+
+# However many there are.
+
+
+def _fill(count: int) -> Sms:
+    receive("txn_ref=AA-S-1&sms_status=queued", 0)
+    model = Notification.objects.get()
+    fields = {field.name: getattr(model, field.name) for field in Notification._meta.fields if field.name != "id"}
+    later = [
+        raw_notification("any", "", f"txn_ref=AA-S-1&sms_status=queued&tag={at}", source=Source.POLL)
+        for at in range(count)
+    ]
+    Notification.objects.bulk_create(
+        [
+            Notification(**{**fields, "uuid": each.uuid, "body": each.body, "received_at": each.received_at})
+            for each in later
+        ],
+        batch_size=500,
+    )
+    return sms()
+
+
+def test_timeline_of_very_many_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "MAX_EVENTS", 5)
+    monkeypatch.setattr(timeline, "MAX_LATEST_EVENTS", 2)
+    row = _fill(20)
+    page = look(staff(), url(row))
+    shown = events(page)
+    assert len(shown) == 5 + 1 + 2
+    assert shown[5].startswith("Only the first 5 notifications are read again here.")
+    assert '?q=AA-S-1">All notifications</a>' in page
+    newest = row.notifications.order_by("-pk")[0]
+    assert url(newest) in page
+    assert shown[-1] == "SMS status"
+
+
+def test_page_of_ten_thousand_notifications_costs_what_a_page_of_few_does() -> None:
+    viewer = staff(*EVERYTHING)
+    row = _fill(3)
+    few = queries(viewer, url(row))
+    row = _more(row, 10_000)
+    # One for the latest.
+    assert queries(viewer, url(row)) == few + 1
+    assert len(events(look(viewer, url(row)))) == timeline.MAX_EVENTS + 1 + timeline.MAX_LATEST_EVENTS
+
+
+def _more(row: Sms, count: int) -> Sms:
+    Notification.objects.all().delete()
+    row.delete()
+    return _fill(count)
+
+
+def test_failures_and_rivals_cost_no_more_where_there_are_more(post: Post) -> None:
+    def fail(**arguments: Any) -> None:
+        raise ValueError
+
+    sms_received.connect(fail, dispatch_uid="shop.bill")
+    try:
+        post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+        viewer, counts = staff(*EVERYTHING), []
+        for _ in range(2):
+            counts.append(queries(viewer, url(sms())))
+            for _ in range(9):
+                post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+    finally:
+        sms_received.disconnect(dispatch_uid="shop.bill")
+    assert counts[0] == counts[1]

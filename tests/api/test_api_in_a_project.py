@@ -1,0 +1,137 @@
+"""The read API in projects with settings of their own, and as docs/api.rst says to use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import requests
+from django.contrib.auth.models import Permission, User
+from django.test import override_settings
+
+from django_hoiio.models import Sms
+from tests import ROOT
+from tests.conftest import Post
+from tests.test_docs import code_of
+
+PAGE = ROOT / "docs/api.rst"
+
+PROJECT = """
+import json, sys
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=[
+        "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
+        "rest_framework", "rest_framework.authtoken", "django_filters", "django_hoiio",
+    ],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
+    USE_TZ=True,
+    ALLOWED_HOSTS=["*"],
+    SECRET_KEY="tests",
+    ROOT_URLCONF="django_hoiio.api.urls",
+    **json.loads(sys.argv[1]),
+)
+django.setup()
+from django.core.management import call_command
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from rest_framework.authtoken.models import Token
+call_command("migrate", verbosity=0)
+known = {"Authorization": f"Token {Token.objects.create(user=User.objects.create_superuser('root')).key}"}
+for headers in ({}, known, known, known):
+    answer = Client().get("/sms/", headers=headers)
+    print(answer.status_code, answer.headers.get("WWW-Authenticate"), answer.headers.get("Retry-After") is not None)
+"""
+
+
+def answers(**settings: object) -> list[str]:
+    """What a stranger is answered in a project with these settings, and then thrice somebody who is known."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROJECT, json.dumps(settings)], check=True, capture_output=True, text=True
+    )
+    return run.stdout.splitlines()
+
+
+def test_authentication_and_throttling_are_those_of_the_project() -> None:
+    rest_framework = {
+        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+        "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+        "DEFAULT_THROTTLE_RATES": {"user": "2/min"},
+    }
+
+    assert answers(REST_FRAMEWORK=rest_framework) == [
+        "401 Token False",
+        "200 None False",
+        "200 None False",
+        "429 None True",
+    ]
+
+
+def test_project_that_says_nothing_takes_sessions_and_passwords() -> None:
+    assert answers() == ["403 None False"] * 4
+
+
+# The code of the page.
+
+
+def written(word: str) -> str:
+    """The piece of code on the page that has the word."""
+    (code,) = (code for code in code_of(PAGE) if word in code)
+    return code
+
+
+@pytest.fixture
+def page(live_server: Any, settings: Any) -> dict[str, Any]:
+    """The functions of the page, for an API that is served."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    User.objects.create_superuser("root", password="secret")
+    names: dict[str, Any] = {}
+    for word in ("def rows(", "def keep_up("):
+        exec(written(word), names)  # noqa: S102
+    names["API"] = f"{live_server.url}/api/hoiio/"
+    return names
+
+
+def test_loop_of_the_page_reads_all_rows(page: dict[str, Any], post: Post) -> None:
+    for number in range(7):
+        post("sms/", f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111")
+
+    with requests.Session() as session:
+        session.auth = ("root", "secret")
+        found = list(page["rows"](session, "sms", sms_status="queued", page_size=3))
+
+    assert [row["txn_ref"] for row in found] == [f"AA-S-{number}" for number in range(6, -1, -1)]
+
+
+def test_poller_of_the_page_keeps_up(page: dict[str, Any], post: Post) -> None:
+    copy: dict[int, Any] = {}
+    since = datetime.now(timezone.utc) - timedelta(days=1)
+    with requests.Session() as session:
+        session.auth = ("root", "secret")
+        for word in ("queued", "delivered"):
+            post("sms/", f"txn_ref=AA-S-1&sms_status={word}&dest=%2B6591231111")
+            since = page["keep_up"](session, copy, since)
+
+    assert [(row["txn_ref"], row["sms_status"]) for row in copy.values()] == [("AA-S-1", "delivered")]
+    assert set(copy) == set(Sms.objects.values_list("pk", flat=True))
+
+
+def test_view_of_the_page_lets_others_in_and_veils_what_they_see(client: Any, post: Post) -> None:
+    names: dict[str, Any] = {"__name__": "tests.urls_of_the_page"}
+    exec(written("class OurSms"), names)  # noqa: S102
+    post("sms/", "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111")
+    user = User.objects.create_user("customer")
+    user.user_permissions.set(Permission.objects.filter(codename="view_sms"))
+    client.force_login(user)
+
+    with override_settings(ROOT_URLCONF=type("urls", (), {"urlpatterns": names["router"].urls})):
+        (row,) = json.loads(client.get("/sms/").content)["results"]
+        assert json.loads(client.get(f"/sms/{row['id']}/").content) == row
+
+    assert (row["txn_ref"], row["dest"]) == ("AA-S-1", "+65••••1111")

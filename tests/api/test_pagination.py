@@ -1,0 +1,496 @@
+"""Pages and filters of the read API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from django_hoiio.api import pagination
+from django_hoiio.enums import Kind, Source
+from django_hoiio.models import Call, Fax, Notification, Sms, suffix_of
+from tests.users import EVERYTHING, staff
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/hoiio/"
+BEGAN = datetime(2026, 11, 1, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def scan_limit(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A page looks through ten rows where no index helps."""
+    monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
+    return 10
+
+
+def sms(number: int, **fields: Any) -> Sms:
+    """One that was sent in the hour of its number."""
+    other = fields.get("remote_number", f"+65{90000000 + number}")
+    moment = BEGAN + timedelta(hours=number)
+    fields = {"txn_ref": f"AA-S-{number}", "direction": "outgoing", "created_at": moment, **fields}
+    return Sms(
+        **{"updated_at": moment, "remote_number": other, "remote_suffix": suffix_of(other), "dest": other, **fields}
+    )
+
+
+def make(count: int, **fields: Any) -> None:
+    Sms.objects.bulk_create([sms(number, **fields) for number in range(count)])
+
+
+def read(client: Client, path: str, status: int = 200, **query: object) -> Any:
+    response = client.get(f"{API}{path}" if "://" not in path else path, query or None)
+    assert response.status_code == status, response.content
+    return json.loads(response.content)
+
+
+def pages(client: Client, path: str, link: str = "next", **query: object) -> Iterator[list[str]]:
+    """The references on each page, as far as the links lead."""
+    address: str | None = f"{API}{path}?{urlencode(query)}" if "?" not in path else path
+    while address:
+        page = json.loads(client.get(address).content)
+        yield [row["txn_ref"] for row in page["results"]]
+        address = page[link]
+
+
+def found(client: Client, path: str, **query: object) -> list[str]:
+    return [txn_ref for page in pages(client, path, **query) for txn_ref in page]
+
+
+# Pages.
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"created_from": "2000-01-01T00:00:00Z"}, {"tag": "t"}, {"direction": "outgoing"}]
+)
+def test_pages_lead_through_all_rows_and_back(query: dict[str, str]) -> None:
+    make(25, tag="t")
+    client = staff()
+    newest_first = [f"AA-S-{number}" for number in range(24, -1, -1)]
+
+    assert list(pages(client, "sms/", page_size=10, **query)) == [
+        newest_first[:10],
+        newest_first[10:20],
+        newest_first[20:],
+    ]
+    second = read(client, "sms/", page_size=10, **query)["next"]
+    third = read(client, second)["next"]
+    back = read(client, read(client, third)["previous"])["next"]
+    assert read(client, back)["results"] == read(client, third)["results"]
+    assert list(pages(client, third, link="previous")) == [newest_first[20:], newest_first[10:20], newest_first[:10]]
+
+
+@pytest.mark.parametrize("query", [{}, {"created_from": "2000-01-01T00:00:00Z"}, {"tag": "t"}])
+def test_page_that_is_just_full_is_the_last(query: dict[str, str]) -> None:
+    make(10, tag="t")
+
+    page = read(staff(), "sms/", page_size=10, **query)
+
+    assert (len(page["results"]), page["next"], page["previous"]) == (10, None, None)
+
+
+def test_page_has_a_hundred_rows_where_nothing_is_said() -> None:
+    make(101)
+
+    assert [len(page) for page in pages(staff(), "sms/")] == [100, 1]
+
+
+@pytest.mark.parametrize("size", ["0", "501", "-1", "x", "1.5", "9" * 20, "٣"])
+def test_size_of_no_page_is_refused(size: str) -> None:
+    assert read(staff(), "sms/", 400, page_size=size) == {"page_size": ["A page has 1 to 500 rows."]}
+
+
+def test_rows_that_come_in_between_move_no_page() -> None:
+    make(20)
+    client = staff()
+    first = read(client, "sms/", page_size=10)
+    Sms.objects.bulk_create([sms(number) for number in range(20, 30)])
+
+    rest = found(client, first["next"])
+    back = list(pages(client, read(client, first["next"])["previous"], link="previous"))
+
+    assert rest == [f"AA-S-{number}" for number in range(9, -1, -1)]
+    assert back == [[f"AA-S-{number}" for number in numbers] for numbers in (range(19, 9, -1), range(29, 19, -1))]
+
+
+def test_rows_of_one_moment_are_each_on_one_page() -> None:
+    make(25, created_at=BEGAN)
+
+    read_in_all = found(staff(), "sms/", page_size=4, created_from="2026-11-01T00:00:00Z")
+
+    assert read_in_all == [f"AA-S-{number}" for number in range(24, -1, -1)]
+
+
+def test_empty_table_has_one_empty_page() -> None:
+    client = staff()
+
+    for query in (
+        {},
+        {"tag": "t"},
+        {"final": "true"},
+        {"direction": "incoming"},
+        {"updated_since": "2026-01-01T00:00Z"},
+    ):
+        assert read(client, "sms/", **query) == {"next": None, "previous": None, "results": []}
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "older", "older.x", "older.1.2.3", "older.-1", "sideways.1", "older.1\n", "older.٣"]
+)
+def test_cursor_that_is_none_is_refused(cursor: str) -> None:
+    message = "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
+
+    assert read(staff(), "sms/", 400, cursor=cursor) == {"cursor": [message]}
+
+
+@pytest.mark.parametrize(
+    ("cursor", "query"),
+    [
+        ("older.1764000000000000.5", {}),
+        ("told.5", {}),
+        ("sent.1764000000000000.5", {"tag": "t"}),
+        ("older.5", {"final": "true"}),
+        ("older.1764000000000000.5", {"tag": "t"}),
+        ("told.1764000000000000.5", {"updated_since": "2026-01-01T00:00:00Z"}),
+        ("sent.5", {"updated_since": "2026-01-01T00:00:00Z"}),
+        ("older.1764000000000000.5", {"updated_since": "2026-01-01T00:00:00Z"}),
+    ],
+)
+def test_cursor_of_another_list_is_not_found(cursor: str, query: dict[str, str]) -> None:
+    make(3, tag="t")
+    message = "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
+
+    assert read(staff(), "sms/", 404, cursor=cursor, **query) == {"detail": message}
+
+
+LAST = "9" * 18
+FAR = "9" * 16
+
+
+@pytest.mark.parametrize(
+    ("query", "below", "above"),
+    [
+        ({}, "0", LAST),
+        # Looked for key by key.
+        ({"account": "default"}, "0", LAST),
+        ({"tag": "t"}, "0", LAST),
+        ({"final": "false"}, "0.0", f"{FAR}.{LAST}"),
+    ],
+)
+def test_cursor_beyond_the_ends_is_the_page_at_the_end(query: dict[str, str], below: str, above: str) -> None:
+    make(3, tag="t")
+    client, every = staff(), ["AA-S-2", "AA-S-1", "AA-S-0"]
+
+    def beyond(cursor: str) -> tuple[list[str], list[list[str]], list[list[str]]]:
+        page = read(client, "sms/", cursor=cursor, **query)
+        rest = [list(pages(client, page[link], link=link)) if page[link] else [] for link in ("next", "previous")]
+        return [row["txn_ref"] for row in page["results"]], *rest
+
+    assert beyond(f"older.{above}")[:2] == (every, [])
+    assert beyond(f"newer.{below}")[::2] == (every, [])
+    # Nothing is there, and the way back leads to all of it.
+    assert beyond(f"newer.{above}") == ([], [every], [])
+    assert beyond(f"older.{below}") == ([], [], [every])
+
+
+@pytest.mark.parametrize("query", [{}, {"account": "default"}, {"tag": "t"}, {"final": "false"}])
+def test_way_back_has_each_row_once(query: dict[str, str]) -> None:
+    make(25, tag="t")
+    client = staff()
+    second = read(client, read(client, "sms/", page_size=10, **query)["next"])
+    Sms.objects.bulk_create([sms(number, tag="t") for number in range(25, 28)])
+
+    back = list(pages(client, second["previous"], link="previous"))
+
+    assert back == [[f"AA-S-{number}" for number in numbers] for numbers in (range(24, 14, -1), range(27, 24, -1))]
+
+
+# Filters.
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({"txn_ref": "AA-S-3"}, [3]),
+        ({"txn_ref": "AA-S-"}, []),
+        ({"bulk_txn_ref": "AA-B-1"}, [2]),
+        ({"bulk_txn_ref": "AA-B"}, []),
+        ({"tag": "order 77"}, [4]),
+        ({"tag": "order"}, []),
+        ({"tag": " order 77"}, []),
+        ({"number": "+6591231111"}, [5, 1]),
+        ({"number": "6591231111"}, [5, 1]),
+        ({"number": "+65 9123 1111"}, [5, 1]),
+        ({"number": "1231111"}, []),
+        ({"number": "+6091231111"}, []),
+        ({"number": "ALERT"}, [6]),
+        ({"number": "%"}, []),
+        ({"number": " "}, []),
+        ({"account": "second"}, [3]),
+        ({"direction": "incoming"}, [6]),
+        ({"sms_status": "delivered"}, [2, 1]),
+        # A word that Hoiio does not document.
+        ({"sms_status": "bounced"}, [4]),
+        ({"sms_status": "deliver"}, []),
+        ({"status": "success_ok"}, [2]),
+        ({"final": "true"}, [2, 1]),
+        ({"final": "false"}, [6, 5, 4, 3, 0]),
+        ({"created_from": "2026-11-01T04:00:00Z"}, [6, 5, 4]),
+        ({"created_to": "2026-11-01T02:00:00Z"}, [1, 0]),
+        ({"created_from": "2026-11-01T10:00:00+08:00", "created_to": "2026-11-01T12:00:00+08:00"}, [3, 2]),
+        ({"final": "true", "created_from": "2026-11-01T02:00:00Z"}, [2]),
+        ({"final": "false", "number": "+6591231111"}, [5]),
+        ({"number": "+6591231111", "sms_status": "delivered"}, [1]),
+        ({"number": "+6591231111", "tag": "order 77"}, []),
+        ({"final": "true", "sms_status": "delivered", "bulk_txn_ref": "AA-B-1"}, [2]),
+        ({"final": "true", "sms_status": "queued"}, []),
+        ({"direction": "outgoing", "account": "default", "created_to": "2026-11-01T04:00:00Z"}, [2, 1, 0]),
+        ({"tag": "", "number": "", "final": "", "created_from": "", "account": "second"}, [3]),
+    ],
+)
+def test_filter_of_sms(query: dict[str, str], numbers: list[int]) -> None:
+    Sms.objects.bulk_create(
+        [
+            sms(0),
+            sms(1, remote_number="+6591231111", sms_status="delivered", is_final=True),
+            sms(2, bulk_txn_ref="AA-B-1", status="success_ok", sms_status="delivered", is_final=True),
+            sms(3, account="second"),
+            sms(4, tag="order 77", sms_status="bounced"),
+            sms(5, remote_number="+6591231111", sms_status="queued"),
+            sms(6, remote_number="ALERT", direction="incoming"),
+        ]
+    )
+
+    assert found(staff("view_personal_data"), "sms/", **query) == [f"AA-S-{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("number", ["91231111", "9123 1111", "591231111", "+6591231111"])
+def test_number_finds_it_for_those_alone_who_may_see_it(number: str) -> None:
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111"), sms(2)])
+
+    assert found(staff("view_personal_data"), "sms/", number=number) == ["AA-S-1"]
+    refused = staff().get(f"{API}sms/", {"number": number})
+    assert (refused.status_code, refused.json()) == (
+        403,
+        {"detail": "To find a number takes the permission django_hoiio.view_personal_data."},
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "references"),
+    [
+        ({"call_state": "ringing"}, ["AA-C-1"]),
+        ({"call_status": "busy"}, ["AA-C-2"]),
+        ({"call_status_dest1": "answered"}, ["AA-C-3"]),
+        ({"call_status_dest2": "failed"}, ["AA-C-3"]),
+        ({"dial_status": "unanswered"}, ["AA-C-4"]),
+        ({"transfer_status": "busy"}, ["AA-C-4"]),
+        ({"session": "S1"}, ["AA-C-4", "AA-C-1"]),
+        ({"session": "S"}, []),
+    ],
+)
+def test_filter_of_calls(query: dict[str, str], references: list[str]) -> None:
+    moments = {"created_at": BEGAN, "updated_at": BEGAN}
+    Call.objects.create(txn_ref="AA-C-1", call_state="ringing", session="S1", **moments)
+    Call.objects.create(txn_ref="AA-C-2", call_status="busy", session="S2", **moments)
+    Call.objects.create(txn_ref="AA-C-3", call_status_dest1="answered", call_status_dest2="failed", **moments)
+    Call.objects.create(txn_ref="AA-C-4", dial_status="unanswered", transfer_status="busy", session="S1", **moments)
+
+    assert found(staff(), "calls/", **query) == references
+
+
+def test_filter_of_faxes() -> None:
+    for number, status in enumerate(("answered", "failed")):
+        Fax.objects.create(txn_ref=f"AA-F-{number}", fax_status=status, created_at=BEGAN, updated_at=BEGAN)
+
+    assert found(staff(), "faxes/", fax_status="failed") == ["AA-F-1"]
+
+
+def notification(number: int, **fields: Any) -> Notification:
+    moment = BEGAN + timedelta(hours=number)
+    made = {"kind": Kind.SMS_STATUS, "route": "sms", "txn_ref": f"AA-S-{number}", "received_at": moment}
+    return Notification(**{"uuid": uuid4(), "source": Source.WEBHOOK, "dispatched_at": moment, **made, **fields})
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({"kind": "sms_received"}, [1]),
+        ({"route": "any"}, [2]),
+        ({"account": "second"}, [3]),
+        ({"txn_ref": "AA-S-3"}, [3]),
+        ({"session": "S1"}, [4]),
+        ({"received_from": "2026-11-01T03:00:00Z"}, [4, 3]),
+        ({"received_to": "2026-11-01T01:00:00Z"}, [0]),
+        ({"received_from": "2026-11-01T01:00:00Z", "kind": "sms_status", "account": "second"}, [3]),
+        ({"kind": "unknown"}, []),
+    ],
+)
+def test_filter_of_notifications(query: dict[str, str], numbers: list[int]) -> None:
+    Notification.objects.bulk_create(
+        [
+            notification(0),
+            notification(1, kind=Kind.SMS_RECEIVED),
+            notification(2, route="any"),
+            notification(3, account="second"),
+            notification(4, session="S1"),
+        ]
+    )
+
+    assert found(staff(), "notifications/", **query) == [f"AA-S-{number}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "reasons"),
+    [
+        (
+            "sms/",
+            {"stauts": "x"},
+            "There is no such parameter here. There are account, txn_ref, updated_since, number, ",
+        ),
+        ("sms/", {"kind": "sms_status"}, "There is no such parameter here."),
+        ("sms/", {"direction": "sideways"}, "Select a valid choice. sideways is not one of the available choices."),
+        ("sms/", {"final": "maybe"}, "Select a valid choice. maybe is not one of the available choices."),
+        ("sms/", {"tag": "x" * 257}, "Ensure this value has at most 256 characters (it has 257)."),
+        ("sms/", {"tag": "\0"}, "Null characters are not allowed."),
+        ("sms/", {"created_from": "2026-11-25"}, "Write a moment with its offset from UTC, for example 2026-11-25T10"),
+        ("sms/", {"created_from": "2026-11-25T10:00:00"}, "Write a moment with its offset from UTC"),
+        ("sms/", {"created_to": "2026-13-25T10:00:00Z"}, "Write a moment with its offset from UTC"),
+        ("sms/", {"updated_since": "yesterday"}, "Write a moment with its offset from UTC"),
+        ("notifications/", {"kind": "sms"}, "Select a valid choice. sms is not one of the available choices."),
+        ("totals/", {"day_from": "yesterday"}, "Write a day, for example 2026-11-25."),
+        ("totals/", {"day_to": "2026-02-30"}, "Write a day, for example 2026-11-25."),
+        ("totals/", {"cursor": "2026-02-30"}, "This list has no such cursor"),
+        ("totals/", {"cursor": "older.1"}, "This list has no such cursor"),
+    ],
+)
+def test_parameter_that_cannot_be_taken_is_refused(path: str, query: dict[str, str], reasons: str) -> None:
+    (name,) = query
+    refused = read(staff(*EVERYTHING), path, 400, **query)
+
+    assert list(refused) == [name]
+    assert refused[name][0].startswith(reasons)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-11-01T10:00:00+08:00", "2026-11-01t02:00:00.000z", "2026-11-01T02:00Z", "2026-10-31T21:00:00-05:00"],
+)
+def test_moment_may_be_written_with_any_offset(moment: str) -> None:
+    make(4)
+    client = staff()
+
+    assert found(client, "sms/", created_from=moment) == ["AA-S-3", "AA-S-2"]
+    # As those write it who do not encode the plus.
+    assert len(json.loads(client.get(f"{API}sms/?created_from={moment}").content)["results"]) == 2
+
+
+def test_parameter_that_is_given_twice_is_refused() -> None:
+    client = staff()
+
+    for path in ("sms/?tag=a&tag=b", "totals/?kind=sms_sent&kind=sms_sent", "sms/?cursor=older.1&cursor="):
+        (reasons,) = read(client, path, 400).values()
+        assert reasons == ["It is given more than once."]
+
+
+@pytest.mark.parametrize("parameter", ["created_from", "created_to", "updated_since"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
+def test_moment_beyond_all_time_is_taken(parameter: str, moment: str) -> None:
+    make(1)
+    assert read(staff(), "sms/", **{parameter: moment})["next"] is None
+
+
+# What nobody can guess by.
+
+GUESSES = [
+    "ordering", "search", "order_by", "o", "from", "to", "from_number", "from_number__startswith", "dest",
+    "remote_number", "other_number__startswith", "remote_suffix", "msg", "msg__contains", "part", "fax_url", "fields",
+    "body", "query", "params", "params__from", "headers", "pass_on", "stamps", "tag__startswith", "txn_ref__lt", "id__lt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("permissions", [(), ("view_personal_data",), EVERYTHING])
+@pytest.mark.parametrize("path", ["notifications/", "calls/", "sms/", "faxes/", "totals/"])
+def test_nothing_is_ordered_searched_or_looked_up_beside_the_filters(path: str, permissions: tuple[str, ...]) -> None:
+    client = staff(*permissions)
+
+    assert [name for name in GUESSES if client.get(API + path, {name: "x"}).status_code != 400] == []
+
+
+def test_guess_of_a_number_is_answered_as_a_number_that_there_is_not() -> None:
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
+    client = staff()
+    (nothing,) = {client.get(f"{API}sms/", {"number": "+6500000000"}).content}
+    parts = [
+        "91231111",
+        "+65",
+        "+659123",
+        "+6591231",
+        "1111",
+        "%",
+        "_",
+        "+659123111%",
+        "+659123111_",
+        "••••1111",
+        "+65••••1111",
+    ]
+
+    assert {client.get(f"{API}sms/", {"number": part}).content for part in parts} == {nothing}
+
+
+def test_single_row_takes_no_filter() -> None:
+    Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
+    row, client = Sms.objects.get(), staff()
+
+    answers = [client.get(f"{API}sms/{row.pk}/", {"msg__contains": text, "sms_status": text}) for text in "abc"]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+
+
+# A bounded reach.
+
+
+def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(scan_limit: int) -> None:
+    Sms.objects.bulk_create(
+        [sms(number, sms_status="failed" if number in (2, 24) else "queued") for number in range(25)]
+    )
+
+    assert list(pages(staff(), "sms/", sms_status="failed")) == [["AA-S-24"], [], ["AA-S-2"]]
+
+
+def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(scan_limit: int) -> None:
+    Sms.objects.bulk_create(
+        [
+            sms(number, is_final=number % 2 == 0, sms_status="failed" if number in (2, 37) else "queued")
+            for number in range(40)
+        ]
+    )
+    client = staff()
+    query = {"sms_status": "failed", "created_from": "2026-11-01T00:00:00Z"}
+
+    # Ten that are final and ten that are not at a time.
+    assert list(pages(client, "sms/", **query)) == [["AA-S-37"], ["AA-S-2"], []]
+    assert list(pages(client, "sms/", final="true", **query)) == [[], ["AA-S-2"], []]
+    last = read(client, read(client, read(client, "sms/", **query)["next"])["next"])
+    assert list(pages(client, last["previous"], link="previous")) == [["AA-S-2"], ["AA-S-37"], []]
+
+
+def test_tag_that_is_found_too_often_is_looked_for_by_key(scan_limit: int) -> None:
+    make(25, tag="campaign")
+    Sms.objects.bulk_create([sms(number) for number in range(25, 50)])
+
+    assert list(pages(staff(), "sms/", tag="campaign"))[:3] == [[], [], [f"AA-S-{n}" for n in range(24, 19, -1)]]
+    assert found(staff(), "sms/", tag="campaign") == [f"AA-S-{number}" for number in range(24, -1, -1)]
+
+
+def test_of_two_terms_the_one_that_finds_less_leads(scan_limit: int) -> None:
+    make(25, tag="campaign")
+
+    assert list(pages(staff("view_personal_data"), "sms/", tag="campaign", number="90000007")) == [["AA-S-7"]]

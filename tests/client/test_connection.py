@@ -1,0 +1,354 @@
+"""What goes wrong on the way to Hoiio and back, what is tried again, and what never shows."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.views.debug import ExceptionReporter
+
+from django_hoiio.client import HoiioClient, connection
+from django_hoiio.exceptions import (
+    ConnectionFailed,
+    HoiioError,
+    InsufficientCredit,
+    InvalidParameter,
+    RateLimited,
+    ServerError,
+)
+from django_hoiio.models import Sms
+from tests.fake_hoiio import SUCCESS, Hoiio, Reply, Request
+
+pytestmark = pytest.mark.django_db
+
+DEST, MSG = "+6591234567", "a very private text"
+REPORT = {"status": "success_ok", "txn_ref": "AA-S-1", "sms_status": "queued"}
+FAULT = {"status": "error_internal_server_error"}
+PRIVATE = (DEST, DEST[1:], MSG, "new-token", "old-token", "private+text")
+
+
+def send(client: HoiioClient) -> Any:
+    return client.sms.send(dest=DEST, msg=MSG)
+
+
+def query(client: HoiioClient) -> Any:
+    return client.sms.query_status(txn_ref="AA-S-1")
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited; nothing is waited."""
+    waited: list[float] = []
+    monkeypatch.setattr(connection.time, "sleep", waited.append)
+    return waited
+
+
+@pytest.fixture
+def nobody(hoiio: Hoiio, settings: Any) -> str:
+    """An address of this machine at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    settings.HOIIO = {**settings.HOIIO, "API_URL": f"http://127.0.0.1:{port}/open/"}
+    return f"127.0.0.1:{port}"
+
+
+# What is no answer of Hoiio's.
+
+NOT_HOIIO = {
+    "HTML": (200, b"<html>+6591234567</html>", {}),
+    "empty": (200, b"", {}),
+    "list": [SUCCESS],
+    "text": "success_ok",
+    "number": 1,
+    "nothing": (200, b"null", {}),
+    "object without status": {"txn_ref": "AA-S-1"},
+    "status that is no text": {"status": 200, "txn_ref": "AA-S-1"},
+    "broken off": (200, b'{"status": "success_ok", "txn_ref": "AA-', {}),
+    "deep": (200, b"[" * 100_000, {}),
+    "not UTF-8": (200, b'{"status": "\xff"}', {}),
+    "fault of a proxy": (502, b"<h1>Bad gateway</h1>", {}),
+    "fault without a word": (500, b"", {}),
+}
+
+
+@pytest.mark.parametrize("reply", NOT_HOIIO.values(), ids=NOT_HOIIO)
+def test_what_is_no_answer_of_hoiios_is_said_so_and_nothing_is_entered(
+    hoiio: Hoiio, hoiio_client: HoiioClient, reply: Reply
+) -> None:
+    hoiio.says(reply)
+
+    with pytest.raises(ConnectionFailed) as raised:
+        send(hoiio_client)
+    code = reply[0] if isinstance(reply, tuple) else 200
+    assert (raised.value.status, raised.value.may_have_happened) == ("", True)
+    assert str(raised.value) == (
+        f"The answer to sms/send is not Hoiio's: HTTP {code}, and no JSON object with a status word."
+        " Check HOIIO['API_URL']. Hoiio may have carried the request out."
+    )
+    assert not Sms.objects.exists()
+
+
+@pytest.mark.parametrize("code", [200, 400, 403, 500])
+def test_status_word_counts_whatever_http_says(hoiio: Hoiio, hoiio_client: HoiioClient, code: int) -> None:
+    hoiio.says((code, SUCCESS, {}), (code, {"status": "error_insufficient_credit"}, {}))
+
+    assert send(hoiio_client).txn_ref == "AA-S-1"
+    with pytest.raises(InsufficientCredit):
+        send(hoiio_client)
+
+
+@pytest.mark.parametrize("without", ["txn_ref", "session"])
+def test_success_that_does_not_say_of_what_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, without: str) -> None:
+    hoiio.says({name: value for name, value in SUCCESS.items() if name != without})
+
+    with pytest.raises(ServerError) as raised:
+        hoiio_client.ivr.dial(dest=DEST)
+    assert (raised.value.may_have_happened, str(raised.value)) == (
+        True,
+        f"Hoiio answered ivr/start/dial without {without}; look at its portal what became of it.",
+    )
+
+
+@pytest.mark.parametrize("entries", ["AA-S-1", [["AA-S-1"]], {"txn_ref": "AA-S-1"}])
+def test_history_of_something_else_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, entries: Any) -> None:
+    hoiio.says({"status": "success_ok", "entries": entries})
+
+    with pytest.raises(ServerError, match=r"^Hoiio answered sms/get_history with entries that are no list of objects"):
+        hoiio_client.sms.get_history()
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_redirect_is_not_followed(hoiio: Hoiio, hoiio_client: HoiioClient, code: int) -> None:
+    hoiio.says((code, b"", {"Location": hoiio.url + "elsewhere"}))
+
+    with pytest.raises(ConnectionFailed) as raised:
+        send(hoiio_client)
+    assert str(raised.value) == (
+        "The answer to sms/send is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
+    )
+    assert hoiio.request.path == "/open/sms/send"
+
+
+@pytest.mark.parametrize("location", ["http://[", "\x80"])
+def test_redirect_to_no_address_is_no_answer_and_holds_no_token(
+    hoiio: Hoiio, hoiio_client: HoiioClient, location: str
+) -> None:
+    hoiio.says((302, b"", {"Location": location}))
+
+    with pytest.raises(ConnectionFailed) as raised:
+        send(hoiio_client)
+    assert raised.value.may_have_happened
+    assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+def test_refused_connection_is_known_not_to_have_been_sent(nobody: str) -> None:
+    with HoiioClient() as client, pytest.raises(ConnectionFailed) as raised:
+        send(client)
+    assert (raised.value.may_have_happened, str(raised.value)) == (
+        False,
+        "No answer of Hoiio's to sms/send: ConnectionError. It was not sent.",
+    )
+
+
+def test_time_out_may_have_been_carried_out(hoiio: Hoiio) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, HoiioClient(timeouts=(5, 0.05)) as client:
+        client._connection._url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(ConnectionFailed) as raised:
+            send(client)
+    assert (raised.value.may_have_happened, str(raised.value)) == (
+        True,
+        "No answer of Hoiio's to sms/send: ReadTimeout. Hoiio may have carried it out.",
+    )
+
+
+def test_connection_that_breaks_off_may_have_been_carried_out(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    hoiio.says((200, b"{", {"Content-Length": "99", "Connection": "close"}))
+
+    with pytest.raises(ConnectionFailed) as raised:
+        send(hoiio_client)
+    assert raised.value.may_have_happened
+
+
+# What is set on every request.
+
+
+def test_time_outs_are_set_always(hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    post = hoiio_client._connection._session.post
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        given.append(kwargs["timeout"])
+        return post(*args, **kwargs)
+
+    monkeypatch.setattr(hoiio_client._connection._session, "post", spy)
+    send(hoiio_client)
+    query(hoiio_client)
+
+    assert given == [(5.0, 30.0)] * 2
+
+
+def test_requests_share_a_connection_until_it_is_closed(hoiio: Hoiio) -> None:
+    with HoiioClient() as client:
+        for _ in range(3):
+            query(client)
+    with HoiioClient() as client:
+        query(client)
+
+    peers = [request.peer for request in hoiio.requests]
+    assert peers[0] == peers[1] == peers[2] != peers[3]
+
+
+def test_request_is_a_form_and_nothing_of_it_is_in_the_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    send(hoiio_client)
+
+    assert hoiio.request.path == "/open/sms/send"
+    assert hoiio.request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_loopback_is_reached_without_a_proxy(
+    hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch, hoiio_client: HoiioClient
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+
+    assert send(hoiio_client).txn_ref == "AA-S-1"
+
+
+@pytest.mark.parametrize(("url", "by_proxy"), [("https://my.example.com/", True), ("http://127.0.0.1/", False)])
+def test_proxy_is_for_the_way_out(settings: Any, url: str, by_proxy: bool) -> None:
+    settings.HOIIO = {"API_URL": url, "ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}}
+
+    with HoiioClient() as client:
+        assert client._connection._session.trust_env == by_proxy
+
+
+# What is tried again.
+
+
+@pytest.mark.parametrize("broken", [FAULT, (502, b"", {}), {"status": "error_service_not_available"}])
+@pytest.mark.parametrize("times", [1, 2])
+def test_query_is_tried_again_with_pauses(
+    hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], broken: Reply, times: int
+) -> None:
+    hoiio.says(*[broken] * times, REPORT)
+
+    assert query(hoiio_client).sms_status == "queued"
+    assert (len(hoiio.requests), pauses) == (times + 1, [0.5, 2.0][:times])
+
+
+def test_query_is_given_up_after_three_tries(hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]) -> None:
+    hoiio.says(FAULT)
+
+    with pytest.raises(ServerError):
+        query(hoiio_client)
+    assert (len(hoiio.requests), pauses) == (3, [0.5, 2.0])
+
+
+def test_query_without_a_connection_is_tried_again(nobody: str, pauses: list[float]) -> None:
+    with HoiioClient() as client, pytest.raises(ConnectionFailed):
+        query(client)
+    assert pauses == [0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [
+        ("error_invalid_txn_ref", InvalidParameter),
+        ("error_rate_limit_exceeded", RateLimited),
+        ("error_odd", HoiioError),
+    ],
+)
+def test_refusal_is_not_asked_for_twice(
+    hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], word: str, meaning: type[HoiioError]
+) -> None:
+    hoiio.says({"status": word})
+
+    with pytest.raises(HoiioError) as raised:
+        query(hoiio_client)
+    assert (type(raised.value), raised.value.status) == (meaning, word)
+    assert (len(hoiio.requests), pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "broken", [FAULT, (502, b"", {}), (200, b"{", {"Content-Length": "99", "Connection": "close"})]
+)
+def test_what_costs_money_is_never_tried_again(
+    hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], broken: Reply
+) -> None:
+    hoiio.says(broken)
+
+    with pytest.raises((ServerError, ConnectionFailed)):
+        send(hoiio_client)
+    assert (len(hoiio.requests), pauses) == (1, [])
+
+
+def test_what_costs_money_is_not_sent_twice_when_the_kept_connection_has_gone(
+    hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]
+) -> None:
+    def hang_up(request: Request) -> None:
+        hoiio.replies = [(200, b"", {"Content-Length": "99", "Connection": "close"})]
+
+    query(hoiio_client)
+    hoiio.meanwhile = hang_up
+    with pytest.raises(ConnectionFailed):
+        send(hoiio_client)
+
+    assert ([request.path for request in hoiio.requests], pauses) == (["/open/sms/query_status", "/open/sms/send"], [])
+
+
+# What never shows.
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "error_dest_invalid", "dest": DEST, "msg": MSG},
+        {"status": f"error of {DEST} with new-token"},
+        {"status": "success_ok", "dest": DEST},
+        (500, f"{DEST} {MSG} new-token".encode(), {}),
+        (302, b"", {"Location": f"/?access_token=new-token&dest={DEST}"}),
+        (200, b"{", {"Content-Length": "99", "Connection": "close"}),
+    ],
+    ids=["error_for", "odd status", "without txn_ref", "fault", "redirect", "broken off"],
+)
+def test_nothing_private_is_logged_or_in_an_exception(
+    hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture, reply: Reply
+) -> None:
+    hoiio.says(reply)
+    caplog.set_level(logging.DEBUG)
+
+    with pytest.raises(HoiioError) as raised:
+        send(hoiio_client)
+    error = raised.value
+    printed = "".join(traceback.format_exception(error))
+    told = caplog.text + printed + str(error) + repr(error) + repr(vars(error))
+    assert [secret for secret in PRIVATE if secret in told] == []
+    # Where the exception of requests hangs on, so does the request.
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1/"], ids=["bad answer", "no answer"])
+def test_error_page_with_all_its_variables_does_not_show_the_token(
+    hoiio: Hoiio, settings: Any, url: str | None
+) -> None:
+    # Made here, because the page shows the source as well.
+    accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": uuid4().hex}}
+    settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts, "API_URL": url or hoiio.url}
+    hoiio.says((500, b"", {}))
+
+    with HoiioClient() as client, pytest.raises(ConnectionFailed) as raised:
+        send(client)
+
+    page = ExceptionReporter(None, ConnectionFailed, raised.value, raised.tb.tb_next).get_traceback_html()
+    assert "sms/send" in page
+    assert accounts["default"]["ACCESS_TOKEN"] not in page
+
+
+def test_representations_hold_no_secret(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    shown = repr(hoiio_client) + repr(hoiio_client._connection) + repr(hoiio_client.sms)
+
+    assert "token" not in shown

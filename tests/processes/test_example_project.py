@@ -1,0 +1,707 @@
+"""The example project, run as people run it: in a process of its own, on a database file of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+from decimal import Decimal
+from http.cookiejar import CookieJar
+from pathlib import Path
+from threading import Timer
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, OpenerDirector, ProxyHandler, build_opener
+
+import pytest
+
+from django_hoiio.client.responses import CallStatusResponse, SmsStatusResponse
+from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
+from example_project.demo.checking import Done, Kept, differences
+from tests import ROOT
+
+MANAGE = ROOT / "example_project" / "manage.py"
+
+# Seconds.
+PATIENCE = 60
+
+MENU = "Press 1 to leave a message, or 2 to hear the time."
+RECORD = "Speak after the tone, and press # at the end."
+GOODBYE = "Thank you, and goodbye."
+
+PLAYED = f"""\
+The telephone: http://127.0.0.1:PORT/sandbox/
+
+What is done (>), what the project is told of it, and what the telephone gets (<):
+
+> client.sms.send
+sms_status        → +6591234567                queued  order=17
+sms_status        → +6591234567                delivered  order=17
+< Your bicycle is ready.
+
+> client.sms.bulk_send
+bulk_sms_status   → +6511111111                success_ok  campaign=7
+sms_status        → +6511111111                queued  campaign=7
+sms_status        → +6511111111                delivered  campaign=7
+bulk_sms_status   → +6522222222                success_ok  campaign=7
+sms_status        → +6522222222                queued  campaign=7
+sms_status        → +6522222222                delivered  campaign=7
+bulk_sms_status   → +6500000500                error_dest_not_supported  campaign=7
+
+> client.voice.call
+call_ended        +6511111111 → +6500000200    answered/busy, 0 min, SGD 0.000  lead=4
+
+> client.voice.conference
+call_ended        → +6511111111                answered, 1 min, SGD 0.018
+call_ended        → +6522222222                answered, 1 min, SGD 0.018
+
+> client.fax.send
+fax_status        → +6531234568                answered, 1 min, SGD 0.032  document=5
+fax_received      +6591234567 → +6531234568    answered, 1 min, SGD 0.013
+
+> client.ivr.dial
+ivr_dial          → +6511111111                answered
+ivr_hangup        +6511111111                  done
+ivr_ended         +6511111111                  1 min, SGD 0.018
+
+> telephone: text +6531234567 Is my bicycle ready?
+sms_received      +6591234567 → +6531234567    "Is my bicycle ready?"
+sms_status        → +6591234567                queued  answer_to=ID
+sms_status        → +6591234567                delivered  answer_to=ID
+< Thank you. We call you back.
+
+> telephone: call +6531234567
+ivr_answer        +6591234567 → +6531234567    rings
+< Welcome to the workshop. {MENU}
+
+> telephone: press 2
+ivr_gather        +6591234567                  pressed 2
+< In Singapore it is TIME. {MENU}
+
+> telephone: press 1
+ivr_gather        +6591234567                  pressed 1
+< {RECORD}
+
+> telephone: speak The chain came off again.
+ivr_record        +6591234567                  left a message
+ivr_hangup        +6591234567                  done
+ivr_ended         +6591234567                  1 min, SGD 0.018
+< {GOODBYE}
+"""
+SUMMARY = """
+24 notifications were sent, answered and kept; 12 calls, faxes and SMS stand as Hoiio has them.
+"""
+
+# What differs from run to run.
+VOLATILE = {
+    r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
+    r"answer_to=\d+": "answer_to=ID",
+    r"it is \d\d:\d\d": "it is TIME",
+    r"AA-SI-\d+": "AA-SI-ID",
+}
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """A database and, for modules, a directory of the test's own; no settings of the test suite."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "example_project.settings",
+        "HOIIO_EXAMPLE_DATABASE": str(directory / "example.sqlite3"),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{directory}",
+        "PYTHONUTF8": "1",
+    }
+
+
+def run(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of a Python process that is started in an unrelated directory."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=directory,
+        env={**environment(directory), **variables},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=False,
+    )
+    output, errors = done.stdout, done.stderr
+    for pattern, shown in VOLATILE.items():
+        output, errors = re.sub(pattern, shown, output), re.sub(pattern, shown, errors)
+    return done.returncode, output, errors
+
+
+def manage(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    return run(directory, str(MANAGE), *arguments, **variables)
+
+
+# The demo, from outside.
+
+
+def test_demo_once_prints_what_is_done_and_heard_and_that_all_is_kept(tmp_path: Path) -> None:
+    assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
+
+
+def test_demo_once_can_be_repeated_on_the_same_file(tmp_path: Path) -> None:
+    manage(tmp_path, "demo", "--once")
+
+    assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
+
+
+def test_demo_once_prints_question_marks_where_there_are_no_arrows(tmp_path: Path) -> None:
+    printed = manage(tmp_path, "demo", "--once", PYTHONIOENCODING="ascii")
+
+    assert printed == (0, (PLAYED + SUMMARY).replace("→", "?"), "")
+
+
+def test_demo_serves_elsewhere_where_its_port_is_taken(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        # Another run of the tests on this machine may have taken it already.
+        with suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
+
+
+def test_demo_asks_no_proxy(tmp_path: Path) -> None:
+    # The port of the discard protocol, where nobody listens.
+    proxy = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
+
+    assert manage(tmp_path, "demo", "--once", **proxy, no_proxy="", NO_PROXY="") == (0, PLAYED + SUMMARY, "")
+
+
+FAILURE = "CommandError: What was done is not what is kept:\n"
+
+# A receiver of a signal, and what is said of what it does.
+SABOTAGE = {
+    "a receiver fails": (
+        "sms_received",
+        "raise ValueError('a secret')",
+        f"""\
+Receiver sabotage.break_down of sms_received failed for notification 17: ValueError.
+{FAILURE}\
+The receiver sabotage.break_down of sms_received failed.
+""",
+    ),
+    "a notification is changed": (
+        "sms_received",
+        "type(notification).objects.filter(pk=notification.pk).update(params={})",
+        f"{FAILURE}Notification 17, sms_received, is kept 0 times, not once.\n",
+    ),
+    "a state is changed": (
+        "sms_received",
+        "type(sms).objects.filter(pk=sms.pk).update(debit=0, is_final=False)",
+        f"""\
+{FAILURE}\
+AA-SI-ID has debit Decimal('0.000000'), not Decimal('0.013').
+AA-SI-ID has not come to its end.
+""",
+    ),
+    "Hoiio refuses the demo": (
+        "sms_status",
+        "SmsGroup.bulk_send = refuse",
+        "CommandError: Top up.\n",
+    ),
+    "Hoiio refuses the receivers": (
+        "sms_received",
+        "IvrGroup.gather = refuse",
+        "Not done: Top up.\nCommandError: The telephone could not speak: Nothing is being recorded.\n",
+    ),
+    "notifications are left out": (
+        "sms_received",
+        "exchange.switch(lost_share=1)",
+        "CommandError: The telephone could not speak: Nothing is being recorded.\n",
+    ),
+}
+
+BREAK_DOWN = """
+from django_hoiio import signals
+
+def break_down(notification, sms, **kwargs):
+    from django_hoiio.client.ivr import IvrGroup
+    from django_hoiio.client.sms import SmsGroup
+    from django_hoiio.exceptions import InsufficientCredit
+    from django_hoiio.sandbox.exchange import exchange
+
+    def refuse(*args, **kwargs):
+        raise InsufficientCredit("error_insufficient_credit", "Top up.")
+
+    {}
+
+signals.{}.connect(break_down)
+"""
+
+
+@pytest.mark.parametrize(("signal", "sabotage", "errors"), SABOTAGE.values(), ids=SABOTAGE)
+def test_demo_once_fails_and_says_so_where(tmp_path: Path, signal: str, sabotage: str, errors: str) -> None:
+    (tmp_path / "sabotage.py").write_text(BREAK_DOWN.format(sabotage, signal))
+    (tmp_path / "sabotaged_settings.py").write_text(
+        "from example_project.settings import *\nINSTALLED_APPS += ['sabotage']\n"
+    )
+
+    status, _, said = manage(tmp_path, "demo", "--once", DJANGO_SETTINGS_MODULE="sabotaged_settings")
+
+    # A receiver that fails is logged with its traceback.
+    said = re.sub(r"Traceback .*?\n(?=\S*(?:Error|Exception))\S*[^\n]*\n", "", said, flags=re.S)
+    assert (status, said) == (1, errors)
+
+
+def test_check_finds_nothing(tmp_path: Path) -> None:
+    assert manage(tmp_path, "check", "--fail-level", "DEBUG")[0] == 0
+
+
+def test_no_migration_is_missing(tmp_path: Path) -> None:
+    manage(tmp_path, "migrate")
+
+    assert manage(tmp_path, "makemigrations", "--check")[:2] == (0, "No changes detected\n")
+
+
+# The demo that keeps serving.
+
+
+@contextmanager
+def running_demo(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo without `--once`; it outlives neither the block nor everybody's patience."""
+    # A shell that runs the tests in the background has SIGINT ignored, and that is handed down.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", str(MANAGE), "demo"],
+        cwd=directory,
+        env=environment(directory),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    signal.signal(signal.SIGINT, before)
+    limit = Timer(PATIENCE, process.kill)
+    limit.start()
+    with process:
+        try:
+            yield process
+        finally:
+            limit.cancel()
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    """Read what the process prints up to a line that matches."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.fullmatch(pattern, line):
+            return found
+    raise AssertionError(process.communicate())
+
+
+def match(line: str, pattern: str) -> re.Match[str]:
+    found = re.fullmatch(pattern, line)
+    assert found, line
+    return found
+
+
+def staff(admin: str, username: str, password: str) -> OpenerDirector:
+    cookies = CookieJar()
+    browser = build_opener(ProxyHandler({}), HTTPCookieProcessor(cookies))
+    browser.open(f"{admin}login/").close()
+    (token,) = [cookie.value for cookie in cookies if cookie.name == "csrftoken"]
+    form = urlencode({"username": username, "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"})
+    with browser.open(f"{admin}login/", form.encode()) as response:
+        assert response.url == admin
+    return browser
+
+
+def read(browser: OpenerDirector, url: str) -> str:
+    with browser.open(url, timeout=PATIENCE) as response:
+        text: str = response.read().decode()
+    return text
+
+
+TELEPHONE = r"The telephone: (http://127\.0\.0\.1:\d+)/sandbox/\n"
+ADMIN = r"The admin:     (http://127\.0\.0\.1:\d+/admin/) as (\S+) with password (\S+)\n"
+YOUR_TURN = "Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.\n"
+
+
+def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_c(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo:
+        assert demo.stdout is not None
+        lines = [demo.stdout.readline() for _ in range(2)]
+        address = match(lines[0], TELEPHONE)[1]
+        admin, username, password = match(lines[1], ADMIN).groups()
+        wait_for(demo, re.escape(YOUR_TURN))
+        browser = staff(admin, username, password)
+        notifications = read(browser, f"{admin}django_hoiio/notification/")
+        messages = json.loads(read(browser, f"{address}/api/hoiio/sms/?format=json&final=true"))["results"]
+        page = read(browser, f"{address}/api/hoiio/faxes/?format=api&direction=incoming")
+        schema = read(browser, f"{address}/api/schema/")
+        stylesheet = read(browser, f"{address}/static/admin/css/base.css")
+        telephone = read(build_opener(ProxyHandler({})), address)
+        with pytest.raises(HTTPError, match="404") as no_icon:
+            read(browser, f"{address}/favicon.ico")
+        no_icon.value.close()
+        demo.send_signal(signal.SIGINT)
+        status = demo.wait(PATIENCE)
+        rest = [stream.read() for stream in (demo.stdout, demo.stderr) if stream]
+
+    assert len(set(re.findall(r"django_hoiio/notification/(\d+)/change/", notifications))) == 24
+    assert [message["msg"] for message in messages if message["direction"] == "incoming"] == ["Is my bicycle ready?"]
+    assert "&quot;fax_status&quot;: &quot;answered&quot;" in page
+    assert "operationId: hoiio_sms_list" in schema
+    assert "body" in stylesheet
+    assert "<h1>Telephone</h1>" in telephone
+    assert (status, rest) == (0, ["", ""])
+
+
+def test_demo_gives_a_new_password_each_time(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as demo:
+        first = wait_for(demo, ADMIN)[3]
+    with running_demo(tmp_path) as demo:
+        admin, username, second = wait_for(demo, ADMIN).groups()
+        staff(admin, username, second)
+
+    assert first != second
+
+
+# The project at the other end of the telephone.
+
+SCENE = """
+import json, sys
+import django
+django.setup()
+from django.core.management import call_command
+from django_hoiio.models import ReceiverFailure
+from django_hoiio.sandbox import calls
+from example_project.demo.server import serving
+from example_project.demo.telephone import Telephone, settle
+call_command("migrate", verbosity=0)
+with serving() as address, Telephone(f"{address}/sandbox/") as telephone:
+    for action, form in json.loads(sys.argv[1]):
+        assert action != "wait" or calls.hurry(30)
+        if action != "wait":
+            telephone.do(action, **form)
+        settle()
+        print(*(f"< {text}" for text in telephone.news()), sep="\\n", flush=True)
+assert not ReceiverFailure.objects.exists()
+"""
+
+CALL = ("call", {"to": "+6531234567"})
+TEXT = ("text", {"to": "+6531234567", "msg": "Hello?"})
+
+RINGS = f"""\
+ivr_answer        +6591234567 → +6531234567    rings
+< Welcome to the workshop. {MENU}
+"""
+ENDED = "ivr_ended         +6591234567                  1 min, SGD 0.018\n"
+DONE = f"ivr_hangup        +6591234567                  done\n{ENDED}< {GOODBYE}\n"
+QUEUED = "sms_status        → +6591234567                queued  answer_to=ID\n"
+DELIVERED = "sms_status        → +6591234567                delivered  answer_to=ID\n"
+THANKS = "< Thank you. We call you back.\n"
+RECEIVED = 'sms_received      +6591234567 → +6531234567    "Hello?"\n'
+
+
+def pressed(digits: str) -> str:
+    return f"ivr_gather        +6591234567                  pressed {digits}\n"
+
+
+SCENES = {
+    "a key that nothing is on": (
+        [CALL, ("press", {"digits": "9"}), ("press", {"digits": "2"})],
+        f"""\
+{RINGS}\
+{pressed("9")}\
+< There is nothing on that key. {MENU}
+{pressed("2")}\
+< In Singapore it is TIME. {MENU}
+""",
+    ),
+    "no key, and none when asked again": (
+        [CALL, ("wait", {}), ("wait", {})],
+        f"{RINGS}< Welcome to the workshop. {MENU}\n{pressed('nothing')}{DONE}",
+    ),
+    "a caller who hangs up at the menu": ([CALL, ("hangup", {})], f"{RINGS}{pressed('nothing')}{ENDED}\n"),
+    "a caller who hangs up in the message": (
+        [CALL, ("press", {"digits": "1"}), ("hangup", {})],
+        f"{RINGS}{pressed('1')}< {RECORD}\nivr_record        +6591234567                  left a message\n{ENDED}\n",
+    ),
+    "a message that ends with #": (
+        [CALL, ("press", {"digits": "1"}), ("press", {"digits": "#"})],
+        f"{RINGS}{pressed('1')}< {RECORD}\nivr_record        +6591234567                  left a message\n{DONE}",
+    ),
+    "an SMS": ([TEXT], f"{RECEIVED}{QUEUED}{DELIVERED}{THANKS}"),
+    "a long SMS in parts": (
+        [("text", {"to": "+6531234567", "msg": "x" * 310})],
+        "".join(RECEIVED.replace("Hello?", "x" * length) for length in (152, 152, 6)) + f"{QUEUED}{DELIVERED}{THANKS}",
+    ),
+    "an SMS that is notified twice": (
+        [("faults", {"twice": "on"}), TEXT],
+        f"\n{RECEIVED * 2}{QUEUED * 2}{DELIVERED * 2}{THANKS}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("acts", "told"), SCENES.values(), ids=SCENES)
+def test_project_answers_the_telephone(tmp_path: Path, acts: list[Any], told: str) -> None:
+    assert run(tmp_path, "-c", SCENE, json.dumps(acts)) == (0, told, "")
+
+
+def test_project_notes_what_hoiio_does_not_do_and_goes_on(tmp_path: Path) -> None:
+    # The call is told twice, and the second time is too late for the menu.
+    acts = [("faults", {"twice": "on"}), CALL, ("faults", {"twice": ""}), ("press", {"digits": "1"})]
+    status, told, noted = run(tmp_path, "-c", SCENE, json.dumps(acts))
+
+    rings, menu = RINGS.splitlines(keepends=True)
+    assert (status, told) == (0, f"\n{rings}{rings}{menu}\n{pressed('1')}< {RECORD}\n")
+    assert noted == (
+        "Not done: Hoiio refused ivr/middle/gather with error_session_not_ready;"
+        " wait for the notification of the block before.\n"
+    )
+
+
+# The receivers, for what the demo does not send. They are not loaded here: they would listen to all other tests.
+
+RECEIVE = """
+import sys, uuid
+import django
+django.setup()
+from django.core.management import call_command
+from django.utils import timezone
+from django_hoiio import inbox
+from django_hoiio.enums import Route
+from django_hoiio.models import ReceiverFailure
+from django_hoiio.parsing import RawNotification
+from django.conf import settings
+# The port of the discard protocol, where nobody listens.
+settings.HOIIO["API_URL"] = "http://127.0.0.1:9/open/"
+call_command("migrate", verbosity=0)
+for body in sys.argv[1:]:
+    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
+assert not ReceiverFailure.objects.exists()
+"""
+
+
+# A long text, another one two minutes later, and at once one of somebody else's.
+LATER = f"""{RECEIVE}
+from datetime import timedelta
+for number, (sender, minutes) in enumerate([(1, 0), (1, 2), (2, 2)]):
+    body = f"msg={{'a' * 152}}&from=%2B651111111{{sender}}&to=%2B6531234567&txn_ref=AA-SI-{{number}}"
+    moment = timezone.now() + timedelta(minutes=minutes - 5)
+    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
+"""
+
+
+OTHERS = {
+    "transfer_status=busy&session=S1&txn_ref=AA-C-1": "ivr_transfer      S1                           handed on, busy\n",
+    "ivr_block=play&session=S1&txn_ref=AA-C-1": "ivr_play          S1                           done\n",
+    "ivr_block=monitor&session=S1": "ivr_monitor       S1                           done\n",
+    "ivr_block=hangup&session=S1&call_state=ended": (
+        "ivr_hangup        S1                           done\nivr_ended         S1                           0 min\n"
+    ),
+    "ivr_block=unhold&session=S1": "ivr_unhold        S1                           done\n",
+    "session=S1": "ivr_step          S1                           done\n",
+    "dial_status=unanswered&call_state=ended&session=S2&txn_ref=AA-C-2&dest=%2B6511111111": (
+        "ivr_dial          → +6511111111                unanswered\nivr_ended         +6511111111                  0 min\n"
+    ),
+    "digits=&session=S3&call_state=ended": (
+        "ivr_gather        ?                            pressed nothing\nivr_ended         ?\n"
+    ),
+    "call_state=ended": "ivr_ended         ?\n",
+    "status=error_dest_not_supported": "bulk_sms_status   → ?                          error_dest_not_supported\n",
+    "fax_status=failed&fax_error_code=busy&from=%2B6511111111&to=%2B6531234568&txn_ref=AA-C-3": (
+        "fax_received      +6511111111 → +6531234568    failed: busy\n"
+    ),
+    "msg=Sale&from=Shop&to=%2B6531234567&txn_ref=AA-SI-1": 'sms_received      Shop → +6531234567           "Sale"\n',
+    "msg=Hi&to=%2B6531234567&txn_ref=AA-SI-2": 'sms_received       → +6531234567               "Hi"\n',
+    "colour=blue": "unknown           ?                            look at it in the admin  colour=blue\n",
+}
+
+
+def test_receivers_tell_every_other_kind_too(tmp_path: Path) -> None:
+    told = run(tmp_path, "-c", RECEIVE, *OTHERS)
+
+    assert told == (0, "".join(OTHERS.values()), "")
+
+
+def test_receivers_keep_control_characters_from_the_terminal(tmp_path: Path) -> None:
+    told = run(tmp_path, "-c", RECEIVE, "msg=%1B%5B2Ja%0Ab&from=X&to=Y&txn_ref=AA-SI-1")
+
+    assert told == (0, 'sms_received      X → Y                        " [2Ja b"\n', "")
+
+
+def test_reply_that_nobody_takes_is_noted_and_fails_no_receiver(tmp_path: Path) -> None:
+    told = run(tmp_path, "-c", RECEIVE, "msg=Hi&from=%2B6511111111&to=%2B6531234567&txn_ref=AA-SI-1")
+
+    assert told == (
+        0,
+        'sms_received      +6511111111 → +6531234567    "Hi"\n',
+        "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n",
+    )
+
+
+# What the scene above cannot send: the sandbox gives each part a reference of its own.
+LONG = [letter * length for letter, length in (("a", 152), ("b", 152), ("c", 146))]
+
+
+@pytest.mark.parametrize(
+    ("texts", "replies"),
+    [
+        pytest.param([(text, "AA-SI-1") for text in LONG], 1, id="a long one under one reference"),
+        pytest.param([("One", "AA-SI-1"), ("Two", "AA-SI-1")], 1, id="two short ones under one reference"),
+        pytest.param([(text, f"AA-SI-{text[0]}") for text in LONG], 1, id="a long one under several references"),
+        pytest.param([(text, f"AA-SI-{text[0]}") for text in LONG[::-1]], 1, id="a long one, the last part first"),
+        pytest.param([("One", "AA-SI-1"), ("Two", "AA-SI-2")], 2, id="two short ones"),
+    ],
+)
+def test_sms_is_answered_once_in_whatever_parts_it_comes(
+    texts: list[tuple[str, str]], replies: int, tmp_path: Path
+) -> None:
+    bodies = [f"msg={msg}&from=%2B6511111111&to=%2B6531234567&txn_ref={txn_ref}" for msg, txn_ref in texts]
+
+    status, told, noted = run(tmp_path, "-c", RECEIVE, *bodies)
+
+    assert (status, len(told.splitlines())) == (0, len(texts))
+    assert noted == "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n" * replies
+
+
+def test_others_and_the_same_sender_later_are_answered_each(tmp_path: Path) -> None:
+    told = run(tmp_path, "-c", LATER)
+
+    assert told[0] == 0
+    assert told[2].count("Not done:") == 3
+
+
+# The log.
+
+LOG = """
+import logging, sys
+import django
+django.setup()
+for line in sys.argv[1:]:
+    logging.getLogger("django.server").info(line)
+"""
+
+
+def test_access_log_leaves_out_the_polling_of_the_telephone_and_all_secrets(tmp_path: Path) -> None:
+    logged = run(
+        tmp_path,
+        "-c",
+        LOG,
+        '"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 200 911',
+        '"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911',
+        '"POST /hoiio/sms/eyJhIjoxfQ~abcdefghijklmnopqrstuvwxyz/ HTTP/1.1" 200 0',
+    )
+
+    assert logged == (
+        0,
+        "",
+        '"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911\n"POST /hoiio/sms/••••/ HTTP/1.1" 200 0\n',
+    )
+
+
+# What the check says of rows that are not as they should be.
+
+NOW = datetime(2026, 10, 30, 12, 20, 50, tzinfo=timezone.utc)
+TOLD = {"tag": "", "date": NOW, "currency": "SGD", "debit": Decimal("0.032")}
+
+
+def done() -> Done:
+    notifications = [
+        {"kind": kind, "params": params, "pass_on": {}, "state": "answered", "error": ""}
+        for kind, params in (("sms_status", {"sms_status": "delivered"}), ("call_ended", {"duration": "1"}))
+    ]
+    history = [CallStatusResponse(txn_ref="AA-C-1", **TOLD), SmsStatusResponse(txn_ref="AA-S-1", **TOLD)]
+    return Done(notifications=notifications, history=history)
+
+
+def kept() -> Kept:
+    notifications = [
+        Notification(pk=number, kind=entry["kind"], params=entry["params"], dispatched_at=NOW)
+        for number, entry in enumerate(done().notifications, 1)
+    ]
+    transactions = [Call(txn_ref="AA-C-1", is_final=True, **TOLD), Sms(txn_ref="AA-S-1", is_final=True, **TOLD)]
+    return Kept(notifications=notifications, transactions=transactions, failures=[])
+
+
+def changed(rows: Any, index: int, **fields: Any) -> list[Any]:
+    """The rows, one of them with other fields."""
+    old = rows[index]
+    new = type(old)(**{field.attname: getattr(old, field.attname) for field in old._meta.concrete_fields} | fields)
+    return [*rows[:index], new, *rows[index + 1 :]]
+
+
+def test_check_says_nothing_where_all_is_well() -> None:
+    assert differences(done(), kept()) == []
+
+
+def test_check_finds_a_wrong_answer() -> None:
+    first, *others = done().notifications
+    first = {**first, "state": "failed", "error": "It was answered with 503."}
+
+    said = differences(replace(done(), notifications=[first, *others]), kept())
+
+    assert said == ["Notification 1, sms_status, was not answered with 200. It was answered with 503."]
+
+
+@pytest.mark.parametrize(
+    ("tampered", "said"),
+    [
+        (
+            lambda rows: rows[1:],
+            [
+                "Notification 1, sms_status, is kept 0 times, not once.",
+                "1 notifications are kept, not 2.",
+            ],
+        ),
+        (
+            lambda rows: [rows[0], *rows],
+            [
+                "Notification 1, sms_status, is kept 2 times, not once.",
+                "3 notifications are kept, not 2.",
+            ],
+        ),
+        (
+            lambda rows: changed(rows, 0, params={}),
+            ["Notification 1, sms_status, is kept 0 times, not once."],
+        ),
+        (
+            lambda rows: changed(rows, 0, pass_on={"order": 17}),
+            ["Notification 1, sms_status, is kept 0 times, not once."],
+        ),
+        (
+            lambda rows: changed(rows, 0, kind="unknown"),
+            ["Notification 1, sms_status, is kept 0 times, not once."],
+        ),
+        (lambda rows: changed(rows, 0, pk=7, dispatched_at=None), ["The notification 7 is not marked as told."]),
+    ],
+)
+def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], said: list[str]) -> None:
+    rows = kept()
+
+    assert differences(done(), replace(rows, notifications=tampered(rows.notifications))) == said
+
+
+@pytest.mark.parametrize(
+    ("tampered", "said"),
+    [
+        (lambda rows: changed(rows, 0, debit=Decimal(3)), ["AA-C-1 has debit Decimal('3'), not Decimal('0.032')."]),
+        (lambda rows: changed(rows, 0, tag="x"), ["AA-C-1 has tag 'x', not ''."]),
+        (lambda rows: changed(rows, 1, is_final=False), ["AA-S-1 has not come to its end."]),
+        (lambda rows: rows[1:], ["AA-C-1 is not kept.", "1 calls, faxes and SMS are kept, not 2."]),
+        (lambda rows: [*rows, Call(txn_ref="AA-C-2")], ["3 calls, faxes and SMS are kept, not 2."]),
+    ],
+)
+def test_check_finds_a_wrong_row(tampered: Callable[[Any], Any], said: list[str]) -> None:
+    rows = kept()
+
+    assert differences(done(), replace(rows, transactions=tampered(rows.transactions))) == said
+
+
+def test_check_finds_a_failed_receiver() -> None:
+    failure = ReceiverFailure(signal="sms_received", receiver="shop.receivers.on_sms")
+
+    said = differences(done(), replace(kept(), failures=[failure]))
+
+    assert said == ["The receiver shop.receivers.on_sms of sms_received failed."]

@@ -1,0 +1,635 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import permutations
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+from django.db import DataError, NotSupportedError, OperationalError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from django_hoiio import inbox, recording
+from django_hoiio.enums import Source
+from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
+from django_hoiio.parsing import parse
+from django_hoiio.recording import merging, retries
+from django_hoiio.recording.tables import Statement
+from django_hoiio.signals import notification_received, sms_status
+from tests.conftest import deadlock, raw_notification, values
+
+pytestmark = pytest.mark.django_db
+
+MORNING = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+BY_HYPOTHESIS = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def receive(said: str, **fields: Any) -> Notification:
+    return inbox.receive(raw_notification("any", "", said, **fields)).notification
+
+
+def sms(txn_ref: str = "AA-S-1", **kwargs: Any) -> Sms:
+    return Sms.objects.get(txn_ref=txn_ref, **kwargs)
+
+
+# The last one wins, by rank and then by arrival.
+
+
+def test_later_report_of_equal_rank_overwrites_what_it_says_and_keeps_the_rest() -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered&tag=one&debit=0.032&dest=%2B6511111111")
+    receive("txn_ref=AA-S-1&sms_status=failed&debit=0.000&tag=")
+
+    row = sms()
+    assert (row.sms_status, row.tag, str(row.debit), row.dest) == ("failed", "one", "0.000000", "+6511111111")
+
+
+def test_late_queued_report_does_not_undo_delivered_and_fills_only_what_is_empty() -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered&tag=final")
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=late&dest=%2B6511111111")
+
+    row = sms()
+    assert (row.sms_status, row.is_final, row.tag, row.dest) == ("delivered", True, "final", "+6511111111")
+
+
+def test_unknown_word_is_kept_but_never_undoes_a_final_one() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued")
+    receive("txn_ref=AA-S-1&sms_status=martian")
+    assert (sms().sms_status, sms().is_final) == ("martian", False)
+
+    receive("txn_ref=AA-S-1&sms_status=delivered")
+    receive("txn_ref=AA-S-1&sms_status=martian")
+    assert (sms().sms_status, sms().is_final) == ("delivered", True)
+
+
+def test_drained_old_report_does_not_beat_newer_news_of_equal_rank() -> None:
+    receive("txn_ref=AA-S-1&sms_status=failed", received_at=MORNING)
+    receive("txn_ref=AA-S-1&sms_status=delivered&tag=old", received_at=MORNING - timedelta(microseconds=1))
+
+    row = sms()
+    assert (row.sms_status, row.tag) == ("failed", "old")
+    assert (row.created_at, row.updated_at) == (MORNING - timedelta(microseconds=1), MORNING)
+
+
+def test_state_is_the_same_for_all_orders_even_with_three_ranks_at_odds() -> None:
+    reports = [
+        "session=S1&call_state=ringing&tag=ringing&from=%2B651&to=%2B659",
+        "session=S1&call_state=ongoing&tag=ongoing&dial_status=answered",
+        "session=S1&call_state=ended&duration=2",
+    ]
+    states = []
+    for number, order in enumerate(permutations(reports)):
+        for said in order:
+            receive(f"{said}&txn_ref=AA-C-{number}")
+        states.append({**values(Call.objects.get(txn_ref=f"AA-C-{number}")), "txn_ref": None})
+
+    assert states == [states[0]] * 6
+    assert (states[0]["tag"], states[0]["call_state"], states[0]["from_number"]) == ("ongoing", "ended", "+651")
+
+
+SMS_LIFE = [
+    "status=success_ok&dest=%2B6511111111&bulk_txn_ref=AA-B-147",
+    "sms_status=queued&date=2014-01-23+14%3A44%3A31&dest=%2B6511111111&currency=SGD&rate=0.032&debit=0.032",
+    "sms_status=delivered&tag=myapp&date=2014-01-23+14%3A44%3A31.0&dest=%2B6511111111&split_count=1&currency=SGD",
+]
+IVR_SESSION = [
+    "call_state=ringing&session=S3839&from=%2B6511111111&to=%2B6500000000",
+    "call_state=ongoing&session=S3839&from=%2B6511111111&to=%2B6500000000&digits=1",
+    "call_state=ongoing&session=S3839&dest=%2B6522222222&transfer_status=answered",
+    "call_state=ongoing&session=S3839&from=%2B6511111111&record_url=http%3A%2F%2Fexample.com%2Fr.mp3",
+    "call_state=ended&session=S3839&from=%2B6511111111&duration=2&date=2013-09-27+17%3A30%3A57&debit=0.036&currency=SGD",
+]
+
+
+@BY_HYPOTHESIS
+@given(data=st.data())
+@pytest.mark.parametrize(("model", "life"), [(Sms, SMS_LIFE), (Call, IVR_SESSION)], ids=["sms", "ivr"])
+def test_every_order_and_repetition_ends_in_the_same_state(
+    model: type[Transaction], life: list[str], data: st.DataObject
+) -> None:
+    repeated = data.draw(st.lists(st.sampled_from(life), max_size=6))
+    order = data.draw(st.permutations(life + repeated))
+    straight, crooked = f"AA-{uuid4()}", f"AA-{uuid4()}"
+    for said in life:
+        receive(f"{said}&txn_ref={straight}")
+    for said in order:
+        receive(f"{said}&txn_ref={crooked}")
+
+    expected, found = (values(model._default_manager.get(txn_ref=txn_ref)) for txn_ref in (straight, crooked))
+    assert {**found, "txn_ref": None} == {**expected, "txn_ref": None}
+
+
+FIELDS = {"tag": "tag", "dest": "dest", "currency": "currency", "split_count": "split_count"}
+KNOWN_STATUSES = {"queued": 3, "delivered": 4, "success_ok": 2}
+
+
+@BY_HYPOTHESIS
+@given(
+    reports=st.lists(
+        st.tuples(st.sampled_from(list(KNOWN_STATUSES)), st.sets(st.sampled_from(list(FIELDS))), st.integers(0, 5)),
+        min_size=1,
+    )
+)
+def test_each_field_is_what_the_highest_and_latest_report_says(reports: list[tuple[str, set[str], int]]) -> None:
+    txn_ref = f"AA-{uuid4()}"
+    best: dict[str, tuple[int, int]] = {}
+    for word, names, minute in reports:
+        told = {name: str(10 * KNOWN_STATUSES[word] + minute) for name in names}
+        status = {"status": word} if word == "success_ok" else {"sms_status": word}
+        receive(urlencode({"txn_ref": txn_ref, **status, **told}), received_at=MORNING + timedelta(minutes=minute))
+        for name in names:
+            best[name] = max(best.get(name, (0, 0)), (KNOWN_STATUSES[word], minute))
+
+    row = sms(txn_ref)
+    found = {name: str(getattr(row, field)) for name, field in FIELDS.items() if getattr(row, field)}
+    assert found == {name: str(10 * rank + minute) for name, (rank, minute) in best.items()}
+
+
+# Which row a notification goes to.
+
+
+def test_same_reference_of_another_account_is_another_transaction() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued")
+    receive("txn_ref=AA-S-1&sms_status=failed", account="second")
+
+    assert sorted(Sms.objects.values_list("account", "sms_status")) == [("default", "queued"), ("second", "failed")]
+
+
+def test_references_that_differ_in_case_are_two_transactions() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued")
+    receive("txn_ref=aa-s-1&sms_status=failed")
+
+    assert sorted(Sms.objects.values_list("txn_ref", "sms_status")) == [("AA-S-1", "queued"), ("aa-s-1", "failed")]
+
+
+def test_ivr_notification_without_reference_goes_to_the_newest_call_of_its_session() -> None:
+    receive("txn_ref=AA-C-1&session=S1&call_state=ringing", received_at=MORNING)
+    receive("txn_ref=AA-C-2&session=S1&call_state=ringing", received_at=MORNING + timedelta(hours=1))
+    receive("txn_ref=AA-C-3&session=S1&call_state=ringing", account="second")
+    kept = receive("session=S1&call_state=ended&duration=3")
+
+    assert list(Call.objects.order_by("txn_ref").values_list("txn_ref", "call_state", "duration")) == [
+        ("AA-C-1", "ringing", None),
+        ("AA-C-2", "ended", 3),
+        ("AA-C-3", "ringing", None),
+    ]
+    assert kept.txn_ref is None
+    assert list(Call.objects.get(txn_ref="AA-C-2").notifications) == [Notification.objects.get(txn_ref="AA-C-2"), kept]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "session=S9&call_state=ongoing&digits=1",
+        "call_state=ended&from=%2B651&duration=1",
+        "sms_status=delivered&dest=%2B651",
+        "call_status_dest1=answered&dest1=%2B651",
+        "fax_status=answered&dest=%2B651",
+        "status=error_dest_not_supported",
+        "status=success_ok&dest=%2B651",
+        "txn_ref=AA-X-1",
+    ],
+)
+def test_notification_that_names_no_known_transaction_is_kept_without_a_row(said: str, heard: list[Any]) -> None:
+    kept = receive(said)
+
+    assert list(Notification.objects.all()) == [kept]
+    assert [model.objects.count() for model in (Call, Sms, Fax)] == [0, 0, 0]
+    assert {(arguments["call"], arguments["sms"], arguments["fax"]) for _, arguments in heard} == {(None, None, None)}
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (Sms, "msg=hello&from=%2B6511111111"),
+        (Fax, "fax_status=answered&from=%2B6511111111"),
+        (Sms, "status=error_dest_not_supported&dest=%2B6511111111"),
+    ],
+)
+def test_whole_event_without_reference_has_a_row_of_its_own_each_time(model: type[Transaction], said: str) -> None:
+    first, second = receive(said), receive(said)
+
+    rows = model._default_manager.order_by("pk")
+    assert [(row.txn_ref, row.notification_uuid, row.is_final, row.remote_number) for row in rows] == [
+        (None, first.uuid, True, "+6511111111"),
+        (None, second.uuid, True, "+6511111111"),
+    ]
+    assert [list(row.notifications) for row in rows] == [[first], [second]]
+    assert [first.transaction, second.transaction] == list(rows)
+
+
+def test_bulk_link_and_delivery_meet_in_either_order() -> None:
+    link, delivery = "status=success_ok&bulk_txn_ref=AA-B-1&dest=%2B651", "sms_status=delivered&dest=%2B651"
+    for txn_ref, order in {"AA-S-1": (link, delivery), "AA-S-2": (delivery, link)}.items():
+        for said in order:
+            receive(f"txn_ref={txn_ref}&{said}")
+
+    rows = Sms.objects.filter(bulk_txn_ref="AA-B-1").order_by("txn_ref")
+    assert [(row.txn_ref, row.status, row.sms_status, row.is_final) for row in rows] == [
+        ("AA-S-1", "success_ok", "delivered", True),
+        ("AA-S-2", "success_ok", "delivered", True),
+    ]
+
+
+# A long incoming SMS.
+
+PARTS = ["a" * 152, "b" * 152, "the end"]
+
+
+def _texts(txn_ref: str) -> list[tuple[bool, str]]:
+    """Each text of a reference, and whether it has a part of its own."""
+    return sorted((row.part != "", row.msg) for row in Sms.objects.filter(txn_ref=txn_ref))
+
+
+@pytest.mark.parametrize("order", [*permutations(PARTS), (*PARTS, *PARTS), (PARTS[0], PARTS[0], PARTS[1], PARTS[2])])
+def test_no_part_of_a_long_incoming_sms_overwrites_another(order: tuple[str, ...]) -> None:
+    kept = [receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}") for part in order]
+
+    assert _texts("AA-SI-1") == [(True, part) for part in sorted(PARTS)]
+    assert [notification.transaction.msg for notification in kept] == list(order)  # type: ignore[union-attr]
+
+
+def test_short_incoming_sms_is_one_row_without_part_however_often_it_comes() -> None:
+    for _ in range(3):
+        receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=hello")
+
+    assert _texts("AA-SI-1") == [(False, "hello")]
+
+
+def test_text_that_comes_after_an_empty_one_fills_it() -> None:
+    receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=")
+    receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=hello")
+    receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=")
+
+    assert _texts("AA-SI-1") == [(False, "hello")]
+
+
+# One commit, the only copy.
+
+
+def _failing_state(error: Exception) -> Callable[..., None]:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [ValueError("+6511111111"), DataError("+6511111111"), KeyError("x")])
+def test_notification_is_kept_alone_when_its_state_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, heard: list[Any], error: Exception
+) -> None:
+    monkeypatch.setattr(recording, "change_of", _failing_state(error))
+
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered&date=soon")
+
+    assert list(Notification.objects.all()) == [kept]
+    assert kept.problems == {"date": "is not a date", "state": f"could not be stored: {type(error).__name__}"}
+    assert Sms.objects.count() == 0
+    assert [name for name, _ in heard] == ["sms_status", "notification_received"]
+    assert "+65" not in caplog.text
+    assert f"The state of notification {kept.pk} could not be written" in caplog.text
+
+
+def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = merging.statement_of
+
+    def without_an_account(*args: Any) -> Statement:
+        words = "INSERT INTO django_hoiio_sms (account) VALUES (NULL) RETURNING id"
+        return original(*args)._replace(words=words)
+
+    monkeypatch.setattr(merging, "statement_of", without_an_account)
+
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+
+    assert (Notification.objects.count(), Sms.objects.count()) == (1, 0)
+    assert list(kept.problems) == ["state"]
+
+
+def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+    original = recording.change_of
+
+    def deadlock_twice(*args: Any, **kwargs: Any) -> Any:
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise deadlock()
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(recording, "change_of", deadlock_twice)
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+
+    assert (len(attempts), kept.problems, sms().sms_status) == (3, {}, "delivered")
+
+
+def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "change_of", _failing_state(retries.Crossed()))
+    monkeypatch.setattr(retries, "TRIES", 3)
+
+    kept = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
+
+    assert kept.problems == {"state": "could not be stored: Crossed"}
+
+
+def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "change_of", _failing_state(deadlock()))
+    monkeypatch.setattr(retries, "TRIES", 3)
+
+    with pytest.raises(OperationalError, match=r"is locked|(?i:deadlock)"):
+        receive("txn_ref=AA-S-1&sms_status=delivered")
+    assert Notification.objects.count() == 0
+
+
+def test_one_arrival_is_one_row_however_often_it_is_received(heard: list[Any]) -> None:
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+
+    first, second = inbox.receive(once).notification, inbox.receive(once).notification
+
+    assert first == second
+    assert (Notification.objects.count(), Sms.objects.count()) == (1, 1)
+    assert [name for name, _ in heard] == ["sms_status", "notification_received"]
+
+
+def test_two_equal_payloads_are_two_events_and_the_second_is_a_repeat(heard: list[Any]) -> None:
+    first = receive("txn_ref=AA-C-1&session=S1&digits=1")
+    second = receive("txn_ref=AA-C-1&session=S1&digits=1")
+    other = receive("txn_ref=AA-C-1&session=S1&digits=2")
+    elsewhere = receive("txn_ref=AA-C-1&session=S1&digits=1", account="second")
+    nameless = [receive("session=S1&digits=1"), receive("session=S1&digits=1")]
+
+    assert [n.is_repeat for n in (first, second, other, elsewhere, *nameless)] == [
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert [name for name, _ in heard].count("ivr_gather") == 6
+
+
+def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
+    first, second = (inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
+    third = inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification
+    Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", redacted_at=first.received_at)
+    for one in (first, second, third):
+        one.refresh_from_db()
+
+    assert [one.is_repeat for one in (first, second, third)] == [False, False, False]
+
+
+# What it costs: the number of statements does not depend on the machine.
+
+
+def _statements(said: str) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        receive(said)
+    return [
+        query["sql"].split()[0]
+        for query in queries
+        if not query["sql"].startswith(("SAVEPOINT", "RELEASE SAVEPOINT", "BEGIN", "COMMIT"))
+    ]
+
+
+# The raw row and the state: one statement where the database can write two tables with it.
+BOTH = ["WITH"] if connection.vendor == "postgresql" else ["INSERT", "INSERT"]
+
+
+@pytest.mark.parametrize(
+    ("said", "statements"),
+    [
+        ("txn_ref=AA-S-1&sms_status=delivered", BOTH),
+        ("txn_ref=AA-S-1&call_status_dest1=answered&call_status_dest2=answered", BOTH),
+        ("txn_ref=AA-F-1&fax_status=answered", BOTH),
+        ("txn_ref=AA-C-1&session=S1&call_state=ringing", BOTH),
+        # Rows without a reference have one of their own.
+        ("from=%2B651&msg=hello", BOTH),
+        # What is about no transaction, or none that is known.
+        ("x=1", ["INSERT"]),
+        ("sms_status=delivered", ["INSERT"]),
+        # Looks for the call of its session.
+        ("session=S1&digits=1", ["INSERT", "SELECT"]),
+        # Looks for the other texts of a long SMS, before and after.
+        ("txn_ref=AA-SI-1&from=%2B651&msg=hello", ["INSERT", "SELECT", "INSERT", "SELECT"]),
+    ],
+)
+def test_notification_costs_so_many_statements_and_the_first_is_a_write(said: str, statements: list[str]) -> None:
+    assert _statements(said) == statements
+    assert Notification.objects.pending().count() == 0
+
+
+def test_notification_with_receivers_costs_one_more(heard: list[Any]) -> None:
+    assert _statements("txn_ref=AA-S-1&sms_status=delivered") == [*BOTH, "UPDATE"]
+    kept = Notification.objects.get()
+    assert (kept.claimed_until, kept.dispatched_at is None) == (None, False)
+
+
+def test_row_is_read_back_for_receivers_alone(heard: list[Any]) -> None:
+    said = "txn_ref=AA-S-1&sms_status=delivered"
+    listened_to = inbox.receive(raw_notification("any", "", said))
+    for _, arguments in heard:
+        assert arguments["sms"] == sms() == listened_to.transaction
+
+    sms_status.disconnect(dispatch_uid="tests.heard")
+    notification_received.disconnect(dispatch_uid="tests.heard")
+
+    assert inbox.receive(raw_notification("any", "", said)).transaction is None
+    assert (len(heard), sms().sms_status) == (2, "delivered")
+
+
+# Concurrency, with connections of their own.
+
+
+def _at_once(work: list[Callable[[], Any]]) -> list[BaseException]:
+    """Run each piece of work in a thread with a connection of its own, all at once; return what they raised."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(len(work))
+
+    def run(piece: Callable[[], Any]) -> None:
+        start.wait()
+        try:
+            piece()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_notifications_of_one_transaction_lose_nothing() -> None:
+    reports = [f"txn_ref=AA-S-1&{said}" for said in SMS_LIFE] + ["txn_ref=AA-S-1&sms_status=queued&tag=early"]
+
+    errors = _at_once([lambda said=said: receive(said) for said in reports * 8])  # type: ignore[misc]
+
+    assert errors == []
+    assert Notification.objects.count() == 32
+    row = sms()
+    assert (row.sms_status, row.status, row.bulk_txn_ref, row.tag, str(row.debit)) == (
+        "delivered",
+        "success_ok",
+        "AA-B-147",
+        "myapp",
+        "0.032000",
+    )
+    assert all(not notification.problems for notification in Notification.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_parts_of_a_long_incoming_sms_all_have_their_row() -> None:
+    parts = [f"{number:03}" + "x" * 149 for number in range(8)]
+
+    errors = _at_once(
+        [lambda part=part: receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}") for part in parts * 2]
+    )  # type: ignore[misc]
+
+    assert errors == []
+    assert _texts("AA-SI-1") == [(True, part) for part in parts]
+    assert all(not notification.problems for notification in Notification.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_arrivals_of_one_uuid_are_one_row() -> None:
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+
+    assert _at_once([lambda: inbox.receive(once)] * 8) == []
+    assert Notification.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receivers_run_after_the_commit_and_outside_any_transaction() -> None:
+    seen = []
+
+    def look(notification: Notification, **kwargs: Any) -> None:
+        kept = []
+        other = threading.Thread(
+            target=lambda: (
+                kept.append(Notification.objects.filter(pk=notification.pk).exists()),
+                connections.close_all(),
+            )
+        )
+        other.start()
+        other.join()
+        seen.append((connection.in_atomic_block, kept))
+
+    sms_status.connect(look)
+    try:
+        receive("txn_ref=AA-S-1&sms_status=delivered")
+    finally:
+        sms_status.disconnect(look)
+
+    assert seen == [(False, [True])]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_recording_inside_a_transaction_is_refused_because_it_could_be_rolled_back() -> None:
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        receive("txn_ref=AA-S-1&sms_status=delivered")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_that_the_server_has_closed_is_replaced() -> None:
+    receive("txn_ref=AA-S-0&sms_status=queued")
+    _cut_off_from_the_server()
+
+    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+
+    assert (kept.problems, sms().sms_status) == ({}, "delivered")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("said", ["txn_ref=AA-SI-1&from=%2B651&msg=hello", "session=S1&digits=1", "x=1"])
+def test_connection_that_the_server_has_closed_is_replaced_whatever_the_statements(said: str) -> None:
+    receive("txn_ref=AA-S-0&sms_status=queued")
+    _cut_off_from_the_server()
+
+    assert receive(said).problems.keys() <= {"parameters"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello"])
+def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    connection.close()
+    original, cut = recording.change_of, []
+
+    def cut_off_once(*args: Any, **kwargs: Any) -> Any:
+        if not cut:
+            cut.append(_cut_off_from_the_server())
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(recording, "change_of", cut_off_once)
+
+    assert (receive(said).problems, Sms.objects.count(), len(cut)) == ({}, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello", "x=1"]
+)
+def test_nothing_is_kept_where_nobody_would_commit_it(said: str) -> None:
+    connection.ensure_connection()
+    connection.set_autocommit(False)
+    try:
+        with pytest.raises(NotSupportedError, match="AUTOCOMMIT of the database 'default' is off"):
+            receive(said)
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert Notification.objects.count() == 0
+
+
+def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_lost(heard: list[Any]) -> None:
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    recording.record(once, parse(once))
+    assert heard == []
+
+    inbox.receive(once)
+    inbox.receive(once)
+
+    assert [(name, arguments["sms"]) for name, arguments in heard] == [
+        ("sms_status", sms()),
+        ("notification_received", sms()),
+    ]
+    assert Notification.objects.pending().count() == 0
+
+
+def test_what_the_spool_brings_again_is_left_to_the_process_that_kept_it(heard: list[Any]) -> None:
+    once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered", source=Source.SPOOL)
+    recording.record(once, parse(once))
+
+    inbox.receive(once)
+
+    assert heard == []
+
+
+def _cut_off_from_the_server() -> None:
+    """End this connection's session from another connection; SQLite has no server, so its file is closed."""
+    with connection.cursor() as cursor:
+        statement = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}.get(connection.vendor)
+        if statement is None:
+            return
+        cursor.execute(statement)
+        (session,) = cursor.fetchone()
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(
+                {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}[connection.vendor], [session]
+            )
+    finally:
+        other.close()

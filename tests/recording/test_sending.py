@@ -1,0 +1,345 @@
+"""What is sent is entered at once, and meets its notification."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.db import Error, OperationalError, connection, transaction
+
+from django_hoiio import inbox
+from django_hoiio.client import HoiioClient
+from django_hoiio.enums import Kind
+from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
+from django_hoiio.recording import retries, sending
+from tests.conftest import deadlock, raw_notification, values
+from tests.fake_hoiio import SUCCESS, Hoiio
+
+pytestmark = pytest.mark.django_db
+
+DEST, DEST2 = "+6591234567", "+6598765432"
+WAITING = {"account": "default", "direction": "outgoing", "is_final": False}
+DELIVERED = "txn_ref=AA-S-1&sms_status=delivered&dest=%2B6591234567&debit=0.032"
+
+
+def rows() -> list[tuple[str, dict[str, Any]]]:
+    return [(model.__name__, values(row)) for model in (Call, Sms, Fax) for row in model.objects.order_by("txn_ref")]
+
+
+def receive(said: str, **fields: Any) -> Notification:
+    return inbox.receive(raw_notification("any", "", said, **fields))
+
+
+def send(client: HoiioClient) -> str:
+    return client.sms.send(dest=DEST, msg="hello", tag="order-17").txn_ref
+
+
+SENT = {
+    **WAITING,
+    "txn_ref": "AA-S-1",
+    "dest": DEST,
+    "msg": "hello",
+    "tag": "order-17",
+    "remote_number": DEST,
+    "remote_suffix": "91234567",
+}
+
+
+# What is entered.
+
+ENTERED: dict[str, tuple[Callable[[HoiioClient], Any], str, dict[str, Any]]] = {
+    "call": (
+        lambda client: client.voice.call(dest1=DEST, dest2=DEST2, tag="t", caller_id="private"),
+        "Call",
+        {"dest1": DEST, "dest2": DEST2, "tag": "t", "remote_number": DEST2, "remote_suffix": "98765432"},
+    ),
+    "call from the own number": (
+        lambda client: client.voice.call(dest2=DEST2, notify=False),
+        "Call",
+        {"dest2": DEST2, "remote_number": DEST2, "remote_suffix": "98765432"},
+    ),
+    "dialled": (
+        lambda client: client.ivr.dial(dest=DEST, msg="hello", max_duration=60),
+        "Call",
+        {"dest": DEST, "session": "S1", "remote_number": DEST, "remote_suffix": "91234567"},
+    ),
+    "fax": (
+        lambda client: client.fax.send(dest=DEST, file=b"%PDF-1.4", tag="t"),
+        "Fax",
+        {"dest": DEST, "tag": "t", "remote_number": DEST, "remote_suffix": "91234567"},
+    ),
+    "conference": (
+        lambda client: client.voice.conference(dest=[DEST], room="R1"),
+        "Call",
+        {"txn_ref": "AA-C-1", "dest": DEST, "room": "R1", "remote_number": DEST, "remote_suffix": "91234567"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("begin", "model", "entered"), ENTERED.values(), ids=ENTERED)
+def test_what_is_sent_is_entered(
+    hoiio: Hoiio, hoiio_client: HoiioClient, begin: Any, model: str, entered: dict[str, Any]
+) -> None:
+    before = datetime.now(timezone.utc)
+
+    begin(hoiio_client)
+
+    assert rows() == [(model, {**WAITING, "txn_ref": "AA-S-1", **entered})]
+    (row,) = {"Call": Call, "Fax": Fax}[model].objects.all()
+    assert before <= row.created_at == row.updated_at <= datetime.now(timezone.utc)
+    assert not row.is_final
+
+
+def test_sms_is_entered_under_its_account(hoiio: Hoiio) -> None:
+    with HoiioClient("second") as client:
+        send(client)
+
+    assert rows() == [("Sms", {**SENT, "account": "second"})]
+
+
+def test_each_person_of_a_conference_has_a_call_of_his_own(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    hoiio.says({"status": "success_ok", "txn_refs": ["AA-C-1", "AA-C-2"], "room": "R9"})
+
+    hoiio_client.conference.call(dest=[DEST, DEST2], tag="t")
+
+    assert [(row.txn_ref, row.dest, row.room, row.tag) for row in Call.objects.order_by("txn_ref")] == [
+        ("AA-C-1", DEST, "R9", "t"),
+        ("AA-C-2", DEST2, "R9", "t"),
+    ]
+
+
+def test_people_of_a_conference_are_not_guessed_where_references_are_missing(
+    hoiio: Hoiio, hoiio_client: HoiioClient
+) -> None:
+    hoiio.says({"status": "success_ok", "txn_refs": "AA-C-1", "room": "R9"})
+
+    hoiio_client.conference.call(dest=[DEST, DEST2])
+
+    assert rows() == [("Call", {**WAITING, "txn_ref": "AA-C-1", "room": "R9"})]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.sms.bulk_send(dest=[DEST], msg="m"),
+        lambda client: client.sms.query_status(txn_ref="AA-S-1"),
+        lambda client: client.voice.hangup(txn_ref="AA-S-1"),
+        lambda client: client.ivr.transfer(session="S1", dest=DEST),
+    ],
+    ids=["bulk", "query", "hangup", "transfer"],
+)
+def test_what_begins_no_transaction_with_a_known_reference_enters_nothing(
+    hoiio: Hoiio, hoiio_client: HoiioClient, ask: Any
+) -> None:
+    ask(hoiio_client)
+
+    assert rows() == []
+
+
+# The notification.
+
+
+def final() -> list[tuple[str, dict[str, Any]]]:
+    (row,) = rows()
+    assert row[1].pop("debit") is not None
+    return [row]
+
+
+EXPECTED = [("Sms", {**SENT, "sms_status": "delivered", "is_final": True})]
+
+
+def test_notification_meets_the_row_that_waits(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    send(hoiio_client)
+    receive(DELIVERED)
+
+    assert final() == EXPECTED
+
+
+def test_notification_that_is_quicker_than_the_answer_ends_in_the_same_state(
+    hoiio: Hoiio, hoiio_client: HoiioClient
+) -> None:
+    receive(DELIVERED)
+    send(hoiio_client)
+
+    assert final() == EXPECTED
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
+def test_whatever_hoiio_tells_counts_more_than_what_was_sent(
+    hoiio: Hoiio, hoiio_client: HoiioClient, late: bool, skew: timedelta
+) -> None:
+    def notify() -> None:
+        said = "txn_ref=AA-S-1&sms_status=queued&tag=theirs&dest=%2B6500000000&msg=theirs"
+        receive(said, received_at=datetime.now(timezone.utc) + skew)
+
+    if not late:
+        notify()
+    send(hoiio_client)
+    if late:
+        notify()
+
+    (row,) = Sms.objects.all()
+    assert (row.sms_status, row.tag, row.dest, row.msg, row.remote_number, row.remote_suffix) == (
+        "queued",
+        "theirs",
+        "+6500000000",
+        "theirs",
+        "+6500000000",
+        "00000000",
+    )
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_notification_that_leaves_something_out_does_not_empty_it(
+    hoiio: Hoiio, hoiio_client: HoiioClient, late: bool
+) -> None:
+    if not late:
+        receive("txn_ref=AA-S-1&sms_status=queued&tag=&dest=")
+    send(hoiio_client)
+    if late:
+        receive("txn_ref=AA-S-1&sms_status=queued&tag=&dest=")
+
+    assert rows() == [("Sms", {**SENT, "sms_status": "queued"})]
+
+
+def test_incoming_is_never_made_outgoing(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    receive("txn_ref=AA-S-1&session=S1&call_state=ringing&from=%2B6511111111&to=%2B6522222222")
+    hoiio_client.ivr.dial(dest=DEST)
+
+    (row,) = Call.objects.all()
+    assert (row.direction, row.remote_number, row.call_state) == ("incoming", "+6511111111", "ringing")
+
+
+# The caller's transaction, and a database that fails.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entry_is_kept_without_a_transaction(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    send(hoiio_client)
+
+    assert rows() == [("Sms", SENT)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entry_goes_with_the_transaction_of_the_caller(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    with transaction.atomic():
+        send(hoiio_client)
+        assert Sms.objects.count() == 1
+        transaction.set_rollback(True)
+
+    assert rows() == []
+
+
+def _failing(error: Exception) -> Callable[..., Transaction]:
+    def fail(*args: Any) -> Transaction:
+        with connection.cursor() as cursor:
+            # Real, so that the connection is in the state that a failure leaves it in.
+            cursor.execute("SELECT no_such_column FROM django_hoiio_sms")
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", [OperationalError("the disk is full of +6591234567"), ValueError("+6591234567")])
+@pytest.mark.parametrize("real", [False, True])
+def test_failure_to_enter_loses_neither_the_answer_nor_the_transaction(
+    hoiio: Hoiio,
+    hoiio_client: HoiioClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    real: bool,
+) -> None:
+    def fail(*args: Any) -> Transaction:
+        raise error
+
+    with transaction.atomic():
+        other = Sms.objects.create(txn_ref="AA-S-0", created_at=_now(), updated_at=_now())
+        with monkeypatch.context() as broken:
+            broken.setattr(sending, "bring_up_to_date", _failing(error) if real else fail)
+            assert send(hoiio_client) == "AA-S-1"
+        other.refresh_from_db()
+
+    assert [row.txn_ref for row in Sms.objects.all()] == ["AA-S-0"]
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage().startswith("AA-S-1 was sent and could not be entered: ")
+    assert record.getMessage().endswith("Error.")
+    assert DEST not in caplog.text
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transaction_that_is_broken_already_keeps_the_answer(
+    hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        assert send(hoiio_client) == "AA-S-1"
+
+    assert caplog.messages == ["AA-S-1 was sent and could not be entered: TransactionManagementError."]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("within", "tries"), [(False, 3), (True, 1)])
+def test_what_passes_is_tried_again_unless_a_transaction_is_open(
+    hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, within: bool, tries: int
+) -> None:
+    monkeypatch.setattr(retries.time, "sleep", lambda seconds: None)
+    original, tried = sending.bring_up_to_date, []
+
+    def locked_twice(*args: Any) -> Transaction | None:
+        tried.append(1)
+        if len(tried) < 3:
+            raise deadlock()
+        return original(*args)
+
+    monkeypatch.setattr(sending, "bring_up_to_date", locked_twice)
+    if within:
+        with transaction.atomic():
+            send(hoiio_client)
+    else:
+        send(hoiio_client)
+
+    assert (len(tried), Sms.objects.count()) == (tries, 0 if within else 1)
+
+
+def test_notification_makes_the_row_that_could_not_be_entered(
+    hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> Transaction:
+        raise Error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sending, "bring_up_to_date", fail)
+        send(hoiio_client)
+    receive(DELIVERED)
+
+    (row,) = Sms.objects.all()
+    assert (row.sms_status, row.dest) == ("delivered", DEST)
+
+
+@pytest.mark.parametrize("txn_ref", ["AA-S-" + "1" * 60, "AA-S-\0"])
+def test_reference_that_no_column_takes_is_logged_and_given_back(
+    hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture, txn_ref: str
+) -> None:
+    hoiio.says({**SUCCESS, "txn_ref": txn_ref})
+
+    assert send(hoiio_client) == txn_ref.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert len(caplog.messages) == (1 if len(txn_ref) > 64 else 0)
+
+
+def test_text_that_no_database_keeps_is_entered_without_it() -> None:
+    row = sending.enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": DEST, "msg": "a\0b", "tag": "t" * 257})
+
+    assert row is not None
+    expected = {**SENT, "msg": "a\N{REPLACEMENT CHARACTER}b"}
+    del expected["tag"]
+    assert rows() == [("Sms", expected)]

@@ -1,0 +1,792 @@
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from django_hoiio.sandbox import wire
+from django_hoiio.sandbox.endpoints import ENDPOINTS
+from django_hoiio.sandbox.exchange import exchange
+from tests.clients import APP, FAX, FORM, HANDSET, NUMBER, Desk
+
+PDF = b"%PDF-1.4 \0\xff /Type /Page /Type /Pages /Type /Page"
+DEST = "+6511111111"
+
+# The least that each call of Hoiio's API needs.
+LEAST: dict[str, dict[str, str]] = {
+    "voice/call": {"dest2": DEST},
+    "voice/conference": {"dest": DEST},
+    "conference/call": {"dest": DEST},
+    "conference/moderate": {"txn_ref": "x", "action": "kick"},
+    "voice/hangup": {"txn_ref": "x"},
+    "voice/query_status": {"txn_ref": "x"},
+    "voice/get_history": {},
+    "voice/get_rate": {"dest2": DEST},
+    "sms/send": {"dest": DEST, "msg": "hello"},
+    "sms/bulk_send": {"dest": DEST, "msg": "hello"},
+    "sms/query_status": {"txn_ref": "x"},
+    "sms/get_history": {},
+    "fax/send": {"dest": DEST, "file": base64.b64encode(PDF).decode()},
+    "fax/query_status": {"txn_ref": "x"},
+    "fax/get_history": {},
+    "ivr/start/dial": {"dest": DEST},
+    "ivr/middle/play": {"session": "x"},
+    "ivr/middle/gather": {"session": "x", "notify_url": "http://127.0.0.1/"},
+    "ivr/middle/record": {"session": "x", "notify_url": "http://127.0.0.1/"},
+    "ivr/middle/monitor": {"session": "x", "notify_url": "http://127.0.0.1/"},
+    "ivr/middle/hold": {"session": "x"},
+    "ivr/middle/unhold": {"session": "x"},
+    "ivr/end/transfer": {"session": "x", "dest": DEST},
+    "ivr/end/hangup": {"session": "x"},
+    "number/get_active": {},
+    "number/update_forwarding": {"number": NUMBER},
+    "user/get_balance": {},
+    "user/get_info": {},
+}
+# What can only be asked of something that is there.
+NOTHING_THERE = {"txn_ref": "error_invalid_txn_ref", "session": "error_invalid_session"}
+
+
+def without(answer: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name not in names}
+
+
+# Every call.
+
+
+def test_every_call_of_the_api_is_there() -> None:
+    assert set(ENDPOINTS) == set(LEAST)
+
+
+@pytest.mark.parametrize("path", LEAST)
+def test_every_call_is_answered_with_the_least_it_needs(desk: Desk, path: str) -> None:
+    expected = next((word for name, word in NOTHING_THERE.items() if name in LEAST[path]), "success_ok")
+
+    assert desk.ask(path, **LEAST[path])["status"] == expected
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, needed in LEAST.items() for name in needed])
+def test_parameter_that_is_missing_is_named(desk: Desk, path: str, name: str) -> None:
+    assert desk.ask(path, **without(LEAST[path], name)) == {"status": f"error_{name}_param_missing"}
+
+
+@pytest.mark.parametrize("path", LEAST)
+def test_no_call_is_answered_to_a_stranger(desk: Desk, path: str) -> None:
+    said = [
+        desk.post(f"/sandbox/open/{path}", {**LEAST[path], **credentials})[1]
+        for credentials in (
+            {},
+            {"app_id": "app"},
+            {"app_id": "app", "access_token": ""},
+            {"app_id": "nobody", "access_token": "new-token"},
+            {"app_id": "app", "access_token": "other-token"},
+            {"app_id": "app", "access_token": "töken"},
+        )
+    ]
+
+    assert [answer.pop("status") for answer in said] == [
+        "error_app_id_param_missing",
+        "error_access_token_param_missing",
+        "error_access_token_param_missing",
+        "error_invalid_app_id",
+        "error_invalid_access_token",
+        "error_invalid_access_token",
+    ]
+    assert said == [{}] * 6
+
+
+def test_each_token_of_an_account_opens(desk: Desk) -> None:
+    for app_id, token in (("app", "new-token"), ("app", "old-token"), ("other-app", "other-token")):
+        _, answer = desk.post("/sandbox/open/user/get_info", {"app_id": app_id, "access_token": token})
+        assert answer["status"] == "success_ok"
+
+
+def test_request_may_be_a_get_a_form_or_an_upload_with_or_without_a_slash(desk: Desk) -> None:
+    query = urlencode(APP)
+    multipart = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in APP.items()
+    )
+    answers = [
+        desk.request("GET", f"/sandbox/open/number/get_active?{query}"),
+        desk.request("GET", f"/sandbox/open/number/get_active/?{query}"),
+        desk.request("POST", "/sandbox/open/number/get_active/", query.encode(), FORM),
+        desk.request(
+            "POST",
+            "/sandbox/open/number/get_active",
+            f"{multipart}--b--".encode(),
+            {"Content-Type": "multipart/form-data; boundary=b"},
+        ),
+    ]
+
+    assert [(status, answer["entries_count"]) for status, answer in answers] == [(200, "2")] * 4
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_refused(desk: Desk, method: str) -> None:
+    assert desk.request(method, "/sandbox/open/user/get_info", urlencode(APP).encode(), FORM) == (
+        200,
+        {"status": "error_invalid_http_method"},
+    )
+
+
+def test_path_that_hoiio_does_not_have_is_not_found(desk: Desk) -> None:
+    for path in ("mms/send", "sms", "sms/send/more"):
+        assert desk.post(f"/sandbox/open/{path}", dict(APP)) == (404, {"status": "error_service_not_available"})
+
+
+@pytest.mark.parametrize("api_url", ["https://secure.hoiio.com/open/", "http://192.168.1.5/sandbox/open/", "http://[/"])
+def test_nothing_answers_unless_the_api_is_on_this_machine(desk: Desk, settings: Any, api_url: str) -> None:
+    settings.HOIIO = {**settings.HOIIO, "API_URL": api_url}
+
+    paths = ["", "open/user/get_info", "telephone/state/", "recordings/rec-1.mp3"]
+    assert [desk.request("GET", f"/sandbox/{path}?{urlencode(APP)}")[0] for path in paths] == [404] * 4
+    assert desk.post("/sandbox/telephone/call/", {"to": NUMBER})[0] == 404
+
+
+def test_accounts_do_not_see_one_another(desk: Desk) -> None:
+    txn_ref = desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"]
+    session = desk.call()
+    other = {"app_id": "other-app", "access_token": "other-token"}
+
+    assert desk.ask("sms/query_status", txn_ref=txn_ref, **other) == {"status": "error_txn_ref_access_denied"}
+    assert desk.ask("ivr/middle/play", session=session, **other) == {"status": "error_session_access_denied"}
+    assert desk.ask("sms/get_history", **other)["entries"] == []
+    assert desk.ask("number/update_forwarding", number=NUMBER, **other) == {"status": "error_number_not_assigned"}
+    numbers = [entry["number"] for entry in desk.ask("number/get_active", **other)["entries"]]
+    assert numbers == ["+6531234569", "+6531234570"]
+
+
+# The notify URL.
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("http://127.0.0.1:9/", "success_ok"),
+        ("http://127.9.9.9:9/", "success_ok"),
+        ("http://localhost:9/x?y=1", "success_ok"),
+        ("http://[::1]:9/", "success_ok"),
+        ("http://192.168.1.5/", "error_invalid_notify_url"),
+        ("http://8.8.8.8/", "error_invalid_notify_url"),
+        ("http://0.0.0.0/", "error_invalid_notify_url"),
+        ("http://169.254.169.254/latest/", "error_invalid_notify_url"),
+        ("http://[fe80::1]/", "error_invalid_notify_url"),
+        ("https://127.0.0.1/", "error_invalid_notify_url"),
+        ("ftp://127.0.0.1/", "error_invalid_notify_url"),
+        ("http://me:secret@127.0.0.1/", "error_invalid_notify_url"),
+        ("http://127.0.0.1:0/", "error_invalid_notify_url"),
+        ("http://127.0.0.1:x/", "error_invalid_notify_url"),
+        ("http://127.0.0.1:99999/", "error_invalid_notify_url"),
+        ("http://[", "error_invalid_notify_url"),
+        ("http:///path", "error_invalid_notify_url"),
+        ("http://127.0.0.1/a b", "error_invalid_notify_url"),
+        ("http://127.0.0.1/\r\nX: y", "error_invalid_notify_url"),
+        ("/hoiio/sms/", "error_invalid_notify_url"),
+        ("http://127.0.0.1/" + "x" * 4000, "error_invalid_notify_url"),
+        ("http://a..b/", "error_unable_to_resolve_notify_url"),
+    ],
+)
+def test_notify_url_is_one_of_this_machine(desk: Desk, url: str, status: str) -> None:
+    assert desk.ask("sms/send", dest=DEST, msg="hello", notify_url=url)["status"] == status
+
+
+def test_request_without_a_notify_url_is_followed_by_nothing(desk: Desk) -> None:
+    for path in ("sms/send", "sms/bulk_send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
+        assert desk.ask(path, **LEAST[path])["status"] == "success_ok"
+
+    assert (desk.heard(), desk.entries("notification")) == ([], [])
+
+
+def test_tag_has_at_most_256_characters(desk: Desk) -> None:
+    assert desk.ask("sms/send", **LEAST["sms/send"], tag="x" * 256)["status"] == "success_ok"
+    assert desk.ask("sms/send", **LEAST["sms/send"], tag="x" * 257) == {"status": "error_tag_invalid_length"}
+
+
+# Refusals of one call.
+
+LONG = "x" * 460
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("sms/send", {"dest": "12345"}, "error_dest_invalid"),
+        ("sms/send", {"dest": "+65 1111"}, "error_dest_invalid"),
+        ("sms/send", {"dest": "+6500000500"}, "error_dest_not_supported"),
+        ("sms/send", {"dest": "+6500000600"}, "error_insufficient_credit"),
+        ("sms/send", {"dest": "+6500000700"}, "error_not_allowed_for_trial"),
+        ("sms/send", {"dest": "+6500000800"}, "error_internal_server_error"),
+        ("sms/send", {"msg": ""}, "error_msg_empty"),
+        ("sms/send", {"msg": LONG}, "error_msg_too_big"),
+        ("sms/send", {"msg": LONG[:459]}, "success_ok"),
+        ("sms/send", {"msg": "é" * 202}, "error_msg_too_big"),
+        ("sms/send", {"msg": "[" * 229}, "success_ok"),
+        ("sms/send", {"msg": "[" * 230}, "error_msg_too_big"),
+        ("sms/send", {"sender_name": "no"}, "error_invalid_sender_name"),
+        ("sms/send", {"sender_name": "Workshop"}, "success_ok"),
+        ("sms/bulk_send", {"msg": ""}, "error_msg_empty"),
+        ("sms/bulk_send", {"msg": "x" * 460}, "error_msg_too_big"),
+        ("sms/bulk_send", {"msg": "", "recipients": f'[{{"dest": "{DEST}"}}]'}, "error_msg_empty"),
+        ("sms/bulk_send", {"dest": ",".join([DEST] * 1001)}, "error_dest_too_many"),
+        ("sms/bulk_send", {"recipients": "{"}, "error_malformed_params"),
+        ("sms/bulk_send", {"recipients": "{}"}, "error_malformed_params"),
+        ("sms/bulk_send", {"recipients": "[" * 100_000}, "error_malformed_params"),
+        ("sms/bulk_send", {"recipients": '[{"name": "Ann"}]'}, "error_malformed_params"),
+        ("voice/call", {"dest2": "x"}, "error_dest2_invalid"),
+        ("voice/call", {"dest1": "x"}, "error_dest1_invalid"),
+        ("voice/call", {"dest1": "+6500000500"}, "error_dest1_not_supported"),
+        ("voice/call", {"dest2": "+6500000500"}, "error_dest2_not_supported"),
+        ("voice/call", {"dest1": DEST}, "error_same_dest1_dest2"),
+        ("voice/call", {"dest2": HANDSET}, "error_same_dest1_dest2"),
+        ("voice/call", {"caller_id": "+6599999999"}, "error_caller_id_invalid"),
+        ("voice/call", {"caller_id": NUMBER}, "success_ok"),
+        ("voice/call", {"caller_id": "private"}, "success_ok"),
+        ("voice/call", {"max_duration": "-1"}, "error_max_duration_invalid"),
+        ("voice/call", {"max_duration": "²"}, "error_max_duration_invalid"),
+        ("conference/call", {"dest": ",".join([DEST] * 9)}, "error_dest_too_many"),
+        ("conference/call", {"dest": f"{DEST},x"}, "error_dest_invalid"),
+        ("conference/call", {"room": "a room"}, "error_invalid_room"),
+        ("conference/call", {"room": "x" * 33}, "error_invalid_room"),
+        ("conference/moderate", {"action": "shout"}, "error_malformed_params"),
+        ("fax/send", {"file": "!"}, "error_file_invalid"),
+        ("fax/send", {"file": base64.b64encode(b"GIF89a").decode()}, "error_file_invalid"),
+        ("fax/send", {"file": base64.b64encode(PDF + bytes(2**21)).decode()}, "error_file_too_big"),
+        ("fax/send", {"file": base64.b64encode(PDF + bytes(2**21 - len(PDF))).decode()}, "success_ok"),
+        ("fax/send", {"fax_header": "x" * 101}, "error_malformed_params"),
+        ("ivr/start/dial", {"max_duration": "x"}, "error_invalid_max_duration"),
+        ("ivr/start/dial", {"msg": "x" * 1001}, "error_msg_invalid_length"),
+        ("number/update_forwarding", {"number": "x"}, "error_number_invalid"),
+        ("number/update_forwarding", {"number": "+6599999999"}, "error_number_not_assigned"),
+        ("number/update_forwarding", {"mode": "telex"}, "error_mode_invalid"),
+        ("number/update_forwarding", {"forward_to": "http://8.8.8.8/"}, "error_forward_to_invalid"),
+        ("number/update_forwarding", {"forward_sms_to": "x"}, "error_forward_to_invalid"),
+        ("number/update_forwarding", {"forward_to": "http://a..b/"}, "error_unable_to_resolve_forward_to"),
+        (
+            "number/update_forwarding",
+            {"number": FAX, "forward_sms_to": "http://127.0.0.1/"},
+            "error_incoming_sms_not_supported",
+        ),
+        ("sms/get_history", {"from": "yesterday"}, "error_from_invalid"),
+        ("sms/get_history", {"to": "2026-13-01 00:00:00"}, "error_to_invalid"),
+        (
+            "sms/get_history",
+            {"from": "2026-01-02 00:00:00", "to": "2026-01-01 00:00:00"},
+            "error_to_before_from",
+        ),
+        ("voice/get_history", {"page": "0"}, "error_page_invalid"),
+        ("voice/get_history", {"page": "x"}, "error_page_invalid"),
+        ("fax/get_history", {"type": "sideways"}, "error_invalid_type"),
+    ],
+)
+def test_what_hoiio_would_refuse_is_refused(desk: Desk, path: str, params: dict[str, str], status: str) -> None:
+    assert desk.ask(path, **{**LEAST[path], **params})["status"] == status
+
+
+def test_nothing_remains_of_a_refused_request(desk: Desk) -> None:
+    balance = desk.ask("user/get_balance")
+
+    assert desk.ask("sms/send", dest=DEST, msg="")["status"] == "error_msg_empty"
+    assert desk.ask("voice/call", dest1=DEST, dest2=DEST)["status"] == "error_same_dest1_dest2"
+    assert desk.ask("sms/get_history")["entries"] == desk.ask("voice/get_history")["entries"] == []
+    assert (desk.ask("user/get_balance"), desk.entries()) == (balance, [])
+
+
+def test_fax_for_which_the_credit_is_not_enough_is_not_begun(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.POINTS", 0)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.BONUS", Decimal("0.063"))
+
+    assert desk.ask("fax/send", **LEAST["fax/send"]) == {"status": "error_insufficient_credit"}
+    assert (desk.ask("fax/get_history")["entries"], desk.entries()) == ([], [])
+
+
+def test_eight_calls_and_faxes_may_go_on_at_a_time(desk: Desk) -> None:
+    legs = desk.ask("conference/call", dest=",".join(["+6500000400"] * 8))["txn_refs"]
+    refused = {"status": "error_concurrent_call_limit_reached"}
+
+    for path in ("voice/call", "conference/call", "fax/send", "ivr/start/dial"):
+        assert desk.ask(path, **LEAST[path]) == refused
+    assert desk.ask("voice/hangup", txn_ref=legs[0]) == {"status": "success_ok"}
+    assert desk.ask("voice/call", **LEAST["voice/call"])["status"] == "success_ok"
+
+
+@pytest.mark.parametrize("path", ["user/get_balance", "conference/moderate"])
+def test_sixty_requests_a_minute_are_answered(desk: Desk, path: str) -> None:
+    answers = Counter(desk.ask(path, **LEAST[path])["status"] for _ in range(61))
+
+    allowed = NOTHING_THERE["txn_ref"] if "txn_ref" in LEAST[path] else "success_ok"
+    assert answers == {allowed: 60, "error_rate_limit_exceeded": 1}
+
+
+# SMS.
+
+
+def test_sms_is_answered_reported_and_remembered(desk: Desk) -> None:
+    answer, told = desk.asked("sms/send", dest=DEST, msg="hello", tag="order-17")
+
+    txn_ref = answer["txn_ref"]
+    assert answer == {"txn_ref": txn_ref, "status": "success_ok"}
+    assert txn_ref.startswith("AA-S-")
+    date = told[0]["date"]
+    facts = {"tag": "order-17", "dest": DEST, "split_count": "1", "currency": "SGD", "rate": "0.032", "debit": "0.032"}
+    assert told == [
+        {**facts, "txn_ref": txn_ref, "date": date, "sms_status": status} for status in ("queued", "delivered")
+    ]
+    assert desk.ask("sms/query_status", txn_ref=txn_ref) == {
+        **facts,
+        "txn_ref": txn_ref,
+        "date": date.removesuffix(".0"),
+        "sms_status": "delivered",
+        "src": HANDSET,
+        "msg": "hello",
+        "status": "success_ok",
+    }
+
+
+@pytest.mark.parametrize(
+    ("dest", "words"),
+    [
+        ("+6500000100", ["queued", "failed"]),
+        ("+6500000200", ["queued", "failed"]),
+        ("+6500000300", ["queued", "failed"]),
+        ("+6500000499", ["queued"]),
+        ("+6500000900", ["error"]),
+        ("+6500000000", ["queued", "delivered"]),
+    ],
+)
+def test_number_decides_what_becomes_of_an_sms(desk: Desk, dest: str, words: list[str]) -> None:
+    answer, told = desk.asked("sms/send", dest=dest, msg="hello")
+
+    assert [params["sms_status"] for params in told] == words
+    assert desk.ask("sms/query_status", txn_ref=answer["txn_ref"])["sms_status"] == words[-1]
+
+
+def test_long_sms_is_charged_by_its_parts(desk: Desk) -> None:
+    _, told = desk.asked("sms/send", dest=DEST, msg="x" * 307)
+
+    assert [(params["split_count"], params["debit"]) for params in told] == [("3", "0.096")] * 2
+
+
+@pytest.mark.parametrize(
+    ("characters", "limits"),
+    [
+        ("x", (160, 306, 459)),
+        ("`", (160, 306, 459)),
+        *((double, (80, 153, 229)) for double in "\n[]\\^{}|€"),
+        ("é", (70, 134, 201)),
+        ("你", (70, 134, 201)),
+        # In Unicode nothing counts double.
+        ("你[", (70, 134, 201)),
+    ],
+)
+def test_sms_has_as_many_parts_as_the_manual_says(characters: str, limits: tuple[int, ...]) -> None:
+    text = characters * 460
+
+    assert [wire.parts_of(text[:limit]) for limit in limits] == [1, 2, 3]
+    assert [wire.parts_of(text[: limit + 1]) for limit in limits] == [2, 3, 4]
+
+
+def test_template_of_a_bulk_sms_may_be_longer_than_the_texts_that_it_makes(desk: Desk) -> None:
+    recipients = json.dumps([{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": "x" * 460}])
+
+    _, told = desk.asked("sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}")
+
+    assert [(params["dest"], params["status"]) for params in told if "status" in params] == [
+        (DEST, "success_ok"),
+        ("+6522222222", "error_msg_too_big"),
+    ]
+
+
+def test_sms_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
+    _, told = desk.asked("sms/send", dest=NUMBER, msg="hello", sender_name="Workshop")
+
+    (received,) = [params for params in told if "msg" in params]
+    assert without(received, "date", "txn_ref") == {
+        "msg": "hello",
+        "from": "Workshop",
+        "to": NUMBER,
+        "currency": "SGD",
+        "debit": "0.013",
+    }
+
+
+def test_bulk_sms_tells_for_each_whether_it_was_accepted(desk: Desk) -> None:
+    answer, told = desk.asked("sms/bulk_send", dest=f"{DEST},+6500000500,x,+6500000100", msg="hello", tag="t")
+
+    assert list(answer) == ["bulk_txn_ref", "status"]
+    accepted = [without(params, "txn_ref", "date") for params in told if "status" in params]
+    batch = {"bulk_txn_ref": answer["bulk_txn_ref"]}
+    assert accepted == [
+        {**batch, "dest": DEST, "status": "success_ok"},
+        {**batch, "dest": "+6500000500", "status": "error_dest_not_supported"},
+        {**batch, "dest": "x", "status": "error_dest_invalid"},
+        {**batch, "dest": "+6500000100", "status": "success_ok"},
+    ]
+    assert [(params["dest"], params["sms_status"]) for params in told if "sms_status" in params] == [
+        (DEST, "queued"),
+        (DEST, "delivered"),
+        ("+6500000100", "queued"),
+        ("+6500000100", "failed"),
+    ]
+    refs = {params["dest"]: params["txn_ref"] for params in told if params.get("status") == "success_ok"}
+    assert all(params["txn_ref"] == refs[params["dest"]] for params in told if "sms_status" in params)
+
+
+def test_bulk_sms_may_say_to_each_something_else(desk: Desk) -> None:
+    recipients = json.dumps(
+        [{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": 7}, {"dest": "+6533333333"}]
+    )
+
+    desk.ask("sms/bulk_send", recipients=recipients, msg="Hello {{ name }}")
+
+    assert [entry["msg"] for entry in desk.entries("sms_out")] == ["Hello Ann", "Hello 7", "Hello "]
+
+
+# Voice.
+
+
+@pytest.mark.parametrize(
+    ("dest1", "dest2", "words"),
+    [
+        (DEST, "+6522222222", ("answered", "answered", "1", "0.018")),
+        (DEST, "+6500000100", ("answered", "failed", "0", "0.000")),
+        (DEST, "+6500000200", ("answered", "busy", "0", "0.000")),
+        (DEST, "+6500000300", ("answered", "unanswered", "0", "0.000")),
+        ("+6500000200", DEST, ("busy", "unanswered", "0", "0.000")),
+        ("+6500000300", "+6500000200", ("unanswered", "unanswered", "0", "0.000")),
+    ],
+)
+def test_call_is_told_and_remembered_when_it_is_over(
+    desk: Desk, dest1: str, dest2: str, words: tuple[str, str, str, str]
+) -> None:
+    answer, (told,) = desk.asked("voice/call", dest1=dest1, dest2=dest2)
+
+    said = dict(zip(("call_status_dest1", "call_status_dest2", "duration", "debit"), words, strict=True))
+    facts = {**said, "dest1": dest1, "dest2": dest2, "tag": "", "currency": "SGD", "rate": "0.018"}
+    txn_ref = answer["txn_ref"]
+    assert without(told, "date") == {**facts, "txn_ref": txn_ref}
+    remembered = desk.ask("voice/query_status", txn_ref=txn_ref)
+    assert remembered == {**facts, "txn_ref": txn_ref, "date": told["date"].removesuffix(".0"), "status": "success_ok"}
+    assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "error_invalid_txn_ref"}
+
+
+def test_call_that_goes_on_says_so_until_it_is_hung_up(desk: Desk) -> None:
+    answer, told = desk.asked("voice/call", dest1=DEST, dest2="+6500000400")
+    txn_ref = answer["txn_ref"]
+    assert told == []
+    running = desk.ask("voice/query_status", txn_ref=txn_ref)
+    assert (running["call_status_dest1"], running["call_status_dest2"]) == ("ongoing", "ongoing")
+    assert {"duration", "debit"} & set(running) == set()
+
+    assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "success_ok"}
+
+    (told_now,) = desk.heard()
+    assert (told_now["call_status_dest2"], told_now["duration"], told_now["debit"]) == ("answered", "1", "0.018")
+
+
+def test_call_ends_at_its_longest_duration(desk: Desk) -> None:
+    _, told = desk.asked("voice/call", dest2="+6500000400", dest1=DEST, max_duration=600)
+    assert told == []
+
+    assert [params["call_status_dest2"] for params in desk.let_time_pass()] == ["answered"]
+
+
+def test_conference_tells_of_each_leg(desk: Desk) -> None:
+    answer, told = desk.asked("conference/call", dest=f"{DEST},+6500000200", room="R.1", tag="t")
+
+    assert without(answer, "txn_refs") == {"room": "R.1", "status": "success_ok"}
+    shared = {"tag": "t", "room": "R.1", "currency": "SGD", "rate": "0.018"}
+    assert [without(params, "date") for params in told] == [
+        {
+            **shared,
+            "txn_ref": answer["txn_refs"][0],
+            "dest": DEST,
+            "call_status": "answered",
+            "duration": "1",
+            "debit": "0.018",
+        },
+        {
+            **shared,
+            "txn_ref": answer["txn_refs"][1],
+            "dest": "+6500000200",
+            "call_status": "busy",
+            "duration": "0",
+            "debit": "0.000",
+        },
+    ]
+
+
+def test_older_conference_answers_with_a_text_and_makes_up_a_room(desk: Desk) -> None:
+    answer = desk.ask("voice/conference", dest=f"{DEST},{DEST}")
+
+    assert [ref[:5] for ref in answer["txn_refs"].split(",")] == ["AA-C-", "AA-C-"]
+    assert answer["room"].startswith("R")
+
+
+def test_participant_is_muted_heard_again_and_put_out(desk: Desk) -> None:
+    answer = desk.ask("conference/call", dest="+6500000400", notify_url=desk.application)
+    (txn_ref,) = answer["txn_refs"]
+
+    for action in ("mute", "unmute", "kick"):
+        assert desk.heard() == []
+        assert desk.ask("conference/moderate", txn_ref=txn_ref, action=action) == {"status": "success_ok"}
+
+    assert [params["call_status"] for params in desk.heard()] == ["answered"]
+    assert desk.ask("conference/moderate", txn_ref=txn_ref, action="mute") == {"status": "error_invalid_txn_ref"}
+
+
+def test_rate_says_how_long_the_credit_lasts(desk: Desk) -> None:
+    assert desk.ask("voice/get_rate", dest2=DEST) == {
+        "currency": "SGD",
+        "rate": "0.018",
+        "talktime": "55813",
+        "status": "success_ok",
+    }
+
+
+# Fax.
+
+
+@pytest.mark.parametrize("file", ["base64", "upload"])
+def test_fax_is_told_and_remembered(desk: Desk, file: str) -> None:
+    form = {**APP, "dest": DEST, "tag": "t", "notify_url": desk.application}
+    if file == "base64":
+        _, answer = desk.post("/sandbox/open/fax/send", {**form, "file": base64.b64encode(PDF).decode()})
+    else:
+        parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in form.items()]
+        parts.append(b'name="file"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n' + PDF)
+        body = b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--"
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        _, answer = desk.request("POST", "/sandbox/open/fax/send", body, headers)
+
+    (told,) = desk.heard()
+    facts = {"txn_ref": answer["txn_ref"], "tag": "t", "dest": DEST, "fax_status": "answered", "fax_pages": "2"}
+    money = {"currency": "SGD", "rate": "0.032", "debit": "0.064"}
+    assert told == {**facts, **money, "duration": "2", "date": told["date"]}
+    remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
+    link = remembered.pop("fax_url")
+    date = told["date"].removesuffix(".0")
+    assert remembered == {**facts, **money, "src": "", "date": date, "status": "success_ok"}
+    assert desk.request("GET", link.removeprefix(desk.url)) == (200, PDF)
+
+
+@pytest.mark.parametrize(
+    ("dest", "said"),
+    [
+        ("+6500000100", {"fax_status": "failed", "fax_error_code": "busy"}),
+        ("+6500000200", {"fax_status": "busy", "fax_error_code": "busy"}),
+        ("+6500000300", {"fax_status": "unanswered", "fax_error_code": "busy"}),
+    ],
+)
+def test_fax_that_fails_costs_nothing(desk: Desk, dest: str, said: dict[str, str]) -> None:
+    _, (told,) = desk.asked("fax/send", dest=dest, file=base64.b64encode(PDF).decode())
+
+    assert {name: told.get(name) for name in said} == said
+    assert (told["duration"], told["debit"]) == ("0", "0.000")
+
+
+def test_fax_that_runs_is_remembered_and_not_told(desk: Desk) -> None:
+    answer, told = desk.asked("fax/send", dest="+6500000400", file=base64.b64encode(PDF).decode())
+
+    remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
+    assert (told, remembered["fax_status"], "fax_url" in remembered) == ([], "ongoing", False)
+
+
+def test_fax_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
+    desk.ask("number/update_forwarding", number=FAX, forward_to=desk.application)
+
+    desk.ask("fax/send", dest=FAX, file=base64.b64encode(PDF).decode())
+
+    (told,) = desk.heard()
+    assert without(told, "txn_ref", "fax_url", "date") == {
+        "fax_status": "answered",
+        "from": HANDSET,
+        "to": FAX,
+        "duration": "2",
+        "currency": "SGD",
+        "debit": "0.013",
+    }
+    types = ("all", "incoming", "outgoing")
+    history = {way: desk.ask("fax/get_history", type=way) for way in types}
+    assert [history[way]["total_entries_count"] for way in types] == ["2", "1", "1"]
+    assert history["incoming"]["entries"][0]["txn_ref"] == told["txn_ref"]
+
+
+# History.
+
+
+def test_history_has_a_hundred_to_a_page(desk: Desk) -> None:
+    desk.ask("sms/bulk_send", dest=",".join(f"+6590000{at:03}" for at in range(230)), msg="hello")
+
+    pages = [desk.ask("sms/get_history", page=page) for page in (1, 2, 3, 4)]
+
+    assert [(page["total_entries_count"], page["entries_count"]) for page in pages] == [
+        ("230", "100"),
+        ("230", "100"),
+        ("230", "30"),
+        ("230", "0"),
+    ]
+    dests = [entry["dest"] for page in pages for entry in page["entries"]]
+    assert dests == [f"+6590000{at:03}" for at in range(230)]
+
+
+def test_history_holds_what_began_from_a_moment_and_before_another(desk: Desk) -> None:
+    desk.ask("sms/send", dest=DEST, msg="hello")
+    (entry,) = desk.ask("sms/get_history")["entries"]
+    date = entry["date"]
+
+    assert len(desk.ask("sms/get_history", **{"from": date})["entries"]) == 1
+    assert desk.ask("sms/get_history", to=date)["entries"] == []
+    assert desk.ask("sms/get_history", **{"from": "2999-01-01 00:00:00"})["entries"] == []
+    assert len(desk.ask("sms/get_history", **{"from": "2026-01-01 00:00:00", "to": "2999-01-01 00:00:00.0"})["entries"])
+
+
+def test_history_has_incoming_sms_as_received(desk: Desk) -> None:
+    desk.do("text", to=NUMBER, msg="hello")
+
+    (entry,) = desk.ask("sms/get_history")["entries"]
+    assert without(entry, "txn_ref", "date") == {
+        "sms_status": "received",
+        "src": HANDSET,
+        "dest": NUMBER,
+        "msg": "hello",
+        "split_count": "1",
+        "currency": "SGD",
+        "rate": "0.013",
+        "debit": "0.013",
+    }
+
+
+def test_oldest_transactions_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_TRANSACTIONS", 3)
+    refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(5)]
+
+    assert [entry["txn_ref"] for entry in desk.ask("sms/get_history")["entries"]] == refs[2:]
+
+
+def test_no_reference_of_an_earlier_process_is_given_again(desk: Desk) -> None:
+    refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(3)]
+    revision = desk.state()["revision"]
+
+    exchange.reset()
+
+    assert desk.state()["revision"] > revision
+    assert desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] not in refs
+
+
+# Numbers and the account.
+
+
+def test_numbers_lead_to_the_project_until_they_are_set(desk: Desk) -> None:
+    voice, fax = desk.ask("number/get_active")["entries"]
+
+    base = desk.application.partition("?")[0]
+    shared = {"auto_extend_status": "enabled", "country": "SG", "state": ""}
+    assert without(voice, "forward_to", "forward_sms_to", "expiry") == {
+        **shared,
+        "number": NUMBER,
+        "mode": "voice",
+        "capabilities": ["VOICE", "SMS"],
+    }
+    assert without(fax, "forward_to", "expiry") == {
+        **shared,
+        "number": FAX,
+        "forward_sms_to": "",
+        "mode": "fax",
+        "capabilities": ["FAX"],
+    }
+    assert voice["forward_to"].startswith(f"{base}ivr/")
+    assert voice["forward_sms_to"].startswith(f"{base}sms/")
+    assert fax["forward_to"].startswith(f"{base}fax/")
+
+
+@pytest.mark.parametrize("name", ["forward_sms_to", "forward_to_sms"])
+def test_number_leads_where_it_is_set_to(desk: Desk, name: str) -> None:
+    url = f"{desk.application}&x_set=1"
+    desk.ask("number/update_forwarding", number=NUMBER, forward_to=url, **{name: url})
+
+    voice, _ = desk.ask("number/get_active")["entries"]
+    desk.do("text", to=NUMBER, msg="hello")
+    desk.do("call", to=NUMBER)
+
+    desk.heard()
+    assert (voice["forward_to"], voice["forward_sms_to"]) == (url, url)
+    assert [heard.query for heard in desk.notifications] == ["x_order=17&x_set=1"] * 2
+
+
+def test_what_is_not_sent_stays_set_and_what_is_sent_empty_is_unset(desk: Desk) -> None:
+    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application, forward_sms_to=desk.application)
+
+    desk.ask("number/update_forwarding", number=NUMBER, forward_sms_to="")
+
+    voice, _ = desk.ask("number/get_active")["entries"]
+    assert (voice["forward_to"], voice["forward_sms_to"]) == (desk.application, "")
+    desk.do("text", to=NUMBER, msg="hello")
+    assert desk.heard() == []
+
+
+def test_number_may_become_a_fax_number(desk: Desk) -> None:
+    desk.ask("number/update_forwarding", number=NUMBER, mode="fax")
+
+    assert [entry["mode"] for entry in desk.ask("number/get_active")["entries"]] == ["fax", "fax"]
+    assert NUMBER not in desk.state()["numbers"]
+
+
+def test_numbers_of_a_project_without_a_public_url_lead_nowhere(desk: Desk, settings: Any) -> None:
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": None}
+
+    assert [entry["forward_to"] for entry in desk.ask("number/get_active")["entries"]] == ["", ""]
+
+
+def test_bonus_is_spent_before_the_points(desk: Desk) -> None:
+    def left() -> tuple[str, str, str]:
+        answer = desk.ask("user/get_balance")
+        return answer["balance"], answer["points"], answer["bonus"]
+
+    assert left() == ("1004.650", "1000.000", "4.650")
+    desk.ask("sms/send", dest=DEST, msg="hello")
+    assert left() == ("1004.618", "1000.000", "4.618")
+    desk.ask("sms/bulk_send", dest=",".join([DEST] * 200), msg="hello")
+    assert left() == ("998.218", "998.218", "0.000")
+
+
+def test_without_credit_nothing_is_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.POINTS", 0)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.BONUS", 0)
+
+    for path in ("sms/send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
+        assert desk.ask(path, **LEAST[path]) == {"status": "error_insufficient_credit"}
+    _, told = desk.asked("sms/bulk_send", **LEAST["sms/bulk_send"])
+    assert [params["status"] for params in told] == ["error_insufficient_credit"]
+
+
+def test_account_says_who_it_is(desk: Desk) -> None:
+    assert desk.ask("user/get_info") == {
+        "uid": "AA-1001",
+        "name": "Sandbox",
+        "mobile_number": HANDSET,
+        "caller_ids": [HANDSET, NUMBER, FAX, "private"],
+        "email": "sandbox@localhost",
+        "country": "SG",
+        "prefix": "65",
+        "currency": "SGD",
+        "time_zone": "GMT+8",
+        "user_status": "active",
+        "sms_rebrand_status": "enabled",
+        "call_rebrand_status": "enabled",
+        "status": "success_ok",
+    }
+
+
+def test_texts_in_any_language_come_back_as_they_were(desk: Desk) -> None:
+    msg = "Grüezi 你好 & = + %2B"
+
+    desk.ask("sms/send", dest=DEST, msg=msg)
+    _, raw = desk.request("GET", f"/sandbox/open/sms/send?{urlencode(APP)}&dest={quote(DEST)}&msg={quote(msg)}")
+
+    assert raw["status"] == "success_ok"
+    assert [entry["msg"] for entry in desk.ask("sms/get_history")["entries"]] == [msg, msg]

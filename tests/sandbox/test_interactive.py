@@ -1,0 +1,542 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_hoiio.sandbox.exchange import exchange
+from tests.clients import HANDSET, NUMBER, Desk
+
+DEST = "+6511111111"
+PARTIES = {"from": HANDSET, "to": NUMBER}
+
+
+def block(desk: Desk, path: str, session: str, **params: object) -> dict[str, str]:
+    """Ask for a block that is told to the application; gives what is told of it at once, if anything."""
+    answer, told = desk.asked(f"ivr/{path}", session=session, **params)
+    assert answer["status"] == "success_ok", answer
+    return told[0] if told else {}
+
+
+def status(desk: Desk, path: str, session: str, **params: object) -> str:
+    return str(desk.ask(f"ivr/{path}", session=session, notify_url=desk.application, **params)["status"])
+
+
+def facts(params: dict[str, str]) -> dict[str, str]:
+    """What differs from block to block."""
+    return {
+        name: value
+        for name, value in params.items()
+        if name not in ("session", "txn_ref", "tag", "from", "to", "dest", "date", "currency", "rate")
+    }
+
+
+def said(desk: Desk) -> list[str]:
+    return [entry["text"] for entry in desk.entries("spoken")]
+
+
+ENDED = {"call_state": "ended", "duration": "1", "debit": "0.018"}
+UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
+
+
+# An incoming call.
+
+
+def test_call_to_the_application_is_told_where_the_number_leads(desk: Desk) -> None:
+    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
+
+    session = desk.call()
+
+    (told,) = desk.heard()
+    txn_ref = told["txn_ref"]
+    assert told == {
+        "ivr_block": "answer",
+        "session": session,
+        "txn_ref": txn_ref,
+        "call_state": "ringing",
+        "tag": "",
+        **PARTIES,
+    }
+    remembered = desk.ask("voice/query_status", txn_ref=txn_ref)
+    names = ("dest1", "number", "call_status_dest1", "status")
+    assert [remembered[name] for name in names] == [HANDSET, NUMBER, "ongoing", "success_ok"]
+
+
+def test_caller_who_gives_up_is_told_and_not_charged(desk: Desk) -> None:
+    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
+    desk.call()
+
+    desk.do("hangup")
+
+    told = desk.heard()[-1]
+    assert facts(told) == UNANSWERED
+    assert desk.ask("voice/query_status", txn_ref=told["txn_ref"])["call_status_dest1"] == "unanswered"
+
+
+@pytest.mark.parametrize(("path", "name"), [("middle/play", "play"), ("middle/monitor", "monitor")])
+def test_block_that_asks_nothing_is_told_at_once(desk: Desk, path: str, name: str) -> None:
+    told = block(desk, path, desk.call(), msg="Hello <speech language='en-GB' gender='male'>you</speech>.")
+
+    assert facts(told) == {"ivr_block": name, "call_state": "ongoing"}
+    assert {key: told[key] for key in PARTIES} == PARTIES
+    assert (said(desk), desk.state()["call"]["state"]) == (["Hello you ."], "ongoing")
+
+
+def test_play_that_reports_to_nobody_ends_the_call(desk: Desk) -> None:
+    session = desk.call()
+
+    assert desk.ask("ivr/middle/play", session=session, msg="Goodbye")["status"] == "success_ok"
+
+    assert desk.state()["call"]["state"] == "ended"
+    assert status(desk, "middle/play", session) == "error_session_ended"
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "digits"),
+    [
+        ({"max_digits": 2}, ["12"], "12"),
+        ({"max_digits": 2}, ["1", "23"], "12"),
+        ({"max_digits": 4}, ["1", "#"], "1"),
+        ({"max_digits": 0}, ["0012*#"], "0012*"),
+        ({}, ["123456789012", "#"], "123456789012"),
+        ({"max_digits": 3}, ["#"], ""),
+    ],
+)
+def test_keys_are_gathered_until_there_are_enough_or_a_hash(
+    desk: Desk, asked: dict[str, object], keys: list[str], digits: str
+) -> None:
+    assert block(desk, "middle/gather", desk.call(), **asked) == {}
+    assert desk.state()["call"]["state"] == "gathering"
+
+    for key in keys:
+        desk.do("press", digits=key)
+
+    assert facts(desk.heard()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
+
+
+def test_telephone_shows_what_is_gathered(desk: Desk) -> None:
+    block(desk, "middle/gather", desk.call(), max_digits=4)
+
+    call = desk.do("press", digits="12")["call"]
+
+    assert (call["state"], call["max_digits"], call["digits"]) == ("gathering", 4, "12")
+
+
+@pytest.mark.parametrize(("attempts", "keys", "digits"), [(1, "", ""), (1, "1", "1"), (2, "1", "1")])
+def test_keys_that_do_not_come_in_time_end_the_gathering(desk: Desk, attempts: int, keys: str, digits: str) -> None:
+    block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600, attempts=attempts)
+    if keys:
+        desk.do("press", digits=keys)
+
+    assert facts(desk.let_time_pass()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
+
+
+def test_each_key_starts_the_time_anew(desk: Desk) -> None:
+    block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600)
+    (call,) = exchange.calls.values()
+    waited_for = call.step
+
+    desk.do("press", digits="1")
+
+    assert call.step != waited_for
+
+
+def test_time_that_has_run_out_for_one_block_is_nothing_to_the_next(desk: Desk) -> None:
+    session = desk.call()
+    block(desk, "middle/gather", session, max_digits=1, timeout=600)
+    desk.do("press", digits="1")
+    before = len(desk.heard())
+
+    assert len(desk.let_time_pass()) == before
+    assert desk.state()["call"]["state"] == "ongoing"
+
+
+def test_time_of_a_forgotten_call_is_nothing_to_anybody(desk: Desk) -> None:
+    desk.asked("ivr/start/dial", dest=HANDSET)
+    exchange.reset()
+
+    assert (desk.let_time_pass(), desk.entries()) == ([], [])
+
+
+def test_gathering_asks_as_often_as_it_should(desk: Desk) -> None:
+    session = desk.call()
+    before = len(desk.heard())
+    block(desk, "middle/gather", session, msg="Press a key", attempts=3, timeout=600)
+
+    told = [len(desk.let_time_pass()) - before for _ in range(3)]
+
+    assert (told, said(desk)) == ([0, 0, 1], ["Press a key"] * 3)
+
+
+def test_recording_brings_a_link_to_what_was_said(desk: Desk) -> None:
+    block(desk, "middle/record", desk.call(), msg="Speak after the tone")
+
+    desk.do("speak", text="Grüezi, bitte zurückrufen")
+
+    told = desk.heard()[-1]
+    link = told.pop("record_url")
+    assert facts(told) == {"ivr_block": "record", "call_state": "ongoing"}
+    status, content = desk.request("GET", link.removeprefix(desk.url))
+    assert (status, content.decode()) == (200, "Grüezi, bitte zurückrufen")
+    assert desk.entries("recorded") == [{"type": "recorded", "text": "Grüezi, bitte zurückrufen"}]
+
+
+@pytest.mark.parametrize("way", ["hash", "time"])
+def test_recording_ends_with_a_hash_or_at_its_longest_duration(desk: Desk, way: str) -> None:
+    block(desk, "middle/record", desk.call(), max_duration=600)
+
+    if way == "hash":
+        desk.do("press", digits="5#")
+    told = desk.let_time_pass()[-1]
+
+    assert {"record_url", "ivr_block"} <= set(told)
+    assert told["call_state"] == "ongoing"
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "result"),
+    [
+        ("middle/gather", {"max_digits": 4}, {"ivr_block": "gather", "digits": "12"}),
+        ("middle/record", {}, {"ivr_block": "record"}),
+        ("end/transfer", {"dest": DEST}, {"ivr_block": "transfer", "transfer_status": "answered"}),
+    ],
+)
+def test_who_hangs_up_within_a_block_ends_both_in_one_notification(
+    desk: Desk, path: str, params: dict[str, object], result: dict[str, str]
+) -> None:
+    block(desk, path, desk.call(), **params)
+    desk.do("press", digits="12")
+    before = len(desk.heard())
+
+    desk.do("hangup")
+
+    (told,) = desk.heard()[before:]
+    assert ("record_url" in told) == (path == "middle/record")
+    told.pop("record_url", "")
+    assert facts(told) == {**ENDED, **result}
+
+
+def test_who_hangs_up_between_blocks_ends_the_call_at_the_last_block_s_url(desk: Desk) -> None:
+    block(desk, "middle/play", desk.call())
+
+    desk.do("hangup")
+
+    assert facts(desk.heard()[-1]) == ENDED
+    assert desk.notifications[-1].query == "x_order=17"
+
+
+def test_end_is_told_to_nobody_where_the_last_block_has_no_url(desk: Desk) -> None:
+    session = desk.call()
+    before = len(desk.heard())
+    desk.ask("ivr/end/transfer", session=session, dest=DEST)
+
+    desk.do("hangup")
+
+    assert len(desk.heard()) == before
+
+
+def test_call_on_hold_waits_for_nothing_but_to_be_taken_off_it(desk: Desk) -> None:
+    session = desk.call()
+    block(desk, "middle/play", session)
+    assert block(desk, "middle/hold", session, msg="Please wait") == {}
+    assert desk.state()["call"]["state"] == "held"
+
+    for path, more in (
+        ("middle/play", {}),
+        ("middle/hold", {}),
+        ("middle/gather", {}),
+        ("middle/record", {}),
+        ("middle/monitor", {}),
+        ("end/transfer", {"dest": DEST}),
+        ("end/hangup", {}),
+    ):
+        assert status(desk, path, session, **more) == "error_session_not_ready"
+    told = block(desk, "middle/unhold", session)
+    assert facts(told) == {"ivr_block": "unhold", "call_state": "ongoing"}
+    assert status(desk, "middle/unhold", session) == "error_session_not_on_hold"
+
+
+def test_caller_on_hold_who_hangs_up_ends_the_call_at_the_last_block_s_url(desk: Desk) -> None:
+    session = desk.call()
+    block(desk, "middle/play", session)
+    desk.ask("ivr/middle/hold", session=session)
+
+    desk.do("hangup")
+
+    assert facts(desk.heard()[-1]) == ENDED
+    assert desk.notifications[-1].query == "x_order=17"
+
+
+def test_monitored_call_brings_its_recording_after_the_end(desk: Desk) -> None:
+    session = desk.call()
+    monitor_url = desk.application.replace("x_order", "x_monitor")
+    block(desk, "middle/monitor", session, monitor_notify_url=monitor_url)
+    assert status(desk, "middle/monitor", session) == "error_monitor_in_progress"
+
+    desk.do("hangup")
+
+    *_, ended, recording = desk.heard()
+    assert facts(ended) == ENDED
+    assert set(recording) == {"ivr_block", "session", "txn_ref", "tag", "from", "to", "monitor_url"}
+    assert desk.notifications[-1].query == "x_monitor=17"
+
+
+def test_monitored_call_reports_to_one_url_where_no_other_is_given(desk: Desk) -> None:
+    block(desk, "middle/monitor", desk.call())
+
+    desk.do("hangup")
+
+    assert "monitor_url" in desk.heard()[-1]
+    assert desk.notifications[-1].query == "x_order=17"
+
+
+def test_transferred_call_ends_when_the_caller_hangs_up(desk: Desk) -> None:
+    session = desk.call()
+    assert block(desk, "end/transfer", session, dest=DEST, msg="One moment") == {}
+    assert desk.state()["call"]["state"] == "transferred"
+    assert status(desk, "middle/play", session) == "error_session_not_ready"
+
+    desk.do("hangup")
+
+    assert facts(desk.heard()[-1]) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+
+
+@pytest.mark.parametrize("outcome", [("+6500000100", "failed"), ("+6500000200", "busy"), ("+6500000300", "unanswered")])
+def test_transfer_that_fails_ends_the_call_unless_it_shall_go_on(desk: Desk, outcome: tuple[str, str]) -> None:
+    dest, word = outcome
+    session = desk.call()
+    told = block(desk, "end/transfer", session, dest=dest, on_failure="continue")
+    assert facts(told) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": word}
+
+    told = block(desk, "end/transfer", session, dest=dest)
+
+    assert facts(told) == {**ENDED, "ivr_block": "transfer", "transfer_status": word}
+
+
+@pytest.mark.parametrize(("dest", "room"), [("room:R1234", "R1234"), ("room:", None)])
+def test_transfer_to_a_room_names_the_room(desk: Desk, dest: str, room: str | None) -> None:
+    answer = desk.ask("ivr/end/transfer", session=desk.call(), dest=dest)
+
+    assert (answer["status"], answer["room"]) == ("success_ok", room or answer["room"])
+    assert answer["room"].startswith("R")
+
+
+@pytest.mark.parametrize("is_ringing", [True, False])
+def test_application_hangs_up(desk: Desk, is_ringing: bool) -> None:
+    session = desk.call()
+    if not is_ringing:
+        block(desk, "middle/play", session)
+
+    told = block(desk, "end/hangup", session, msg="Goodbye")
+
+    assert facts(told) == {**(UNANSWERED if is_ringing else ENDED), "ivr_block": "hangup"}
+    assert (said(desk), desk.state()["call"]["state"]) == (["Goodbye"], "ended")
+
+
+def test_forced_hangup_cuts_a_call_at_once_and_says_nothing(desk: Desk) -> None:
+    session = desk.call()
+    block(desk, "middle/record", session)
+    assert status(desk, "end/hangup", session) == "error_session_not_ready"
+    assert status(desk, "end/hangup", session, force="enabled", msg="Goodbye") == "error_malformed_params"
+
+    told = block(desk, "end/hangup", session, force="enabled")
+
+    assert facts(told) == {**ENDED, "ivr_block": "hangup"}
+    assert status(desk, "end/hangup", session, force="enabled") == "error_session_ended"
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "word"),
+    [
+        ("middle/gather", {"max_digits": 256}, "error_invalid_max_digits"),
+        ("middle/gather", {"timeout": "soon"}, "error_invalid_timeout"),
+        ("middle/gather", {"attempts": -1}, "error_invalid_attempts"),
+        ("middle/record", {"max_duration": "x"}, "error_invalid_max_duration"),
+        ("end/transfer", {"dest": "x"}, "error_dest_invalid"),
+        ("end/transfer", {"dest": "room:a b"}, "error_dest_invalid"),
+        ("end/transfer", {"dest": DEST, "on_failure": "cry"}, "error_on_failure_invalid"),
+        ("end/transfer", {"dest": DEST, "caller_id": "+6599999999"}, "error_caller_id_invalid"),
+        ("middle/play", {"msg": "x" * 1001}, "error_msg_invalid_length"),
+        ("middle/play", {"msg": "<speech>hello"}, "error_msg_invalid_xml"),
+        ("middle/play", {"msg": "hello</speech>"}, "error_msg_invalid_xml"),
+        ("middle/play", {"msg": "<speech><url>http://x/a.mp3</speech></url>"}, "error_msg_invalid_xml"),
+        ("middle/play", {"msg": "1 < 2"}, "error_msg_invalid_xml"),
+        ("middle/play", {"msg": "<script>x</script>"}, "error_msg_invalid_xml"),
+        ("middle/play", {"msg": '<speech language="klingon">x</speech>'}, "error_msg_invalid_language"),
+        ("middle/play", {"msg": '<speech gender="robot">x</speech>'}, "error_msg_invalid_gender"),
+        ("middle/play", {"msg": "<url>a.mp3</url>"}, "error_msg_invalid_url"),
+        ("middle/play", {"msg": "<url>http://[/a.mp3</url>"}, "error_msg_invalid_url"),
+        ("middle/play", {"msg": "<url>http://example.com/a.ogg</url>"}, "error_msg_invalid_file_format"),
+    ],
+)
+def test_block_that_cannot_be_is_refused_and_the_call_goes_on(
+    desk: Desk, path: str, params: dict[str, Any], word: str
+) -> None:
+    session = desk.call()
+
+    before = desk.state()
+
+    assert status(desk, path, session, **params) == word
+
+    assert desk.state() == before
+    assert status(desk, "middle/play", session, msg="1 &lt; 2 <url>http://example.com/a.mp3</url>") == "success_ok"
+    assert said(desk) == ["1 < 2 ♪ http://example.com/a.mp3"]
+
+
+def test_blocks_follow_one_another_from_within_the_notifications(desk: Desk) -> None:
+    """The application asks for the next block before it answers, as receivers do."""
+    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
+    steps = iter(["middle/play", "middle/gather", "middle/record", "end/hangup"])
+    desk.meanwhile = lambda heard: desk.ask(
+        f"ivr/{next(steps)}", session=heard.params["session"], notify_url=desk.application
+    )
+
+    desk.do("call", to=NUMBER)
+    desk.heard()
+    desk.do("press", digits="1#")
+    desk.heard()
+    desk.do("speak", text="hello")
+    desk.meanwhile, _ = None, desk.heard()
+
+    blocks = [(params["ivr_block"], params["call_state"]) for params in desk.heard()]
+    assert blocks == [
+        ("answer", "ringing"),
+        ("play", "ongoing"),
+        ("gather", "ongoing"),
+        ("record", "ongoing"),
+        ("hangup", "ended"),
+    ]
+
+
+# A call of the application.
+
+
+def test_telephone_rings_is_answered_and_hears_the_message(desk: Desk) -> None:
+    answer, told = desk.asked("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready", tag="t")
+    assert told == []
+    call = desk.state()["call"]
+    assert (call["session"], call["direction"], call["state"], call["number"]) == (
+        answer["session"],
+        "outgoing",
+        "ringing",
+        NUMBER,
+    )
+    assert status(desk, "middle/play", answer["session"]) == "error_session_not_ready"
+
+    desk.do("answer")
+
+    (told_now,) = desk.heard()
+    assert told_now == {
+        "ivr_block": "dial",
+        "session": answer["session"],
+        "txn_ref": answer["txn_ref"],
+        "call_state": "ongoing",
+        "tag": "t",
+        "dest": HANDSET,
+        "dial_status": "answered",
+    }
+    assert said(desk) == ["Your bicycle is ready"]
+    block(desk, "middle/gather", answer["session"], max_digits=1)
+    desk.do("press", digits="7")
+    assert facts(desk.heard()[-1])["digits"] == "7"
+
+
+@pytest.mark.parametrize("way", ["decline", "wait", "hangup"])
+def test_telephone_that_is_not_answered_ends_the_call(desk: Desk, way: str) -> None:
+    answer, _ = desk.asked("ivr/start/dial", dest=HANDSET)
+
+    if way != "wait":
+        desk.do(way)
+    (told,) = desk.let_time_pass()
+
+    word = "busy" if way == "decline" else "unanswered"
+    assert facts(told) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
+    assert desk.ask("voice/query_status", txn_ref=answer["txn_ref"])["call_status_dest1"] == word
+
+
+def test_dialled_call_without_a_notify_url_ends_after_its_message(desk: Desk) -> None:
+    desk.ask("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready")
+
+    desk.do("answer")
+
+    assert (said(desk), desk.state()["call"]["state"]) == (["Your bicycle is ready"], "ended")
+
+
+@pytest.mark.parametrize("word", ["failed", "busy", "unanswered"])
+def test_number_decides_how_a_dialled_call_comes_out(desk: Desk, word: str) -> None:
+    dest = {"failed": "+6500000100", "busy": "+6500000200", "unanswered": "+6500000300"}[word]
+
+    _, (told,) = desk.asked("ivr/start/dial", dest=dest)
+
+    assert facts(told) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
+
+
+def test_machine_answers_presses_and_speaks_by_itself(desk: Desk) -> None:
+    answer, (dialled,) = desk.asked("ivr/start/dial", dest=DEST, msg="Hello")
+    session = answer["session"]
+    assert facts(dialled) == {"ivr_block": "dial", "call_state": "ongoing", "dial_status": "answered"}
+
+    assert facts(block(desk, "middle/gather", session, max_digits=3))["digits"] == "111"
+    assert facts(block(desk, "middle/gather", session))["digits"] == "1"
+    link = block(desk, "middle/record", session)["record_url"]
+    assert desk.request("GET", link.removeprefix(desk.url)) == (200, b"This is a message from the sandbox.")
+    told = block(desk, "end/transfer", session, dest="+6522222222")
+    assert facts(told) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+    assert desk.entries("spoken", "recorded", "call") == []
+
+
+def test_machine_hangs_up_when_nothing_comes_any_more(desk: Desk) -> None:
+    desk.asked("ivr/start/dial", dest=DEST)
+
+    assert facts(desk.let_time_pass()[-1]) == ENDED
+
+
+def test_telephone_in_a_call_is_busy_for_others(desk: Desk) -> None:
+    desk.call()
+
+    _, (dialled,) = desk.asked("ivr/start/dial", dest=HANDSET)
+    _, (called,) = desk.asked("voice/call", dest1=DEST, dest2=HANDSET)
+
+    assert (dialled["dial_status"], called["call_status_dest1"], called["call_status_dest2"]) == (
+        "busy",
+        "answered",
+        "busy",
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "way", "words"),
+    [
+        ({"dest2": DEST}, "answer", ("answered", "answered")),
+        ({"dest2": DEST}, "decline", ("busy", "unanswered")),
+        ({"dest1": DEST, "dest2": HANDSET}, "answer", ("answered", "answered")),
+        ({"dest1": DEST, "dest2": HANDSET}, "decline", ("answered", "busy")),
+        ({"dest1": DEST, "dest2": HANDSET}, "hangup", ("answered", "unanswered")),
+        ({"dest1": DEST, "dest2": HANDSET}, "wait", ("answered", "unanswered")),
+    ],
+)
+def test_telephone_takes_part_in_a_call_between_two_numbers(
+    desk: Desk, params: dict[str, str], way: str, words: tuple[str, str]
+) -> None:
+    desk.asked("voice/call", **params)
+    assert (desk.state()["call"]["state"], desk.state()["call"]["number"]) == ("ringing", DEST)
+
+    if way != "wait":
+        desk.do(way)
+    if way == "answer":
+        assert desk.state()["call"]["state"] == "ongoing"
+        desk.do("hangup")
+    (told,) = desk.let_time_pass()
+
+    assert (told["call_status_dest1"], told["call_status_dest2"]) == words
+    assert told["duration"] == ("1" if way == "answer" else "0")
+
+
+def test_application_hangs_up_a_call_that_the_telephone_is_in(desk: Desk) -> None:
+    answer, _ = desk.asked("voice/call", dest2=DEST)
+    desk.do("answer")
+
+    assert desk.ask("voice/hangup", txn_ref=answer["txn_ref"]) == {"status": "success_ok"}
+
+    assert [entry["text"] for entry in desk.entries("call")][-1] == "The application hung up."
+    assert desk.state()["call"]["state"] == "ended"

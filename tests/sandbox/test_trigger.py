@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import os
+import socket
+from io import StringIO
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_hoiio.enums import Kind, Route, VerifiedBy
+from django_hoiio.masking import HIDDEN, line
+from django_hoiio.models import Notification
+from django_hoiio.sandbox.samples import SCRIPTS
+from django_hoiio.verification import verify
+from tests.clients import Desk, Heard
+
+
+def trigger(*arguments: str) -> list[str]:
+    out = StringIO()
+    call_command("hoiio_trigger", *arguments, stdout=out)
+    return out.getvalue().splitlines()
+
+
+def refused(*arguments: str) -> str:
+    with pytest.raises(CommandError) as raised:
+        trigger(*arguments)
+    return str(raised.value)
+
+
+def verified_by(heard: Heard) -> tuple[VerifiedBy, str, dict[str, Any], dict[str, str]]:
+    """What the receiving side makes of the URL and the signature."""
+    route, _, token = heard.path.removeprefix("/hoiio/").strip("/").partition("/")
+    verdict = verify(Route(route), token or None, heard.body.encode(), heard.signature)
+    return verdict.verified_by, verdict.account, dict(verdict.pass_on), dict(verdict.problems)
+
+
+# What is sent.
+
+
+def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
+    lines = trigger("sms_status", "--set", "sms_status=failed", "--set", "tag=order-17", "--pass-on", "username=bob")
+
+    (heard,) = desk.notifications
+    txn_ref = heard.params["txn_ref"]
+    assert (heard.params["sms_status"], heard.params["tag"], heard.query) == ("failed", "order-17", "")
+    assert verified_by(heard) == (VerifiedBy.URL, "default", {"username": "bob"}, {})
+    assert lines == [f"sms_status        {txn_ref:<20} 200", "1 notification sent and answered with 200."]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_each_kind_is_sent_to_the_route_it_belongs_to(desk: Desk, kind: Kind) -> None:
+    trigger(kind.value)
+
+    assert [verified_by(heard)[0] for heard in desk.notifications] == [VerifiedBy.URL]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_script_is_sent_in_order(desk: Desk, name: str) -> None:
+    lines = trigger("--script", name)
+
+    kinds = [step.kind.value for step in SCRIPTS[name]]
+    assert [text.split()[0] for text in lines[:-1]] == kinds
+    assert (len(desk.notifications), lines[-1]) == (
+        len(kinds),
+        f"{len(kinds)} notification{'s' * (len(kinds) > 1)} sent and answered with 200.",
+    )
+    refs = {heard.params["txn_ref"] for heard in desk.notifications if "txn_ref" in heard.params}
+    assert len(refs) == len({step.of for step in SCRIPTS[name]})
+
+
+def test_each_run_tells_of_a_new_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        monkeypatch.setattr("django_hoiio.sandbox.trigger.unused_number", lambda number=number: number)
+        trigger("call_ended")
+
+    assert [heard.params["txn_ref"] for heard in desk.notifications] == ["AA-C-1", "AA-C-2"]
+
+
+def test_repeated_notification_is_the_same_each_time(desk: Desk) -> None:
+    trigger("sms_received", "--repeat", "3", "--set", "msg=hello")
+
+    assert len(desk.notifications) == 3
+    assert len(set(desk.notifications)) == 1
+
+
+def test_shuffled_script_is_sent_whole_in_another_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.sandbox.trigger.SystemRandom.shuffle", lambda self, steps: steps.reverse())
+
+    trigger("--script", "sms_delivered", "--shuffle", "--repeat", "2")
+
+    assert [heard.params["sms_status"] for heard in desk.notifications] == ["delivered", "queued"] * 2
+
+
+@pytest.mark.parametrize(("by", "has_query", "has_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
+def test_parameters_go_where_they_are_wanted(desk: Desk, by: str, has_query: int, has_body: int) -> None:
+    trigger("sms_received", "--params-in", by)
+
+    (heard,) = desk.notifications
+    assert (bool(heard.query), bool(heard.body)) == (bool(has_query), bool(has_body))
+    for text in filter(None, (heard.query, heard.body)):
+        assert dict(parse_qsl(text))["msg"] == "hoiio world"
+
+
+def test_other_account_and_route_are_signed_for(desk: Desk) -> None:
+    trigger("sms_received", "--account", "second", "--route", "any")
+
+    (heard,) = desk.notifications
+    assert heard.path.startswith("/hoiio/any/")
+    assert verified_by(heard)[:2] == (VerifiedBy.URL, "second")
+
+
+def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
+    trigger("sms_received", "--unsigned", "--pass-on", "username=bob")
+
+    (heard,) = desk.notifications
+    assert (heard.path, heard.query) == ("/hoiio/sms/", "username=bob")
+    assert verified_by(heard) == (VerifiedBy.SIGNATURE, "default", {}, {})
+
+
+@pytest.mark.parametrize(("account", "problems"), [("default", {"signature": "does not match the body"}), ("bare", {})])
+def test_wrong_signature_is_wrong(desk: Desk, account: str, problems: dict[str, str]) -> None:
+    trigger("sms_received", "--bad-signature", "--account", account)
+
+    (heard,) = desk.notifications
+    assert heard.signature is not None
+    assert verified_by(heard)[3] == problems
+
+
+def test_account_without_a_token_sends_no_signature(desk: Desk) -> None:
+    trigger("sms_received", "--account", "bare")
+
+    assert [heard.signature for heard in desk.notifications] == [None]
+
+
+def test_share_is_lost_on_purpose(desk: Desk) -> None:
+    lines = trigger("sms_received", "--repeat", "10", "--drop", "0.3")
+
+    assert len(desk.notifications) == 7
+    assert [text.split()[-1] for text in lines[:-1]].count("lost") == 3
+    assert lines[-1] == "7 notifications sent and answered with 200, 3 lost on purpose."
+
+
+def test_late_notifications_are_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("django_hoiio.sandbox.trigger.time.sleep", waited.append)
+
+    trigger("--script", "sms_delivered", "--delay", "2.5")
+
+    assert waited == [2.5, 2.5]
+
+
+def test_what_is_printed_holds_nothing_private(desk: Desk) -> None:
+    lines = trigger("--script", "ivr_menu", "--pass-on", "username=bob")
+
+    text = "\n".join(lines)
+    assert (HIDDEN in line(text), "bob" in text, "+65" in text, "new-token" in text) == (False, False, False, False)
+
+
+# To the letter.
+
+
+def test_request_to_the_letter_is_sent_as_it_stands(desk: Desk) -> None:
+    query, body = "x=1&msg=a%20b", "sms_status=queued&txn_ref=AA-S-1&dest=%2B65"
+    lines = trigger("--query", query, "--body", body, "--route", "sms", "--content-type", "text/plain")
+
+    (heard,) = desk.notifications
+    assert (heard.query, heard.body, heard.path.startswith("/hoiio/sms/")) == (query, body, True)
+    assert verified_by(heard)[0] == VerifiedBy.URL
+    assert lines[0] == f"{'sms_status':<17} {'AA-S-1':<20} 200"
+
+
+def test_request_to_the_letter_goes_to_the_route_for_anything(desk: Desk) -> None:
+    trigger("--body-base64", "eD0x", "--pass-on-json", '{"order": [17]}', "--pass-on", "x_name=bob")
+
+    (heard,) = desk.notifications
+    assert (heard.body, heard.path.startswith("/hoiio/any/")) == ("x=1", True)
+    assert verified_by(heard)[2] == {"order": [17], "x_name": "bob"}
+
+
+def test_request_to_the_letter_is_signed_as_it_stands(desk: Desk) -> None:
+    trigger("--query", "x_a=1", "--body", "txn_ref=AA-S-1&sms_status=queued", "--route", "sms", "--unsigned")
+
+    (heard,) = desk.notifications
+    assert (heard.path, heard.query, verified_by(heard)[0]) == ("/hoiio/sms/", "x_a=1", VerifiedBy.SIGNATURE)
+
+
+# Where it is sent.
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_server_may_be_named(desk: Desk, settings: Any, nowhere: str) -> None:
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": nowhere}
+
+    trigger("sms_received", "--url", f"{desk.application.partition('/hoiio/')[0]}/")
+
+    assert [heard.path.startswith("/hoiio/sms/") for heard in desk.notifications] == [True]
+
+
+def test_real_server_gets_no_sample_unless_it_is_named(desk: Desk, settings: Any) -> None:
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "https://my.example.com"}
+
+    assert refused("sms_received") == (
+        "HOIIO['PUBLIC_URL'] is 'https://my.example.com', which is not this machine; to send samples there, add"
+        " --url https://my.example.com, else --url http://127.0.0.1:8000."
+    )
+    assert desk.notifications == []
+
+
+def test_project_without_a_public_url_is_sought_where_runserver_is(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HOIIO = {}
+    urls: list[str] = []
+    monkeypatch.setattr(
+        "django_hoiio.sandbox.trigger.post", lambda letter, loopback_only: urls.append(letter.url) or 200
+    )
+
+    trigger("sms_received")
+
+    assert [url.partition("/hoiio/")[0] for url in urls] == ["http://127.0.0.1:8000"]
+
+
+# What fails.
+
+NO_PROOF = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+NOTHING_OR_TOO_MUCH = (
+    "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
+)
+
+
+def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
+    settings.HOIIO = {"PUBLIC_URL": nowhere}
+
+    assert refused("--script", "sms_delivered", "--drop", "0.5") == (
+        f"1 of 1 notifications were not answered, 1 lost on purpose; is a server running at {nowhere}? Start one with"
+        " `manage.py runserver`, or say with --url where it is."
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, " 400: is that host in the server's ALLOWED_HOSTS?"),
+        (403, f" {NO_PROOF}"),
+        (404, " 404: does the server include django_hoiio.urls under the same path?"),
+        (500, ""),
+        (503, " 503: neither the database nor the spool could store it; see the server's log."),
+    ],
+)
+def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:
+    desk.status = status
+
+    assert refused("--script", "sms_delivered") == f"2 of 2 notifications were not answered with 200.{cause}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], NOTHING_OR_TOO_MUCH),
+        (
+            ["call_ended", "--script", "call"],
+            NOTHING_OR_TOO_MUCH,
+        ),
+        (
+            ["sms_statsu"],
+            "There is no kind 'sms_statsu'; did you mean 'sms_status'? `hoiio_trigger --list` shows what there is.",
+        ),
+        (
+            ["--script", "ivr_voicemial"],
+            (
+                "There is no script 'ivr_voicemial'; did you mean 'ivr_voicemail'? `hoiio_trigger --list` shows what"
+                " there is."
+            ),
+        ),
+        (["call_ended", "--query", "a=1"], NOTHING_OR_TOO_MUCH),
+        (["--script", "call", "--body", "a=1"], NOTHING_OR_TOO_MUCH),
+        (["--body", "a=1", "--body-base64", "YT0x"], "--body and --body-base64: give one of them."),
+        (["--body-base64", "+6511111111"], "--body-base64 needs base64, for example --body-base64 bXNnPWhlbGxv."),
+        (
+            ["call_ended", "--pass-on-json", "[1]"],
+            """--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""",
+        ),
+        (["call_ended", "--account", "secnod"], "There is no account 'secnod'; did you mean 'second'?"),
+        (["call_ended", "--set", "+6511111111"], "--set needs NAME=VALUE, for example --set tag=order-17."),
+        (["call_ended", "--pass-on", "=x"], "--pass-on needs NAME=VALUE, for example --pass-on tag=order-17."),
+        (
+            ["call_ended", "--repeat", "0"],
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
+        ),
+        (
+            ["call_ended", "--drop", "nan"],
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
+        ),
+        (
+            ["call_ended", "--delay", "-1"],
+            "--repeat needs at least 1, --delay no less than 0, and --drop a share from 0 to 1.",
+        ),
+    ],
+)
+def test_order_that_makes_no_sense_is_refused(desk: Desk, arguments: list[str], sentence: str) -> None:
+    assert refused(*arguments) == sentence
+    assert desk.notifications == []
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://a b"])
+def test_url_that_is_none_is_a_failure(settings: Any, url: str) -> None:
+    settings.HOIIO = {}
+
+    assert refused("call_ended", "--url", url).startswith("1 of 1 notifications were not answered;")
+
+
+def test_list_shows_every_kind_and_script(settings: Any) -> None:
+    settings.HOIIO = {}
+
+    first, *lines = trigger("--list")
+
+    assert first == "Kinds:"
+    assert [text.split()[0] for text in lines if text != "Scripts:"] == [*Kind.values, *SCRIPTS]
+    assert "  sms_delivered        sms_status, sms_status" in lines
+
+
+# To the project itself.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_triggered_notifications_are_kept_as_their_kinds(live_server: Any, settings: Any) -> None:
+    settings.HOIIO = {"PUBLIC_URL": live_server.url, "API_URL": f"{live_server.url}/sandbox/open/"}
+    expected = []
+    for name, steps in SCRIPTS.items():
+        trigger("--script", name, "--params-in", "both")
+        expected += [step.kind.value for step in steps]
+
+    assert [row.kind for row in Notification.objects.order_by("pk")] == expected
+    assert set(Notification.objects.values_list("verified_by", flat=True)) == {VerifiedBy.URL}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_proves_nothing_is_refused_by_the_project(live_server: Any, settings: Any) -> None:
+    settings.HOIIO = {
+        "PUBLIC_URL": live_server.url,
+        "ACCOUNTS": {"default": {"ACCESS_TOKEN": os.urandom(8).hex()}},
+    }
+
+    assert refused("sms_received", "--unsigned", "--bad-signature") == (
+        f"1 of 1 notifications were not answered with 200. {NO_PROOF}"
+    )
+    assert Notification.objects.count() == 0

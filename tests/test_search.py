@@ -1,0 +1,131 @@
+"""What a term finds, by which index, and that no collation changes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpRequest
+from django.test import RequestFactory
+
+from django_hoiio.keyset import MAX_KEYS
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.search import found_by, index_queries
+from tests.factories import failures, notifications, transactions
+from tests.plans import VENDOR, is_answered_by, learn, plan_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def request_of_root(db: None) -> HttpRequest:
+    request = RequestFactory().get("/")
+    request.user = User.objects.create_superuser("root")
+    return request
+
+
+# Enough for PostgreSQL to find an index worth its while.
+ROWS = 1_000
+
+BEGINS = "{0}>? AND {0}<?"
+NUMBERED = "remote_suffix=? AND remote_number=?"
+
+# What is searched for in which column, the index that answers, and what SQLite looks up in it.
+SEARCHES: list[tuple[Any, str, str, str, str]] = [
+    (Notification, "txn_ref", "AA-S-718", "hoiio_notification_txn_ref", BEGINS.format("txn_ref")),
+    (Notification, "session", "S-718", "hoiio_notification_session", BEGINS.format("session")),
+    (Call, "txn_ref", "AA-T-718", "hoiio_call_txn_ref", BEGINS.format("txn_ref")),
+    (Call, "session", "S-718", "hoiio_call_session", BEGINS.format("session")),
+    (Call, "tag", "order 718", "hoiio_call_tag", "tag=?"),
+    (Call, "remote_number", "90000718", "hoiio_call_other", "remote_suffix=?"),
+    (Sms, "txn_ref", "AA-T-718", "hoiio_sms_txn_ref_part", BEGINS.format("txn_ref")),
+    (Sms, "bulk_txn_ref", "AA-B-718", "hoiio_sms_bulk_txn_ref", BEGINS.format("bulk_txn_ref")),
+    (Sms, "tag", "order 718", "hoiio_sms_tag", "tag=?"),
+    (Sms, "remote_number", "659000718", "hoiio_sms_other", "remote_suffix=?"),
+    (Sms, "remote_number", "ALERT", "hoiio_sms_other", NUMBERED),
+    (Fax, "txn_ref", "AA-T-718", "hoiio_fax_txn_ref", BEGINS.format("txn_ref")),
+    (Fax, "tag", "order 718", "hoiio_fax_tag", "tag=?"),
+    (Fax, "remote_number", "+659000718", "hoiio_fax_other", "remote_suffix=?"),
+]
+
+
+@pytest.mark.parametrize(("model", "field", "term", "index", "columns"), SEARCHES)
+def test_each_search_is_answered_by_its_index(
+    request_of_root: HttpRequest, model: Any, field: str, term: str, index: str, columns: str
+) -> None:
+    rows = notifications(ROWS) if model is Notification else transactions(model, ROWS)
+    if field in ("session", "bulk_txn_ref"):
+        for number, row in enumerate(rows):
+            setattr(row, field, f"{'S' if field == 'session' else 'AA-B'}-{number}")
+        model.objects.bulk_update(rows, [field], batch_size=500)
+    learn(model)
+    (way,) = index_queries(model.objects.all(), request_of_root, [field], term)
+    asked = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
+    assert is_answered_by(asked, index, columns), plan_of(asked)
+
+
+@pytest.mark.parametrize("term", ["AA-S-700", "AA", "nothing"])
+def test_ledger_is_searched_by_what_its_notifications_are_called(request_of_root: HttpRequest, term: str) -> None:
+    failures(notifications(ROWS)[::100])
+    (way,) = index_queries(ReceiverFailure.objects.all(), request_of_root, ["notification__txn_ref"], term)
+    assert len(way) == {"AA-S-700": 1, "AA": 10, "nothing": 0}[term]
+
+
+# Beginnings.
+
+WRITTEN = [
+    *("AA-S-1", "aa-s-1", "AA-S-12", "AA-S-2", "AA-SI-1", "AA-C-1", "AA-CH-1", "Aa-S-1", "AA_S_1", "AA S 1", "AAS1"),
+    *("AA-S-1-", "AA-S--1", "AA-S-1 2", "AA-S-1é", "AA-S-1\u0301", "AA-S-1ß", "AA-S-1😀", "AA-S-1\u200e", "AA-S-1%"),
+    *("AA-S-1zz", "AA-S-1ZZ", "AA-S-1年", "AA-S-1я", "AA-S-1_", "AA-S-1\\", "AA-S-1'", "S3839", "s3839", "S-3839", "Z"),
+]
+TERMS = [
+    "AA-S-1",
+    "aa-s-1",
+    "AA-S",
+    "AA-S-",
+    "AA-C",
+    "AA",
+    "AA-",
+    "S",
+    "s3",
+    "S-",
+    "AA_",
+    "AA-S-1%",
+    "AA-S-1é",
+    "Z",
+    "😀",
+]
+
+COLLATIONS = {
+    "sqlite": ["BINARY"],
+    # Those of glibc are not on every machine; `_LAST` has what they need.
+    "postgresql": ["C", "C.utf8", "en-x-icu", "und-x-icu", "de-x-icu", "et-x-icu", "ja-x-icu", "ko-x-icu"],
+    "mysql": ["utf8mb4_bin"],
+}[VENDOR]
+
+
+@pytest.mark.parametrize("collation", COLLATIONS)
+def test_beginning_finds_exactly_what_begins_so(request_of_root: HttpRequest, collation: str) -> None:
+    if VENDOR == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'ALTER TABLE django_hoiio_notification ALTER COLUMN session TYPE varchar(64) COLLATE "{collation}"'
+            )
+    made = notifications(len(WRITTEN))
+    for row, session in zip(made, WRITTEN, strict=True):
+        Notification.objects.filter(pk=row.pk).update(session=session)
+    wrong = {}
+    for term in TERMS:
+        (way,) = index_queries(Notification.objects.all(), request_of_root, ["session"], term)
+        found = sorted(way.values_list("session", flat=True))
+        if found != sorted(session for session in WRITTEN if session.startswith(term)):
+            wrong[term] = found
+    assert wrong == {}
+
+
+def test_term_that_nothing_can_answer_asks_nothing(request_of_root: HttpRequest) -> None:
+    for term in ("", "a\0", "x" * 257):
+        assert found_by(request_of_root, ["tag"], term) is None
+        assert index_queries(Sms.objects.all(), request_of_root, ["tag"], term) == []
