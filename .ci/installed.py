@@ -1,4 +1,4 @@
-"""Tells whether the installed wheel holds all of the package and works: `installed.py path/to/source/django_hoiio`."""
+"""Check that the installed wheel is complete and works: `installed.py path/to/source/django_hoiio`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `HOIIO` setting: one property per key, read when used, so that `override_settings` simply works."""
+"""The `HOIIO` setting: one property per key, read at each use, so that `override_settings` works."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from django.utils import timezone
 
 
 class HoiioSettings:
-    """What the project says in `HOIIO`, with the defaults for what it leaves out."""
+    """The values of `HOIIO`, with defaults for missing keys."""
 
     @property
     def given(self) -> Mapping[str, Any]:
-        """The dict as the project wrote it."""
+        """The `HOIIO` dict of the project, without defaults."""
         given: Mapping[str, Any] = getattr(settings, "HOIIO", {})
         return given
 
     @property
     def ACCOUNTS(self) -> Mapping[str, Mapping[str, Any]]:
-        """The project's Hoiio accounts by name; `default` exists even when nothing is said about it."""
+        """The project's Hoiio accounts by name. `default` always exists."""
         return {"default": {}, **self.given.get("ACCOUNTS", {})}
 
     @property
     def PUBLIC_URL(self) -> str | None:
-        """Where Hoiio reaches this site, scheme and host."""
+        """Public scheme and host of this site. Notify URLs start with it."""
         url: str | None = self.given.get("PUBLIC_URL")
         return url
 
     @property
     def SIGNING_KEYS(self) -> list[str]:
-        """What notify URLs are signed with: the first signs, any proves.
+        """Keys for signing notify URLs: the first one signs, all of them verify.
 
-        A blank key is left out, because anybody could sign with it; if all are blank, there is none.
+        Blank keys are ignored, because anybody could sign with them. If all are blank, the list is empty.
         """
         keys = self.given.get("SIGNING_KEYS")
         if keys in (None, [], ()):
@@ -44,99 +44,99 @@ class HoiioSettings:
 
     @property
     def has_blank_fallback(self) -> bool:
-        """Whether `SECRET_KEY_FALLBACKS` holds a key with which anybody could sign."""
+        """True if `SECRET_KEY_FALLBACKS` contains a blank key, with which anybody could sign."""
         return len(_not_blank(settings.SECRET_KEY_FALLBACKS)) < len(settings.SECRET_KEY_FALLBACKS)
 
     @property
     def REQUIRE_VERIFICATION(self) -> bool:
-        """Refuse notifications that cannot prove that they come from Hoiio."""
+        """True to refuse notifications that cannot be verified to come from Hoiio."""
         required: bool = self.given.get("REQUIRE_VERIFICATION", True)
         return required
 
     @property
     def DISPATCH(self) -> str:
-        """Where receivers run: `inline`, before the answer, or `task`, in a worker of Django's Tasks."""
+        """`inline` runs receivers before the response, `task` runs them in a worker of Django's Tasks."""
         where: str = self.given.get("DISPATCH", "inline")
         return where
 
     @property
     def RECEIVER_MAX_ATTEMPTS(self) -> int:
-        """How often a failed receiver is run."""
+        """Maximum number of times that a failing receiver runs, including the first."""
         attempts: int = self.given.get("RECEIVER_MAX_ATTEMPTS", 5)
         return attempts
 
     @property
     def TASK_TIMEOUT(self) -> float:
-        """How many seconds the hand-over of a notification to a task queue over the network may take."""
+        """Timeout in seconds for enqueueing a notification over the network."""
         seconds: float = self.given.get("TASK_TIMEOUT", 1.0)
         return seconds
 
     @property
     def SPOOL_DIR(self) -> Path | None:
-        """Where notifications wait while the database is away."""
+        """Directory that stores notifications while the database is unavailable."""
         folder = self.given.get("SPOOL_DIR")
         return Path(folder) if folder else None
 
     @property
     def RETENTION_DAYS(self) -> Mapping[str, tuple[int | None, int | None]]:
-        """For each kind of notification, after how many days it is blanked and deleted; `None` is never."""
+        """Days after which a notification is redacted and deleted, by kind. `None` means never."""
         days: Mapping[str, tuple[int | None, int | None]] = self.given.get("RETENTION_DAYS", {})
         return days
 
     @property
     def API_URL(self) -> str:
-        """Where Hoiio's REST API is."""
+        """Base URL of Hoiio's REST API."""
         url: str = self.given.get("API_URL", "https://secure.hoiio.com/open/")
         return url
 
     @property
     def OVERDUE_AFTER(self) -> timedelta:
-        """How long after its beginning a call, SMS or fax that is not final is asked after."""
+        """Age at which a call, SMS or fax that is not final counts as overdue."""
         after: timedelta = self.given.get("OVERDUE_AFTER", timedelta(hours=1))
         return after
 
     @property
     def RECONCILE_REQUESTS_PER_MINUTE(self) -> int:
-        """How often the reconciliation asks Hoiio within a minute, for each account."""
+        """Maximum number of reconciliation requests to Hoiio per minute and account."""
         calls: int = self.given.get("RECONCILE_REQUESTS_PER_MINUTE", 60)
         return calls
 
     @property
     def time_zone(self) -> tzinfo:
-        """The zone of the project, `TIME_ZONE`, in which its days begin; never that of whoever looks."""
+        """The project's `TIME_ZONE`, in which its days begin; never the current user's time zone."""
         return timezone.get_default_timezone()
 
     @property
     def has_time_zones(self) -> bool:
-        """Whether Django keeps aware dates, which Hoiio's need."""
+        """True if Django stores aware datetimes. Hoiio's dates require this."""
         return bool(settings.USE_TZ)
 
     @property
     def has_urls(self) -> bool:
-        """Whether the project serves URLs at all."""
+        """True if the project serves URLs."""
         return bool(getattr(settings, "ROOT_URLCONF", None))
 
     def app_id(self, account: str) -> str:
-        """Which of Hoiio's applications an account is; empty where it is not said."""
+        """Return Hoiio's application id of an account, or an empty string if none is set."""
         return next(iter(_not_blank(self.ACCOUNTS.get(account, {}).get("APP_ID") or "")), "")
 
     def access_tokens(self, account: str) -> list[str]:
-        """What an account's requests and notifications are proved with: one token, or a new and an old one.
+        """Return the tokens that sign an account's requests and verify its notifications: one, or a new and an old one.
 
-        A blank one, as of an environment variable that is not set, is left out: anybody could sign with it.
+        Blank tokens, for example from an unset environment variable, are ignored: anybody could sign with them.
         """
         return _not_blank(self.ACCOUNTS.get(account, {}).get("ACCESS_TOKEN") or [])
 
 
 def _not_blank(secrets: str | bytes | Iterable[Any]) -> list[Any]:
-    """The secrets that are more than white space; a text is one secret, not a list of characters."""
+    """Return the secrets that are not blank. A str or bytes is one secret."""
     listed = [secrets] if isinstance(secrets, str | bytes) else secrets
     return [secret for secret in listed if isinstance(secret, str | bytes) and secret.strip()]
 
 
 conf = HoiioSettings()
 
-# What each key may be, with an example for those who wrote something else.
+# The allowed types of each key, and an example for error messages.
 KEYS: dict[str, tuple[tuple[type, ...], object]] = {
     "ACCOUNTS": ((dict,), {"default": {"APP_ID": "…", "ACCESS_TOKEN": "…"}}),
     "PUBLIC_URL": ((str, type(None)), "https://my.example.com"),

@@ -1,6 +1,6 @@
-"""Classify the errors of the database, by SQLSTATE or error number.
+"""Classify database errors by SQLSTATE or error number.
 
-The codes are those of PostgreSQL's appendix A, of MariaDB's error code reference and of SQLite's result codes.
+The codes are from PostgreSQL's appendix A, MariaDB's error code reference and SQLite's result codes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from .deadline import DeadlineExceeded
 
 
 class Failure(Enum):
-    """What a failed statement means for the notification that it was to store."""
+    """Class of a database error. It decides how to handle the notification to store."""
 
-    # Another transaction was in the way: a deadlock, a serialization failure, a lock or statement time-out. Retry.
+    # Conflict with another transaction: a deadlock, a serialization failure, a lock or statement timeout. Retry.
     TRANSIENT = "transient"
-    # The connection broke. Retry on a new one.
+    # The connection was lost. Retry on a new one.
     DISCONNECTED = "disconnected"
-    # The database takes nothing for now: refused, read-only, not migrated, without permission, full. Use the spool.
+    # The database cannot store anything now: refused, read-only, not migrated, no permission, full. Use the spool.
     AWAY = "away"
-    # The database does not take this content, or the statement is wrong. Store the raw row alone.
+    # The database refuses this content, or the statement is wrong. Store the notification without its state.
     DATA = "data"
 
     @property
@@ -35,12 +35,12 @@ def _table(codes: Mapping[Failure, str]) -> dict[str, Failure]:
     return {code: failure for failure, listed in codes.items() for code in listed.split()}
 
 
-# A whole SQLSTATE comes before its class, the first two characters.
+# A full SQLSTATE takes precedence over its class, the first two characters.
 _POSTGRESQL = _table(
     {
-        # Class 40 is a transaction that was rolled back; lock_not_available, query_canceled (statement_timeout).
+        # Class 40 is transaction rollback; lock_not_available, query_canceled (statement_timeout).
         Failure.TRANSIENT: "40 55P03 57014",
-        # Connection exceptions; terminated by an administrator, by a crash or after a time-out.
+        # Connection exceptions; terminated by an administrator, a crash or a timeout.
         Failure.DISCONNECTED: "08 57P01 57P02 57P05 25P03 25P04",
         # A prepared statement from before a migration; read-only; wrong password or database; missing table, column,
         # type, function, schema or unique index; permission; out of disk, memory or connections; starting up or
@@ -52,7 +52,7 @@ _MARIADB = _table(
     {
         # Record changed, lock wait, deadlock, interrupted, max_statement_time.
         Failure.TRANSIENT: "1020 1205 1213 1317 1969 3024",
-        # Shutdown, aborted, killed, gone away, lost in a query, malformed packet, time-outs.
+        # Shutdown, aborted, killed, gone away, lost during a query, malformed packet, timeouts.
         Failure.DISCONNECTED: "1053 1152 1158 1159 1160 1161 1184 1927 2006 2013 2027 2055 4031",
         # Disk, memory and table full; handles; storage engine; too many connections; read-only; missing database,
         # table, column or index; permission; wrong password; hosts; no server.
@@ -78,9 +78,9 @@ _TABLES = {"postgresql": _POSTGRESQL, "mysql": _MARIADB, "sqlite": _SQLITE}
 
 
 def classify(error: BaseException, connection: BaseDatabaseWrapper) -> Failure:
-    """Say what an error means that was raised while something was written through `connection`.
+    """Classify an error that was raised while writing through `connection`.
 
-    What is no error of the database is a bug, and counts as DATA.
+    An error that is not a database error is a bug, and is classified as DATA.
     """
     if not isinstance(error, Error):
         return Failure.DATA
@@ -94,7 +94,7 @@ def classify(error: BaseException, connection: BaseDatabaseWrapper) -> Failure:
 
 
 def _codes_of(error: Error, vendor: str) -> Iterable[str]:
-    """The codes that an error bears, the most precise first."""
+    """Return the codes of an error, the most specific first."""
     cause = error.__cause__
     if vendor == "postgresql":
         # psycopg 3 and 2.
@@ -112,19 +112,19 @@ def _without_a_code(error: Error, connection: BaseDatabaseWrapper) -> Failure:
     if isinstance(error, (DataError, IntegrityError)):
         return Failure.DATA
     if connection.connection is None:
-        # No connection could be made; a pool that has none to give ends here, too.
+        # No connection could be opened, or a pool had none available.
         return Failure.AWAY
     if connection.vendor == "sqlite":
         return _sqlite_without_a_code(error)
     if isinstance(error, InterfaceError):
-        # The driver's connection was closed before.
+        # The driver's connection was already closed.
         return Failure.DISCONNECTED
     has_code = any(_codes_of(error, connection.vendor))
     return Failure.DISCONNECTED if isinstance(error, OperationalError) and not has_code else Failure.DATA
 
 
 def _sqlite_without_a_code(error: Error) -> Failure:
-    """Classify by the text: Python 3.10 has no code, and the driver's own errors have none."""
+    """Classify by the message: Python 3.10 has no error codes, and the driver's own errors have none."""
     text = str(error)
     if "is locked" in text:
         return Failure.TRANSIENT

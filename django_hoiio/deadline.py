@@ -1,8 +1,8 @@
-"""Bound how long a notification waits for the database.
+"""Limit how long a notification waits for the database.
 
-SQLite and MariaDB have time-outs of the client (`timeout`, `read_timeout`, `write_timeout`). libpq waits for an answer
-for ever, as long as something on the way, such as a proxy, keeps the TCP connection alive. So a thread watches over the
-connections to PostgreSQL and cuts those that are overdue.
+SQLite and MariaDB have client timeouts (`timeout`, `read_timeout`, `write_timeout`). libpq waits for an answer forever
+while something, such as a proxy, keeps the TCP connection alive. So a thread monitors the connections to PostgreSQL and
+shuts down those that are overdue.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from contextlib import contextmanager, suppress
 from django.db import Error, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# Seconds until a connection is cut that has not answered. Servers like to kill a worker after 30.
+# Seconds until a connection without an answer is shut down. Servers often kill a worker after 30.
 LIMIT = 10.0
 
-# Seconds between two looks at the connections.
+# Seconds between two checks of the connections.
 _INTERVAL = 0.5
 
-# A database that took at least this long to fail is passed by for a while. In seconds.
+# Seconds. A database that took at least `SLOW` to fail is skipped for `PASS_BY`.
 SLOW = 2.0
 PASS_BY = 10.0
 
 
 class DeadlineExceeded(OperationalError):
-    """The database has not answered within `LIMIT` seconds."""
+    """The database did not answer within `LIMIT` seconds."""
 
     def __init__(self) -> None:
         super().__init__(f"no answer within {LIMIT:.0f} seconds")
 
 
 class _Watchdog:
-    """The thread of one process, and the connections that it watches over."""
+    """The monitoring thread of one process, and the connections that it monitors."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self._lock = threading.Lock()
-        # A test of a project may replace `time.sleep`.
+        # Used for waiting, because a project's tests may replace `time.sleep`.
         self._never = threading.Event()
         self._due: dict[BaseDatabaseWrapper, float] = {}
         self._overdue: set[BaseDatabaseWrapper] = set()
@@ -52,7 +52,7 @@ class _Watchdog:
             self._due[connection] = time.monotonic() + LIMIT
 
     def remove(self, connection: BaseDatabaseWrapper) -> bool:
-        """Stop watching over a connection; True if it was overdue."""
+        """Stop monitoring a connection. Return whether it was overdue."""
         with self._lock:
             del self._due[connection]
             overdue_q = connection in self._overdue
@@ -71,8 +71,8 @@ class _Watchdog:
 
 
 def _cut(connection: BaseDatabaseWrapper) -> None:
-    """Shut the socket down, so that the thread that waits for an answer gets an error."""
-    # There may be no connection yet, or no longer.
+    """Shut down the socket, so that the thread that waits for an answer gets an error."""
+    # The connection may not be open yet, or may already be closed.
     with (
         suppress(Exception),
         socket.fromfd(connection.connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as end,
@@ -85,9 +85,9 @@ _watchdog: _Watchdog | None = None
 
 @contextmanager
 def deadline(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Cut the connection if the block is not over after `LIMIT` seconds; PostgreSQL only.
+    """Shut down the connection if the block takes longer than `LIMIT` seconds (PostgreSQL only).
 
-    The error that follows is raised as DeadlineExceeded.
+    Raises DeadlineExceeded from the resulting error.
     """
     global _watchdog
     if connection.vendor != "postgresql":
@@ -110,13 +110,13 @@ def deadline(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 class SlowFailures:
-    """Remember for this process that the database took long to fail, so that the next notification need not wait."""
+    """Remember in this process that the database failed slowly, so that the next notification does not wait for it."""
 
     def __init__(self) -> None:
         self._until = 0.0
 
     def add(self, seconds: float) -> None:
-        """Note that an attempt to use the database failed after so many seconds."""
+        """Record that the database failed after `seconds`."""
         if seconds >= SLOW:
             self._until = time.monotonic() + PASS_BY
 

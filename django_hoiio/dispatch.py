@@ -1,4 +1,4 @@
-"""Tells the receivers of the signals, after the commit, each on its own; notes those that fail, and runs them again."""
+"""Run the receivers of a notification after the commit, isolated from each other. Record failures and retry them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .signals import BY_NAME, receiver_failed
 
 logger = get_logger(__name__)
 
-# The names under which receivers get the row that was brought up to date.
+# The keyword arguments that pass the updated row to receivers.
 ROWS = ("call", "sms", "fax")
 
-# The parameters of which no word reaches the log, not even as part of the message of an exception.
+# Parameters whose values must not appear in the log, not even inside the message of an exception.
 PRIVATE = ("msg", "from", "to", "dest", "dest1", "dest2", "number", "digits", "record_url", "monitor_url", "fax_url")
 
-# The last characters of a traceback that are stored: what was raised stands at its end.
+# Characters. The end of a traceback is stored, because it names the exception.
 MAX_TRACEBACK = 100_000
 
-# How long a failed receiver rests before it is run again: this long after its first failure, then each time longer.
+# Exponential backoff between attempts.
 RETRY_DELAY = timedelta(minutes=1)
 BACKOFF_FACTOR = 4
 
@@ -42,7 +42,7 @@ RUNNING = "This receiver is being retried, or its process ended during the retry
 
 
 def run(notification: Notification, row: Transaction | None) -> None:
-    """Call each receiver of the notification's signals, and mark it as told. Never raises."""
+    """Run each receiver of the notification's signals, then mark the notification as dispatched. Never raises."""
     noted = True
     called = []
     for signal_name, receiver in receivers_of(notification.signal_kinds, Notification):
@@ -50,29 +50,29 @@ def run(notification: Notification, row: Transaction | None) -> None:
         error = _call(receiver, name, signal_name, notification, row, attempt=1)
         noted &= error is None or _record(notification, signal_name, name, error)
         called.append((signal_name, name))
-    # What could not be noted stays untold, so that it is told again rather than forgotten.
+    # If a failure could not be recorded, the notification stays pending, so `hoiio_recover` dispatches it again.
     if noted:
         _mark_dispatched(notification, called)
 
 
 def claim(notification: Notification) -> bool:
-    """Make this process the one that tells the notification; False where another was quicker or it is told."""
+    """Claim the notification for this process. False if another process was quicker or it is already dispatched."""
     rows = Notification.objects.using(notification._state.db)
-    untold = rows.filter(pk=notification.pk, dispatched_at=None, redacted_at=None)
+    pending = rows.filter(pk=notification.pk, dispatched_at=None, redacted_at=None)
     claimed_until = datetime.now(timezone.utc) + CLAIM
-    return untold.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
+    return pending.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
 
 
 def release(notification: Notification) -> None:
-    """Let the claim run out now, so that the next `hoiio_recover` dispatches the notification. Never raises.
+    """End the claim now, so that the next `hoiio_recover` dispatches the notification. Never raises.
 
-    If another process has taken over the claim, it stays with that process.
+    If another process has taken over the claim, that process keeps it.
     """
     rows = Notification.objects.using(notification._state.db)
     claimed = rows.filter(pk=notification.pk, dispatched_at=None, claimed_until=notification.claimed_until)
     try:
         claimed.update(claimed_until=datetime.now(timezone.utc))
-    # Without the release the claim runs out by itself.
+    # The claim expires anyway.
     except Error as error:
         logger.error("The claim of notification %s could not be released: %s.", notification.pk, type(error).__name__)
 
@@ -86,7 +86,7 @@ def _call(
     *,
     attempt: int,
 ) -> BaseException | None:
-    """Run one receiver; return what it raised."""
+    """Run one receiver and return the exception that it raised, if any."""
     rows: dict[str, Transaction | None] = dict.fromkeys(ROWS)
     if row is not None:
         rows[row._meta.model_name or ""] = row
@@ -94,7 +94,7 @@ def _call(
     try:
         with _on_its_own(str(notification._state.db)):
             receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
-    # Also SystemExit: a receiver must not end the server, nor keep the others from being called.
+    # Also SystemExit: a receiver must not end the server or prevent the other receivers from running.
     except BaseException as error:
         _log_failure(error, name, signal_name, notification)
         return error
@@ -114,14 +114,14 @@ def _log_failure(error: BaseException, name: str, signal_name: str, notification
 
 
 def _on_its_own(using: str) -> AbstractContextManager[Any]:
-    """Keep to a receiver what it does to the connection of the notifications."""
+    """Isolate a receiver, so that it cannot leave the database connection in a bad state."""
     connection = connections[using]
-    # In a transaction of the caller's, as a TestCase has one, a savepoint does that.
+    # Inside the caller's transaction, for example in a TestCase, use a savepoint.
     return transaction.atomic(using=using) if connection.in_atomic_block else _LeftAsFound(connection)
 
 
 class _LeftAsFound:
-    """A context that opens the connection anew where it is left in the middle of something."""
+    """Context manager that reconnects if a receiver left a transaction open, autocommit changed, or an error."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
@@ -133,10 +133,10 @@ class _LeftAsFound:
         connection = self.connection
         in_transaction = connection.in_atomic_block or connection.needs_rollback or has_hidden_transaction(connection)
         has_autocommit = connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        # An error of the database may mean that the connection is gone, which SQLite cannot be asked.
+        # After a database error the connection may be broken. SQLite offers no way to test that.
         if in_transaction or not has_autocommit or connection.errors_occurred:
             connection.close()
-            # Also forgets the transaction that was left open.
+            # This also resets Django's state of the open transaction.
             connection.connect()
 
 
@@ -147,11 +147,11 @@ def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, 
         logger.error("Notification %s could not be marked as dispatched: %s.", notification.pk, type(error).__name__)
 
 
-# The ledger.
+# The failure log.
 
 
 def _record(notification: Notification, signal_name: str, name: str, error: BaseException) -> bool:
-    """Store and report that a receiver failed; return false if the database does not take it."""
+    """Record and report a failed receiver. Return False if the database cannot store it."""
     try:
         failure, _ = ReceiverFailure.objects.using(notification._state.db).update_or_create(
             notification=notification,
@@ -171,14 +171,14 @@ def _record(notification: Notification, signal_name: str, name: str, error: Base
 def _traceback(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    # An exception may refuse to be printed.
+    # Formatting an exception may itself raise.
     except Exception:
         text = type(error).__name__
     return storable(text[-MAX_TRACEBACK:])
 
 
 def _report(failure: ReceiverFailure, error: BaseException) -> None:
-    """Send `receiver_failed`. A receiver of it that fails is logged, and changes nothing else."""
+    """Send `receiver_failed`. If a receiver of this signal fails, only log it."""
     for receiver in connected(receiver_failed, Notification):
         try:
             with _on_its_own(str(failure._state.db)):
@@ -188,9 +188,9 @@ def _report(failure: ReceiverFailure, error: BaseException) -> None:
 
 
 def record_interrupted(notification: Notification) -> bool:
-    """Enter each receiver of a notification that was never told, and mark it as told; False where another did.
+    """Record all receivers of a pending notification as failed and mark it as dispatched. False if another process did.
 
-    Which of them were called before the process ended, nobody knows: all are run again, at least once in all.
+    It is unknown which receivers ran before the process ended, so all of them are retried (at least once).
     """
     now = datetime.now(timezone.utc)
     using = notification._state.db
@@ -215,14 +215,14 @@ def record_interrupted(notification: Notification) -> bool:
 
 
 def _receiver(failure: ReceiverFailure) -> Receiver | None:
-    """Find the receiver that failed; `None` if it, or its signal, is no longer there."""
+    """Return the receiver that failed, or `None` if it or its signal is no longer registered."""
     signal = BY_NAME.get(failure.signal)
     receivers = connected(signal, Notification) if signal else ()
     return next((receiver for receiver in receivers if receiver.name == failure.receiver), None)
 
 
 class Outcome(Enum):
-    """What became of a receiver that was to be run again."""
+    """Result of a retry."""
 
     RESOLVED = "resolved"
     FAILED = "failed"
@@ -233,10 +233,10 @@ class Outcome(Enum):
 
 
 def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
-    """Run one failed receiver again if its rest is over, or with `ignore_backoff=True` at once.
+    """Retry a failed receiver if its backoff time is over, or immediately with `ignore_backoff=True`.
 
-    The attempt is counted before it is made, and made by one process: what another has begun is left to it for as long
-    as a claim holds.
+    The attempt is counted before the receiver runs, and only one process makes it. An attempt that another process has
+    started is not repeated until `CLAIM` is over.
     """
     if failure.notification.redacted_at is not None:
         return Outcome.REDACTED
@@ -274,5 +274,5 @@ def _is_backing_off(failure: ReceiverFailure, now: datetime) -> bool:
 
 
 def _is_within(span: timedelta, begun: datetime | None, now: datetime) -> bool:
-    """Whether the span is not over yet; one that begins in the future was written by a wrong clock, and is over."""
+    """Return whether the span still lasts. A start in the future comes from a wrong clock and does not count."""
     return begun is not None and now - span < begun <= now + CLOCK_TOLERANCE

@@ -1,4 +1,4 @@
-"""Enumerations and tables of Hoiio's words: routes, kinds, statuses and their rank."""
+"""Enumerations of Hoiio's values: routes, kinds, statuses and their rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Route(TextChoices):
-    """The URLs under which notifications come in; the route settles what the content leaves open."""
+    """The URLs that receive notifications. The route decides the kind only if the parameters are ambiguous."""
 
     VOICE = "voice", _("voice")
     SMS = "sms", _("SMS")
@@ -20,7 +20,7 @@ class Route(TextChoices):
 
 
 class Channel(TextChoices):
-    """The parts of Hoiio, each with a history of its own."""
+    """The parts of Hoiio. Each has its own history."""
 
     VOICE = "voice", _("voice")
     SMS = "sms", _("SMS")
@@ -28,23 +28,23 @@ class Channel(TextChoices):
 
 
 class Kind(TextChoices):
-    """What a notification is about. The signals bear the same names."""
+    """Kind of a notification. The signals have the same names."""
 
-    # A call between two numbers is over; also a leg of a conference.
+    # A call between two numbers, or a leg of a conference, has ended.
     CALL_ENDED = "call_ended", _("call ended")
-    # Somebody texted one of our numbers.
+    # One of your numbers received an SMS.
     SMS_RECEIVED = "sms_received", _("SMS received")
-    # How far an SMS of ours has got.
+    # Delivery status of an SMS that you sent.
     SMS_STATUS = "sms_status", _("SMS status")
-    # Whether one message of a bulk SMS was accepted, and under which reference.
+    # One message of a bulk SMS was accepted (with its reference) or refused.
     BULK_SMS_STATUS = "bulk_sms_status", _("bulk SMS status")
-    # Somebody faxed one of our numbers.
+    # One of your numbers received a fax.
     FAX_RECEIVED = "fax_received", _("fax received")
-    # How far a fax of ours has got.
+    # Status of a fax that you sent.
     FAX_STATUS = "fax_status", _("fax status")
-    # Somebody calls one of our numbers; it rings until the application does something.
+    # One of your numbers is called. It rings until the application sends a block.
     IVR_ANSWER = "ivr_answer", _("IVR: incoming call")
-    # The blocks of an interactive voice response call, each when it is finished.
+    # A block of an interactive voice response call has ended.
     IVR_DIAL = "ivr_dial", _("IVR: dialled")
     IVR_PLAY = "ivr_play", _("IVR: message played")
     IVR_GATHER = "ivr_gather", _("IVR: keys gathered")
@@ -53,20 +53,20 @@ class Kind(TextChoices):
     IVR_TRANSFER = "ivr_transfer", _("IVR: transferred")
     IVR_HANGUP = "ivr_hangup", _("IVR: hung up")
     IVR_UNHOLD = "ivr_unhold", _("IVR: taken off hold")
-    # A finished block that does not say which one it was.
+    # A block ended and Hoiio did not name it.
     IVR_STEP = "ivr_step", _("IVR: unnamed step")
-    # The interactive call is over.
+    # The interactive call has ended.
     IVR_ENDED = "ivr_ended", _("IVR: call ended")
-    # Nothing in it says what it is; it is kept all the same.
+    # The parameters match no kind. The notification is stored anyway.
     UNKNOWN = "unknown", _("unknown")
 
     @property
     def is_ivr(self) -> bool:
-        """True where a caller may be waiting for what comes next."""
+        """True if a caller may be waiting for the next block."""
         return self.startswith("ivr_")
 
 
-# What Hoiio calls a finished block in `ivr_block`.
+# Hoiio's names of blocks in `ivr_block`.
 BLOCKS = {
     "answer": Kind.IVR_ANSWER,
     "dial": Kind.IVR_DIAL,
@@ -81,17 +81,17 @@ BLOCKS = {
 
 
 class Source(TextChoices):
-    """How a notification reached the app."""
+    """Source of a notification."""
 
     WEBHOOK = "webhook", _("webhook")
-    # The database was away when the webhook arrived.
+    # The database was unavailable when the webhook was called.
     SPOOL = "spool", _("webhook, imported from the spool")
     # Read from Hoiio's history or from a status query.
     POLL = "poll", _("read from Hoiio's API")
 
 
 class VerifiedBy(TextChoices):
-    """How the sender of a notification was verified."""
+    """Method by which the sender of a notification was verified."""
 
     NONE = "", _("not verified")
     URL = "url", _("signed notify URL")
@@ -99,17 +99,17 @@ class VerifiedBy(TextChoices):
 
 
 class Direction(TextChoices):
-    """Which way a transaction went, seen from the application."""
+    """Direction of a transaction, seen from the application."""
 
     INCOMING = "incoming", _("incoming")
     OUTGOING = "outgoing", _("outgoing")
 
 
 class Traffic(TextChoices):
-    """What is counted for each day: a channel and a direction."""
+    """A channel and a direction. Daily totals are counted for each."""
 
     CALLS_MADE = "calls_made", _("calls made")
-    # Also those of which no notification has told the direction.
+    # Includes calls whose direction no notification reported.
     CALLS_RECEIVED = "calls_received", _("calls received")
     SMS_SENT = "sms_sent", _("SMS sent")
     SMS_RECEIVED = "sms_received", _("SMS received")
@@ -118,7 +118,7 @@ class Traffic(TextChoices):
 
 
 class Rank(IntEnum):
-    """How far a transaction has got; a report of lower rank never undoes one of higher rank."""
+    """Progress of a transaction. A report of lower rank never overwrites one of higher rank."""
 
     SENT = 1
     BEGUN = 2
@@ -127,9 +127,9 @@ class Rank(IntEnum):
 
 
 class SmsStatus(TextChoices):
-    # Also the last word where the carrier gives no receipts.
+    # Also the last status if the carrier sends no delivery receipts.
     QUEUED = "queued", _("queued")
-    # Reached the recipient's operator, not the handset.
+    # The SMS reached the recipient's operator, not necessarily the handset.
     DELIVERED = "delivered", _("delivered")
     FAILED = "failed", _("failed")
     ERROR = "error", _("error")
@@ -138,7 +138,7 @@ class SmsStatus(TextChoices):
 
 
 class CallStatus(TextChoices):
-    """How a call, one leg of it, a dialled number or a transfer came out."""
+    """Status of a call, one of its legs, a dialled number or a transfer."""
 
     ONGOING = "ongoing", _("ongoing")
     ANSWERED = "answered", _("answered")
@@ -158,14 +158,14 @@ class FaxStatus(TextChoices):
 class CallState(TextChoices):
     """The state of an interactive call."""
 
-    # Incoming, before the application has done anything.
+    # Incoming, before the application sends a block.
     RINGING = "ringing", _("ringing")
-    # A block is finished and the caller waits for the next one.
+    # A block ended and the caller waits for the next one.
     ONGOING = "ongoing", _("ongoing")
     ENDED = "ended", _("ended")
 
 
-# The parameters that hold one of a set of words. The sets are open: Hoiio may send a word that is not listed.
+# The known values of the status parameters. Hoiio may also send values that are not listed.
 KNOWN_STATUSES: dict[str, frozenset[str]] = {
     "sms_status": frozenset(SmsStatus.values),
     "fax_status": frozenset(FaxStatus.values),
@@ -179,7 +179,7 @@ KNOWN_STATUSES: dict[str, frozenset[str]] = {
 
 
 def signal_kinds(kind: Kind, params: Mapping[str, str]) -> tuple[Kind, ...]:
-    """The kinds of signal to send: its own, and `ivr_ended` where a block and the call ended together."""
+    """Return the kinds of signals to send: the kind itself, and `ivr_ended` if the call ended with the block."""
     if kind.is_ivr and kind != Kind.IVR_ENDED and params.get("call_state") == CallState.ENDED:
         return (kind, Kind.IVR_ENDED)
     return (kind,)
@@ -189,14 +189,14 @@ _NOT_FINAL = {"ringing": Rank.BEGUN, "queued": Rank.ONGOING, "ongoing": Rank.ONG
 
 
 def rank_of(parameter: str, word: str) -> Rank:
-    """Rank a status word of a parameter in `KNOWN_STATUSES`; a word that is not listed there is not final."""
+    """Return the rank of a status. `parameter` must be in `KNOWN_STATUSES`. An unknown status is not final."""
     if word not in KNOWN_STATUSES[parameter]:
         return Rank.ONGOING
     return _NOT_FINAL.get(word, Rank.FINAL)
 
 
 def rank_of_acceptance(status: str) -> Rank:
-    """Rank the `status` of a message in a bulk SMS: a refusal is final, an acceptance is a beginning."""
+    """Return the rank of the `status` of a bulk SMS message: a refusal is final, an acceptance is not."""
     if status.startswith("error_"):
         return Rank.FINAL
     return Rank.BEGUN

@@ -1,4 +1,4 @@
-"""The way of a notification: read it, keep it, tell it. Whatever brings a notification comes through here."""
+"""Ingest a notification: parse, store and dispatch it. All sources of notifications call `receive`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ logger = get_logger(__name__)
 
 
 def receive(raw: RawNotification, *, ivr: bool = True) -> Recorded:
-    """Take in what has come. Raises `django.db.Error` where it could not be kept; receivers change nothing.
+    """Parse and store a notification, then dispatch it.
 
-    With `ivr=False`, the receivers of an interactive call are left alone, because it comes late.
+    Raises `django.db.Error` if it cannot be stored. Failing receivers raise nothing. With `ivr=False`, do not run the
+    receivers of an interactive call, because the notification is late.
     """
     recorded = record(raw, parse(raw))
     if recorded.is_pending:
@@ -25,7 +26,7 @@ def receive(raw: RawNotification, *, ivr: bool = True) -> Recorded:
 
 
 def _dispatch(recorded: Recorded, *, ivr: bool) -> None:
-    """Have the receivers run, here or in a worker. Those of an interactive call never wait for a queue."""
+    """Run the receivers here or in a worker. Those of interactive calls never use the queue: a caller waits."""
     if Kind(recorded.notification.kind).is_ivr:
         if ivr:
             dispatch.run(recorded.notification, recorded.transaction)

@@ -1,4 +1,4 @@
-"""Log failures without numbers, texts and tokens, whatever LOGGING says."""
+"""Log failures without numbers, texts and tokens, regardless of the project's LOGGING."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from .masking import HIDDEN, MaskingFilter, line
 
-# An exception may have a long chain of others, or be its own cause.
+# An exception may have a long chain of causes, or be its own cause.
 MAX_EXCEPTIONS = 50
 
 _WORD = re.compile(r"\w+")
@@ -29,7 +29,7 @@ def get_logger(name: str) -> logging.Logger:
 
 
 class _PackageFilter(MaskingFilter):
-    """Mask the message of a record, its traceback, and the exception itself, which some handlers send elsewhere."""
+    """Mask a record's message, traceback and exception. Some handlers send the exception object elsewhere."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and record.exc_info[1] is not None:
@@ -56,7 +56,7 @@ def masked_exception(error: BaseException, private: Iterable[str] = ()) -> BaseE
 
     try:
         return _copy(error, mask, {}) or _of_same_name(error, "")
-    # A class of exceptions may run any code when it is copied.
+    # Copying an exception may run any code of its class.
     except Exception:
         return _of_same_name(error, "")
 
@@ -64,7 +64,7 @@ def masked_exception(error: BaseException, private: Iterable[str] = ()) -> BaseE
 def _copy(
     error: BaseException | None, mask: Callable[[str], str], copies: dict[int, BaseException | None]
 ) -> BaseException | None:
-    """Copy an exception; `None` if there is none, if it is being copied, or if there are too many."""
+    """Copy an exception. Return `None` for `None`, for one that is already being copied, or if there are too many."""
     if error is None or id(error) in copies or len(copies) == MAX_EXCEPTIONS:
         return copies.get(id(error))
     copies[id(error)] = None
@@ -80,24 +80,24 @@ def _copy(
 
 
 def _members(error: BaseException) -> Iterable[BaseException]:
-    """The exceptions of a group; none for another exception."""
+    """Return the exceptions of a group, or nothing for any other exception."""
     # Groups are new in Python 3.11.
     members = getattr(error, "exceptions", ())
     return members if isinstance(members, tuple) and all(isinstance(each, BaseException) for each in members) else ()
 
 
 def _of_same_class(error: BaseException, mask: Callable[[str], str], members: list[BaseException]) -> BaseException:
-    """Make an exception of the same class from masked arguments, if that gives a message."""
+    """Return an exception of the same class with masked arguments, or one of the same name if that fails."""
     args: tuple[object, ...] = tuple(mask(_str(argument)) for argument in error.args)
     if members:
         args = (*args[:1], members)
     builtin: Any = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
     try:
-        # Its own `__init__` might read what the original was made of.
+        # The class's own `__init__` might fail on the masked arguments.
         copy: BaseException = builtin.__new__(type(error), *args)
         if bool(str(copy)) == bool(_str(error)):
             return copy
-    except Exception:  # noqa: S110  # the class has a message of its own making
+    except Exception:  # noqa: S110  # the class builds its own message
         pass
     return _of_same_name(error, mask(_str(error)))
 
@@ -120,7 +120,7 @@ _FRAME = compile("frame()", "", "eval")
 
 
 def _without_locals(traceback: TracebackType | None) -> TracebackType | None:
-    """Copy a traceback with frames that know where they were, and nothing else."""
+    """Copy a traceback with frames that contain only their location."""
     entries = []
     while traceback is not None:
         entries.append(traceback)
@@ -135,7 +135,7 @@ def _bare_frame(frame: FrameType) -> FrameType:
     code = _FRAME.replace(co_filename=frame.f_code.co_filename, co_name=frame.f_code.co_name)
     if sys.version_info >= (3, 11):
         code = code.replace(co_qualname=frame.f_code.co_qualname)
-    # What finds the source of the file.
+    # These globals are needed to find the source of the file.
     known: dict[str, Any] = {name: frame.f_globals.get(name) for name in ("__name__", "__file__", "__loader__")}
-    bare: FrameType = eval(code, {**known, "frame": sys._getframe}, {})  # noqa: S307  # the code is ours
+    bare: FrameType = eval(code, {**known, "frame": sys._getframe}, {})  # noqa: S307  # the code is `_FRAME`
     return bare

@@ -17,7 +17,7 @@ _LOCAL = re.compile(r"\+?\d{8,}", re.ASCII)
 
 
 def number(text: str) -> str:
-    """Show where an international number belongs and its last four digits, `+65••••1111`; of others, less."""
+    """Mask an international number as `+65••••1111`, a local number except its last four digits, others completely."""
     if _INTERNATIONAL.fullmatch(text):
         return text[:3] + HIDDEN + text[-4:]
     if _LOCAL.fullmatch(text):
@@ -26,17 +26,17 @@ def number(text: str) -> str:
 
 
 def text(text: str) -> str:
-    """Show that there is a text, and nothing of it."""
+    """Mask a text completely. An empty text stays empty."""
     return HIDDEN if text else ""
 
 
-# Every pattern takes linear time: a run of characters can begin a match at its first character alone, and what is
-# passed over is not looked at again.
+# Every pattern takes linear time: a match can start only at the first character of a run, and no character is scanned
+# twice.
 
-# The token of a signed notify URL. Its separator, `~`, may be percent-encoded or escaped; so may the rest of it.
+# The token of a signed notify URL. Its separator, `~`, and its other characters may be percent-encoded or escaped.
 _TOKEN = re.compile(r"(?<![\w.%-])[\w.%-]{8,}(?:~|%(?:25)*7E|\\+(?:x|u00)7E)[\w%-]{20,}", re.I | re.ASCII)
 
-# What must not reach a log line: parameters, fields of the models, and arguments of the client.
+# Names whose values must not appear in the log: parameters, model fields and client arguments.
 _NAMES = (
     "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|other|remote)_number|remote_suffix|remote_suffix"
     "|record_url|monitor_url|fax_url|access_token"
@@ -60,7 +60,7 @@ _NAMED = re.compile(
 _LITERAL = re.compile(rf"[bruf]{{0,2}}(?P<backslashes>{_BACKSLASHES})(?P<quote>{_QUOTE})", re.I)
 _NEXT_QUOTE = re.compile(rf"(?<!\\)(?<!%5C)(?P<backslashes>{_BACKSLASHES})(?P<quote>{_QUOTE})", re.I)
 
-# Brackets around a whole value; `(91) 23-45-67` begins with some and is a number.
+# Brackets around a whole value. `(91) 23-45-67` starts with a bracket but is a number.
 _GROUP = re.compile(r"[\w.]*(?P<opening>\((?!\d+\)[\d\s.\-])|[\[{])|(?P<angle><)")
 _NEXT_IN_GROUP = {
     opening: re.compile(rf"(?P<opening>\{opening})|(?P<closing>\{closing})|(?P<quote>[\"'])|(?P<next>&)")
@@ -68,19 +68,19 @@ _NEXT_IN_GROUP = {
 }
 _PLAIN_IN_GROUP = re.compile(r"(?:'[^'\\]*'(?!\w)|\"[^\"\\]*\"(?!\w)|[^\\'\"()\[\]{}<>&]+)*")
 
-# A value without quotes: behind a key, in a form that is encoded once more, and in any other form.
+# A value without quotes: after a key, in a form that is encoded twice, and in any other form.
 _BARE = re.compile(r"[^\s,;&\"'\\)\]}]*")
 _ENCODED = re.compile(r"(?:(?!%(?:25)*26)[^\s&\"'\\<>])*")
 _WORD = re.compile(r"(?:[^\s&\"'\\<>]|\\*[\"'](?=\w)|\\+(?![\"'\\nrt]))*")
 _PART_END = re.compile(r"(?:\r?\n|\\+r\\+n|\\+n)--")
 
-# What may end a text that has no quotes around it: the next parameter, or what follows the URL in an access log.
+# The end of a text without quotes: the next parameter, or the protocol after the URL in an access log.
 _TEXT_END = re.compile(
     r"(?P<end>&|\sHTTP/\d)|(?P<soft>[\r\n]|\s(?=[A-Za-z_][\w.]*=))|(?<!\\)(?P<backslashes>\\*)(?P<quote>[\"'])"
 )
 _LAST_PARAMETER = re.compile(r".*(?=&[\w.%-]+=)", re.S)
 
-# A phone number anywhere else; its plus, and what stands between its digits, may be encoded.
+# A phone number anywhere else. Its plus and the separators between its digits may be encoded.
 _APART = r"\s().\-/\u00ad\u2010-\u2015\u2060\u200b-\u200f\u202a-\u202e\u2212\ufeff"
 _APART_ENCODED = r"%(?:25)*(?:20|2[89DEF]|C2%(?:25)*A0)|\\+(?:u00(?:a0|20|2d)|u20[0-2][0-9a-f]|xa0|[tnr])"
 _NUMBER = re.compile(
@@ -91,7 +91,7 @@ _NUMBER = re.compile(
 _LOCAL_NUMBER = re.compile(rf"(?:\+|%(?:25)*2B)?(?:\d{{8,}}|(?:[\d+{_APART}]+|{_APART_ENCODED})*)", re.I)
 _ENCODINGS = re.compile(_APART_ENCODED, re.I)
 _UP_TO_LAST_DIGITS = re.compile(r".*\d\d", re.S)
-# With fewer digits, in a row or apart, it is no phone number.
+# With fewer digits, in a row or separated, it is not a phone number.
 _FEWEST_DIGITS, _FEWEST_APART = 5, 7
 _DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
 _FIRST_DIGITS = re.compile(r"[\s(]*(?P<digits>\d+)")
@@ -100,17 +100,17 @@ _TIME_BEFORE = re.compile(r":\d\d(?:[.,]\d{1,9})?\s?$")
 
 
 def line(text: str) -> str:
-    """A log line without tokens, phone numbers, message texts and links to recordings and faxes."""
+    """Mask tokens, phone numbers, message texts and links to recordings and faxes in a log line."""
     return _NUMBER.sub(_hide_number, _Line(_TOKEN.sub(HIDDEN, text)).without_named_values())
 
 
 class _Line:
-    """A text in which parameters are named, in any of the ways that forms, JSON and reprs are written."""
+    """A text that contains named values as written in forms, JSON and reprs."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.first_quotes = {quote: text.find(quote) for quote in "\"'"}
-        # Before it, a text without quotes goes on up to the next parameter, whatever it holds.
+        # Before this position, a text without quotes continues up to the next parameter, even over line breaks.
         self.last_parameter = self._end_of(_LAST_PARAMETER, 0)
 
     def without_named_values(self) -> str:
@@ -122,7 +122,7 @@ class _Line:
         return "".join([*shown, self.text[end:]])
 
     def _value(self, named: re.Match[str]) -> tuple[int, int]:
-        """Where the value begins and ends, without its quotes or brackets."""
+        """Return the start and end of the value, without its quotes or brackets."""
         start = named.end()
         if named["assigned"] and self.text.startswith("&", start):
             return start, start
@@ -151,7 +151,7 @@ class _Line:
         return found.end() if found else start
 
     def _closing_quote(self, literal: re.Match[str]) -> re.Match[str] | None:
-        """The same quote with no more backslashes before it, and no letter after it, as in `'it's'`."""
+        """Return the next same quote without more backslashes and not before a letter, as in `'it's'`."""
         for found in _NEXT_QUOTE.finditer(self.text, literal.end()):
             is_same = found["quote"].lower() == literal["quote"].lower()
             is_escaped = len(found["backslashes"]) > len(literal["backslashes"])
@@ -188,7 +188,7 @@ class _Line:
         return len(self.text)
 
     def _is_around(self, quote: re.Match[str], start: int) -> bool:
-        """Whether a quote closes one that was opened before a text, and does not belong to the text."""
+        """Return whether a quote closes one that was opened before the text, and is not part of the text."""
         follows = self.text[quote.end() : quote.end() + 1]
         is_escaped_in_text = quote["backslashes"] and follows.isspace()
         return self.first_quotes[quote["quote"]] < start and not follows.isalnum() and not is_escaped_in_text
@@ -213,7 +213,7 @@ def _hide_number(found: re.Match[str]) -> str:
 
 
 def _is_offset(digits: str, found: re.Match[str]) -> bool:
-    """Whether a plus begins the offset of a time, such as `+0800`, and not a country code."""
+    """Return whether a plus starts the offset of a time, such as `+0800`, and not a country code."""
     if digits[0] == "0":
         return not digits.startswith("00")
     before = found.string[max(0, found.start() - 16) : found.start()]
@@ -221,7 +221,7 @@ def _is_offset(digits: str, found: re.Match[str]) -> bool:
 
 
 def _length_of_number(run: str) -> int:
-    """How much of digits and what stands between them is a number: up to the last two in a row, or to a date."""
+    """Return the length of the number in a run of digits and separators: up to a date or the last adjacent digits."""
     date = _DATE.search(run)
     if date and "+" not in run[date.end() :]:
         run = run[: date.start()]
@@ -230,13 +230,13 @@ def _length_of_number(run: str) -> int:
 
 
 class MaskingFilter(logging.Filter):
-    """Masks what passes through the handler or logger that it is set on. Drops nothing."""
+    """Mask the records of a handler or logger. Drops none of them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
             record.msg, record.args = line(record.getMessage()), ()
         except (TypeError, ValueError):
-            # Arguments that do not fit the message: the handler reports that itself.
+            # The arguments do not fit the message. The handler reports that itself.
             return True
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
@@ -254,25 +254,23 @@ VIEW_RAW = "django_hoiio.view_raw"
 
 @dataclass(frozen=True, kw_only=True)
 class FieldMask:
-    """Lies over a value for everybody who lacks one of the permissions."""
+    """Hide a field from users who lack any of `permissions`."""
 
     permissions: tuple[str, ...]
     mask: Callable[[str], str] = text
 
     def is_visible(self, request: HttpRequest) -> bool:
-        """True for those who may see what is behind it."""
         return request.user.has_perms(self.permissions)
 
 
 NUMBER = FieldMask(permissions=(VIEW_PERSONAL_DATA,), mask=number)
 TEXT = FieldMask(permissions=(VIEW_PERSONAL_DATA,))
 LINK = FieldMask(permissions=(VIEW_RECORDINGS,))
-# A raw request, and the traceback of a receiver that read it, holds numbers, texts and links that cannot be told apart
-# in it. So only those see it who may see them all.
+# A raw request, or the traceback of a receiver that read it, contains numbers, texts and links that cannot be
+# distinguished. So it needs the permissions for all of them.
 RAW = FieldMask(permissions=(VIEW_RAW, VIEW_PERSONAL_DATA, VIEW_RECORDINGS))
 
-# The fields that a mask_rows lies over, whichever model they are of. The part is a digest of the text, by which a short one
-# can be guessed.
+# The masked fields of all models. `part` is a digest of the text, from which a short text could be guessed.
 FIELDS: dict[str, FieldMask] = {
     **dict.fromkeys(("remote_number", "from_number", "to_number", "dest", "dest1", "dest2"), NUMBER),
     **dict.fromkeys(("msg", "part"), TEXT),
@@ -282,8 +280,8 @@ FIELDS: dict[str, FieldMask] = {
 
 
 def mask_rows(request: HttpRequest, rows: Iterable[Model]) -> None:
-    """Replace in loaded rows, which are never to be saved, what the user may not see."""
-    veiled = {name: each.mask for name, each in FIELDS.items() if not each.is_visible(request)}
+    """Mask fields that the user has no permission to view. The rows must never be saved afterwards."""
+    masks = {name: each.mask for name, each in FIELDS.items() if not each.is_visible(request)}
     for row in rows:
-        for name in veiled.keys() & vars(row).keys():
-            setattr(row, name, veiled[name](getattr(row, name)))
+        for name in masks.keys() & vars(row).keys():
+            setattr(row, name, masks[name](getattr(row, name)))

@@ -1,13 +1,13 @@
-"""How a long run shows how far it is."""
+"""Progress display of long operations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# Gets what is to be done and what it is called, and gives it back one by one.
+# Takes items and a label, and yields the items one by one.
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
-def silently(things: Iterable[Any], what: str) -> Iterable[Any]:
+def no_progress(things: Iterable[Any], what: str) -> Iterable[Any]:
     return things

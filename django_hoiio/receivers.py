@@ -1,4 +1,4 @@
-"""The connected receivers: which there are, what each is called, and how one is run.
+"""Find, name and run the connected receivers.
 
 A receiver may be any object. Finding it and naming it never raises.
 """
@@ -38,7 +38,7 @@ class Receiver:
 
     @property
     def name(self) -> str:
-        """Its `dispatch_uid`, else its module and qualified name: what the failure log stores."""
+        """The receiver name in the failure log: its `dispatch_uid`, or else its module and qualified name."""
         if type(self.uid) is Identity:
             name = name_of(self.function)
         else:
@@ -46,9 +46,9 @@ class Receiver:
         return storable(name[:RECEIVER_LENGTH])
 
     def run(self, **arguments: Any) -> None:
-        """Call the receiver, and wait for what it returns if that can be awaited."""
+        """Call the receiver. If it returns an awaitable, wait for it."""
         result = self.function(**arguments)
-        # Only the value tells: a plain function may return a coroutine. `await` itself looks at the type, too.
+        # Check the result, because a plain function may return a coroutine. Like `await`, look at its type.
         if getattr(type(result), "__await__", None) is not None:
             _wait_for(result)
         elif type(result) in (GeneratorType, AsyncGeneratorType):
@@ -56,16 +56,16 @@ class Receiver:
 
 
 def receivers_of(facts: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Receiver]]:
-    """Yield the receivers of what a notification reports, in the order of the calls, each with its signal's name."""
+    """Yield the signal name and receiver of each call to make for these kinds, in calling order."""
     for name in (*(fact.value for fact in facts), "notification_received"):
         for receiver in connected(BY_NAME[name], sender):
             yield name, receiver
 
 
 def connected(signal: NotificationSignal, sender: object) -> Iterator[Receiver]:
-    """Yield the living receivers of a signal from `sender`, in the order in which they were connected."""
+    """Yield the live receivers of a signal for `sender`, in the order in which they were connected."""
     senders = (NONE_ID, _make_id(sender))
-    # A copy, because a receiver may connect another. Django 5.2 keeps (key, receiver, is_async), 6.0 and later
+    # A copy, because a receiver may connect another. Django 5.2 stores (key, receiver, is_async), 6.0 and later
     # (key, receiver, sender, is_async).
     for (uid, listens_to), reference, *_ in list(signal.receivers):
         if listens_to not in senders:
@@ -78,9 +78,9 @@ def connected(signal: NotificationSignal, sender: object) -> Iterator[Receiver]:
 
 
 def name_of(receiver: object) -> str:
-    """Name a receiver by module and qualified name, the same in every process; a partial by its function.
+    """Return the module and qualified name of a receiver, the same in every process. A partial has its function's name.
 
-    An object without a name of its own, such as a mock, has that of its class.
+    An object without its own name, such as a mock, has the name of its class.
     """
     for _ in range(MAX_PARTIALS):
         if not issubclass(type(receiver), functools.partial):
@@ -95,7 +95,7 @@ def name_of(receiver: object) -> str:
 
 
 def _name_of_type(receiver: object) -> str:
-    # Not through the class, whose metaclass may answer something else.
+    # Bypass the class, because its metaclass may override the attribute.
     return f"{_module_of_type(receiver)}.{type.__dict__['__qualname__'].__get__(type(receiver))}"
 
 
@@ -104,10 +104,10 @@ def _module_of_type(receiver: object) -> str:
 
 
 def _text(look: Callable[[], object]) -> str | None:
-    """Return the text that foreign code gives; `None` if it raises, or gives anything else."""
+    """Return the text that foreign code returns, or `None` if it raises or returns anything else."""
     try:
         found = look()
-    # Attributes of a foreign object run foreign code, which may even call sys.exit().
+    # Reading an attribute of a foreign object runs foreign code, which may even call sys.exit().
     except BaseException:
         return None
     return str.__str__(found) or None if issubclass(type(found), str) else None
@@ -119,7 +119,7 @@ def _wait_for(awaitable: Awaitable[Any]) -> None:
             raise RuntimeError(UNDER_GEVENT)
         async_to_sync(_await)(awaitable)
     finally:
-        # One that was not begun would warn that it was never awaited.
+        # A coroutine that has not started would warn that it was never awaited.
         if type(awaitable) is CoroutineType and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
             awaitable.close()
 
@@ -129,6 +129,6 @@ async def _await(awaitable: Awaitable[Any]) -> None:
 
 
 def _is_gevent() -> bool:
-    """Tell whether threads are gevent's greenlets, which share the event loop of their real thread."""
+    """Return whether threads are gevent's greenlets, which share the event loop of their real thread."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("threading"))

@@ -3,13 +3,13 @@
 Every receiver gets
 
 * `sender`: the `Notification` class,
-* `notification`: the `Notification` that came, already committed,
-* `attempt`: 1 the first time, 2 when a failed receiver is run again, and so on,
-* `call`, `sms`, `fax`: the row of that model which the notification brought up to date, the other two `None`;
-  all three are `None` where the notification names no transaction.
+* `notification`: the `Notification`, already committed,
+* `attempt`: 1 for the first run, 2 for the first retry, and so on,
+* `call`, `sms`, `fax`: the row that the notification updated; the other two are `None`.
+  All three are `None` if the notification names no transaction.
 
-Receivers run after the commit and outside any transaction. One that fails is recorded as a `ReceiverFailure`, reported
-by `receiver_failed`, and stops no other.
+Receivers run after the commit and outside any transaction. A receiver that fails does not stop the others. It is
+recorded as a `ReceiverFailure` and reported by `receiver_failed`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ MAX_PARTIALS = 100
 
 
 class Identity(NamedTuple):
-    """Identify a receiver that has no `dispatch_uid`."""
+    """Key of a receiver without a `dispatch_uid`."""
 
     owner: int
     function: int
 
 
 class StandIn:
-    """Stand in the list of a signal for a receiver whose attributes Django must not read.
+    """Wrapper of a receiver whose attributes Django must not read.
 
-    Django asks each receiver whether it is a method or a coroutine function, and a mock or a proxy may answer anything.
+    Django checks whether a receiver is a method or a coroutine function, and a mock or a proxy may return anything.
     """
 
     def __init__(self, receiver: Any, *, weak: bool) -> None:
@@ -52,7 +52,7 @@ class StandIn:
 
     @property
     def receiver(self) -> Any:
-        """The receiver; `None` if nothing else holds it any more."""
+        """The receiver, or `None` if it was garbage collected."""
         return self._receiver() if self._is_weak else self._receiver
 
     def __call__(self, **arguments: Any) -> Any:
@@ -85,7 +85,7 @@ def _identity(receiver: object) -> Identity:
 
 
 def _is_plain(receiver: object) -> bool:
-    """Tell whether reading the attributes of a receiver runs no foreign code."""
+    """Return whether reading the attributes of a receiver runs no foreign code."""
     for _ in range(MAX_PARTIALS):
         if type(receiver) is MethodType:
             receiver = receiver.__func__
@@ -97,69 +97,69 @@ def _is_plain(receiver: object) -> bool:
 
 
 def _let_go(stand_in: StandIn) -> None:
-    """Do nothing: that the receiver is gone is enough."""
+    """Do nothing. The finalizer only keeps the stand-in alive as long as the receiver."""
 
 
-# Any notification at all, after the signal of its kind.
+# Any notification, sent after the signal of its kind.
 notification_received = NotificationSignal()
 
-# A call between two numbers is over; `call` has its statuses, duration and cost. Also a leg of a conference.
+# A call between two numbers, or a leg of a conference, has ended; `call` has its statuses, duration and cost.
 call_ended = NotificationSignal()
 
-# Somebody texted one of our numbers; `sms.msg` is the text. A long text comes as several of these.
+# One of your numbers received an SMS; `sms.msg` is the text. A long text arrives as several notifications.
 sms_received = NotificationSignal()
 
-# Hoiio reports how far an SMS of ours has got, in `sms.sms_status`; it may do so several times.
+# Delivery status of an SMS that you sent, in `sms.sms_status`. Hoiio may report it several times.
 sms_status = NotificationSignal()
 
 # One message of a bulk SMS was accepted or refused, in `sms.status`; `sms.bulk_txn_ref` names the batch.
 bulk_sms_status = NotificationSignal()
 
-# Somebody faxed one of our numbers; `fax.fax_url` is the document, unless `fax.fax_status` says that it failed.
+# One of your numbers received a fax; `fax.fax_url` is the document, unless `fax.fax_status` is a failure.
 fax_received = NotificationSignal()
 
-# Hoiio reports how far a fax of ours has got, in `fax.fax_status`.
+# Status of a fax that you sent, in `fax.fax_status`.
 fax_status = NotificationSignal()
 
-# Somebody calls one of our numbers. It rings until a block is sent to `notification.session`.
+# One of your numbers is called. It rings until you send a block to `notification.session`.
 ivr_answer = NotificationSignal()
 
-# The call that we made was answered or not, in `call.dial_status`.
+# Result of a call that you made, in `call.dial_status`.
 ivr_dial = NotificationSignal()
 
 # The message was played to its end.
 ivr_play = NotificationSignal()
 
-# The caller pressed keys, in `notification.params["digits"]`: empty or missing where no key came in time.
+# The caller pressed keys, in `notification.params["digits"]`: empty or missing if none was pressed in time.
 ivr_gather = NotificationSignal()
 
 # A message was recorded; `notification.params["record_url"]` is a secret link to it.
 ivr_record = NotificationSignal()
 
-# Monitoring began, or its recording is ready: then `notification.params["monitor_url"]` is a secret link to it.
+# Monitoring started, or its recording is ready: then `notification.params["monitor_url"]` is a secret link to it.
 ivr_monitor = NotificationSignal()
 
-# The call was handed on, or could not be, in `call.transfer_status`.
+# Result of a transfer, in `call.transfer_status`.
 ivr_transfer = NotificationSignal()
 
-# The hang-up that we asked for is done.
+# The hang-up that you requested is done.
 ivr_hangup = NotificationSignal()
 
 # The caller is off hold and waits for the next block.
 ivr_unhold = NotificationSignal()
 
-# A block is finished, and the notification does not say which.
+# A block ended and Hoiio did not name it.
 ivr_step = NotificationSignal()
 
-# The interactive call is over; `call` has its duration and cost. Sent beside the block's own signal where a
-# notification reports both.
+# The interactive call has ended; `call` has its duration and cost. If a notification reports that a block and the call
+# ended, this signal follows the block's own signal.
 ivr_ended = NotificationSignal()
 
-# Nothing in the notification says what it is. Look at it in the admin.
+# The notification has no known kind. Inspect it in the admin.
 unknown = NotificationSignal()
 
-# A receiver of one of these signals raised, the first time or when it was retried. Its receivers get `sender` (the
-# class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception` (what was raised).
+# A receiver of one of these signals raised an exception, in its first run or a retry. Its receivers get `sender` (the
+# class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception`.
 receiver_failed = NotificationSignal()
 
 SIGNALS = {
@@ -184,7 +184,7 @@ SIGNALS = {
 }
 
 
-# Every signal by its name, as the failure log stores it.
+# Every signal by its name in the failure log.
 BY_NAME: dict[str, NotificationSignal] = {
     **{kind.value: signal for kind, signal in SIGNALS.items()},
     "notification_received": notification_received,

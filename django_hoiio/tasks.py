@@ -1,7 +1,7 @@
-"""The task that runs receivers in a worker, and the bounded hand-over of notifications to the queue of its backend.
+"""The task that runs receivers in a worker, and the function that enqueues notifications with a time limit.
 
-A broker may accept connections and never answer. A hand-over over the network therefore runs in a thread, and the
-caller waits `TASK_TIMEOUT` for it at most.
+A broker may accept connections and never answer. Therefore a thread enqueues over the network, and the caller waits at
+most `TASK_TIMEOUT` for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db import connections
 try:
     from django.tasks import task
 except ImportError:
-    # Django 5.2 has the same as a package of its own.
+    # In Django 5.2, tasks are a separate package.
     from django_tasks import task  # type: ignore[import-not-found, no-redef, unused-ignore]
 
 from . import dispatch
@@ -29,10 +29,10 @@ from .models import Notification
 
 logger = get_logger(__name__)
 
-# How many seconds a process skips the queue after a hand-over that failed or took too long.
+# Seconds for which a process skips the queue after enqueueing failed or timed out.
 PAUSE = 30.0
 
-# Modules of the backends that need no network: they write to the database, run the task at once, or do nothing.
+# Modules of the backends without a network: they write to the database, run the task immediately, or do nothing.
 IN_PLACE = (
     "django_tasks_db",
     "django_tasks.backends.database",
@@ -48,7 +48,7 @@ _Result: TypeAlias = "Future[BaseException | None]"
 
 @task()
 def run(notification_pk: int, claimed_until: str) -> None:
-    """Call the receivers of a notification, unless its claim, as it was handed over, is taken or gone."""
+    """Run the receivers of a notification, unless the enqueued claim was taken over or released."""
     notifications = Notification.objects.on_primary()
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
     if notification is not None and dispatch.claim(notification):
@@ -56,10 +56,10 @@ def run(notification_pk: int, claimed_until: str) -> None:
 
 
 def hand_over(notification: Notification) -> None:
-    """Put the notification into the queue together with its claim, which one worker alone can take over. Never raises.
+    """Enqueue the notification with its claim, which only one worker can take over. Never raises.
 
-    If the queue does not take it in time, the claim is released: `hoiio_recover` dispatches the notification, and a
-    task that reaches the queue later does nothing.
+    If that fails or times out, release the claim. Then `hoiio_recover` dispatches the notification, and a task that
+    reaches the queue later does nothing.
     """
 
     def enqueue() -> None:
@@ -69,7 +69,7 @@ def hand_over(notification: Notification) -> None:
         if is_in_place(run.get_backend()):
             enqueue()
             return
-    # A backend may raise anything, and so may the look for it.
+    # A backend may raise any exception, and so may loading it.
     except Exception as error:
         logger.error(
             "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
@@ -81,19 +81,19 @@ def hand_over(notification: Notification) -> None:
 
 
 def is_in_place(backend: object) -> bool:
-    """Whether the backend is called on the thread and the database connection of the caller."""
+    """Return whether the backend runs on the caller's thread and database connection."""
     modules = [base.__module__ for base in type(backend).__mro__]
     return any(module == name or module.startswith(f"{name}.") for module in modules for name in IN_PLACE)
 
 
 class _NetworkQueue:
-    """Calls a queue over the network from one daemon thread, one call at a time; skips it for a while after a failure.
+    """Call a network queue from one daemon thread, one call at a time. Skip it for a while after a failure.
 
-    Locks and threads are made when they are needed, because gevent may replace their classes after the import.
+    Locks and threads are created on first use, because gevent may replace their classes after the import.
     """
 
     def __init__(self) -> None:
-        # Held from before a call is given to the thread until the thread is done with it.
+        # Held from before a call is passed to the thread until the thread has finished it.
         self._is_free = threading.Lock()
         self._has_call = threading.Semaphore(0)
         self._calls: deque[tuple[Callable[[], None], _Result]] = deque()
@@ -101,13 +101,13 @@ class _NetworkQueue:
         self._skipped_until = 0.0
 
     def call(self, function: Callable[[], None], notification_pk: int) -> bool:
-        """Call the function within `TASK_TIMEOUT`; False if it failed, took longer, or was skipped."""
+        """Call the function within `TASK_TIMEOUT`. Return False if it failed, timed out, or was skipped."""
         if time.monotonic() < self._skipped_until:
             return False
         failure = self._failure(function)
         if failure is None:
             return True
-        # One line for each pause, even if several callers waited.
+        # Log once per pause, even if several callers waited.
         if time.monotonic() >= self._skipped_until:
             self._skipped_until = time.monotonic() + PAUSE
             logger.error(
@@ -125,7 +125,7 @@ class _NetworkQueue:
             if not self._is_free.acquire(timeout=_rest_of(until)):
                 return TimeoutError()
             return self._start(function).result(timeout=_rest_of(until))
-        # Too late, no thread to be had, or a TASK_TIMEOUT that is no number.
+        # A timeout, no free thread, or a TASK_TIMEOUT that is not a number.
         except Exception as error:
             return error
 
@@ -152,18 +152,18 @@ class _NetworkQueue:
             # Also SystemExit: it must end neither this thread nor the server.
             except BaseException as error:
                 failure = error
-            # A backend may have asked the database, on a connection of this thread.
+            # A backend may have opened a database connection in this thread.
             connections.close_all()
             self._is_free.release()
             result.set_result(failure)
 
 
 def _rest_of(until: float) -> float:
-    """The seconds that are left, never negative: a lock takes that for no limit at all."""
+    """Return the remaining seconds, never negative: for a lock, a negative timeout means no limit."""
     return max(0.0, until - time.monotonic())
 
 
-# By process: a thread does not survive a fork.
+# Keyed by process id, because a thread does not survive a fork.
 _network_queues: dict[int, _NetworkQueue] = {}
 
 

@@ -1,7 +1,7 @@
-"""Where Hoiio posts to: `path("hoiio/", include("django_hoiio.urls"))`.
+"""URLs of the webhook: `path("hoiio/", include("django_hoiio.urls"))`.
 
-Each route stands with the token of a signed notify URL, and alone, proved by Hoiio's signature; and each with and
-without its slash, because a redirect would lose the POST.
+Each route exists with the token of a signed notify URL, and without it for verification by Hoiio's signature header.
+Both work with and without the final slash, because a redirect would lose the POST.
 """
 
 from __future__ import annotations

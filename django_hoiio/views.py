@@ -1,4 +1,4 @@
-"""The door: what Hoiio posts comes in here, is read within bounds, and is handed to the inbox."""
+"""The webhook view: read the POST within size limits and pass it to the inbox."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .verification import verify
 
 logger = get_logger(__name__)
 
-# Bytes. A notification is a few hundred; Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.
+# Bytes. A notification has a few hundred. Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.
 BODY_LIMIT = 1024 * 1024
 
-# The headers that are kept, and where Django has them: what is needed to read the body again, and who sent it.
+# The headers to store, and their names in `request.META`. They identify the sender and allow parsing the body again.
 SIGNATURE = "HTTP_X_HOIIO_SIGNATURE"
 STORED_HEADERS = {"Content-Type": "CONTENT_TYPE", "User-Agent": "HTTP_USER_AGENT", "X-Hoiio-Signature": SIGNATURE}
 
@@ -39,15 +39,15 @@ NOT_VERIFIED = (
     " hoiio_urls` prints."
 )
 
-# A query string is kept as text. ASCII stays as it came; other bytes and NUL are percent-encoded, which changes nothing
-# in what it says.
+# The query string is stored as text. ASCII is stored unchanged. Other bytes and NUL are percent-encoded, which does not
+# change the parameters.
 _PRINTABLE = bytes(range(1, 128))
 
 View = Callable[..., HttpResponse]
 
 
 def non_atomic_everywhere(view: View) -> View:
-    """Keep ATOMIC_REQUESTS away on every database: what came is committed before its receivers are called."""
+    """Disable ATOMIC_REQUESTS on every database: the notification must be committed before its receivers run."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
@@ -58,10 +58,10 @@ def non_atomic_everywhere(view: View) -> View:
 @non_atomic_everywhere
 @require_POST
 def receive(request: HttpRequest, route: Route, token: str | None = None) -> HttpResponse:
-    """Keep a notification and answer 200.
+    """Store the notification and answer 200.
 
-    Answers 400, 411 or 413 where the body cannot be read whole within bounds, 403 without proof, and 503 where it could
-    be kept neither in the database nor in the spool: then, and only then, it is lost.
+    Answers 400, 411 or 413 if the body cannot be read completely within the limit, and 403 if verification is required
+    and fails. Answers 503 if neither the database nor the spool can store it. Only then is the notification lost.
     """
     try:
         body = _read_body(request)
@@ -95,7 +95,7 @@ def _store(raw: RawNotification) -> HttpResponse:
         return _spool(raw)
     try:
         inbox.receive(raw)
-    # Mostly the database; but whatever it is, it must not take the only copy with it.
+    # Usually a database error, but no error may lose the only copy.
     except Exception as error:
         logger.error("Notification %s could not be stored: %s.", raw.uuid, type(error).__name__)
         return _spool(raw)
@@ -115,16 +115,16 @@ def _spool(raw: RawNotification) -> HttpResponse:
 
 
 def _query(request: HttpRequest) -> bytes:
-    """The query string as it came, before Django decodes it."""
+    """Return the query string as received, before Django decodes it."""
     if isinstance(request, ASGIRequest):
         raw: Any = request.scope.get("query_string", b"")
         return raw if isinstance(raw, bytes) else raw.encode()
-    # WSGI hands bytes over as Latin-1 text.
+    # WSGI passes bytes as Latin-1 text.
     return str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
 
 
 class _Unreadable(Exception):
-    """The body cannot be had whole, and this is the answer."""
+    """The body cannot be read completely; `status` is the response status."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -132,11 +132,11 @@ class _Unreadable(Exception):
 
 
 def _read_body(request: HttpRequest) -> bytes:
-    """Read the body whole, and never more than `BODY_LIMIT` bytes and one of it."""
+    """Return the complete body. Reads at most `BODY_LIMIT` + 1 bytes."""
     length = _announced_length(request)
     encodings = request.headers.get("Transfer-Encoding", "").strip().lower()
     if encodings and length is not None:
-        # Servers do not agree on which of the two counts, so that the body may be cut short.
+        # Servers disagree about which of the two applies, so the body may be truncated.
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "it has both a Content-Length and a Transfer-Encoding")
     if encodings and encodings.rpartition(",")[2].strip() != "chunked":
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Transfer-Encoding does not say where its body ends")
@@ -148,7 +148,7 @@ def _read_body(request: HttpRequest) -> bytes:
         while left and (chunk := stream.read(left)):
             chunks.append(chunk)
             left -= len(chunk)
-    # Each server has exceptions of its own for a body that breaks off.
+    # Each server raises its own exceptions for an incomplete body.
     except Exception as error:
         raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body broke off ({type(error).__name__})") from error
     body = b"".join(chunks)
@@ -160,18 +160,18 @@ def _read_body(request: HttpRequest) -> bytes:
 
 
 def _announced_length(request: HttpRequest) -> int | None:
-    """The Content-Length; `None` if there is none."""
+    """Return the Content-Length, or `None` without one."""
     text = str(request.META.get("CONTENT_LENGTH") or "").strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Content-Length is no number")
-    # Python reads no number of thousands of digits; these are enough to tell that the body is too long.
+    # int() refuses numbers with thousands of digits. 18 digits are enough to see that the body is too long.
     return int(text.lstrip("0")[:18] or 0)
 
 
 def _chunked_stream(request: HttpRequest) -> Any:
-    """Django takes a body without a length for empty. It can be read where the server marks its end."""
+    """Return a stream of a chunked body, which Django treats as empty. WSGI servers must mark where it ends."""
     if isinstance(request, ASGIRequest):
         return request
     if not request.META.get("wsgi.input_terminated"):

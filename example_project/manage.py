@@ -8,8 +8,8 @@ from pathlib import Path
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
-    # The project is imported by its name, so the directory above it is searched too: last, so that an installed
-    # django_hoiio goes before the one in the checkout.
+    # The project is imported by name, so add the parent directory. Last, so that an installed django_hoiio takes
+    # precedence over the one in the checkout.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_project.settings")
     execute_from_command_line(sys.argv)

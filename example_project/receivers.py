@@ -1,9 +1,9 @@
-"""What the project does when Hoiio tells it something: it prints a line, and answers callers and those who write.
+"""Receivers of the example project: print a line for each notification, and answer calls and SMS.
 
-A receiver is called after its notification is kept. `sms`, `call` or `fax` is the row that the notification brought up
-to date, and `None` where it names no transaction. One that raises is noted in the admin, and stops no other.
-Hoiio waits until all receivers are through, and so does a caller, who hears nothing meanwhile: ask for the next block,
-and leave what takes long to a task.
+A receiver runs after its notification is stored. `sms`, `call` or `fax` is the row that the notification updated, and
+`None` if it names no transaction. A receiver that raises is recorded in the admin and does not stop the others.
+Hoiio waits until all receivers have finished, and so does a caller, who hears nothing meanwhile. So request the next
+block here and run long work in a task.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from django_hoiio.models import Call, Fax, Notification, Sms
 
 logger = logging.getLogger(__name__)
 
-# Of how many characters a part of a long SMS has at most, and all but the last have.
+# Characters in each part of a long SMS. The last part may have fewer.
 PART = 152
 
 
 @contextmanager
 def asking() -> Iterator[HoiioClient]:
-    """Give a client to ask Hoiio with; what it does not do, as for a caller who has gone, the log says.
+    """Yield a client and log its errors, for example if the caller has hung up.
 
-    Raised, the error would have `manage.py hoiio_recover` run the receiver again. What may have been carried out all
-    the same would then be sent, and charged, twice.
+    If the error were raised, `manage.py hoiio_recover` would retry the receiver. A request that Hoiio carried out
+    despite the error would be sent, and charged, twice.
     """
     with HoiioClient() as client:
         try:
@@ -48,14 +48,14 @@ def asking() -> Iterator[HoiioClient]:
 @receiver(signals.sms_received)
 def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None:
     tell("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
-    # An answer costs: one is enough for what Hoiio sends twice or in parts; and a name, or nothing, can't be answered.
+    # An answer costs money. Send one per SMS, even if it is repeated or in parts. A sender name cannot be answered.
     if sms.from_number.startswith("+") and not notification.is_repeat and not is_continued(sms):
         with asking() as client:
             client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
 
 
 def is_continued(sms: Sms) -> bool:
-    """Whether it is a further part of a long text: under the same reference, or within a minute next to a long one."""
+    """Return whether an SMS continues a long text: it has the same reference, or is within a minute of a long part."""
     before = Sms.objects.filter(direction="incoming", remote_number=sms.remote_number, pk__lt=sms.pk)
     recent = before.filter(created_at__gt=sms.created_at - timedelta(minutes=1)).values_list("txn_ref", "msg")
     return any(txn_ref == sms.txn_ref or max(len(msg), len(sms.msg)) >= PART for txn_ref, msg in recent)
@@ -63,20 +63,20 @@ def is_continued(sms: Sms) -> bool:
 
 @receiver(signals.sms_status)
 def on_sms_status(notification: Notification, sms: Sms, **kwargs: Any) -> None:
-    # What has come now is in `notification.params`; `sms` is where the SMS stands, whatever the order of arrival.
+    # `notification.params` has this report. `sms` has the latest state, whatever the order of the notifications.
     tell("sms_status", f"→ {sms.dest}", sms.sms_status, notification)
 
 
 @receiver(signals.bulk_sms_status)
 def on_bulk_sms_status(notification: Notification, sms: Sms | None, **kwargs: Any) -> None:
-    # A refused message may come without a reference or a number, and so without a row.
+    # A refused message may have no reference or number, and then it has no row.
     to = notification.params.get("dest", "?")
     tell("bulk_sms_status", f"→ {to}", notification.params.get("status", ""), notification)
 
 
 @receiver(signals.fax_received)
 def on_fax_received(notification: Notification, fax: Fax, **kwargs: Any) -> None:
-    # The document is at `fax.fax_url`, for whoever holds that link: fetch it, and do not print it.
+    # The document is at `fax.fax_url`, and anybody with that link can read it: fetch it, and do not print it.
     tell("fax_received", f"{fax.from_number} → {fax.to_number}", outcome(fax), notification)
 
 
@@ -87,7 +87,7 @@ def on_fax_status(notification: Notification, fax: Fax, **kwargs: Any) -> None:
 
 @receiver(signals.call_ended)
 def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None:
-    # A leg of a conference has one party; another call has two, and a status for each.
+    # A leg of a conference has one number. Any other call has two, and a status for each.
     if call.dest:
         who, how = f"→ {call.dest}", call.call_status
     else:
@@ -95,7 +95,7 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
     tell("call_ended", who, f"{how}, {cost(call)}", notification)
 
 
-# Interactive calls: one notification for each block that is done, and then the caller waits for the next block.
+# Interactive calls: one notification for each block that ended. Then the caller waits for the next block.
 
 
 @receiver(signals.ivr_answer)
@@ -106,7 +106,7 @@ def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None
 
 @receiver(signals.ivr_gather)
 def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) -> None:
-    # Keys are an event and no state: they are in the notification, and empty where none was pressed in time.
+    # The keys are only in the notification, not in the row. They are empty if none was pressed in time.
     digits = notification.params.get("digits", "")
     tell("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
     if session := waiting(notification):
@@ -115,7 +115,7 @@ def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) 
 
 @receiver(signals.ivr_record)
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
-    # The recording is at `notification.params["record_url"]`, a secret as the link to a fax is.
+    # The recording is at `notification.params["record_url"]`, which is secret like the link to a fax.
     tell("ivr_record", party(call), "left a message", notification)
     if session := waiting(notification):
         say_goodbye(session)
@@ -140,12 +140,12 @@ def on_other_ivr_block(notification: Notification, call: Call | None, **kwargs: 
 
 @receiver(signals.ivr_ended)
 def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -> None:
-    # The end may come without a reference and a session, and then nothing tells which call is over.
+    # Without a reference and a session, it is unknown which call has ended.
     tell("ivr_ended", party(call), cost(call) if call else "", notification)
 
 
 def waiting(notification: Notification) -> str | None:
-    """The session of a caller who waits for the next block; none where the call ended in the middle of this one."""
+    """Return the session of a caller who waits for the next block, or `None` if the call has ended."""
     return None if notification.params.get("call_state") == "ended" else notification.session
 
 
@@ -173,11 +173,11 @@ def say_goodbye(session: str) -> None:
         client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
 
 
-# What each key does; none in time ends the call.
+# The action of each key. If none is pressed in time, the call ends.
 CHOICES: dict[str, Callable[[str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
 
 
-# All the rest.
+# All other notifications.
 
 
 @receiver(signals.unknown)
@@ -186,12 +186,12 @@ def on_unknown(notification: Notification, **kwargs: Any) -> None:
 
 
 def party(call: Call | None) -> str:
-    """Say who is at the other end."""
+    """Return the remote party."""
     return (call.remote_number or call.session) if call else "?"
 
 
 def cost(row: Call | Fax) -> str:
-    """Say how long it took and what it cost, as far as Hoiio told."""
+    """Return the duration and the price, if Hoiio reported one."""
     price = "" if row.debit is None else f", {row.currency} {row.debit:.3f}"
     return f"{row.duration or 0} min{price}"
 
@@ -201,9 +201,9 @@ def outcome(fax: Fax) -> str:
 
 
 def tell(signal: str, who: str, what: str, notification: Notification) -> None:
-    """Print a line, and at its end the pass-on parameters: what the project itself put into its notify URL."""
+    """Print a line that ends with the pass-on parameters, which the project put into its notify URL."""
     pass_on = " ".join(f"{name}={value}" for name, value in notification.pass_on.items())
     line = f"{signal:<17} {who:<28} {what}  {pass_on}".rstrip()
-    # Anybody may have written the text: control characters must not reach the terminal.
+    # The text is untrusted: control characters must not reach the terminal.
     printable = "".join(character if character.isprintable() else " " for character in line)
     print(printable, flush=True)

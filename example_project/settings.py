@@ -1,4 +1,4 @@
-"""Settings of the example project, for one's own machine only."""
+"""Settings of the example project, for local use only."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 
 DIRECTORY = Path(__file__).resolve().parent
 
-# Reached by no other machine, which alone makes the settings that follow harmless. A real site has others.
+# The settings below are safe only because no other machine can reach this site. Do not use them in production.
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 DEBUG = True
 SECRET_KEY = "django-insecure-example-project"
 HOIIO = {
-    # The sandbox takes any. Real ones come from Hoiio's portal, and stand in no file that others read.
+    # The sandbox accepts any credentials. Real ones come from Hoiio's portal and do not belong in a shared file.
     "ACCOUNTS": {"default": {"APP_ID": "example", "ACCESS_TOKEN": "example-token"}},
-    # Where the sandbox posts to, and where it is. A real site has its own https URL, and no API_URL.
+    # The URLs of this site and of the sandbox. A real site has its own https URL and no API_URL.
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "API_URL": "http://127.0.0.1:8000/sandbox/open/",
-    # Where notifications wait while the database is away, for `manage.py hoiio_recover`.
+    # Stores notifications while the database is unavailable, for `manage.py hoiio_recover`.
     "SPOOL_DIR": DIRECTORY / "spool",
 }
 
 
 def is_no_polling(record: LogRecord) -> bool:
-    """Whether a line of the access log is worth reading: the telephone asks for news every second."""
+    """Return whether to log an access. The telephone polls every second, which is not logged."""
     return "/sandbox/telephone/state/" not in record.getMessage()
 
 
-# No token of a notify URL, phone number, message text or link gets into the log, whoever writes the line.
+# Mask tokens of notify URLs, phone numbers, message texts and links in the log lines of all packages.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -57,7 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    # The read API: its pages for a browser, the forms of its filters, and its schema.
+    # The read API: its browsable pages, its filter forms, and its schema.
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Every page needs a login but those that say otherwise, as the views that Hoiio posts to do.
+    # Every page requires a login, except views marked otherwise, such as the webhook view.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -95,7 +95,7 @@ STATIC_URL = "static/"
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {"TITLE": "The workshop", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
 
-# Hoiio's dates cannot be kept without a time zone. It writes them in this one, so the admin shows what Hoiio wrote.
+# Hoiio's dates cannot be stored without a time zone. Hoiio uses this one, so the admin shows the same times.
 USE_TZ = True
 TIME_ZONE = "Asia/Singapore"
 
@@ -105,10 +105,10 @@ DATABASES = {
         # HOIIO_EXAMPLE_DATABASE names another file.
         "NAME": os.environ.get("HOIIO_EXAMPLE_DATABASE") or DIRECTORY / "demo.sqlite3",
         "OPTIONS": {
-            # Readers and a writer do not wait for each other (WAL), and what was answered with 200 survives a power cut
-            # (FULL, where many recipes have NORMAL): Hoiio never sends a notification twice.
+            # WAL: readers and a writer do not wait for each other. FULL instead of the common NORMAL: a notification
+            # answered with 200 must survive a power cut, because Hoiio never sends it again.
             "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-            # Who comes while another writes waits for its turn, up to Django's 5 seconds.
+            # A writer waits for another one, up to Django's 5 seconds.
             "transaction_mode": "IMMEDIATE",
         },
     }

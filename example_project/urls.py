@@ -1,4 +1,4 @@
-"""Where Hoiio posts to, the admin, the read API and its schema, and, on one's own machine, the sandbox."""
+"""URLs of the webhook, the admin, the read API and its schema, and the sandbox (for local use only)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sandbox served over HTTP, and an application that only listens; both on the loopback."""
+"""A sandbox served over HTTP and an application that records notifications, both on the loopback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from django_hoiio.sandbox.exchange import exchange
 
 APP = {"app_id": "app", "access_token": "new-token"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-# As a browser that has the page sends it.
+# As a browser with the page sends it.
 CSRF = {"Cookie": f"csrftoken={'x' * 32}", "X-CSRFToken": "x" * 32}
 ACCOUNTS = {
     "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
@@ -29,7 +29,7 @@ ACCOUNTS = {
 }
 NUMBER, FAX, HANDSET = "+6531234567", "+6531234568", "+6591234567"
 
-# Seconds, of which a passing test needs next to none.
+# Seconds. A passing test needs almost none.
 PATIENCE = 30
 
 
@@ -49,36 +49,36 @@ class Heard:
 
 @dataclass
 class Desk:
-    """What a test asks of the sandbox, does on the telephone, and hears at the application."""
+    """Client of the sandbox's API and telephone, with the notifications that the application received."""
 
     url: str
     application: str
-    # How the application answers, with which headers, and what it does before.
+    # The application's response status and headers, and a callback that runs before it.
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Any = None
     notifications: list[Heard] = field(default_factory=list)
 
     def ask(self, path: str, **params: object) -> dict[str, Any]:
-        """Ask the API as the account `default` does."""
+        """Send a request to the API as the account `default`."""
         status, answer = self.post(f"/sandbox/open/{path}", {**APP, **params})
         assert status == 200, (path, status)
         return dict(answer)
 
     def asked(self, path: str, **params: object) -> tuple[dict[str, Any], list[dict[str, str]]]:
-        """Ask with a notify URL; gives the answer and the notifications that came of it."""
+        """Send a request with a notify URL. Return the response and its notifications."""
         before = len(self.notifications)
         answer = self.ask(path, notify_url=self.application, **params)
         return answer, self.heard()[before:]
 
     def do(self, action: str, **form: object) -> dict[str, Any]:
-        """Do something on the telephone."""
+        """Perform an action on the telephone."""
         status, answer = self.post(f"/sandbox/telephone/{action}/", form)
         assert status == 200, (action, status, answer)
         return dict(answer)
 
     def refused(self, action: str, **form: object) -> str:
-        """The sentence with which the telephone says no."""
+        """Perform a refused action and return the error message."""
         status, answer = self.post(f"/sandbox/telephone/{action}/", form)
         assert (status, list(answer)) == (400, ["error"])
         return str(answer["error"])
@@ -89,19 +89,19 @@ class Desk:
         return dict(answer)
 
     def entries(self, *types: str) -> list[dict[str, Any]]:
-        """The telephone's entries, of some types, without what differs from run to run."""
+        """Return the telephone's entries of some types, without values that differ from run to run."""
         entries = [entry for entry in self.state()["entries"] if not types or entry["type"] in types]
         return [
             {name: value for name, value in entry.items() if name not in ("id", "revision", "at")} for entry in entries
         ]
 
     def heard(self) -> list[dict[str, str]]:
-        """The parameters of all notifications, when all are out."""
+        """Wait for all notifications and return their parameters."""
         assert outbox.wait(PATIENCE)
         return [heard.params for heard in self.notifications]
 
     def let_time_pass(self) -> list[dict[str, str]]:
-        """Until every time-out is over; gives all notifications."""
+        """Let every timeout expire and return all notifications."""
         assert calls.hurry(PATIENCE)
         return self.heard()
 
@@ -111,7 +111,7 @@ class Desk:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        """Send a request; gives the status, and what the JSON of the answer says or its bytes."""
+        """Send a request. Return the status, and the decoded JSON or the bytes of the response."""
         with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)) as connection:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
@@ -120,7 +120,7 @@ class Desk:
         return response.status, json.loads(content) if is_json else content
 
     def call(self) -> str:
-        """Call the application from the telephone; gives the session."""
+        """Call the application from the telephone and return the session."""
         self.do("call", to=NUMBER)
         self.heard()
         return str(self.state()["call"]["session"])
@@ -128,7 +128,7 @@ class Desk:
 
 @contextmanager
 def desk() -> Iterator[Desk]:
-    """Serve a sandbox in which nothing has happened yet."""
+    """Serve an empty sandbox."""
     with _serving(_application()) as application, _serving(_sandbox()) as sandbox:
         desk = Desk(url=sandbox, application=f"{application}/hoiio/?x_order=17")
         _Application.desk = desk

@@ -1,4 +1,4 @@
-"""What the tests share: posting as Hoiio does, and listening as a project does."""
+"""Shared fixtures: post as Hoiio does, and receive signals as a project does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.clients import ACCOUNTS, Desk, desk
 from tests.fake_hoiio import Hoiio, serving
 from tests.settings import DATABASE
 
-# These make projects of their own on SQLite, or touch no database: to run them there is enough.
+# These tests use their own projects on SQLite or no database, so they run only on SQLite.
 if DATABASE != "sqlite":
     collect_ignore = [
         "test_benchmarks.py",
@@ -52,7 +52,7 @@ if DATABASE != "sqlite":
 
 FORM = "application/x-www-form-urlencoded"
 
-# What differs from run to run.
+# Fields that differ from run to run.
 VOLATILE = {
     "id",
     "notification_uuid",
@@ -68,7 +68,7 @@ VOLATILE = {
 
 
 def values(row: Model) -> dict[str, Any]:
-    """All that a row holds and that does not differ from run to run; what is empty is left out."""
+    """Return the values of a row that are not empty and do not differ from run to run."""
     row.refresh_from_db()
     held = {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
     return {
@@ -87,7 +87,7 @@ def raw_notification(route: str = "any", query: str = "", body: bytes | str = b"
 
 
 def deadlock() -> OperationalError:
-    """What Django raises for a deadlock on this database, or for what comes closest."""
+    """Return Django's exception for a deadlock on this database, or the closest equivalent."""
     if connection.vendor == "mysql":
         return OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
     error = OperationalError("database is locked" if connection.vendor == "sqlite" else "deadlock detected")
@@ -107,7 +107,7 @@ Post = Callable[..., Notification]
 
 @pytest.fixture
 def post(db: None) -> Post:
-    """Post a notification as Hoiio does, and return the row it has become."""
+    """Post a notification as Hoiio does, and return its row."""
     client = Client(enforce_csrf_checks=True)
 
     def post(path: str, body: str | bytes = b"", content_type: str = FORM) -> Notification:
@@ -123,7 +123,7 @@ def post(db: None) -> Post:
 
 @pytest.fixture
 def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Every signal that is sent, by name and with its arguments."""
+    """The name and arguments of every signal that is sent."""
     told: list[tuple[str, dict[str, Any]]] = []
     connected = []
     for name, signal in [
@@ -143,7 +143,7 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 @pytest.fixture
 def hoiio(settings: Any) -> Iterator[Hoiio]:
-    """A Hoiio on the loopback, and the settings that lead to it."""
+    """A fake Hoiio on the loopback, and the settings for it."""
     with serving() as hoiio:
         settings.HOIIO = {
             "API_URL": hoiio.url,
@@ -165,7 +165,7 @@ def hoiio_client(hoiio: Hoiio) -> Iterator[HoiioClient]:
 
 @pytest.fixture(name="desk")
 def served_desk(settings: Any) -> Iterator[Desk]:
-    """A sandbox over HTTP, an application that listens, and the settings that lead from one to the other."""
+    """A sandbox over HTTP, an application that records notifications, and the settings that connect them."""
     with desk() as served:
         settings.HOIIO = {
             "API_URL": f"{served.url}/sandbox/open/",

@@ -1,4 +1,4 @@
-"""What the days came to and how things stand, counted in Python from each row, to compare figures with."""
+"""Compute daily totals and health figures in Python from each row, as expected values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KNOWN_STATUSES = {
 OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
 
 
-# What comes.
+# Notifications.
 
 
 def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
@@ -36,7 +36,7 @@ def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fiel
 
 
 def fill(chance: random.Random, number: int, days: int) -> None:
-    """Take notifications of every kind, at moments that lie so many days back at most."""
+    """Ingest `number` random notifications of the last `days`."""
     for place in range(number):
         phone = f"%2B65{chance.randrange(10**8):08d}"
         second = chance.choice(["answered", "unanswered", "failed"])
@@ -62,11 +62,11 @@ def fill(chance: random.Random, number: int, days: int) -> None:
         )
 
 
-# By hand.
+# Expected values.
 
 
 def tables_by_hand(today: date, days: int, account: str = "") -> dict[str, list[list[str]]]:
-    """The two tables of the dashboard."""
+    """Return the two tables of the dashboard."""
     shown = [today - DAY * ago for ago in range(days)]
     counts: Counter[tuple[Traffic, date]] = Counter()
     succeeded: Counter[tuple[Traffic, date]] = Counter()
@@ -90,7 +90,7 @@ def tables_by_hand(today: date, days: int, account: str = "") -> dict[str, list[
 
 
 def standing_by_hand(overdue_after: timedelta) -> dict[str, str]:
-    """What waits, what failed and what is late, by the name of its figure."""
+    """Return the pending, failed and overdue figures by name."""
     now = datetime.now(timezone.utc)
     overdue = {
         name: [row for row in model.objects.all() if not row.is_final and row.created_at < now - overdue_after]
@@ -98,7 +98,7 @@ def standing_by_hand(overdue_after: timedelta) -> dict[str, str]:
     }
     untold = [row for row in Notification.objects.all() if row.claimed_until and row.claimed_until < now]
     failed = [row for row in ReceiverFailure.objects.all() if row.resolved_at is None]
-    counted = {"Never told": untold, "Failed receivers": failed, **overdue}
+    counted = {"Pending": untold, "Failed receivers": failed, **overdue}
     return {name: str(len(rows)) for name, rows in counted.items()}
 
 
@@ -144,11 +144,11 @@ def _rows(beside: list[str], columns: Iterable[list[str]]) -> list[list[str]]:
     return [list(row) for row in zip(beside, *columns, strict=True)]
 
 
-# As the page says it.
+# Actual values.
 
 
 class Tables(HTMLParser):
-    """The rows of each table in a page that stands behind a summary, as text."""
+    """The text of the table rows after each `<summary>` of a page."""
 
     def __init__(self, page: Any) -> None:
         super().__init__()

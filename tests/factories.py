@@ -1,4 +1,4 @@
-"""Rows by the hundred, made without posting them. A field may be said as a function of the row's number."""
+"""Create many rows without posting. The value of a field may be a function of the row's number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BEGAN = datetime(2026, 3, 1, tzinfo=timezone.utc)
 
 
 def notifications(count: int, **fields: Any) -> list[Notification]:
-    """So many, an hour apart from `BEGAN`, with ascending keys."""
+    """Create `count` notifications, one per hour from `BEGAN`, with ascending keys."""
     return _made(
         Notification(
             **{
@@ -30,7 +30,7 @@ def notifications(count: int, **fields: Any) -> list[Notification]:
 
 
 def transactions(model: type[Transaction], count: int, **fields: Any) -> list[Any]:
-    """So many, an hour apart from `BEGAN`, each with a number, a reference and a tag of its own."""
+    """Create `count` rows, one per hour from `BEGAN`, each with its own number, reference and tag."""
     return _made(model(**{**_transaction(number), **_said(fields, number)}) for number in range(count))
 
 
@@ -55,7 +55,7 @@ def _said(fields: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def failures(told: list[Notification], **fields: Any) -> list[ReceiverFailure]:
-    """One of each notification."""
+    """Create one failure per notification."""
     made = {"signal": "sms_status", "receiver": "shop.bill", "attempts": 1, "failed_at": BEGAN, **fields}
     return _made(ReceiverFailure(notification=each, **made) for each in told)
 
@@ -64,7 +64,7 @@ def _made(rows: Any) -> list[Any]:
     rows = list(rows)
     manager = type(rows[0])._default_manager if rows else None
     if manager:
-        # MariaDB and older SQLite do not tell the keys of what is made at once.
+        # MariaDB and older SQLite do not return the keys after a bulk insert.
         before = manager.order_by("-pk").values_list("pk", flat=True).first() or 0
         manager.bulk_create(rows)
         rows = list(manager.filter(pk__gt=before).order_by("pk"))
@@ -72,7 +72,7 @@ def _made(rows: Any) -> list[Any]:
 
 
 def one_of_each(count: int, **fields: Any) -> None:
-    """So many rows of every model."""
+    """Create `count` rows of every model."""
     failures(notifications(count, **fields))
     for model in (Call, Sms, Fax):
         transactions(model, count, **fields)

@@ -1,4 +1,4 @@
-"""A Hoiio on the loopback that answers what a test tells it to, and keeps what it was asked."""
+"""A fake Hoiio on the loopback with configurable replies, which records its requests."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from urllib.parse import parse_qsl
 
 SUCCESS = {"status": "success_ok", "txn_ref": "AA-S-1", "session": "S1", "bulk_txn_ref": "AA-B-1", "txn_refs": "AA-C-1"}
 
-# What to do with a request: a JSON value, raw bytes, or a HTTP status code with either and with headers.
+# The reply to a request: a JSON value, raw bytes, or a tuple of HTTP status, either of these, and headers.
 Reply = Any
 
 
 @dataclass
 class Request:
-    """A request as it came in."""
+    """A received request."""
 
     path: str
     params: dict[str, str]
     headers: dict[str, str]
-    # Which connection it came over.
+    # The client's address, which identifies the connection.
     peer: tuple[str, int]
 
 
 @dataclass
 class Hoiio:
-    """Answers in turn; the last answer stays."""
+    """Sends the replies in order, then repeats the last one."""
 
     url: str
     replies: list[Reply] = field(default_factory=lambda: [SUCCESS])
     requests: list[Request] = field(default_factory=list, repr=False)
-    # Called before each answer.
+    # Called before each reply.
     meanwhile: Callable[[Request], None] = lambda request: None
 
     def says(self, *replies: Reply) -> None:
@@ -43,7 +43,7 @@ class Hoiio:
 
     @property
     def request(self) -> Request:
-        """The one request there was."""
+        """The only request."""
         (request,) = self.requests
         return request
 
@@ -54,7 +54,7 @@ def serving() -> Iterator[Hoiio]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Waiting for an answer that a time-out has given up ends with the test.
+        # Seconds, so that an idle connection does not outlive the test.
         timeout = 5
 
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""How a database means to answer a query: by which index, and whether it reads a whole table."""
+"""Query plans: check which index a query uses, and that it scans no whole table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VENDOR = connection.vendor
 
 
 def learn(*models: type[Model]) -> None:
-    """Have the database look at how many rows there are, and at what is in them."""
+    """Update the planner's statistics."""
     if VENDOR == "postgresql":
         with connection.cursor() as cursor:
             for model in models:
@@ -19,7 +19,7 @@ def learn(*models: type[Model]) -> None:
 
 
 def plan_of(rows: QuerySet[Any]) -> str:
-    """The plan in the database's own words."""
+    """Return the plan as text of the database."""
     if VENDOR != "mysql":
         return rows.explain()
     sql, params = rows.query.sql_with_params()
@@ -29,10 +29,10 @@ def plan_of(rows: QuerySet[Any]) -> str:
 
 
 def is_answered_by(rows: QuerySet[Any], index: str, columns: str) -> bool:
-    """True where the plan uses the index, and reads no table whole.
+    """Return whether the plan uses the index and scans no whole table.
 
-    SQLite does not name the index of a constraint, but the columns that it looks up, as `tag=?`. MariaDB decides by
-    figures that it only gathers outside of a test, so there it is enough that the index could answer.
+    For the index of a constraint, SQLite reports only the columns, as `tag=?`. MariaDB decides by statistics that it
+    does not gather during a test, so there it is enough that the index is a candidate.
     """
     plan = plan_of(rows)
     if VENDOR == "sqlite":

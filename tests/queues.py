@@ -1,4 +1,4 @@
-"""Backends of Django's Tasks that behave as a test tells them to."""
+"""Backends of Django's Tasks with configurable behaviour."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from django.db import connection
 try:
     from django.tasks.backends.base import BaseTaskBackend
 except ImportError:
-    # Django 5.2 has the same as a package of its own.
+    # In Django 5.2, tasks are a separate package.
     from django_tasks.backends.base import BaseTaskBackend  # type: ignore[import-not-found, no-redef, unused-ignore]
 
-# What was enqueued, and by which thread.
+# The enqueued arguments, and the threads that enqueued them.
 enqueued: list[tuple[Any, ...]] = []
 threads: list[threading.Thread] = []
 
 
 def accept() -> None:
-    """Take the task, as a queue that works does."""
+    """Accept the task, like a working queue."""
 
 
-# What the backend does with a task before it takes it.
+# Runs before the backend accepts a task.
 behaviour: list[Callable[[], None]] = [accept]
 
 

@@ -1,4 +1,4 @@
-"""The test project as servers load it, on the database that the tests have made."""
+"""WSGI and ASGI applications of the test project, on the database of the tests."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from django.db.models import Model
 from django_hoiio.signals import ivr_gather, notification_received, sms_status
 
 if TYPE_CHECKING:
-    # An app is loaded before the models are.
+    # Apps are loaded before models.
     from django_hoiio.models import Notification, Sms
 
 
@@ -47,7 +47,7 @@ class ListeningConfig(AppConfig):
 
 
 class ReadFromReplica:
-    """Notifications are read from a replica, which has none, and written to a database of their own."""
+    """Read notifications from an unusable replica and write them to a separate database."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         return "nowhere" if model._meta.app_label == "django_hoiio" else None

@@ -14,7 +14,7 @@ from tests.settings import *  # noqa: F403
 from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
 
 _QUEUE = os.environ["HOIIO_TEST_QUEUE"]
-# Django 5.2 has its tasks in a package of their own.
+# In Django 5.2, tasks are a separate package.
 _TASKS = "django.tasks" if django.VERSION >= (6,) else "django_tasks"
 _BACKENDS = {
     "db": "django_tasks_db.DatabaseBackend",
@@ -25,7 +25,7 @@ _BACKENDS = {
 }
 _APPS = {"db": ["django_tasks_db"], "rq": ["django_rq"], "celery": ["django_tasks_fennel"]}
 
-# Without the sandbox, which a project whose tasks are run by workers has no use for.
+# Without the sandbox, which a project with task workers does not need.
 ROOT_URLCONF = "django_hoiio.urls"
 HOIIO = {
     "REQUIRE_VERIFICATION": False,

@@ -39,15 +39,15 @@ SEARCHES: list[tuple[Any, str, str, str, str]] = [
     (Call, "txn_ref", "AA-T-718", "hoiio_call_txn_ref", BEGINS.format("txn_ref")),
     (Call, "session", "S-718", "hoiio_call_session", BEGINS.format("session")),
     (Call, "tag", "order 718", "hoiio_call_tag", "tag=?"),
-    (Call, "remote_number", "90000718", "hoiio_call_other", "remote_suffix=?"),
+    (Call, "remote_number", "90000718", "hoiio_call_remote_number", "remote_suffix=?"),
     (Sms, "txn_ref", "AA-T-718", "hoiio_sms_txn_ref_part", BEGINS.format("txn_ref")),
     (Sms, "bulk_txn_ref", "AA-B-718", "hoiio_sms_bulk_txn_ref", BEGINS.format("bulk_txn_ref")),
     (Sms, "tag", "order 718", "hoiio_sms_tag", "tag=?"),
-    (Sms, "remote_number", "659000718", "hoiio_sms_other", "remote_suffix=?"),
-    (Sms, "remote_number", "ALERT", "hoiio_sms_other", NUMBERED),
+    (Sms, "remote_number", "659000718", "hoiio_sms_remote_number", "remote_suffix=?"),
+    (Sms, "remote_number", "ALERT", "hoiio_sms_remote_number", NUMBERED),
     (Fax, "txn_ref", "AA-T-718", "hoiio_fax_txn_ref", BEGINS.format("txn_ref")),
     (Fax, "tag", "order 718", "hoiio_fax_tag", "tag=?"),
-    (Fax, "remote_number", "+659000718", "hoiio_fax_other", "remote_suffix=?"),
+    (Fax, "remote_number", "+659000718", "hoiio_fax_remote_number", "remote_suffix=?"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""People who work with the admin and the API, each with the rights that a test names, and what they see there."""
+"""Users of the admin and the API with the permissions that a test names, and helpers to read the pages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ EVERYTHING = ("view_personal_data", "view_recordings", "view_raw")
 
 
 def staff(*permissions: str, views: Iterable[str] | None = None, client: Any = None) -> Any:
-    """Somebody who may view all models, or those that are named, and see and do what is named."""
+    """Log in a new staff user with `permissions` and the view permission of all models, or only of `views`."""
     user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
     allowed = Permission.objects.filter(content_type__app_label="django_hoiio")
-    names = [name for name in allowed.values_list("codename", flat=True) if name.startswith("view_")]
+    names = [
+        name
+        for name in allowed.values_list("codename", flat=True)
+        if name.startswith("view_") and name not in EVERYTHING
+    ]
     seen = names if views is None else [f"view_{view}" for view in views]
     user.user_permissions.set(allowed.filter(codename__in=[*seen, *permissions]))
     return logged_in(user, client)
@@ -36,7 +40,7 @@ def logged_in(user: User, client: Any = None) -> Any:
     return client
 
 
-# Where they go.
+# URLs.
 
 
 def url(row: Model | type[Model], page: str = "change") -> str:
@@ -52,18 +56,18 @@ def page_of(row: Model) -> str:
     return url(row)
 
 
-# What they do there, and what is answered.
+# Requests and responses.
 
 
 def act(client: Client, action: str, rows: Iterable[Model], query: str = "", **more: str) -> Any:
-    """Tick rows of one list and run an action, as the form of the list does."""
+    """Select rows of one list and run an action, like the changelist form."""
     ticked = list(rows)
     asked = {"action": action, "index": "0", "select_across": "0", "_selected_action": [row.pk for row in ticked]}
     return client.post(list_of(type(ticked[0])) + query, {**asked, **more})
 
 
 def said(response: Any) -> list[str]:
-    """The messages that an action left."""
+    """Return the messages of an action."""
     assert response.status_code == 302
     return [str(message) for message in get_messages(response.wsgi_request)]
 
@@ -75,7 +79,7 @@ def look(client: Client, path: str, **query: object) -> str:
 
 
 def queries(client: Client, path: str, **query: object) -> int:
-    """How many a page costs, but for the content types, which a process asks for once."""
+    """Return the number of queries of a page, without the content types, which a process loads once."""
     ContentType.objects.get_for_models(*apps.get_app_config("django_hoiio").get_models())
     with CaptureQueriesContext(connection) as captured:
         look(client, path, **query)
@@ -83,13 +87,13 @@ def queries(client: Client, path: str, **query: object) -> int:
 
 
 def text(page: str) -> str:
-    """What a reader reads of a page's content: no tags, single spaces."""
+    """Return the text of a page's content, without tags and with single spaces."""
     content = page.partition('<div id="content"')[2].partition("<footer")[0]
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", content)).split())
 
 
 def events(page: str) -> list[str]:
-    """What is read of each entry of a timeline, without when it was."""
+    """Return the text of each timeline entry, without its time."""
     entries = re.findall(
         r'<li class="hoiio-(?:event|gap)[^"]*">(.*?)(?=<li class="hoiio-(?:event|gap)|</ol>)', page, re.S
     )

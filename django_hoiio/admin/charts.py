@@ -171,7 +171,7 @@ def _panel(name: str, series: _Series, note: str) -> Panel:
             title=_("%(what)s by day") % {"what": series.title},
             description=f"{series.words_of_all()}; {words}.",
             bars=[
-                Bar(total_value=total_value, succeeded=part, words=f"{day}: {series.in_words(total_value, part)}")
+                Bar(value=total_value, succeeded=part, words=f"{day}: {series.in_words(total_value, part)}")
                 for day, total_value, part in each
             ],
         ),
@@ -215,7 +215,7 @@ MIN_BAR_HEIGHT = Decimal(2)
 class Bar:
     """A day of a chart: total, successes, and both in words."""
 
-    total_value: Decimal
+    value: Decimal
     succeeded: Decimal
     words: str
 
@@ -232,7 +232,7 @@ class Chart:
 
     @property
     def svg(self) -> SafeString:
-        highest = max(bar.total_value for bar in self.bars)
+        highest = max(bar.value for bar in self.bars)
         heights = [_bar_heights(bar, highest) for bar in self.bars]
         return format_html(
             '<svg class="hoiio-picture" role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
@@ -265,9 +265,9 @@ class Chart:
 
 def _bar_heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
     """Return the height of the successes and the height of the rest."""
-    if bar.total_value <= 0:
+    if bar.value <= 0:
         return Decimal(0), Decimal(0)
-    height = max(MIN_BAR_HEIGHT, HEIGHT * bar.total_value / highest)
-    percent_text = (bar.total_value - bar.succeeded) / bar.total_value
+    height = max(MIN_BAR_HEIGHT, HEIGHT * bar.value / highest)
+    percent_text = (bar.value - bar.succeeded) / bar.value
     rest = max(MIN_BAR_HEIGHT, height * percent_text) if percent_text else Decimal(0)
     return height - rest, rest

@@ -162,10 +162,10 @@ def _unknown(word: str) -> str:
 def _call(row: Any) -> str:
     if not row.is_final:
         return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("In progress.")
-    in_vain = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
-    if in_vain:
+    not_answered = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
+    if not_answered:
         return gettext("Not answered (%s).") % ", ".join(
-            f"{told.title}: {told.word}" for told in statuses_of(row, tuple(in_vain))
+            f"{told.title}: {told.word}" for told in statuses_of(row, tuple(not_answered))
         )
     if any(getattr(row, name) for name in OUTCOMES):
         return gettext("Answered.")

@@ -113,7 +113,7 @@ class NotificationAdmin(ReadOnlyAdmin):
     def _failures(self, request: HttpRequest, row: Notification) -> Section:
         return Section(
             title=_("Failed receivers"),
-            columns=(_("Receiver"), _("Attempts"), _("Failed"), _("Mended")),
+            columns=(_("Receiver"), _("Attempts"), _("Failed"), _("Resolved")),
             rows=[
                 (
                     self.link_to(request, failure),

@@ -186,7 +186,7 @@ def _odd_timeout(timeout: float) -> CheckMessage:
     )
 
 
-_EXAMPLE = "(30, 365), the days after which it is blanked and deleted; None is never"
+_EXAMPLE = "(30, 365), the days after which it is redacted and deleted; None is never"
 
 
 def unusable_retention(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -223,9 +223,9 @@ def _no_pair(kind: str, days: object) -> CheckMessage:
     )
 
 
-def _deleted_first(kind: str, blank: int, delete: int) -> CheckMessage:
+def _deleted_first(kind: str, redact: int, delete: int) -> CheckMessage:
     return Error(
-        f"HOIIO['RETENTION_DAYS'][{kind!r}] deletes after {delete} days what it blanks after {blank}.",
-        hint=f"Write {kind!r}: ({delete}, {blank}), or (None, {delete}) to delete it unblanked.",
+        f"HOIIO['RETENTION_DAYS'][{kind!r}] deletes after {delete} days what it redacts after {redact}.",
+        hint=f"Write {kind!r}: ({delete}, {redact}), or (None, {delete}) to delete it without redaction.",
         id="django_hoiio.E015",
     )

@@ -15,7 +15,7 @@ from tqdm import tqdm
 PORTION = 500
 
 
-def bar(things: Iterable[Any], what: str) -> Iterable[Any]:
+def progress_bar(things: Iterable[Any], what: str) -> Iterable[Any]:
     """Show a progress bar, on a terminal only. A queryset is read in portions, not all at once."""
     if isinstance(things, QuerySet):
         keys = list(things.values_list("pk", flat=True))

@@ -52,7 +52,7 @@ class ReceiverFailure(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["notification", "signal", "receiver"], name="hoiio_failure_receiver"),
         ]
-        indexes = [models.Index(fields=["resolved_at"], name="hoiio_failure_mended")]
+        indexes = [models.Index(fields=["resolved_at"], name="hoiio_failure_resolved")]
 
     def __str__(self) -> str:
         return f"{self.signal} → {self.receiver}"

@@ -31,7 +31,7 @@ ANSWERED = Q(
     *((f"{field}__in", ("", CallStatus.ANSWERED)) for field in OUTCOMES),
 )
 
-_IN_VAIN = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
+_NOT_ANSWERED = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
 
 
 class BaseQuerySet(models.QuerySet[Kept]):
@@ -48,9 +48,9 @@ def overdue_q() -> Q:
 
 def missed_q() -> Q:
     """Return a condition for calls that are over and were not answered."""
-    in_vain = Q(*((f"{field}__in", _IN_VAIN) for field in OUTCOMES), _connector=Q.OR)
+    not_answered = Q(*((f"{field}__in", _NOT_ANSWERED) for field in OUTCOMES), _connector=Q.OR)
     never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
-    return Q(in_vain | never_begun, is_final=True)
+    return Q(not_answered | never_begun, is_final=True)
 
 
 class TransactionQuerySet(models.QuerySet[Row]):
@@ -277,7 +277,7 @@ class Call(Transaction):
         ]
         indexes = [
             models.Index(fields=["session", "account"], name="hoiio_call_session"),
-            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_call_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_call_remote_number"),
             models.Index(fields=["tag"], name="hoiio_call_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
         ]
@@ -331,7 +331,7 @@ class Sms(Transaction):
         ]
         indexes = [
             models.Index(fields=["bulk_txn_ref"], name="hoiio_sms_bulk_txn_ref"),
-            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_sms_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_sms_remote_number"),
             models.Index(fields=["tag"], name="hoiio_sms_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_sms_final"),
         ]
@@ -362,7 +362,7 @@ class Fax(Transaction):
             models.UniqueConstraint(fields=["notification_uuid"], name="hoiio_fax_notification_uuid"),
         ]
         indexes = [
-            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_fax_other"),
+            models.Index(fields=["remote_suffix", "remote_number", "created_at"], name="hoiio_fax_remote_number"),
             models.Index(fields=["tag"], name="hoiio_fax_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_fax_final"),
         ]

@@ -11,7 +11,7 @@ from django_hoiio.conf import conf
 from django_hoiio.enums import Channel
 from django_hoiio.exceptions import ConnectionFailed, HoiioError, InvalidCredentials
 from django_hoiio.models import HighWaterMark
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 
 from .diff import ingest_entry
 from .overdue import poll_overdue
@@ -27,7 +27,7 @@ def reconcile(
     accounts: Sequence[str] | None = None,
     since: datetime | None = None,
     dry_run: bool = False,
-    progress: Progress = silently,
+    progress: Progress = no_progress,
 ) -> ReconciliationResult:
     """Update calls, SMS and faxes to the state that Hoiio reports, as if all notifications had been received.
 

@@ -131,8 +131,8 @@ def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
     # History may lag behind a final row.
     if rows[0].is_final and change.rank != Rank.FINAL:
         return False
-    are_blanked = any(row.redacted_at for row in rows)
-    fills = not are_blanked and any(
+    are_redacted = any(row.redacted_at for row in rows)
+    fills = not are_redacted and any(
         change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.filled
     )
     return fills or any(_would_alter(change, rows[0], name) for name in news.changes)

@@ -1,8 +1,8 @@
-"""How a notification reaches the database: its raw row and its transaction's state, in one commit.
+"""Store a notification: its raw row and the state of its transaction, in one commit.
 
-`raw` is the row of the notification, `states` says which row it brings up to date and what it says about it, `merging`
-is the statement that does that, `tables` knows how values get into a statement and out of it, `committing` commits,
-`queueing` keeps SQLite's writers out of each other's way, and `patience` tries again what passes by itself.
+`raw` has the row of the notification. `states` finds the transaction's row and the values to merge, and `merging` has
+the statement for it. `tables` converts values for statements and back. `committing` commits, `queueing` coordinates
+writers of SQLite. `retry_transient` retries after transient errors.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ logger = get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A notification that is kept, and the row that it brought up to date; each becomes a model when it is asked for.
+    """A stored notification and the row that it updated. Each becomes a model instance on first use.
 
-    The row is there for receivers alone: where nobody listens, `transaction` is `None`.
+    `transaction` exists only for receivers. Without receivers it is `None`.
     """
 
     using: str
     row: Mapping[str, Any]
     state: Row | None = None
-    # False where this arrival was kept before: by another process, or by a try of this one whose answer was lost.
+    # False if this delivery was already stored: by another process, or by an attempt whose answer was lost.
     is_new: bool = True
 
     @property
     def is_pending(self) -> bool:
-        """True where receivers wait for it, and this process is the one to tell them."""
-        # What is posted has an arrival of its own, so that no other process can have kept it.
+        """True if receivers have not run yet and this process must run them."""
+        # Each POST has its own uuid, so no other process can have stored it.
         is_ours = self.is_new or self.row["source"] == Source.WEBHOOK
         return is_ours and self.row["dispatched_at"] is None
 
@@ -67,15 +67,15 @@ class Recorded:
 
 
 def record(raw: RawNotification, parsed: ParsedNotification) -> Recorded:
-    """Keep the notification and bring its transaction up to date, both or neither.
+    """Store the notification and update its transaction, both or neither.
 
-    Where the state cannot be written, the notification is kept alone and `problems` says so. Raises
-    `django.db.Error` where the database is away or refuses, and then nothing is kept.
+    If the state cannot be written, store the notification without it and note that in `problems`. Raises
+    `django.db.Error` if the database is unavailable or refuses. Then nothing is stored.
     """
     connection = connections[router.db_for_write(Notification)]
     try:
         return retry_transient(lambda: _keep_with_state(raw, parsed, connection), connection)
-    # Whatever goes wrong with the state must not take the only copy with it.
+    # No error in the state may lose the only copy.
     except Exception as error:
         if classify(error, connection) is not Failure.DATA:
             raise
@@ -92,7 +92,7 @@ def record(raw: RawNotification, parsed: ParsedNotification) -> Recorded:
 
 
 def mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
-    """Note that all receivers of a notification were called: each by its signal and its name.
+    """Mark a notification as dispatched to `receivers`, pairs of a signal name and a receiver name.
 
     Raises `django.db.Error`.
     """
@@ -118,7 +118,7 @@ def _keep_with_state(raw: RawNotification, parsed: ParsedNotification, connectio
         pk, state = _keep_both(insert, merge_of(change, using), connection)
         return Recorded(using=using, row={"id": pk, **row}, state=state)
     refuse_what_nobody_commits(connection)
-    # The first statement is a write: in SQLite a transaction that began with a read cannot wait for the lock.
+    # The first statement is a write: in SQLite a transaction that started with a read cannot wait for the lock.
     with Queued(connection), transaction.atomic(using=using, durable=True), connection.cursor() as cursor:
         cursor.execute(*insert)
         pk = pk_of(cursor)
@@ -129,7 +129,7 @@ def _keep_with_state(raw: RawNotification, parsed: ParsedNotification, connectio
 def _keep_both(
     insert: tuple[str, dict[str, Any]], merge: Merge, connection: BaseDatabaseWrapper
 ) -> tuple[int, Row | None]:
-    """Write both rows with as few statements as the database can do it with."""
+    """Write both rows with as few statements as the database allows."""
     statement, params = insert
     with committed(connection) as cursor:
         if connection.vendor != "postgresql":

@@ -1,4 +1,4 @@
-"""The commit of what is kept: all of it or nothing, and nobody's to take back."""
+"""Commit all or nothing, outside of any transaction that could be rolled back later."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from django.db.backends.utils import CursorWrapper
 
 from .queueing import Queued
 
-# How a transaction of several statements begins. SQLite's takes the lock at once: one that began without could not wait
-# for it. PostgreSQL can say it all in one statement, which is a transaction by itself.
+# The statements that begin a transaction. SQLite's takes the lock at once, because it could not wait for it later.
+# PostgreSQL needs none: there all is one statement, which is a transaction by itself.
 _BEGIN = {"sqlite": "BEGIN IMMEDIATE", "mysql": "START TRANSACTION"}
 
-# As libpq counts them: active, in a transaction, in one that has failed.
+# libpq's codes: active, in a transaction, in a failed transaction.
 _IN_TRANSACTION = (1, 2, 3)
 
 
 def refuse_what_nobody_commits(connection: BaseDatabaseWrapper) -> None:
-    """Raise NotSupportedError where a 200 would be false: with autocommit off, or in a hidden transaction."""
+    """Raise NotSupportedError if nobody would commit: with autocommit off, or in a hidden transaction."""
     if connection.in_atomic_block:
         return
     if not connection.get_autocommit():
@@ -33,9 +33,9 @@ def refuse_what_nobody_commits(connection: BaseDatabaseWrapper) -> None:
 
 
 def has_hidden_transaction(connection: Any) -> bool:
-    """Whether somebody has begun a transaction by a statement, outside of any that Django has begun.
+    """Return whether a statement has started a transaction that Django does not know.
 
-    In MariaDB the driver does not say; there the next one that begins commits it.
+    MariaDB's driver does not report this. There the next transaction commits it.
     """
     driver = connection.connection
     if driver is None:
@@ -44,22 +44,21 @@ def has_hidden_transaction(connection: Any) -> bool:
         return driver.info.transaction_status in _IN_TRANSACTION
     try:
         return connection.vendor == "sqlite" and bool(driver.in_transaction)
-    # Closed behind Django's back, which the next statement finds out.
+    # The connection is closed and Django does not know yet. The next statement will fail.
     except connection.Database.ProgrammingError:
         return False
 
 
 @contextmanager
 def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
-    """A cursor, of which the statements are committed when the block ends; on PostgreSQL, the one statement.
+    """Yield a cursor and commit its statements when the block ends. On PostgreSQL only one statement is allowed.
 
-    Costs less than `atomic`, which turns autocommit off and on: on MariaDB a round trip. Django does not know of the
-    transaction, so there must be nothing in the block but these statements. Raises NotSupportedError where something is
-    open that nobody would commit.
+    Cheaper than `atomic`, which turns autocommit off and on: on MariaDB that is a round trip. Django does not know the
+    transaction, so the block must contain only these statements. Raises NotSupportedError if nobody would commit.
     """
     refuse_what_nobody_commits(connection)
     if connection.in_atomic_block:
-        # Refuses what a transaction around it may roll back; that of a TestCase gets a savepoint.
+        # `durable` refuses an outer transaction, except that of a TestCase.
         with transaction.atomic(using=connection.alias, durable=True), connection.cursor() as cursor:
             yield cursor
         return
@@ -73,7 +72,7 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             queued.has_begun()
             yield cursor
             cursor.execute("COMMIT")
-        # Also SystemExit, by which a server stops its workers, wherever it comes.
+        # Also SystemExit, with which a server stops its workers at any point.
         except BaseException:
             _roll_back(connection)
             raise
@@ -82,7 +81,7 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
 def _roll_back(connection: BaseDatabaseWrapper) -> None:
     try:
         connection.rollback()
-    # The connection is gone, and the transaction with it.
+    # The connection is lost, and so is the transaction.
     except Error:
         connection.close()
     except BaseException:

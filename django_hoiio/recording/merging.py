@@ -1,8 +1,8 @@
 """The one statement that merges a report into the row of its transaction.
 
-An INSERT that turns into an UPDATE where the row is there. Each field bears a stamp in `stamps`: the rank of the report
-that filled it, then when that came. The higher stamp stays, so that reports end in the same state in whatever order and
-however often they come, and concurrent ones lose nothing.
+An INSERT that becomes an UPDATE if the row exists. Each field has a stamp in `stamps`: the rank of the report that
+filled it, then its time of receipt. The higher stamp wins, so reports lead to the same state in any order and number,
+and concurrent reports lose nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django_hoiio.models import Transaction
 
 from .tables import Row, Statement, Table, table_of
 
-# A digit for the rank, sixteen for the microsecond of arrival.
+# One digit for the rank, sixteen for the microsecond of receipt.
 STAMP_LENGTH = 17
 NO_STAMP = "0" * STAMP_LENGTH
 # Where a change has its two; see `stamps_of`.
@@ -31,23 +31,23 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Change(NamedTuple):
-    """What a notification says of one row."""
+    """The change that a notification makes to one row."""
 
     model: type[Transaction]
-    # What it says, and what the row is called, by field. What is not said is not there.
+    # The reported values and the values of the key, by field. Values that are not reported are missing.
     values: dict[str, Any]
-    # The fields that find the row; without them a new one is made.
+    # The fields that identify the row. Without them a new row is inserted.
     key: tuple[str, ...] | None
     received_at: datetime
     rank: Rank
-    # How sure it is of the other party; see `Transaction.party`.
+    # How reliably it identifies the remote party; see `Transaction.party`.
     party_rank: Rank
-    # Whether the row is asked for: reading it back costs as much as writing a third of it.
+    # True to return the row. Reading it back costs a third of writing it.
     wants_row: bool = True
 
 
 class Dialect(NamedTuple):
-    """How a database words an INSERT that becomes an UPDATE."""
+    """SQL of a database for an INSERT that becomes an UPDATE."""
 
     insert: str
     on_conflict: str
@@ -67,7 +67,7 @@ _STANDARD = Dialect(
     "GREATEST",
     " || ".join,
 )
-# The databases on which this works.
+# The supported databases.
 DIALECTS = {
     "sqlite": _STANDARD._replace(least="MIN", greatest="MAX"),
     "postgresql": _STANDARD,
@@ -89,7 +89,7 @@ def merge(change: Change, cursor: CursorWrapper) -> Row | None:
 
 
 class Merge(NamedTuple):
-    """The statement of a change with its values, ready to be run."""
+    """The statement of a change with its values."""
 
     table: Table[Transaction]
     statement: str
@@ -97,28 +97,28 @@ class Merge(NamedTuple):
     wants_row: bool
 
     def run(self, cursor: CursorWrapper) -> Row | None:
-        """Make the change; what became of the row where it is asked for."""
+        """Execute the change. Return the row if `wants_row`."""
         cursor.execute(self.statement, self.params)
         return self.row(cursor.fetchone() if self.wants_row else ())
 
     def row(self, fetched: Sequence[Any]) -> Row | None:
-        """What became of the row, from what the statement gave back."""
+        """Return the row from the result of the statement."""
         return Row(self.table, fetched) if self.wants_row else None
 
 
 def stamps_of(change: Change) -> tuple[str, str]:
-    """The stamp of what a change says, and that of what it says of the other party.
+    """Return the stamp of a change's values, and the stamp of its values about the remote party.
 
-    What it says overwrites what bears the same stamp or a lower one.
+    A value overwrites one with the same or a lower stamp.
     """
-    # What was sent comes before all that Hoiio tells of it, whatever the clocks say.
+    # Sent values rank before all reports by Hoiio, regardless of clocks.
     moment = 0 if change.rank == Rank.SENT else (change.received_at - _EPOCH) // _MICROSECOND
     digits = f"{moment:016d}"
     return f"{change.rank:d}{digits}", f"{change.party_rank:d}{digits}"
 
 
 def merge_of(change: Change, using: str) -> Merge:
-    """The statement that makes a change, which gives back the row where it is asked for."""
+    """Return the statement of a change. It returns the row if `change.wants_row`."""
     stamp, party_stamp = stamps_of(change)
     names = tuple(change.values)
     statement = statement_of(change.model, change.key, names, change.wants_row, using)
@@ -130,17 +130,17 @@ def merge_of(change: Change, using: str) -> Merge:
 
 @lru_cache(maxsize=256)
 def _stamps(model: type[Transaction], names: tuple[str, ...]) -> str:
-    """The stamps of a row of which these fields are told, with places for the two that a change has."""
+    """Return the stamps of a row with these fields, with placeholders for the two stamps of a change."""
     stamps = {name: _PARTY_STAMP if name in model.party else _STAMP for name in names}
     return "".join(stamps.get(name, NO_STAMP) for name in model.reported)
 
 
-# For each set of fields that notifications tell together; there are a few dozen.
+# One per set of fields that notifications report together. There are a few dozen.
 @lru_cache(maxsize=256)
 def statement_of(
     model: type[Transaction], key: tuple[str, ...] | None, names: tuple[str, ...], wants_row: bool, using: str
 ) -> Statement:
-    """What merges a row: takes these fields, `created_at`, `updated_at` and `stamps`, and the two stamps by name."""
+    """Return the merge statement. It takes `names`, `created_at`, `updated_at`, `stamps` and the two new stamps."""
     table = table_of(model, using)
     row = (*names, "created_at", "updated_at", "stamps")
     dialect = DIALECTS[table.vendor]
@@ -156,7 +156,7 @@ def statement_of(
 def _assignments(
     model: type[Transaction], names: tuple[str, ...], table: Table[Transaction], dialect: Dialect
 ) -> Iterator[str]:
-    """What a row that is there already takes over."""
+    """Yield the assignments that update an existing row."""
 
     def old(name: str) -> str:
         return dialect.old.format(table.columns[name])
@@ -182,5 +182,5 @@ def _assignments(
             stamps.append(f"{dialect.greatest}({old_stamp}, {new_stamp})")
     yield f"{table.columns['created_at']} = {dialect.least}({old('created_at')}, {new('created_at')})"
     yield f"{table.columns['updated_at']} = {dialect.greatest}({old('updated_at')}, {new('updated_at')})"
-    # Last, because MariaDB assigns from left to right and the lines above look at the old stamps.
+    # Last, because MariaDB assigns from left to right and the assignments above need the old stamps.
     yield f"{table.columns['stamps']} = {dialect.concat(stamps)}"

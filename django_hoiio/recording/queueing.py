@@ -1,8 +1,8 @@
 """Queueing for SQLite's lock.
 
-Who finds it taken sleeps for a millisecond and longer, several times as long as it takes to keep a notification. So a
-process that had to wait lately first takes a lock of the operating system's, on the folder of the database, for which
-it looks more often. Nothing but speed depends on it: where it cannot be had, SQLite's own lock decides.
+A process that finds the lock taken sleeps for at least a millisecond, several times as long as storing a notification
+takes. So a process that had to wait recently first takes a lock of the operating system on the folder of the database,
+which it polls more often. This only improves speed: if that lock is unavailable, SQLite's own lock decides.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ from typing import Any
 from django.core.files import locks
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# All in seconds. Whose transaction takes longer than this to begin had to wait: SQLite sleeps for no less.
+# All in seconds. A transaction that takes longer than this to begin had to wait: SQLite never sleeps for less.
 SLEEP = 0.001
-# How long a process queues after that.
+# Time for which a process queues after that.
 CROWDED = 1.0
-# How long the lock is looked for all the time, which is enough where another process keeps a notification; the interval
-# of the looks after that; and how long in all. Who has it for longer folds SQLite's log of writes back, waits for a
-# transaction of the project's, or keeps it.
+# Busy polling for the lock, long enough for another process to store a notification; the polling interval after that;
+# and the total time. A process that holds it longer runs a checkpoint, waits for the project's transaction, or hangs.
 EAGERNESS = 0.0003
 PAUSE = 0.0001
-PATIENCE = 0.005
-# How long nobody queues after that was in vain: longer each time, until the lock is had again.
+LOCK_TIMEOUT = 0.005
+# Time without queueing after the lock was not acquired. It grows until the lock is acquired again.
 FIRST_REST = 0.01
 REST_GROWS_BY = 4
 LONGEST_REST = 60.0
 
-# Linux knows a way that costs less than sleeping for no time at all.
+# On Linux this is cheaper than sleeping for zero seconds.
 _let_others_run: Callable[[], None] = getattr(os, "sched_yield", partial(time.sleep, 0))
 
 
 class Queued:
-    """A context to write in; it does nothing on other databases, in memory, or in a transaction of the caller's."""
+    """Context manager for writing. It does nothing on other databases, in memory, or in the caller's transaction."""
 
     __slots__ = ("_began", "_lock", "_queue")
 
@@ -55,14 +54,14 @@ class Queued:
         return self
 
     def has_begun(self) -> None:
-        """To be called first thing after the transaction has begun: whether it had to wait."""
+        """Record whether the transaction had to wait. Call this right after it has begun."""
         now = time.monotonic()
         if self._queue is not None and now - self._began > SLEEP:
             self._queue.crowded_until = now + CROWDED
 
     def __exit__(self, *error: object) -> None:
         if self._lock is not None:
-            # Unlocked first, because a process that was forked in the meantime has it open as well.
+            # Unlock first, because a process that was forked meanwhile has the file open too.
             with suppress(OSError):
                 locks.unlock(self._lock)
             with suppress(OSError):
@@ -71,7 +70,7 @@ class Queued:
 
 @dataclass
 class _Queue:
-    """What this process knows of the queue at a folder. The moments are of `time.monotonic`."""
+    """State of the queue at a folder in this process. Moments are values of `time.monotonic`."""
 
     folder: str
     crowded_until: float = 0
@@ -79,7 +78,7 @@ class _Queue:
     next_rest: float = FIRST_REST
 
     def lock(self) -> int | None:
-        """The folder, opened and locked; `None` where it cannot be."""
+        """Open and lock the folder. Return `None` if that fails."""
         try:
             lock = os.open(self.folder, os.O_RDONLY)
         except OSError:
@@ -87,7 +86,7 @@ class _Queue:
         has_it = False
         try:
             has_it = _lock_in_time(lock)
-        # A file system may know no such locks.
+        # The file system may not support such locks.
         except OSError:
             pass
         finally:
@@ -106,7 +105,7 @@ class _Queue:
 
 @cache
 def _queue_of(name: Any) -> _Queue | None:
-    """The queue for a database, which it has in common with others in its folder; `None` where it has no folder."""
+    """Return the queue of a database, shared by the databases in its folder. `None` if it has no folder."""
     folder = _folder_of(name)
     return None if folder is None else _queue_at(folder)
 
@@ -117,7 +116,7 @@ def _queue_at(folder: str) -> _Queue:
 
 
 def _folder_of(name: Any) -> str | None:
-    """The folder of a database; `None` where it is in memory, named by a URI, or cannot be told."""
+    """Return the folder of a database. `None` if it is in memory, named by a URI, or unknown."""
     try:
         text = os.fsdecode(name)
         return None if text == ":memory:" or text.startswith("file:") else str(Path(text).absolute().parent)
@@ -126,11 +125,11 @@ def _folder_of(name: Any) -> str | None:
 
 
 def _lock_in_time(lock: int) -> bool:
-    """Lock what is open; False where somebody else has the lock for too long. Raises OSError."""
+    """Lock an open file. Return False if another process holds the lock too long. Raises OSError."""
     began = time.monotonic()
     while not locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB):
         waited = time.monotonic() - began
-        if waited > PATIENCE:
+        if waited > LOCK_TIMEOUT:
             return False
         if waited < EAGERNESS:
             _let_others_run()

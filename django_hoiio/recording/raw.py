@@ -1,6 +1,6 @@
-"""The raw row of a notification: what it holds, the INSERT that keeps it and the UPDATE that marks it as told.
+"""The raw row of a notification: its values, its INSERT, and the UPDATE that marks it as dispatched.
 
-And the way back, from the row to the arrival that it was made from.
+`raw_of` restores the `RawNotification` from the row.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from django_hoiio.receivers import receivers_of
 
 from .tables import Statement, table_of
 
-# The problems that were found at the door and cannot be found again in what is kept.
+# Problems found by the webhook view, which cannot be found again in the stored row.
 OF_THE_DOOR = ("verified_by", "signature")
 
 
 def row_of(raw: RawNotification, parsed: ParsedNotification, problems: Mapping[str, str]) -> dict[str, Any]:
-    """The row by field, in the order of the model. Where nobody listens, it is told already."""
+    """Return the row by field, in the order of the model. Without receivers it is already dispatched."""
     now = datetime.now(timezone.utc)
     has_receivers = any(receivers_of(parsed.signal_kinds, Notification))
     return {
@@ -54,7 +54,7 @@ def row_of(raw: RawNotification, parsed: ParsedNotification, problems: Mapping[s
 
 
 def raw_of(notification: Notification) -> RawNotification:
-    """The arrival that a notification was made from, as far as it is kept."""
+    """Return the raw notification, as far as it is stored."""
     return RawNotification(
         uuid=notification.uuid,
         received_at=notification.received_at,
@@ -66,14 +66,14 @@ def raw_of(notification: Notification) -> RawNotification:
         account=notification.account,
         verified_by=VerifiedBy(notification.verified_by),
         source=Source(notification.source),
-        # The token of the URL is not kept, so what it gave back is taken from the row.
+        # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
         problems={name: why for name, why in notification.problems.items() if name in OF_THE_DOOR},
     )
 
 
 def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
-    """The INSERT of a raw row, and its parameters; `pk_of` is the primary key that it gives."""
+    """Return the INSERT of a raw row and its parameters. `pk_of` returns the new primary key."""
     said = table_of(Notification, using).said(row)
     statement = _insert(tuple(said), using)
     return statement.words, statement.params(said.values())
@@ -82,7 +82,7 @@ def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
 def update_dispatched(
     pk: int, moment: datetime, receivers: Sequence[tuple[str, str]], using: str
 ) -> tuple[str, dict[str, Any]]:
-    """The UPDATE that says when a notification was told, and to whom."""
+    """Return the UPDATE that marks a notification as dispatched to `receivers`, and its parameters."""
     statement = _update_dispatched(using)
     return statement.words, statement.params((moment, receivers, pk))
 
@@ -90,19 +90,19 @@ def update_dispatched(
 @cache
 def _insert(names: tuple[str, ...], using: str) -> Statement:
     table = table_of(Notification, using)
-    # The other databases tell their driver by themselves, which costs less than asking.
+    # The other databases report the key to their driver anyway, which is cheaper.
     returning = f" RETURNING {table.columns['id']}" if table.vendor == "postgresql" else ""
     return table.statement(table.insert(names) + returning, names)
 
 
 def pk_of(cursor: CursorWrapper) -> int:
-    """The primary key of the row that the cursor has just inserted."""
+    """Return the primary key of the row that the cursor has just inserted."""
     pk: int = cursor.fetchone()[0] if cursor.db.vendor == "postgresql" else cursor.lastrowid
     return pk
 
 
-# A mark that a crash of the server takes back means that receivers are called again, which they have to bear anyway. So
-# PostgreSQL need not wait for its disk.
+# If a server crash undoes this UPDATE, receivers run again, which they must handle anyway. So PostgreSQL need not wait
+# for its disk.
 _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 
 

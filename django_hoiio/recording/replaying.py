@@ -1,7 +1,7 @@
-"""What each notification of a transaction changed: it is not stored, so all are read and merged anew. No database.
+"""Replay the notifications of a transaction to find what each changed. This is not stored. No database access.
 
-Like the statement in `merging`, and by its stamps. The notifications are taken in the order in which they were kept:
-one that came earlier and was kept later, as from the spool, met what was there by then.
+Merges like the statement in `merging`, by the same stamps, in the order in which the notifications were stored. One
+from the spool was received earlier, but merged into a row that later ones had already changed.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ _SENT = NO_STAMP[1:]
 
 
 class Why(Enum):
-    """Why a field stays as it is."""
+    """Reason why a field was not changed."""
 
-    # A final report is not undone by one that is not.
+    # A final report is not overwritten by one that is not final.
     FINAL = "final"
     # A report that got further is not undone by an earlier one.
     FURTHER = "further"
     # What came later stays.
     LATER = "later"
-    # Another report knows better who the other party is.
+    # Another report identifies the remote party more reliably.
     PARTY = "party"
 
 
 class Passed(Enum):
-    """Why a notification changed nothing at all."""
+    """Reason why a notification was skipped."""
 
     # What it said was removed.
     REDACTED = "redacted"
     # Its state could not be written.
     UNWRITTEN = "unwritten"
-    # It is of another kind, or of none.
+    # It belongs to another model, or to none.
     NOTHING = "nothing"
-    # It named its session alone, and no call of that was known yet.
+    # It named only its session, and no call of that session was stored yet.
     NO_CALL = "no call"
-    # It named its session alone, of which another call was the newest.
+    # It named only its session, and another call of that session was the newest.
     ANOTHER_CALL = "another call"
     # It belongs to another SMS with the same reference.
     ANOTHER_PART = "another part"
@@ -55,7 +55,7 @@ class Passed(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """A field that a notification filled, or filled anew."""
+    """A field that a notification set or changed."""
 
     name: str
     old: Any
@@ -64,7 +64,7 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """A field of which a notification said something that was not taken."""
+    """A field whose value in a notification was not applied."""
 
     name: str
     kept: Any
@@ -74,22 +74,22 @@ class Refused:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One notification, and what it did to the row."""
+    """One notification and its effects on the row."""
 
     notification: Notification
     changes: Sequence[Changed] = ()
     refusals: Sequence[Refused] = ()
-    # Where it did nothing at all.
+    # Set if it was skipped.
     passed: Passed | None = None
-    # The row after it, by the fields that notifications tell.
+    # The row after it: the fields that notifications report.
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def replay(row: Transaction, notifications: Iterable[Notification], *, rivals: Sequence[Call] = ()) -> list[Step]:
-    """What each notification did to a row, in the order in which they were kept.
+    """Return the effects of each notification on a row, in the order in which they were stored.
 
-    `notifications` are all of the row's `notifications`, or those that were kept first. `rivals` are the other calls
-    of its session: what names the session alone went to the newest one.
+    `notifications` are all of the row's `notifications`, or the first ones stored. `rivals` are the other calls of its
+    session: a notification that names only the session went to the newest one.
     """
     in_order = sorted(notifications, key=lambda notification: notification.pk)
     is_older = all(row.created_at < each.received_at for each in in_order)
@@ -100,7 +100,7 @@ def replay(row: Transaction, notifications: Iterable[Notification], *, rivals: S
 
 
 def sent(row: Transaction) -> dict[str, Any]:
-    """What stands in a row as it was sent, by field: Hoiio has told nothing else of it since."""
+    """Return the sent values of a row that Hoiio has not reported since, by field."""
     return {name: getattr(row, name) for name in _stamps_of_sent(row)}
 
 
@@ -115,7 +115,7 @@ def _elsewhere(step: Step) -> Step:
 
 @dataclass(kw_only=True)
 class _Row:
-    """A row while it is played."""
+    """A row during the replay."""
 
     part: str
     values: dict[str, Any]
@@ -145,21 +145,21 @@ def _why(before: str, stamp: str) -> Why:
 
 
 class _Stage:
-    """The rows that bear one reference, while its notifications are played."""
+    """The rows of one reference during the replay."""
 
     def __init__(self, row: Transaction, rivals: Sequence[Call], *, is_older: bool) -> None:
         self.row = row
         self.rivals = rivals
         self.rows: list[_Row] = []
         before = sent(row)
-        # It was sent, or what told of it first is kept no more.
+        # It was sent, or its first notifications were deleted.
         if before or is_older:
             first = self._at("")
             first.values.update(before)
             first.stamps.update(_stamps_of_sent(row))
 
     def own(self) -> _Row | None:
-        """Which of the rows is the one that was asked for; where first texts are kept no more, its text tells."""
+        """Return the replayed row of `self.row`. If the first texts were deleted, it is found by its text."""
         if not isinstance(self.row, Sms):
             return self.rows[0] if self.rows else None
         part, msg = self.row.part, self.row.msg
@@ -190,7 +190,7 @@ class _Stage:
         return self._at("")
 
     def _by_session(self, change: Change) -> _Row | Passed:
-        """A call's notification that names the session alone goes to the newest call that was there."""
+        """A notification that names only the session belongs to the newest call that was stored."""
         age = self.row.created_at, self.row.pk
         there = [rival for rival in self.rivals if rival.created_at <= change.received_at]
         if any((rival.created_at, rival.pk) > age for rival in there) or (there and not self.rows):
@@ -201,7 +201,7 @@ class _Stage:
         texts = {at.part: at.values["msg"] for at in self.rows}
         part = part_of(msg, texts) if texts else ""
         for at in self.rows:
-            # A second text: from now on each bears its digest.
+            # This is the second text. From now on each row has the digest of its text.
             if part and at.part == "":
                 at.part = digest_of(at.values["msg"])
         return self._at(part)

@@ -1,4 +1,4 @@
-"""Retry what passes by itself: a deadlock, a lock or statement time-out, a connection that broke."""
+"""Retry after transient errors: a deadlock, a lock or statement timeout, a lost connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_hoiio.database_errors import Failure, classify
 from django_hoiio.deadline import LIMIT, DeadlineExceeded, deadline, slow_failures
 
-# How many attempts are made. None begins after `LIMIT` seconds.
+# Maximum number of attempts. None starts after `LIMIT` seconds.
 TRIES = 20
 
 Result = TypeVar("Result")
@@ -37,9 +37,9 @@ def retry_transient(keep: Callable[[], Result], connection: BaseDatabaseWrapper)
 
 def _retried(keep: Callable[[], Result], connection: BaseDatabaseWrapper, give_up: float) -> Result:
     for attempt in range(1, TRIES + 1):
-        # A database that cannot be reached is not asked again: the spool takes what it would have got.
+        # Do not retry if the database cannot be reached: the notification goes to the spool.
         connection.ensure_connection()
-        # The driver's connection; Django's stays if that is replaced.
+        # The driver's connection. If it is replaced, Django's stays the same object.
         before = connection.connection
         try:
             return keep()
@@ -56,7 +56,7 @@ def _retried(keep: Callable[[], Result], connection: BaseDatabaseWrapper, give_u
 
 
 def _failure(error: Error, connection: BaseDatabaseWrapper, before: object) -> Failure:
-    """Classify an error by what it says and by what it left; a connection that broke is closed, to be replaced."""
+    """Classify an error by its code and by the state of the connection. Close a broken connection."""
     failure = classify(error, connection)
     if failure is Failure.TRANSIENT or connection.in_atomic_block:
         return failure

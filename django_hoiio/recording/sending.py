@@ -1,4 +1,4 @@
-"""What was sent, entered before Hoiio has told anything of it, so that its notification meets a row that waits."""
+"""Store a sent call, SMS or fax before its first notification, so that the notification finds a row."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ logger = get_logger(__name__)
 
 
 def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Transaction | None:
-    """Enter what was sent, at the lowest rank: whatever Hoiio tells about it overwrites this, also what came before.
+    """Store a sent request at the lowest rank: any report by Hoiio overwrites it, even an earlier one.
 
-    `kind` is the notification that is waited for, `said` the request, of which a row keeps what it has fields for.
-    Takes part in the transaction that is open. Never raises: it is sent, and its answer must reach the caller.
-    Where it cannot be entered the log says so, the result is `None`, and the notification makes the row.
+    `kind` is the expected notification and `said` the request. The row stores the parameters for which it has fields.
+    Uses an open transaction. Never raises, because Hoiio's answer must reach the caller. If it cannot be stored, logs
+    an error and returns `None`. Then the notification creates the row.
     """
     connection = connections[router.db_for_write(MODELS[kind])]
     sent, report = _sent(account), _report(kind, txn_ref, said)
@@ -38,9 +38,9 @@ def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Tr
             return bring_up_to_date(sent, report, connection.alias)
 
     try:
-        # In a transaction of the caller's nothing is tried again: a deadlock has undone what stood before it.
+        # No retry inside the caller's transaction: a deadlock has rolled back its earlier statements.
         return keep() if connection.in_atomic_block else retry_transient(keep, connection)
-    # Whatever goes wrong here must not take the answer with it.
+    # No error may lose Hoiio's answer.
     except Exception as error:  # noqa: BLE001
         logger.error("%s was sent, but could not be stored: %s.", txn_ref, type(error).__name__)
         return None
@@ -52,7 +52,7 @@ def _sent(account: str) -> RawNotification:
 
 
 def _report(kind: Kind, txn_ref: str, said: Mapping[str, str]) -> ParsedNotification:
-    """The request, put as a report; what is too long for its column is left out."""
+    """Return the request as a report. Values that are too long for their column are omitted."""
     params = {name: storable(text) for name, text in said.items() if name in PARAMETERS}
     values, problems = read({**params, "txn_ref": txn_ref})
     return ParsedNotification(

@@ -1,4 +1,4 @@
-"""Which row a notification goes to, and what it says about it."""
+"""Find the row that a notification updates, and the values to merge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tables import Row
 
 
 def bring_up_to_date(raw: RawNotification, parsed: ParsedNotification, using: str) -> Transaction | None:
-    """Merge what the notification says into the row of its transaction; `None` where there is none."""
+    """Merge a notification into the row of its transaction. Return `None` if there is none."""
     change = change_of(raw, parsed)
     if change is None:
         return None
@@ -31,7 +31,7 @@ def bring_up_to_date(raw: RawNotification, parsed: ParsedNotification, using: st
 
 
 def change_of(raw: RawNotification, parsed: ParsedNotification, *, wants_row: bool = True) -> Change | None:
-    """What the notification says of the row of its transaction, by itself; `None` where it is about none."""
+    """Return the change that a notification makes to its transaction, or `None` if it has no transaction."""
     model = MODELS.get(parsed.kind)
     if model is None:
         return None
@@ -55,12 +55,12 @@ def change_of(raw: RawNotification, parsed: ParsedNotification, *, wants_row: bo
 
 
 def needs_a_look(change: Change, kind: Kind) -> bool:
-    """True where it depends on the rows that are there which of them a change goes to."""
+    """True if the row of a change must be looked up among the stored rows."""
     return change.key is None or (kind == Kind.SMS_RECEIVED and change.key == Sms.key)
 
 
 def apply(change: Change, kind: Kind, cursor: CursorWrapper) -> Row | None:
-    """Bring the row up to date; `None` where there is none that the change could go to."""
+    """Update the row of a change. Return `None` if there is no such row."""
     if not needs_a_look(change, kind):
         return merge(change, cursor)
     if kind == Kind.SMS_RECEIVED:
@@ -72,14 +72,14 @@ def apply(change: Change, kind: Kind, cursor: CursorWrapper) -> Row | None:
 
 
 def _is_whole_event(parsed: ParsedNotification) -> bool:
-    """True for what makes a row even without a reference, because nothing else will come about it."""
+    """True for an event that makes a row even without a reference, because no other notification will follow."""
     if parsed.kind == Kind.BULK_SMS_STATUS:
         return parsed.rank == Rank.FINAL and parsed.dest is not None
     return parsed.kind in (Kind.SMS_RECEIVED, Kind.FAX_RECEIVED)
 
 
 def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
-    """Keep the text of an incoming SMS; the texts of a long one may share a reference, and each has a row."""
+    """Store the text of an incoming SMS. The parts of a long SMS may share a reference, and each has its own row."""
     values = change.values
     found = Sms.objects.using(cursor.db.alias).filter(account=values["account"], txn_ref=values["txn_ref"])
     rows = found.order_by("pk")
@@ -89,7 +89,7 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
     try:
         if not texts:
             row = merge(change._replace(key=None), cursor)
-            # Another text may have come and made room in between; the next try sees it.
+            # Another process may have stored a text of this reference meanwhile. The next attempt sees it.
             if len(rows.values_list("pk")) > 1:
                 raise Conflict
             return row
@@ -102,7 +102,7 @@ def _keep_text(change: Change, cursor: CursorWrapper) -> Row | None:
 
 
 def part_of(msg: str, texts: dict[str, str]) -> str:
-    """Which of the rows of a reference a text belongs to: the only one, or one that is named by the text."""
+    """Return the `part` of the row that a text belongs to: an existing one, or the digest of the text."""
     if not msg:
         return next(iter(texts))
     if texts.get("", "other") in ("", msg):
@@ -115,7 +115,7 @@ def digest_of(msg: str) -> str:
 
 
 def _told(model: type[Transaction], parsed: ParsedNotification) -> dict[str, Any]:
-    """What the notification says, by the fields of the model."""
+    """Return the values in the notification, by field of the model."""
     names, values_of = _reported(model)
     told = {name: value for name, value in zip(names, values_of(parsed), strict=True) if value is not None}
     told["is_final"] = parsed.rank == Rank.FINAL
@@ -132,8 +132,8 @@ def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[ParsedNoti
     return names, attrgetter(*names)
 
 
-# Which way a transaction went shows better in `from` and `to` than in `dest`, which a call that came in may bear too,
-# and better with a number than without.
+# `from` and `to` show the direction more reliably than `dest`, which an incoming call may have too. A report with a
+# number is more reliable than one without.
 _PARTY_RANKS = {
     (Direction.INCOMING, True): Rank.FINAL,
     (Direction.INCOMING, False): Rank.ONGOING,

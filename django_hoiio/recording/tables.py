@@ -1,6 +1,6 @@
-"""A table as a statement needs it: its columns, and how values go in and come out.
+"""Columns of a table and the conversion of their values, for raw statements.
 
-Django's ORM works all of this out anew for each row. Here its fields are asked once for each database.
+Django's ORM computes this for each row. Here it is computed once per database.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from django.utils.dateparse import parse_datetime
 
 Result = TypeVar("Result", bound=Model)
 
-# As `json.loads`, which would look for space around it.
+# Like `json.loads`, without skipping surrounding white space.
 _decode = json.JSONDecoder().raw_decode
 
-# What every driver takes and gives as it is; other fields say what they need.
+# Every driver accepts and returns values of these fields unchanged. Other fields need conversion.
 _PLAIN = (CharField, TextField, IntegerField)
-# What many rows have the same of, and nobody can change in place.
+# Immutable values that are equal in many rows.
 _SHARED = (BooleanField, DateTimeField, DecimalField)
-# JSON that the notifications of a burst have the same of, and how many of it are remembered, up to so many characters.
+# JSON that is equal in the notifications of a burst; how many values are cached, and the maximum length of each.
 _REPEATED = ("pass_on", "headers", "receivers")
 _MOST_REMEMBERED = 64
 _LONGEST_REMEMBERED = 1000
 
 
 class _InOwnWords(str):
-    """A statement of SQLite's that has SQLite's own marks; Django would make them of its own anew each time."""
+    """A statement with SQLite's own placeholders, which Django must not convert each time."""
 
     __slots__ = ()
 
@@ -57,16 +57,16 @@ class _InOwnWords(str):
 
 
 class Statement(NamedTuple):
-    """A statement that takes values of a row, by their names."""
+    """A statement that takes the values of a row by name."""
 
-    # As Django's cursor is to be given them.
+    # The SQL for Django's cursor.
     words: str
-    # What the driver calls each of the values, in their order, and how it is given some of them.
+    # The parameter names in order, and the converters of some of them.
     names: Sequence[str]
     writers: Sequence[tuple[str, Callable[[Any], Any]]]
 
     def params(self, values: Iterable[Any]) -> dict[str, Any]:
-        """What the driver is given. `None` is for statements that say NULL themselves."""
+        """Return the parameters for the driver."""
         params = dict(zip(self.names, values, strict=True))
         for name, write in self.writers:
             params[name] = write(params[name])
@@ -85,11 +85,11 @@ class Table(Generic[Result]):
         self.name = connection.ops.quote_name(model._meta.db_table)
         self.columns = {field.name: connection.ops.quote_name(str(field.column)) for field in fields}
         self._empty = {field.name: empty for field in fields if (empty := _empty(field)) is not None}
-        # What the values of a row are called; two tables may share a statement.
+        # Parameter names include the model, because two tables may share a statement.
         self._params = {field.name: f"{model._meta.model_name}_{field.name}" for field in fields}
         self.marks = {name: self.mark(param) for name, param in self._params.items()}
-        # All columns, as a statement gives them back and `instance` takes them. SQLite's driver would look up for each
-        # column of each row how to convert it; JSON is one column, and holds all but bytes.
+        # All columns, as a statement returns them for `instance`. SQLite's driver would look up a converter for each
+        # column of each row. JSON is one column, and can contain all types but bytes.
         columns = ", ".join(self.columns.values())
         self.whole_row = f"json_array({columns})" if self.vendor == "sqlite" else columns
         self._names = [field.attname for field in fields]
@@ -97,11 +97,11 @@ class Table(Generic[Result]):
         self._readers = {field.attname: read for field in fields if (read := _reader(field, connection)) is not None}
 
     def mark(self, name: str) -> str:
-        """Where a statement takes a parameter."""
+        """Return the placeholder of a parameter."""
         return f":{name}" if self.vendor == "sqlite" else f"%({name})s"
 
     def statement(self, words: str, names: Collection[str]) -> Statement:
-        """A statement in these words, which has a mark for each of the fields."""
+        """Return a statement with this SQL and a placeholder for each field."""
         return Statement(
             words=_InOwnWords(words) if self.vendor == "sqlite" else words,
             names=[self._params[name] for name in names],
@@ -109,13 +109,13 @@ class Table(Generic[Result]):
         )
 
     def insert(self, names: Iterable[str], into: str = "INSERT INTO {}") -> str:
-        """The INSERT of a row of which these fields are said; the others are empty, or NULL where they can be."""
+        """Return the INSERT of a row with these fields. Other fields are NULL, or empty if they cannot be NULL."""
         said = {**self._empty, **{name: self.marks[name] for name in names}}
         columns = ", ".join(self.columns[name] for name in said)
         return f"{into.format(self.name)} ({columns}) VALUES ({', '.join(said.values())})"
 
     def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values that `insert` cannot know by itself."""
+        """Return the values that differ from the defaults of `insert`."""
         return {
             name: value for name, value in values.items() if value or (value is not None and name not in self._empty)
         }
@@ -133,7 +133,7 @@ class Table(Generic[Result]):
 def instance_of(model: type[Result], values: Mapping[str, Any], using: str) -> Result:
     """The model of a row that is kept, from the values of all its fields, in the model's order.
 
-    Put together as unpickling does it: `__init__`, which looks at each field, takes four times as long.
+    Built as unpickling does it. `__init__`, which processes each field, takes four times as long.
     """
     if pre_init.receivers or post_init.receivers:
         return model.from_db(using, list(values), list(values.values()))
@@ -145,7 +145,7 @@ def instance_of(model: type[Result], values: Mapping[str, Any], using: str) -> R
 
 
 class Row(NamedTuple):
-    """A row as the database gave it back, which becomes a model only when it is asked for."""
+    """A row as returned by the database. It becomes a model instance only on demand."""
 
     table: Table[Any]
     fetched: Sequence[Any]
@@ -161,16 +161,16 @@ def table_of(model: type[Result], using: str) -> Table[Result]:
 
 @cache
 def _closed_connection(using: str) -> BaseDatabaseWrapper:
-    """Knows all of a database, keeps nothing open, and outlives the thread that first needs it."""
+    """Return an unopened connection for metadata, which outlives the thread that first needs it."""
     connection = connections.create_connection(using)
     connection.inc_thread_sharing()
-    # MariaDB is asked for it, and that is not to happen in several threads at once.
+    # On MariaDB this needs a query, which must not run in several threads at once.
     _ = connection.features.has_native_uuid_field
     return connection
 
 
 def _empty(field: Field[Any, Any]) -> str | None:
-    """How SQL writes what a text or a JSON is where nothing is said; `None` for what is NULL then, or always said."""
+    """Return the SQL literal of an empty text or JSON field. `None` if the field is nullable or always has a value."""
     if field.null:
         return None
     if isinstance(field, JSONField):
@@ -187,7 +187,7 @@ def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
         return _moment_writer(connection)
     if isinstance(field, JSONField):
         write = partial(connection.ops.adapt_json_value, encoder=field.encoder)
-        # psycopg is given the value itself, in which somebody may change something later.
+        # psycopg gets the value itself, which may be changed later.
         return _remembering(write) if field.name in _REPEATED and isinstance(write({}), str) else write
     if isinstance(field, DecimalField):
         return partial(
@@ -197,11 +197,11 @@ def _writer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
 
 
 def _remembering(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    """The writer of JSON, which does not write anew what came lately."""
+    """Return a JSON writer that caches recent values."""
     written: dict[str, str] = {}
 
     def write_once(value: Any) -> str:
-        # Python writes it far quicker than JSON is written, and keeps apart what is equal: 1, 1.0 and True.
+        # repr() is much faster than writing JSON, and distinguishes the equal values 1, 1.0 and True.
         said = repr(value)
         known = written.get(said)
         if known is None:
@@ -217,12 +217,12 @@ def _remembering(write: Callable[[Any], str]) -> Callable[[Any], str]:
 
 @cache
 def _moment_writer(connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
-    """One for all columns: a notification and its transaction have a moment in common."""
+    """Return one writer for all columns: a notification and its transaction share a moment."""
     adapt, zone = connection.ops.adapt_datetimefield_value, connection.timezone
     if connection.features.supports_timezones:
         return adapt
 
-    # Django would do the same, after three looks at the settings.
+    # Django does the same, but reads the settings three times.
     @lru_cache(maxsize=16)
     def write(moment: datetime) -> Any:
         return str(moment.astimezone(zone).replace(tzinfo=None))
@@ -243,11 +243,11 @@ def _reader(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable
             value = convert(value, column, connection)
         return value
 
-    # The SMS of a burst share their dates and prices.
+    # The SMS of a burst have equal dates and prices.
     return lru_cache(maxsize=256)(read) if isinstance(field, _SHARED) else read
 
 
 def _moment_of(text: str, zone: tzinfo | None) -> datetime | None:
-    """A moment that SQLite has as text; Django reads it in the same way, after two looks at the settings."""
+    """Parse a datetime that SQLite stores as text. Django does the same, but reads the settings twice."""
     moment = parse_datetime(text)
     return moment.replace(tzinfo=zone) if moment and moment.tzinfo is None else moment

@@ -20,7 +20,7 @@ from django_hoiio.enums import Kind, Route
 from django_hoiio.inbox import receive
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, ReceiverFailure
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 from django_hoiio.recording.retries import retry_transient
 
 from .reparsing import ReparseResult, reparse
@@ -68,7 +68,7 @@ class RecoveryResult:
         )
 
 
-def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResult:
+def recover(*, ivr: bool = False, progress: Progress = no_progress) -> RecoveryResult:
     """Import the spool, dispatch pending notifications and retry failed receivers.
 
     Skip receivers of interactive calls unless `ivr`: they would dial or play late. Safe to kill, to repeat and to run
@@ -78,9 +78,9 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResu
     connection = connections[router.db_for_write(Notification)]
     try:
         if conf.SPOOL_DIR is not None:
-            _drain(conf.SPOOL_DIR, connection, report, ivr, progress)
-        _take_up_untold(report, ivr, progress)
-        _run_failed_again(report, ivr, progress)
+            _import_spool(conf.SPOOL_DIR, connection, report, ivr, progress)
+        _dispatch_pending(report, ivr, progress)
+        _retry_failed(report, ivr, progress)
     except Error as error:
         if classify(error, connection) is Failure.DATA:
             raise
@@ -91,14 +91,14 @@ def recover(*, ivr: bool = False, progress: Progress = silently) -> RecoveryResu
     return report
 
 
-def _drain(
+def _import_spool(
     folder: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool, progress: Progress
 ) -> None:
     """Store the spooled notifications one by one. Raises `django.db.Error` if the database cannot store any."""
     files = list(spool.pending(folder))
     for done, path in enumerate(progress(files, "spool")):
         try:
-            _bring_in(path, connection, report, ivr)
+            _import_file(path, connection, report, ivr)
         except FileNotFoundError:
             # Another process deleted the file, unless it is a broken symbolic link.
             report.waiting += path.is_symlink()
@@ -106,16 +106,16 @@ def _drain(
             logger.error("The spool file %s cannot be read or deleted: %s.", path.name, error.strerror)
             report.waiting += 1
         except Error as error:
-            if not _takes_another(connection):
+            if not _accepts_another(connection):
                 report.waiting += len(files) - done
                 raise
-            _put_off(path, error, connection, report)
+            _postpone(path, error, connection, report)
         # One bad file must not block the others.
         except Exception as error:
             _quarantine(path, error)
 
 
-def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool) -> None:
+def _import_file(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool) -> None:
     raw = spool.load(path)
     stored = Notification.objects.using(connection.alias).filter(uuid=raw.uuid)
     if retry_transient(stored.exists, connection):
@@ -126,7 +126,7 @@ def _bring_in(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResul
     spool.delete(path)
 
 
-def _takes_another(connection: BaseDatabaseWrapper) -> bool:
+def _accepts_another(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the database can store a notification: insert an empty one and roll back."""
     now = datetime.now(timezone.utc)
     try:
@@ -140,7 +140,7 @@ def _takes_another(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
-def _put_off(path: Path, error: Error, connection: BaseDatabaseWrapper, report: RecoveryResult) -> None:
+def _postpone(path: Path, error: Error, connection: BaseDatabaseWrapper, report: RecoveryResult) -> None:
     """Quarantine a file whose content is at fault. Leave it for later after a lock or a missing table.
 
     A disconnect counts as bad content: a server may disconnect if a statement is too large.
@@ -157,16 +157,16 @@ def _quarantine(path: Path, error: Exception) -> None:
     spool.quarantine(path)
 
 
-def _take_up_untold(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
+def _dispatch_pending(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
     now = datetime.now(timezone.utc)
-    untold = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
+    pending = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
     if not ivr:
-        untold = untold.exclude(kind__in=IVR_KINDS)
-    for notification in progress(untold.order_by("received_at", "pk"), "pending notifications"):
+        pending = pending.exclude(kind__in=IVR_KINDS)
+    for notification in progress(pending.order_by("received_at", "pk"), "pending notifications"):
         report.dispatched += record_interrupted(notification)
 
 
-def _run_failed_again(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
+def _retry_failed(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
     failures = ReceiverFailure.objects.on_primary().unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
     # A redacted notification has no content for a receiver.
     failures = failures.filter(notification__redacted_at=None)

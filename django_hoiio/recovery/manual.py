@@ -36,7 +36,7 @@ class ManualResult:
 
 
 def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
-    """Retry failed receivers, the oldest first, those of interactive calls too. What is mended is left alone.
+    """Retry failed receivers, the oldest first, those of interactive calls too. Resolved ones are skipped.
 
     The queryset must read from the primary database.
     """
@@ -54,9 +54,9 @@ def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
     primary database.
     """
     done, turn, now = ManualResult(), TimeBudget(SECONDS), datetime.now(timezone.utc)
-    untold = notifications.pending()
-    done.claimed = untold.claimed(now).count()
-    for notification in turn.rows(untold.unclaimed(now)):
+    pending = notifications.pending()
+    done.claimed = pending.claimed(now).count()
+    for notification in turn.rows(pending.unclaimed(now)):
         if not record_interrupted(notification):
             done.claimed += 1
             continue

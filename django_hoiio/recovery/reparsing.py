@@ -13,7 +13,7 @@ from django_hoiio import dispatch as dispatching
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, NotificationQuerySet, Transaction
 from django_hoiio.parsing import parse
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 from django_hoiio.recording.raw import raw_of
 from django_hoiio.recording.states import bring_up_to_date
 
@@ -35,7 +35,7 @@ class ReparseResult:
 
 
 def reparse(
-    *, since: datetime | None = None, dispatch: bool = False, dry_run: bool = False, progress: Progress = silently
+    *, since: datetime | None = None, dispatch: bool = False, dry_run: bool = False, progress: Progress = no_progress
 ) -> ReparseResult:
     """Parse notifications again in the order they were received, and update their transactions.
 

@@ -14,7 +14,7 @@ from django.db import router
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind
 from django_hoiio.models import Notification, ReceiverFailure, Transaction
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 
 from .batches import PAGE, BatchSize, Scan, in_transaction
 from .policy import RetentionAction, RetentionPolicy
@@ -53,7 +53,7 @@ class PruneResult:
     pace: BatchSize = field(default_factory=BatchSize)
 
 
-def prune(*, dry_run: bool = False, progress: Progress = silently) -> PruneResult:
+def prune(*, dry_run: bool = False, progress: Progress = no_progress) -> PruneResult:
     """Close the days that are over, then redact and delete rows that are due. With `dry_run`, write nothing.
 
     It may be killed, repeated, or run twice at the same time.
@@ -75,14 +75,16 @@ def _prune_notifications(
 ) -> None:
     using = router.db_for_write(Notification)
     old = Scan(rows=Notification.objects.using(using).older_than(latest), columns=_COLUMNS, by="received_at")
-    due = ((one, fate) for one in progress(old, "notifications") if (fate := policy.for_notification(one)) is not None)
+    due = (
+        (one, action) for one in progress(old, "notifications") if (action := policy.for_notification(one)) is not None
+    )
     for batch in _batches(due, report.pace):
         held = _held([one for one, _ in batch], using)
         report.held += len(held)
-        todo = [(one, fate) for one, fate in batch if one.pk not in held]
+        todo = [(one, action) for one, action in batch if one.pk not in held]
         if dry_run:
-            report.redacted += sum(fate == RetentionAction.REDACT for _, fate in todo)
-            report.deleted += sum(fate == RetentionAction.DELETE for _, fate in todo)
+            report.redacted += sum(action == RetentionAction.REDACT for _, action in todo)
+            report.deleted += sum(action == RetentionAction.DELETE for _, action in todo)
         elif todo:
             _carry_out(todo, report, using)
 
@@ -98,8 +100,8 @@ def _held(notifications: Collection[Any], using: str) -> set[int]:
 def _carry_out(todo: list[tuple[Any, RetentionAction]], report: PruneResult, using: str) -> None:
     # Before the transaction, so that it holds its locks for a shorter time.
     about = transactions_of([one for one, _ in todo], using)
-    to_redact = [one.pk for one, fate in todo if fate == RetentionAction.REDACT]
-    to_delete = [one.pk for one, fate in todo if fate == RetentionAction.DELETE]
+    to_redact = [one.pk for one, action in todo if action == RetentionAction.REDACT]
+    to_delete = [one.pk for one, action in todo if action == RetentionAction.DELETE]
 
     def carry_out() -> tuple[int, int, list[tuple[int, int]]]:
         redacted = redact_notifications(to_redact, using)
@@ -138,7 +140,7 @@ def _unreported(old: Any, model: type[Transaction], policy: RetentionPolicy, usi
     while page := list(islice(keys, PAGE)):
         rows = list(model._default_manager.using(using).filter(pk__in=page))
         found = actions_for(rows, using, policy.for_unreported)
-        yield from (pk for pk, fate in found.items() if fate is not None)
+        yield from (pk for pk, action in found.items() if action is not None)
 
 
 def _end_unreported(

@@ -19,7 +19,7 @@ from django_hoiio import spool
 from django_hoiio.conf import conf
 from django_hoiio.models import Notification, ReceiverFailure, Sms, Transaction, suffix_of
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 
 from .batches import BatchSize, Scan, in_transaction
 from .phone_numbers import NumberPatterns, text_of
@@ -64,7 +64,7 @@ def conversations_with(numbers: Iterable[str]) -> int:
     return found
 
 
-def forget(numbers: Iterable[str], *, progress: Progress = silently) -> ForgetResult:
+def forget(numbers: Iterable[str], *, progress: Progress = no_progress) -> ForgetResult:
     """Erase the numbers in every spelling. Raises ValueError if one is not a phone number.
 
     It reads every row, and may be killed and run again. It includes notifications received while it runs, except a

@@ -146,7 +146,7 @@ _TRANSACTION: Mapping[str, Any] = dict.fromkeys(
 )
 # `part` is a digest, from which a short text can be guessed. The unique key only needs distinct values.
 NAMELESS_PART = Case(
-    When(part="", then=Value("")), default=Concat(Value("blanked-"), Cast("pk", CharField(max_length=24)))
+    When(part="", then=Value("")), default=Concat(Value("redacted-"), Cast("pk", CharField(max_length=24)))
 )
 _BY_MODEL: Mapping[type[Transaction], Mapping[str, Any]] = {
     Call: {**_TRANSACTION, "dest1": "", "dest2": "", "room": ""},
@@ -189,9 +189,9 @@ def end(model: type[Transaction], pks: Collection[int], using: str, for_unreport
     Returns how many were redacted and deleted. Locks the rows, so that none gets a notification in between.
     """
     locked = model._default_manager.using(using).filter(pk__in=pks).order_by("pk").select_for_update()
-    policy = actions_for(list(locked), using, for_unreported)
-    redacted = redact_transactions(model, _keys(policy, RetentionAction.REDACT), using)
-    return redacted, delete(model, _keys(policy, RetentionAction.DELETE), using)
+    actions = actions_for(list(locked), using, for_unreported)
+    redacted = redact_transactions(model, _keys(actions, RetentionAction.REDACT), using)
+    return redacted, delete(model, _keys(actions, RetentionAction.DELETE), using)
 
 
 def actions_for(
@@ -201,14 +201,14 @@ def actions_for(
     notifications = notifications_of(rows, using)
     heard = References.of_notifications(notifications)
     speaking = References.of_notifications(one for one in notifications if one.redacted_at is None)
-    policy: dict[int, RetentionAction | None] = {}
+    actions: dict[int, RetentionAction | None] = {}
     for row in rows:
         names = References.of_transactions([row])
         if names.overlaps(heard):
-            policy[row.pk] = None if names.overlaps(speaking) else RetentionAction.REDACT
+            actions[row.pk] = None if names.overlaps(speaking) else RetentionAction.REDACT
         else:
-            policy[row.pk] = for_unreported(row)
-    return policy
+            actions[row.pk] = for_unreported(row)
+    return actions
 
 
 def lock(rows: QuerySet[Any], column: str = "redacted_at") -> None:
@@ -224,5 +224,5 @@ def delete(model: Any, pks: Collection[int], using: str) -> int:
     return int(by_model.get(model._meta.label, 0))
 
 
-def _keys(policy: dict[int, RetentionAction | None], wanted: RetentionAction) -> list[int]:
-    return [pk for pk, fate in policy.items() if fate == wanted]
+def _keys(actions: dict[int, RetentionAction | None], wanted: RetentionAction) -> list[int]:
+    return [pk for pk, action in actions.items() if action == wanted]

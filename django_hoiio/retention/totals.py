@@ -14,7 +14,7 @@ from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django_hoiio.conf import conf
 from django_hoiio.enums import Direction, SmsStatus, Traffic
 from django_hoiio.models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
-from django_hoiio.progress import Progress, silently
+from django_hoiio.progress import Progress, no_progress
 
 # A day is closed this long after its end. By then the carriers have given up on an SMS, the spool is drained, and
 # reconciliation has made its last request: 128 times OVERDUE_AFTER is five days and a third.
@@ -97,7 +97,7 @@ def counted_from(using: str) -> date | None:
     return _first_open(closed_up_to(using), using)
 
 
-def close(*, up_to: date | None = None, progress: Progress = silently) -> int:
+def close(*, up_to: date | None = None, progress: Progress = no_progress) -> int:
     """Close each day that ended `SETTLED_AFTER` ago or earlier, in order. Return how many were closed.
 
     With `up_to`, also close the days up to it that are over. A day is closed once, even by concurrent processes, and

@@ -1,1 +1,1 @@
-"""The demo: uses the project and checks what became of it. A project of your own needs nothing of this."""
+"""The demo: use the project and check the result. Your own project needs none of this."""

@@ -1,4 +1,4 @@
-"""What happens in the demo: the project asks for everything it can, and a person texts and calls it."""
+"""The script of the demo: the project makes every kind of request, and a person texts and calls it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django_hoiio.sandbox.exchange import HANDSET
 
 from .telephone import Telephone, settle
 
-# The project's own numbers, two machines, a number that is busy, and one that Hoiio refuses: as the sandbox has them.
+# Numbers of the sandbox: the project's own, two that a machine answers, a busy one, and one that Hoiio refuses.
 OWN, OWN_FAX = "+6531234567", "+6531234568"
 ANN, BOB, BUSY, REFUSED = "+6511111111", "+6522222222", "+6500000200", "+6500000500"
 
-# A page of A4 on which nothing stands.
+# An empty A4 page.
 PAGE = b"""\
 %PDF-1.4
 1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
@@ -23,7 +23,7 @@ PAGE = b"""\
 trailer <</Root 1 0 R>>
 """
 
-# What the project asks Hoiio for. `pass_on` comes back with each notification of it.
+# Requests of the project to Hoiio. Each of their notifications returns `pass_on`.
 REQUESTS: dict[str, Callable[[HoiioClient], object]] = {
     "sms.send": lambda client: client.sms.send(dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}),
     "sms.bulk_send": lambda client: client.sms.bulk_send(
@@ -35,8 +35,7 @@ REQUESTS: dict[str, Callable[[HoiioClient], object]] = {
     "ivr.dial": lambda client: client.ivr.dial(dest=ANN, msg="Your bicycle is ready."),
 }
 
-# What the person does at the telephone, one thing after the other: to write, to call, to hear the time, and to leave a
-# message.
+# The person's actions at the telephone, in order: write, call, hear the time, and leave a message.
 DEEDS: tuple[tuple[str, dict[str, str]], ...] = (
     ("text", {"to": OWN, "msg": "Is my bicycle ready?"}),
     ("call", {"to": OWN}),
@@ -47,7 +46,7 @@ DEEDS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def play(telephone: Telephone, say: Callable[[str], None]) -> None:
-    """Do it all, each when all that came of the one before is over, and say so."""
+    """Perform all requests and actions. Each waits for the notifications of the one before."""
 
     def act(what: str, deed: Callable[[], object]) -> None:
         say(f"\n> {what}")

@@ -1,4 +1,4 @@
-"""Compares what the sandbox did with what the project has kept of it."""
+"""Compare the sandbox's notifications and history with the rows that the project stored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .telephone import Telephone
 
 Report = CallStatusResponse | FaxStatusResponse | SmsStatusResponse
 
-# What Hoiio's history and a row both have of every transaction, once it is over.
+# Fields that both Hoiio's history and the row have for every final transaction.
 COMMON = ("tag", "date", "currency", "debit")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What the sandbox did: the notifications as the telephone lists them, and Hoiio's history."""
+    """The notifications listed by the telephone, and Hoiio's history."""
 
     notifications: Sequence[dict[str, Any]]
     history: Sequence[Report]
@@ -31,7 +31,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What stands in the database."""
+    """The stored rows."""
 
     notifications: Sequence[Notification]
     transactions: Sequence[Transaction]
@@ -39,7 +39,7 @@ class Kept:
 
 
 def done_by(telephone: Telephone) -> Done:
-    """What was done since the sandbox began, which was with this process."""
+    """Return everything since the sandbox started, which was with this process."""
     with HoiioClient() as client:
         groups = (client.voice, client.fax, client.sms)
         history = [report for group in groups for report in group.get_history().entries]
@@ -47,8 +47,8 @@ def done_by(telephone: Telephone) -> Done:
 
 
 def kept_since(moment: datetime) -> Kept:
-    """What has come or changed since; an earlier run of the demo may have left the like of it."""
-    # A message of a bulk SMS that was refused has no reference, and Hoiio's history nothing of it.
+    """Return the rows created or changed since `moment`, because an earlier run of the demo may have left some."""
+    # A refused message of a bulk SMS has no reference and is not in Hoiio's history.
     is_new = Q(updated_at__gte=moment, txn_ref__isnull=False)
     return Kept(
         notifications=list(Notification.objects.filter(received_at__gte=moment).order_by("pk")),
@@ -58,7 +58,7 @@ def kept_since(moment: datetime) -> Kept:
 
 
 def differences(done: Done, kept: Kept) -> list[str]:
-    """Say, a sentence each, where what is kept is not what was done; nothing where all is well."""
+    """Return one sentence per difference between the sandbox and the stored rows."""
     return [
         *_in_notifications(done.notifications, kept.notifications),
         *_in_transactions(done.history, kept.transactions),

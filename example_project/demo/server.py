@@ -1,4 +1,4 @@
-"""The project, served within this process on the loopback interface, with the sandbox as its Hoiio."""
+"""Serve the project in this process on the loopback interface, with the sandbox in place of Hoiio."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ HOST, PORT = "127.0.0.1", 8000
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *args: Any, **kwargs: Any) -> None:
-        """Leave the screen to the receivers."""
+        """Print nothing, so that only the receivers print."""
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve the project and its static files until the block is left; gives the address."""
+    """Serve the project and its static files during the block. Yields the address."""
     server = _server()
     address = f"http://{HOST}:{server.server_port}"
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": address, "API_URL": f"{address}/sandbox/open/"}
     server.set_app(StaticFilesHandler(get_internal_wsgi_application()))
-    # A browser asks for an icon, and there is none; what breaks is still said. To get the application sets up logging,
-    # so this comes after it.
+    # Hide the 404 of a browser that requests an icon. Errors are still logged. Creating the application sets up
+    # logging, so this must follow it.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -44,5 +44,5 @@ def _server() -> ThreadedWSGIServer:
     try:
         return ThreadedWSGIServer((HOST, PORT), _QuietHandler)
     except OSError:
-        # Somebody else serves there: any port will do.
+        # The port is in use, so take any free one.
         return ThreadedWSGIServer((HOST, 0), _QuietHandler)

@@ -1,4 +1,4 @@
-"""A person at the sandbox's telephone, who does over HTTP what the page in the browser does."""
+"""A client for the sandbox's telephone that sends the same HTTP requests as its page."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from django.core.management.base import CommandError
 from django_hoiio.sandbox import outbox
 
 # Seconds.
-PATIENCE = 30
+TIMEOUT = 30
 
 
 class Telephone:
-    """The telephone at the address of its page. Raises `CommandError` for what it does not let one do."""
+    """The telephone at the URL of its page. Raises `CommandError` if it refuses an action."""
 
     def __init__(self, page: str) -> None:
         self._actions = f"{page}telephone/"
         self._session = requests.Session()
-        # A proxy is for the way out of this machine.
+        # The sandbox is local, so ignore proxy settings.
         self._session.trust_env = False
         self._seen = 0
-        # The page brings the cookie against forged requests.
-        self._session.get(page, timeout=PATIENCE).raise_for_status()
+        # The page sets the CSRF cookie.
+        self._session.get(page, timeout=TIMEOUT).raise_for_status()
 
     def __enter__(self) -> Telephone:
         return self
@@ -37,12 +37,12 @@ class Telephone:
     def do(self, action: str, **form: str) -> None:
         """Text, call, press, speak or hang up."""
         headers = {"X-CSRFToken": self._session.cookies["csrftoken"]}
-        answer = self._session.post(f"{self._actions}{action}/", form, headers=headers, timeout=PATIENCE)
+        answer = self._session.post(f"{self._actions}{action}/", form, headers=headers, timeout=TIMEOUT)
         if not answer.ok:
             raise CommandError(f"The telephone could not {action}: {answer.json()['error']}")
 
     def news(self) -> list[str]:
-        """What the person heard or read since the last time."""
+        """Return the texts that the person heard or read since the last call."""
         state = self._state(after=self._seen)
         self._seen = state["revision"]
         return [
@@ -52,16 +52,16 @@ class Telephone:
         ]
 
     def notifications(self) -> list[dict[str, Any]]:
-        """All notifications, with how they were answered, in the order in which they went out."""
+        """Return all notifications and how they were answered, in the order in which they were sent."""
         return [entry for entry in self._state(after=0)["entries"] if entry["type"] == "notification"]
 
     def _state(self, after: int) -> dict[str, Any]:
-        answer = self._session.get(f"{self._actions}state/", params={"after": after}, timeout=PATIENCE)
+        answer = self._session.get(f"{self._actions}state/", params={"after": after}, timeout=TIMEOUT)
         answer.raise_for_status()
         return dict(answer.json())
 
 
 def settle() -> None:
-    """Wait until the sandbox has posted all its notifications, and the project has answered them."""
-    if not outbox.wait(PATIENCE):
-        raise CommandError(f"After {PATIENCE} seconds there were still notifications on their way.")
+    """Wait until the sandbox has posted all notifications and the project has answered them."""
+    if not outbox.wait(TIMEOUT):
+        raise CommandError(f"After {TIMEOUT} seconds there were still notifications on their way.")

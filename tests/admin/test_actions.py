@@ -96,7 +96,7 @@ def left_untold(*bodies: str) -> list[Notification]:
 
 def one_of_each() -> list[Model]:
     receive(STATUS, GATHER, FAX)
-    DailyTotal.objects.create(day=now().date(), account="default", kind="sms_sent", count=1, succeeded=0, debit=0)
+    DailyTotal.objects.create(day=now().date(), account="default", traffic="sms_sent", count=1, succeeded=0, debit=0)
     return [model._default_manager.all()[0] for model in MODELS]
 
 
@@ -124,7 +124,7 @@ def test_action_without_its_permission_is_refused_and_does_nothing(
     rows = one_of_each()
     untold = left_untold(STATUS)[0]
     heard.clear()
-    monkeypatch.setattr(admin_actions, "import_module", pytest.fail)
+    monkeypatch.setattr("django_hoiio.reconciliation.manual.refresh", pytest.fail)
     others = staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
     rows[1] = ReceiverFailure.objects.create(notification=untold, signal="sms_status", receiver="shop.bill", attempts=1)
 
@@ -195,7 +195,7 @@ def admin_client(db: None) -> Client:
 
 @pytest.mark.parametrize("action", OFFERED)
 def test_get_never_acts(action: str, flaky: Flaky, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_actions, "import_module", pytest.fail)
+    monkeypatch.setattr("django_hoiio.reconciliation.manual.refresh", pytest.fail)
     rows = one_of_each()
     left_untold(STATUS)
     flaky.attempts.clear()
@@ -273,7 +273,7 @@ def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -
 
     response = staff("retry_receivers").post(page_of(first), {"action": "retry_receivers"})
 
-    assert said(response) == ["Receivers: 1 mended."]
+    assert said(response) == ["Receivers: 1 resolved."]
     assert response["Location"] == page_of(first)
     assert list(ReceiverFailure.objects.unresolved().values_list("notification__txn_ref", flat=True)) == ["AA-S-2"]
 
@@ -293,9 +293,9 @@ def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_the
     ReceiverFailure.objects.update(attempts=40)
     client = staff("retry_receivers")
 
-    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed again."]
+    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed."]
     flaky.fails = False
-    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 mended."
+    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 resolved."
     assert flaky.attempts == [1, 41, 42]
     assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
         "None of these has a failed receiver to retry."
@@ -321,7 +321,7 @@ def test_failed_receivers_of_notifications_are_run_again(flaky: Flaky) -> None:
     rows = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued", "txn_ref=AA-S-3&sms_status=queued")
     flaky.fails = False
 
-    assert said(act(staff("retry_receivers"), "retry_receivers", rows[:2])) == ["Receivers: 2 mended."]
+    assert said(act(staff("retry_receivers"), "retry_receivers", rows[:2])) == ["Receivers: 2 resolved."]
     assert list(ReceiverFailure.objects.unresolved().values_list("notification", flat=True)) == [rows[2].pk]
 
 
@@ -330,7 +330,7 @@ def test_receiver_of_an_interactive_call_is_run_and_the_message_says_that_it_is_
     flaky.fails = False
 
     assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
-        "Receivers: 2 mended. 1 of them belongs to an interactive call, and may have dialled or played late."
+        "Receivers: 2 resolved. 1 of them belongs to an interactive call, and may have dialled or played late."
     ]
 
 
@@ -341,7 +341,7 @@ def test_message_counts_each_outcome_and_names_nobody(flaky: Flaky) -> None:
     ReceiverFailure.objects.filter(pk=running.pk).update(traceback=dispatch.RUNNING, failed_at=now())
 
     assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
-        "Receivers: 2 failed again, 1 no longer connected, 1 taken by another process."
+        "Receivers: 2 failed, 1 no longer connected, 1 taken by another process."
     ]
 
 
@@ -351,7 +351,7 @@ def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> No
 
     response = act(staff("retry_receivers"), "retry_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
 
-    assert said(response)[0].startswith("Receivers: 1 mended.")
+    assert said(response)[0].startswith("Receivers: 1 resolved.")
     assert [failure.receiver for failure in ReceiverFailure.objects.unresolved()] == ["shop.bill"]
 
 
@@ -380,12 +380,12 @@ def test_all_that_is_found_is_not_read_at_once(
     assert [sql for sql in of_rows if not re.search(r"LIMIT \d|COUNT\(|_?id.? = \d", sql)] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("AT_ONCE", 2), ("SECONDS", 0.0)])
+@pytest.mark.parametrize(("name", "value"), [("MAX_ITEMS", 2), ("SECONDS", 0.0)])
 def test_one_request_does_so_much_and_says_that_there_is_more(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
 ) -> None:
     rows = receive(*[f"{STATUS}{number}" for number in range(3)])
-    monkeypatch.setattr(batches if name == "AT_ONCE" else manual, name, value)
+    monkeypatch.setattr(batches if name == "MAX_ITEMS" else manual, name, value)
     done = int(value) or 1
 
     response = act(staff("retry_receivers"), "retry_receivers", rows)
@@ -482,7 +482,7 @@ def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
     thread.join()
 
     assert runs == [2]
-    assert answers == [["Receivers: 1 taken by another process."], ["Receivers: 1 mended."]]
+    assert answers == [["Receivers: 1 taken by another process."], ["Receivers: 1 resolved."]]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -515,7 +515,7 @@ def test_claim_that_a_wrong_clock_set_far_ahead_is_not_left_to_its_process(heard
     Notification.objects.update(claimed_until=now() + timedelta(days=400))
     heard.clear()
 
-    assert said(act(staff("dispatch"), "dispatch", [kept])) == ["1 notification was told. Receivers: 2 mended."]
+    assert said(act(staff("dispatch"), "dispatch", [kept])) == ["1 notification was told. Receivers: 2 resolved."]
     assert [arguments["notification"] for _, arguments in heard] == [kept, kept]
 
 
@@ -527,7 +527,7 @@ def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: li
     client = staff("dispatch")
 
     assert said(act(client, "dispatch", [free, claimed, told])) == [
-        "1 notification was told. Receivers: 2 mended. 1 is left to the process that has claimed it."
+        "1 notification was told. Receivers: 2 resolved. 1 is left to the process that has claimed it."
     ]
     assert [(name, arguments["notification"]) for name, arguments in heard] == [
         ("sms_status", free),
@@ -543,7 +543,7 @@ def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -
 
     assert said(act(staff("dispatch"), "dispatch", rows)) == [
         (
-            "1 notification was told. Receivers: 1 mended."
+            "1 notification was told. Receivers: 1 resolved."
             " 1 of them belongs to an interactive call, and may have dialled or played late."
         )
     ]
@@ -552,7 +552,7 @@ def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -
 def test_receiver_that_fails_when_it_is_told_at_last_stays_in_the_ledger(flaky: Flaky) -> None:
     rows = left_untold(STATUS)
 
-    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed again."]
+    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed."]
     assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unresolved()] == [("shop.bill", 2)]
 
 
@@ -585,7 +585,7 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
     thread.join()
 
     assert calls == [1]
-    assert answers == [["None of these is pending."], ["1 notification was told. Receivers: 1 mended."]]
+    assert answers == [["None of these is pending."], ["1 notification was told. Receivers: 1 resolved."]]
 
 
 # Ask Hoiio.
@@ -625,7 +625,7 @@ def test_selected_sms_are_asked_after_and_news_comes_in_as_a_notification(
 
     response = act(staff("reconcile"), "reconcile", rows[:3])
 
-    assert said(response) == ["Hoiio was asked 3 times: 1 had gone on, 1 with nothing new, 1 unknown to Hoiio."]
+    assert said(response) == ["3 requests to Hoiio: 1 changed, 1 unchanged, 1 unknown to Hoiio."]
     assert [request.path for request in hoiio.requests] == ["/open/sms/query_status"] * 3
     assert [(name, arguments["sms"].sms_status) for name, arguments in heard] == [
         ("sms_status", "delivered"),
@@ -649,9 +649,7 @@ def test_calls_and_faxes_are_asked_after_too(
     row: Any = model._default_manager.get()
     hoiio.says({"status": "success_ok", "txn_ref": row.txn_ref, "duration": "2", "debit": "0.1", **said_by_hoiio})
 
-    assert said(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == [
-        "Hoiio was asked 1 time: 1 had gone on."
-    ]
+    assert said(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == ["1 request to Hoiio: 1 changed."]
     assert hoiio.request.path == f"/open/{path}/query_status"
     row.refresh_from_db()
     assert getattr(row, column) == said_by_hoiio[column]
@@ -700,7 +698,7 @@ def test_refusal_of_hoiio_is_told_with_what_to_do_and_ends_the_asking(
 
     messages = said(act(staff("reconcile"), "reconcile", rows))
 
-    assert messages == ["Hoiio was asked 1 time.", sentence]
+    assert messages == ["1 request to Hoiio.", sentence]
     assert {request.params["txn_ref"] for request in hoiio.requests} == {"AA-S-1"}
 
 
@@ -714,11 +712,10 @@ def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_en
 
     counted, failures = said(act(staff("reconcile"), "reconcile", rows))
 
-    assert counted == "Hoiio was asked 5 times: 1 had gone on."
+    assert counted == "5 requests to Hoiio: 1 changed."
     sentence = "Hoiio refused sms/query_status with error_internal_server_error; try again later."
     assert failures == (
-        f"AA-S-1 of account 'default': {sentence} AA-S-3 of account 'default': {sentence}"
-        " There are 2 more such failures."
+        f"AA-S-1 of account 'default': {sentence} AA-S-3 of account 'default': {sentence} 2 more failures."
     )
 
 
@@ -749,7 +746,7 @@ def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked
     answers(AA_S_2=status("AA-S-2", "delivered"))
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "Hoiio was asked 1 time: 1 had gone on.",
+        "1 request to Hoiio: 1 changed.",
         "Account 'closed': HOIIO['ACCOUNTS'] has no account 'closed'; it has default, second.",
     ]
 
@@ -761,7 +758,7 @@ def test_hoiio_that_is_away_is_told_with_no_token(settings: Any, monkeypatch: py
     settings.HOIIO = {**settings.HOIIO, "API_URL": "http://127.0.0.1:9/open/", "ACCOUNTS": accounts}
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "Hoiio was asked 1 time.",
+        "1 request to Hoiio.",
         "Account 'default': No answer of Hoiio's to sms/query_status: ConnectionError. It was not sent.",
     ]
 
@@ -778,7 +775,7 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
         " try again in a minute."
     )
 
-    assert said(act(client, "reconcile", rows)) == ["Hoiio was asked 2 times: 2 had gone on.", spent]
+    assert said(act(client, "reconcile", rows)) == ["2 requests to Hoiio: 2 changed.", spent]
     assert said(act(client, "reconcile", rows))[-1] == spent
     assert len(hoiio.requests) == 2
 
@@ -791,7 +788,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "Hoiio was asked 1 time: 1 had gone on. One request cannot do all of them; repeat the action for the rest."
+        "1 request to Hoiio: 1 changed. One request cannot do all of them; repeat the action for the rest."
     ]
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
 

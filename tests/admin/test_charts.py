@@ -11,7 +11,7 @@ from django_hoiio.admin.charts import NO_GAP_ABOVE, Bar, Chart
 
 
 def bar(whole: str, succeeded: str = "0", words: str = "") -> Bar:
-    return Bar(whole=Decimal(whole), succeeded=Decimal(succeeded), words=words or f"{whole}, {succeeded} delivered")
+    return Bar(value=Decimal(whole), succeeded=Decimal(succeeded), words=words or f"{whole}, {succeeded} delivered")
 
 
 def picture(*bars: Bar, title: str = "SMS by day") -> ElementTree.Element:

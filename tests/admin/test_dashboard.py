@@ -234,8 +234,8 @@ def test_nothing_has_come_yet(root: Client) -> None:
 
     assert [(figure.label, figure.value, figure.is_alarming) for figure in page.context["figures"]] == [
         ("Last notification", "none yet", False),
-        ("Waiting in the spool", "no spool", False),
-        ("Never told", "0", False),
+        ("Not yet imported", "no spool", False),
+        ("Pending", "0", False),
         ("Failed receivers", "0", False),
         ("Calls overdue", "0", False),
         ("SMS overdue", "0", False),
@@ -250,7 +250,7 @@ def test_claim_far_ahead_counts_as_never_told(root: Client) -> None:
     came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered")
     Notification.objects.update(received_at=NOW + 400 * DAY, dispatched_at=None, claimed_until=NOW + 400 * DAY)
 
-    shown = figures(root)["Never told"]
+    shown = figures(root)["Pending"]
 
     assert (shown.value, shown.command, shown.is_alarming) == ("1", "hoiio_recover", True)
 
@@ -273,7 +273,7 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
 
     alarms = {label: (figure.value, figure.command) for label, figure in shown.items() if figure.is_alarming}
     assert alarms == {
-        "Never told": ("1", "hoiio_recover"),
+        "Pending": ("1", "hoiio_recover"),
         "Failed receivers": ("1", "hoiio_recover"),
         "Calls overdue": ("1", "hoiio_reconcile"),
         "SMS overdue": ("2", "hoiio_reconcile"),
@@ -284,14 +284,14 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
     assert {
         label: sorted(str(row) for row in listed[label].context["cl"].result_list)
         for label in alarms
-        if label != "Never told"
+        if label != "Pending"
     } == {
         "Failed receivers": ["ivr_answer → shop.ring"],
         "Calls overdue": ["AA-C-1"],
         "SMS overdue": ["AA-S-1", "AA-S-2"],
         "Faxes overdue": ["AA-F-1"],
     }
-    assert str(untold) in [str(row) for row in listed["Never told"].context["cl"].result_list]
+    assert str(untold) in [str(row) for row in listed["Pending"].context["cl"].result_list]
 
 
 def test_counts_end_at_a_thousand(root: Client) -> None:
@@ -328,7 +328,7 @@ def test_last_notification_is_told_with_its_exact_time(root: Client, ago: timede
 def test_last_notification_says_where_hoiio_did_not_post_it(root: Client) -> None:
     came("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
 
-    assert figures(root)["Last notification"].note == "asked of Hoiio's history"
+    assert figures(root)["Last notification"].note == "read from Hoiio's API"
 
 
 # The spool.
@@ -336,14 +336,14 @@ def test_last_notification_says_where_hoiio_did_not_post_it(root: Client) -> Non
 
 def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": tmp_path / "spool"}
-    waiting = Figure(label="Waiting in the spool", value="0")
-    assert figures(root)["Waiting in the spool"] == waiting
+    waiting = Figure(label="Not yet imported", value="0")
+    assert figures(root)["Not yet imported"] == waiting
 
     for _ in range(3):
         spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path / "spool")
     (tmp_path / "spool" / "half.part").touch()
-    assert figures(root)["Waiting in the spool"] == Figure(
-        label="Waiting in the spool", value="3", command="hoiio_recover", is_alarming=True
+    assert figures(root)["Not yet imported"] == Figure(
+        label="Not yet imported", value="3", command="hoiio_recover", is_alarming=True
     )
 
 
@@ -351,8 +351,8 @@ def test_files_that_were_set_aside_are_an_alarm(root: Client, settings: Any, tmp
     settings.HOIIO = {"SPOOL_DIR": tmp_path}
     spool.quarantine(spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path))
 
-    assert figures(root)["Waiting in the spool"] == Figure(
-        label="Waiting in the spool", value="0", note="1 set aside", is_alarming=True
+    assert figures(root)["Not yet imported"] == Figure(
+        label="Not yet imported", value="0", note="1 set aside", is_alarming=True
     )
 
 
@@ -360,8 +360,8 @@ def test_spool_that_cannot_be_read_breaks_nothing(root: Client, settings: Any, t
     (tmp_path / "file").touch()
     settings.HOIIO = {"SPOOL_DIR": tmp_path / "file"}
 
-    assert figures(root)["Waiting in the spool"] == Figure(
-        label="Waiting in the spool", value="not readable", note="Not a directory", is_alarming=True
+    assert figures(root)["Not yet imported"] == Figure(
+        label="Not yet imported", value="not readable", note="Not a directory", is_alarming=True
     )
 
 
@@ -403,7 +403,7 @@ def test_closing_each_day_keeps_the_alarm_away(root: Client) -> None:
 
 # Who sees what.
 
-OF_NOTIFICATIONS = ["Last notification", "Waiting in the spool", "Never told"]
+OF_NOTIFICATIONS = ["Last notification", "Not yet imported", "Pending"]
 
 
 @pytest.mark.parametrize(
@@ -468,8 +468,8 @@ def test_site_of_ones_own_shows_what_is_registered_there_and_links_to_itself(roo
 
     assert {figure.label: figure.url for figure in response.context["figures"]} == {
         "Last notification": "/desk/django_hoiio/notification/",
-        "Waiting in the spool": "",
-        "Never told": "/desk/django_hoiio/notification/?untold=yes",
+        "Not yet imported": "",
+        "Pending": "/desk/django_hoiio/notification/?pending=yes",
         "SMS overdue": "/desk/django_hoiio/sms/?overdue=yes",
     }
 
@@ -506,9 +506,9 @@ def test_page_asks_as_much_of_many_rows_as_of_few(root: Client, days: str) -> No
     ]
     Sms.objects.bulk_create(copies)
     DailyTotal.objects.bulk_create(
-        DailyTotal(day=TODAY - DAY * ago, account="other", kind=kind, count=5, succeeded=5, debit=1)
+        DailyTotal(day=TODAY - DAY * ago, account="other", traffic=traffic, count=5, succeeded=5, debit=1)
         for ago in range(20, 400)
-        for kind in Traffic
+        for traffic in Traffic
     )
 
     assert len(queries(root, days=days)) == len(few) <= 45

@@ -81,7 +81,7 @@ HEADERS: dict[type[Model], list[str]] = {
     ReceiverFailure: [
         *("id", "failed_at", "notification_id", "txn_ref", "signal", "receiver", "attempts", "resolved_at"),
     ],
-    DailyTotal: ["id", "day", "account", "kind", "currency", "count", "succeeded", "debit"],
+    DailyTotal: ["id", "day", "account", "traffic", "currency", "count", "succeeded", "debit"],
 }
 # What no export has: what is only for the machine, and what holds numbers, texts and links that cannot be told apart.
 LEFT_OUT: dict[type[Model], set[str]] = {
@@ -350,7 +350,7 @@ def test_each_list_is_exported() -> None:
 @pytest.mark.django_db
 def test_daily_totals_are_exported_to_be_added_up() -> None:
     made = DailyTotal.objects.create(
-        day=date(2026, 3, 1), account="=shop", kind="sms_sent", currency="SGD", count=1234, succeeded=2, debit="-0.5"
+        day=date(2026, 3, 1), account="=shop", traffic="sms_sent", currency="SGD", count=1234, succeeded=2, debit="-0.5"
     )
 
     assert export_all(staff("export"), DailyTotal) == [
@@ -358,7 +358,7 @@ def test_daily_totals_are_exported_to_be_added_up() -> None:
             "id": str(made.pk),
             "day": "2026-03-01",
             "account": "'=shop",
-            "kind": "sms_sent",
+            "traffic": "sms_sent",
             "currency": "SGD",
             "count": "1234",
             "succeeded": "2",
@@ -501,7 +501,7 @@ def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPat
     receive(*bodies)
     sms_received.disconnect(dispatch_uid="shop.bill")
     DailyTotal.objects.bulk_create(
-        DailyTotal(day=date(2026, 3, 1), account=str(number), kind="sms_sent", count=1, succeeded=1, debit=1)
+        DailyTotal(day=date(2026, 3, 1), account=str(number), traffic="sms_sent", count=1, succeeded=1, debit=1)
         for number in range(5)
     )
     count = model._default_manager.count()

@@ -34,7 +34,7 @@ def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notific
 
 
 def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> ParameterRow:
-    return ParameterRow(name=name, query=query, body=body, taken=taken, went=went)
+    return ParameterRow(name=name, query=query, body=body, taken=taken, result=went)
 
 
 # Side by side.
@@ -95,7 +95,7 @@ def test_page_of_a_notification_shows_all_of_it_to_those_who_may_see_it_alone() 
         "sms", "x_order=%3Cb%3E", "msg=%3Cscript%3E&from=%2B6591231111&record_url=https://example.com/rec-1.mp3"
     )
     page = look(staff(*EVERYTHING), url(kept))
-    assert "<td>x_order</td><td>&lt;b&gt;</td><td></td><td>&lt;b&gt;</td><td>the project&#x27;s own</td>" in page
+    assert "<td>x_order</td><td>&lt;b&gt;</td><td></td><td>&lt;b&gt;</td><td>your parameter</td>" in page
     assert "<td>&lt;script&gt;</td>" in page
     assert page.count('href="https://example.com/rec-1.mp3" target="_blank" rel="noreferrer noopener"') >= 2
     assert "Copy as a test" in page
@@ -125,7 +125,7 @@ def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
     told = {
         "Account": "shop",
         "Route": "SMS",
-        "Source": "posted by Hoiio, kept in the spool while the database was away",
+        "Source": "webhook, imported from the spool",
         "VerifiedBy": "signature header",
         "Remote address": "192.0.2.1",
         "RawNotification": str(kept.uuid),

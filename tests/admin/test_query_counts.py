@@ -36,7 +36,7 @@ def fill(count: int) -> None:
     for place in range(count):
         failures([first], receiver=f"shop.{count}.{place}", traceback="ValueError")
     DailyTotal.objects.bulk_create(
-        DailyTotal(day=BEGAN + timedelta(days=day), account=f"of {count}", kind=kind, count=1, succeeded=1, debit=1)
+        DailyTotal(day=BEGAN + timedelta(days=day), account=f"of {count}", traffic=kind, count=1, succeeded=1, debit=1)
         for day in range(count)
         for kind in Traffic
     )

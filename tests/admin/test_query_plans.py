@@ -50,7 +50,7 @@ def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
     told = notifications(ROWS, txn_ref="AA-T-{}".format, session="S-{}".format)
     failures(told, resolved_at=BEGAN)
     DailyTotal.objects.bulk_create(
-        DailyTotal(day=BEGAN, account=f"of {number}", kind=kind, count=1, succeeded=1, debit=1)
+        DailyTotal(day=BEGAN, account=f"of {number}", traffic=kind, count=1, succeeded=1, debit=1)
         for number in range(ROWS // len(Traffic))
         for kind in Traffic
     )

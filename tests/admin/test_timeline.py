@@ -52,7 +52,7 @@ def sms() -> Sms:
         (Call, "call_status_dest1=answered&call_status_dest2=answered&dest2=%2B6591231111&duration=2", "Answered. Call to +65••••1111 on 6 Jun 2012, 03:15; 2 minutes."),
         (Call, "call_status_dest1=answered&call_status_dest2=busy&dest2=%2B6591231111", "Not answered (status of the second leg: busy). Call to +65••••1111 on 6 Jun 2012, 03:15."),
         (Call, "session=S1&call_state=ended&from=%2B6591231111&duration=0", "Not answered. Call from +65••••1111 on 6 Jun 2012, 03:15; 0 minutes."),
-        (Call, "session=S1&call_state=ended&from=&duration=1", "Ended. Call on 6 Jun 2012, 03:15, no number shown; 1 minute."),
+        (Call, "session=S1&call_state=ended&from=&duration=1", "Ended. Call on 6 Jun 2012, 03:15, number withheld; 1 minute."),
         (Fax, "fax_status=answered&from=%2B6591231111&fax_pages=1", "Received from +65••••1111 on 6 Jun 2012, 03:15; 1 page."),
         (Fax, "fax_status=answered&dest=%2B6591231111", "Arrived. Sent to +65••••1111 on 6 Jun 2012, 03:15."),
         (Fax, "fax_status=failed&fax_error_code=busy&dest=%2B6591231111", "Failed (failed, busy). Sent to +65••••1111 on 6 Jun 2012, 03:15."),
@@ -74,12 +74,12 @@ def _sentence(page: str) -> str:
     ("model", "said", "beginning"),
     [
         (Sms, "sms_status=queued", "Waiting: Hoiio has queued it."),
-        (Sms, "status=success_ok&dest=%2B65", "Accepted (success_ok), and not delivered yet."),
-        (Sms, "sms_status=martian", "Stands at “martian”, a word that Hoiio does not document."),
+        (Sms, "status=success_ok&dest=%2B65", "Accepted (success_ok), not delivered yet."),
+        (Sms, "sms_status=martian", "Status “martian”, which Hoiio does not document."),
         (Call, "session=S1&call_state=ringing", "Ringing."),
-        (Call, "session=S1&call_state=ongoing", "Under way."),
-        (Fax, "fax_status=ongoing", "Under way."),
-        (Fax, "fax_status=martian", "Stands at “martian”, a word that Hoiio does not document."),
+        (Call, "session=S1&call_state=ongoing", "In progress."),
+        (Fax, "fax_status=ongoing", "In progress."),
+        (Fax, "fax_status=martian", "Status “martian”, which Hoiio does not document."),
     ],
 )
 def test_what_is_not_final_is_said_to_be_overdue_after_a_while(
@@ -88,7 +88,7 @@ def test_what_is_not_final_is_said_to_be_overdue_after_a_while(
     receive(f"txn_ref=AA-1&{said}")
     row, viewer = model._default_manager.get(), staff()
     assert _sentence(look(viewer, url(row))).startswith(beginning)
-    assert "Overdue: nothing final has been told for" in _sentence(look(viewer, url(row)))
+    assert "Overdue: no final status for" in _sentence(look(viewer, url(row)))
     settings.HOIIO = {"OVERDUE_AFTER": timedelta(days=365 * 100)}
     assert "Overdue" not in _sentence(look(viewer, url(row)))
 
@@ -144,7 +144,7 @@ def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", 0).delete()
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
     first, second = events(look(staff(), url(sms())))
-    assert first.startswith("Known before What told of it first is kept no more")
+    assert first.startswith("Known before Its first notifications were deleted")
     assert second == "SMS status is_final no → yes sms_status delivered"
 
 
@@ -191,7 +191,7 @@ def test_texts_numbers_and_pass_on_values_are_veiled_and_escaped() -> None:
     everything = look(staff(*EVERYTHING), url(sms()))
     assert "<script>alert" not in everything
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in everything
-    assert "Passed on: x_user <script>bob" in events(everything)[0]
+    assert "Your parameters: x_user <script>bob" in events(everything)[0]
 
     assert events(look(staff(), url(sms()))) == [
         "SMS received direction incoming is_final no → yes from_number +65••••1111 to_number +65••••0000 msg •••• ⚠ date: is not a date"
@@ -253,7 +253,7 @@ def test_page_tells_of_each_receiver_from_its_failure_until_it_has_succeeded(pos
             for name in ("shop.bill", "shop.log", "shop.count"):
                 signal.disconnect(dispatch_uid=name)
 
-    others = "sms_received → shop.log called notification_received → shop.count called Passed on: x_order 77"
+    others = "sms_received → shop.log called notification_received → shop.count called Your parameters: x_order 77"
     traceback = "Traceback ValueError: list.remove(x): x not in list"
     assert tellings == [
         f"failed, after 1 attempt, last on … {traceback} {others}",
@@ -275,7 +275,7 @@ def test_traceback_is_seen_by_those_alone_who_see_raw_requests(billed: Sms) -> N
 
 def test_mended_receiver_is_said_to_be_mended(billed: Sms) -> None:
     ReceiverFailure.objects.update(attempts=3, resolved_at=MORNING)
-    assert "shop.<b>bill mended on 6 Jun 2012, 03:15, after 3 attempts" in events(look(staff(), url(billed)))[0]
+    assert "shop.<b>bill resolved on 6 Jun 2012, 03:15, after 3 attempts" in events(look(staff(), url(billed)))[0]
 
 
 @pytest.mark.parametrize("receivers", [[], {}, ["x"], [["x"]], [[1, 2]], "x", [["sms_received", "x" * 9000]]])
@@ -318,7 +318,7 @@ def test_timeline_of_very_many_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatc
     page = look(staff(), url(row))
     shown = events(page)
     assert len(shown) == 5 + 1 + 2
-    assert shown[5].startswith("Only the first 5 notifications are read again here.")
+    assert shown[5].startswith("Only the first 5 notifications are analysed here.")
     assert '?q=AA-S-1">All notifications</a>' in page
     newest = row.notifications.order_by("-pk")[0]
     assert url(newest) in page

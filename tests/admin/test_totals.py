@@ -25,7 +25,7 @@ def totals(days: int, **fields: Any) -> None:
             **{
                 "day": FIRST + timedelta(days=number),
                 "account": "default",
-                "kind": Traffic.SMS_SENT,
+                "traffic": Traffic.SMS_SENT,
                 "currency": "SGD",
                 "count": 1200 + number,
                 "succeeded": 1100,
@@ -69,10 +69,10 @@ def test_day_is_found_by_an_index() -> None:
 def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
     monkeypatch.setattr(changelist, "SCAN_LIMIT", 10)
-    totals(1, kind=Traffic.FAXES_SENT)
+    totals(1, traffic=Traffic.FAXES_SENT)
     totals(30)
 
-    page = staff().get(list_of(DailyTotal), {"kind__exact": "faxes_sent"})
+    page = staff().get(list_of(DailyTotal), {"traffic__exact": "faxes_sent"})
 
     assert "Searched back to 21 Mar 2026, 00:00. All matches up to there are shown." in text(page.content.decode())
     scans = dict(parse_qsl(page.context["cl"].scans[1:]))

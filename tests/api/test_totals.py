@@ -21,11 +21,11 @@ NOW = datetime.now(timezone.utc)
 TODAY = NOW.date()
 
 
-def closed(day: date, kind: Traffic = Traffic.SMS_SENT, **fields: Any) -> None:
+def closed(day: date, traffic: Traffic = Traffic.SMS_SENT, **fields: Any) -> None:
     """A day that is closed, with one total."""
     ClosedDay.objects.get_or_create(day=day, defaults={"closed_at": NOW})
     numbers = {"count": 3, "succeeded": 2, "debit": "0.096", "currency": "SGD", "account": "default"}
-    DailyTotal.objects.create(day=day, kind=kind, **{**numbers, **fields})
+    DailyTotal.objects.create(day=day, traffic=traffic, **{**numbers, **fields})
 
 
 def read(client: Client, address: str = LIST, **query: object) -> Any:
@@ -49,7 +49,7 @@ def test_totals_of_closed_days_and_of_today() -> None:
             {
                 "day": str(TODAY - DAY),
                 "account": "default",
-                "kind": "sms_sent",
+                "traffic": "sms_sent",
                 "currency": "SGD",
                 "count": 3,
                 "succeeded": 2,
@@ -58,7 +58,7 @@ def test_totals_of_closed_days_and_of_today() -> None:
             {
                 "day": str(TODAY),
                 "account": "default",
-                "kind": "sms_sent",
+                "traffic": "sms_sent",
                 "currency": "",
                 "count": 1,
                 "succeeded": 0,
@@ -71,15 +71,15 @@ def test_totals_of_closed_days_and_of_today() -> None:
 def test_filters() -> None:
     closed(TODAY - 3 * DAY)
     closed(TODAY - 2 * DAY, account="second")
-    closed(TODAY - DAY, kind=Traffic.CALLS_MADE)
+    closed(TODAY - DAY, traffic=Traffic.CALLS_MADE)
     client = staff()
 
     assert days(client) == [str(TODAY - number * DAY) for number in (3, 2, 1)]
     assert days(client, day_from=TODAY - 2 * DAY) == [str(TODAY - number * DAY) for number in (2, 1)]
     assert days(client, day_to=TODAY - 2 * DAY) == [str(TODAY - number * DAY) for number in (3, 2)]
     assert days(client, account="second") == [str(TODAY - 2 * DAY)]
-    assert days(client, kind="calls_made") == [str(TODAY - DAY)]
-    assert days(client, kind="calls_made", account="second") == []
+    assert days(client, traffic="calls_made") == [str(TODAY - DAY)]
+    assert days(client, traffic="calls_made", account="second") == []
     assert days(client, day_from=TODAY, day_to=TODAY - DAY) == []
 
 

@@ -1,4 +1,4 @@
-"""A middleware of a project that lets its admin load nothing but what it serves itself."""
+"""A middleware that lets the admin load only content of its own site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application at the other end: answers a call with a menu, takes a message, hangs up, and replies to texts."""
+"""The application under test: answer a call with a menu, record a message, hang up, and reply to SMS."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def reply(sms: Sms, **kwargs: Any) -> None:
 
 
 def dial(number: str) -> None:
-    """Call somebody, and say what there is to say."""
+    """Call a number and say `GREETING`."""
     with HoiioClient() as client:
         client.ivr.dial(dest=number, msg=GREETING)
 

@@ -1,4 +1,4 @@
-"""A browser, the telephone in it, and an application at the other end; all on this machine."""
+"""Fixtures for a browser, the telephone page and an application, all local."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .admin_policy import POLICY
 from .application import listening
 from .workshop import ACCOUNTS, Workshop
 
-# Playwright has an event loop of its own in the thread of the tests, and Django takes it for the tests'.
+# Playwright runs its event loop in the thread of the tests, so Django assumes async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-# Milliseconds; a machine that does other things as well may be slow.
+# Milliseconds. A busy machine may be slow.
 expect.set_options(timeout=20_000)
 
 Open = Callable[..., Page]
@@ -50,7 +50,7 @@ def _project() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
-    """The database; pytest-django makes none for a run in which no test is marked, as those that share their rows."""
+    """Create the database. pytest-django creates none if no test is marked, like the tests that share rows."""
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False)
     yield
@@ -70,7 +70,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def application(live_server: Any, settings: Any) -> Iterator[str]:
-    """The application listens, with a sandbox in which nothing has happened yet; gives the telephone's address."""
+    """Connect the application to an empty sandbox. Yields the URL of the telephone."""
     settings.HOIIO = {
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
@@ -79,13 +79,13 @@ def application(live_server: Any, settings: Any) -> Iterator[str]:
     exchange.reset()
     with listening():
         yield f"{live_server.url}/sandbox/"
-        # What is still on its way would meet the next test.
+        # Pending notifications would reach the next test.
         outbox.forget()
         assert outbox.wait(30)
 
 
 class Complaints(list[str]):
-    """What the browser complained of: in its console (there also what the policy forbids), or by an error of the page."""
+    """Messages in the browser's console (including policy violations), and errors of the page."""
 
     def watch(self, page: Page) -> None:
         page.on("console", lambda message: self.append(message.text))
@@ -94,7 +94,7 @@ class Complaints(list[str]):
 
 @pytest.fixture
 def complaints() -> Iterator[Complaints]:
-    """None are expected; a test that provokes some clears them."""
+    """Fail the test if there are any. A test that provokes some clears them."""
     complaints = Complaints()
     yield complaints
     assert complaints == []
@@ -102,7 +102,7 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture
 def open_telephone(browser: Browser, application: str, complaints: Complaints) -> Iterator[Open]:
-    """Open the telephone in a window of its own. It may ask nobody but the server that it came from."""
+    """Open the telephone in a new window. It may send requests only to its own server."""
     contexts, asked = [], set()
 
     def open_telephone(**options: Any) -> Page:
@@ -128,7 +128,7 @@ def telephone(open_telephone: Open) -> Page:
 
 @pytest.fixture
 def open_as(browser: Browser, complaints: Complaints) -> Iterator[Open]:
-    """Open a page of the admin in a window of its own, as somebody who has logged in or as nobody yet."""
+    """Open a page of the admin in a new window, as a logged-in user or anonymously."""
     with ExitStack() as windows:
 
         def open_as(url: str, who: User | None, **options: Any) -> Page:
@@ -143,12 +143,12 @@ def open_as(browser: Browser, complaints: Complaints) -> Iterator[Open]:
         yield open_as
 
 
-# The console, shared by the tests of a file, which look and change nothing.
+# The admin, shared by the read-only tests of a file.
 
 
 @pytest.fixture(scope="module")
 def days() -> int:
-    """How long the workshop has been open."""
+    """Number of days of workshop data."""
     return 3
 
 
@@ -156,7 +156,7 @@ def days() -> int:
 def staff(
     days: int, django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, User]]:
-    """Those who work at the workshop, by what they may; what it lived through is gone with the file."""
+    """Users of the workshop by role. Its data is deleted after the file."""
     spool: Path = tmp_path_factory.mktemp("spool")
     given = {"REQUIRE_VERIFICATION": False, "ACCOUNTS": ACCOUNTS, "SPOOL_DIR": str(spool)}
     with override_settings(HOIIO=given), django_db_blocker.unblock():
@@ -174,7 +174,7 @@ def console_url(staff: dict[str, User]) -> Iterator[str]:
 
 @pytest.fixture
 def look(open_as: Open, console_url: str, staff: dict[str, User]) -> Open:
-    """Open a page of the console as one of those, or as nobody yet."""
+    """Open a page of the admin as one of these users, or anonymously."""
 
     def look(path: str = "django_hoiio/", who: str = "chief", **options: Any) -> Page:
         return open_as(console_url + path, staff.get(who), **options)

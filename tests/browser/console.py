@@ -1,4 +1,4 @@
-"""The admin as its users open it: who they are, and a browser in which one of them has logged in."""
+"""Users of the admin, and a browser window in which one of them is logged in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext
 
 SEEN = ("call", "sms", "fax", "notification")
-# What each may look at, and what else each may.
+# The models that each role may view, and its other permissions.
 RIGHTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "chief": (
         (*SEEN, "receiverfailure", "dailytotal"),
@@ -26,7 +26,7 @@ PASSWORD = "a long way home"
 
 
 def hire() -> dict[str, User]:
-    """Make those who work at the workshop."""
+    """Create the users of the workshop by role."""
     return {name: user(name, models, rights) for name, (models, rights) in RIGHTS.items()}
 
 
@@ -38,19 +38,19 @@ def user(name: str, models: Iterable[str], rights: Iterable[str]) -> User:
 
 
 def root() -> User:
-    """Somebody who may do everything."""
+    """Return a superuser."""
     return User.objects.get_or_create(username="root", is_staff=True, is_superuser=True)[0]
 
 
 def window(browser: Browser, url: str, who: User | None, **options: Any) -> BrowserContext:
-    """A browser of its own, in which somebody has logged in."""
+    """Return a separate browser context in which `who` is logged in."""
     context = browser.new_context(**{"reduced_motion": "reduce", **options})
     if who is not None:
         client = Client()
         client.force_login(who)
         name = settings.SESSION_COOKIE_NAME
-        # For the whole site.
+        # Valid for the whole site.
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": urljoin(url, "/")}])
-    # Chromium asks for the icon of a site by itself, and this one has none.
+    # Chromium requests the icon of a site, and this one has none.
     context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     return context

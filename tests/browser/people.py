@@ -1,4 +1,4 @@
-"""Who uses the telephone: one with a mouse, one with a keyboard and nothing else."""
+"""Users of the telephone: one with only a mouse, one with only a keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on the page, as values to compare."""
+"""Read the contents of the page as values to compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NUMBER = "+6531234567"
 
 
 def words(page: Page) -> list[str]:
-    """What stands in the conversation, without the times."""
+    """Return the text of the conversation, without the times."""
     return page.locator("#bubbles > li").evaluate_all(
         """(items) => items.map((item) => {
             const copy = item.cloneNode(true);
@@ -19,7 +19,7 @@ def words(page: Page) -> list[str]:
 
 
 def posts(page: Page) -> list[tuple[str, ...]]:
-    """The notifications, oldest first: kind, outcome, and the faults that it bore."""
+    """Return the notifications, oldest first: kind, result, and injected faults."""
     found = page.locator("#posts > li").evaluate_all(
         """(items) => items.map((item) => [".kind", ".outcome", ".badge"].flatMap(
             (part) => [...item.querySelectorAll(part)].map((each) => each.textContent)))"""
@@ -36,5 +36,5 @@ def state(page: Page, expected: str) -> None:
 
 
 def answered(page: Page, number: int) -> None:
-    """Wait until so many notifications have been answered."""
+    """Wait until `number` notifications are answered."""
     expect(page.locator("#posts > li[data-state=answered]")).to_have_count(number)

@@ -1,4 +1,4 @@
-"""What the admin answered to whom, so that a test can say what somebody never got to see."""
+"""Record the admin pages of each user, so that a test can check what a user never saw."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 
 from .console import RIGHTS
 
-# User name → the pages, as they went to the browser.
+# Username → the pages as sent to the browser.
 served: defaultdict[str, list[str]] = defaultdict(list)
 
 
 def keep(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep the pages of those who work at the workshop."""
+    """Record the pages of the workshop's users."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -51,7 +51,7 @@ def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, b
     page.locator("select[name=action]").select_option(label="Retry failed receivers")
     page.locator("button[name=index]:not(.hoiio-tool *)").click()
 
-    expect(page.locator(".messagelist")).to_have_text("Receivers: 2 mended.")
+    expect(page.locator(".messagelist")).to_have_text("Receivers: 2 resolved.")
     assert ReceiverFailure.objects.unresolved().count() == 1
 
 
@@ -62,7 +62,7 @@ def test_button_of_a_page_runs_its_receivers_and_is_gone_then(
     page.goto(f"{live_server.url}/admin/django_hoiio/notification/{Notification.objects.all()[0].pk}/change/")
     page.get_by_role("button", name="Retry failed receivers").click()
 
-    expect(page.locator(".messagelist")).to_have_text("Receivers: 1 mended.")
+    expect(page.locator(".messagelist")).to_have_text("Receivers: 1 resolved.")
     expect(page.get_by_role("button", name="Retry failed receivers")).to_have_count(0)
 
 

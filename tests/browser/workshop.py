@@ -1,4 +1,4 @@
-"""Some days of a bicycle workshop with a shop abroad: what its customers said, what it sent, what went wrong."""
+"""Sample data: some days of a bicycle workshop with a shop abroad, its customers, messages and failures."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ ACCOUNTS = {
     ABROAD: {"APP_ID": "shop", "ACCESS_TOKEN": "other token"},
 }
 
-# Hoiio's clock.
+# Hoiio's time zone.
 _GMT8 = timezone(timedelta(hours=8))
-# What an SMS and a minute cost, by account.
+# Currency, price of an SMS and price of a minute, by account.
 _PRICES = {"default": ("SGD", 0.032, 0.018), ABROAD: ("USD", 0.025, 0.041)}
 _OUTCOMES = ["answered"] * 7 + ["unanswered", "unanswered", "busy"]
 _QUESTIONS = [
@@ -53,7 +53,7 @@ _TAGS = ["order", "reminder", "invoice"]
 
 
 class Workshop:
-    """Lets the days go by; the same ones each time, up to now."""
+    """Generate the days up to now, with the same random values each time."""
 
     def __init__(self, days: int) -> None:
         self.days = days
@@ -64,7 +64,7 @@ class Workshop:
         self.now = datetime.now(timezone.utc)
 
     def open(self) -> None:
-        """Live through the days, and close their totals."""
+        """Ingest the notifications of all days, and close their totals."""
         for ago in reversed(range(1, self.days + 1)):
             self._day(self._at(ago, 8))
         self._bulk(self._at(2, 10))
@@ -74,7 +74,7 @@ class Workshop:
         with _listening():
             for _moment, happen in sorted(self.plan, key=itemgetter(0)):
                 happen()
-        # What was told at once was told so then, not while this was made.
+        # Set the times of dispatch to the simulated time.
         Notification.objects.update(dispatched_at=F("received_at") + timedelta(milliseconds=40), claimed_until=None)
         for failure in ReceiverFailure.objects.select_related("notification"):
             failure.failed_at = failure.notification.received_at + timedelta(milliseconds=35)
@@ -82,7 +82,7 @@ class Workshop:
         _mend(ReceiverFailure.objects.filter(notification__txn_ref="AA-SI-9001"))
         close()
 
-    # What comes each day.
+    # Daily traffic.
 
     def _day(self, morning: datetime) -> None:
         weight = 0.25 if morning.weekday() == 6 else 0.8 + self.random.random() * 0.6
@@ -102,7 +102,7 @@ class Workshop:
             self._fax(self._soon(morning))
 
     def _today(self) -> None:
-        """The last hours, in which not all has gone well, and the latest SMS is on its way."""
+        """The last hours: some messages failed, and the latest SMS is not final."""
         for minutes, account, end in (
             (218, "default", "delivered"),
             (171, "default", "delivered"),
@@ -153,7 +153,7 @@ class Workshop:
         self.say(moment, "voice", {**self._named("AA-C", moment), **said}, account)
 
     def _hung_up(self, moment: datetime) -> None:
-        """Somebody who calls, and does not wait until the menu speaks."""
+        """A caller who hangs up before the menu starts."""
         named = self._named("AA-C", moment)
         call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": self._number("default"), "to": OURS}
         self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
@@ -181,10 +181,10 @@ class Workshop:
         }
         self.say(moment, "fax", {**self._named("AA-C", moment), **said, "debit": 0.05, "currency": "SGD"})
 
-    # What the pictures and the tests look at.
+    # Rows for the screenshots and the tests.
 
     def _bulk(self, moment: datetime) -> None:
-        """48 messages sent at once, of which some are refused, some fail, and a few are on their way."""
+        """A bulk SMS of 48 messages: some are refused, some fail, and a few are not final."""
         for place in range(48):
             number = {"dest": self._number("default"), "bulk_txn_ref": BULK}
             if place % 20 == 19:
@@ -197,7 +197,7 @@ class Workshop:
             self.say(moment + timedelta(seconds=5), "sms", {**named, **said})
 
     def _mei(self) -> None:
-        """A customer asks, is answered, calls, and leaves a message."""
+        """A customer writes, gets an answer, calls, and leaves a message."""
         first, second = self._at(3, 9), self._at(1, 11)
         asked = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
         self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": QUESTION})
@@ -223,7 +223,7 @@ class Workshop:
         self.say(self._at(0, 0), "sms", {**asked, "txn_ref": "AA-SI-9006", "msg": SECRET})
 
     def _answer(self, txn_ref: str, moment: datetime, msg: str, *, is_late: bool = False) -> None:
-        """An SMS of the workshop's own; where it is late, one of its reports overtakes another."""
+        """An SMS that the workshop sends. With `is_late`, its reports arrive out of order."""
         self.plan.append((moment, partial(_send, txn_ref, moment, msg)))
         named = {"txn_ref": txn_ref, "dest": MEI, "tag": "order 3117", "currency": "SGD", "rate": 0.032}
         reports: list[dict[str, object]] = [{"sms_status": "queued"}, {"sms_status": "delivered", "debit": 0.032}]
@@ -233,16 +233,16 @@ class Workshop:
             self.say(moment + timedelta(seconds=2 + 4 * place), "sms", {**named, **report}, pass_on={"order": "3117"})
 
     def _strangers(self) -> None:
-        """Somebody who tries whether a text is run."""
+        """An unknown sender who tries to inject code by SMS."""
         for txn_ref, msg in (("AA-SI-9101", SCRIPT), ("AA-SI-9102", FORMULA)):
             said = {"from": STRANGER, "to": OURS, "msg": msg, "txn_ref": txn_ref, "debit": 0.013, "currency": "SGD"}
             self.say(self._at(1, 13), "sms", said)
 
-    # How it is said.
+    # Notifications.
 
     def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
-        """Plan a notification as Hoiio would have posted it then."""
-        # The date is that of the call, SMS or fax, in all that is told of it.
+        """Schedule a notification as Hoiio would have posted it at `moment`."""
+        # All notifications of a call, SMS or fax have the date of its start.
         began = self.began.setdefault(said["txn_ref"], moment) if "txn_ref" in said else moment
         date = {"date": began.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
         came = {"received_at": moment, "account": account, "verified_by": VerifiedBy.URL, "remote_addr": "203.0.113.7"}
@@ -260,7 +260,7 @@ class Workshop:
         return f"+659{self.random.randint(1_000_000, 9_999_999)}"
 
     def _at(self, ago: int, hour: int) -> datetime:
-        """An hour of a day so long ago; of today, a quarter of an hour ago."""
+        """Return an hour of the day `ago` days ago. For today, return a quarter of an hour ago."""
         if not ago:
             return self.now - timedelta(minutes=15)
         return (self.now - timedelta(days=ago)).replace(hour=hour, minute=12, second=31, microsecond=0)
@@ -271,7 +271,7 @@ class Workshop:
 
 @contextmanager
 def _listening() -> Iterator[None]:
-    """The workshop's receivers: one notes each SMS, one answers and can't where it does not know the customer."""
+    """Connect the workshop's receivers: one ignores each SMS, one raises for some senders."""
 
     def note(**arguments: Any) -> None:
         pass

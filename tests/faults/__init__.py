@@ -1,1 +1,1 @@
-"""Faults that are really done to the app: processes killed, databases stopped, disks full, and what must hold then."""
+"""Real faults: kill processes, stop databases, fill disks, and check that no notification is lost."""

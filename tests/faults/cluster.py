@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, which they may stop as they like."""
+"""A private PostgreSQL server, which the tests may stop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import pytest
 
 from .processes import free_port
 
-# Where Debian, Fedora, the Docker images and Homebrew keep the programs of the server, which are not in PATH.
+# Directories of the server programs in Debian, Fedora, the Docker images and Homebrew. They are not in PATH.
 PLACES = ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/bin", "/opt/homebrew/opt/postgresql*/bin"]
 
 
 class Cluster:
-    """Runs as the user `postgres` where the tests run as root, which the server refuses to be."""
+    """The server. It runs as the user `postgres` if the tests run as root, because it refuses to run as root."""
 
     def __init__(self, programs: Path, folder: Path, user: str | None) -> None:
         self.port = free_port()
@@ -32,14 +32,14 @@ class Cluster:
         self._run("pg_ctl", "start", "-w", "-t", "60", "-l", str(self._folder / "log"), "-o", options)
 
     def stop(self) -> None:
-        """Stop it in the middle of everything: nobody is asked, nothing is tidied up."""
+        """Stop immediately, without a clean shutdown."""
         self._run("pg_ctl", "stop", "-w", "-m", "immediate")
 
     def initialize(self) -> None:
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
     def query(self, sql: str, database: str = "postgres") -> list[str]:
-        """The lines of the answer."""
+        """Return the lines of the result."""
         where = ["--host=127.0.0.1", f"--port={self.port}", "--username=postgres", f"--dbname={database}"]
         return self._run("psql", "--no-psqlrc", "-At", *where, "-c", sql).splitlines()
 
@@ -56,7 +56,7 @@ class Cluster:
             user=self._user,
             group=self._user,
             extra_groups=[] if self._user else None,
-            # The server keeps what it inherits; a pipe would never end.
+            # The server inherits the output, so reading a pipe would never end.
             stdout=subprocess.DEVNULL if "start" in arguments else subprocess.PIPE,
             stderr=subprocess.DEVNULL if "start" in arguments else subprocess.STDOUT,
             text=True,
@@ -68,9 +68,9 @@ class Cluster:
 
 @contextlib.contextmanager
 def own_cluster() -> Iterator[Cluster]:
-    """A server that runs, on a free port of this machine, and that is gone at the end."""
+    """Run a server on a free local port, and remove it at the end."""
     programs, user = _programs(), _user()
-    # Not in a folder of pytest's, where the user `postgres` may not go.
+    # Not in pytest's temporary folder, which the user `postgres` cannot access.
     folder = Path(tempfile.mkdtemp(prefix="hoiio_faults_"))
     cluster = Cluster(programs, folder, user)
     try:
@@ -107,7 +107,7 @@ def _user() -> str | None:
 
 
 def _cannot(reason: str) -> NoReturn:
-    """In CI this must be seen."""
+    """Skip the test, or fail it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"A PostgreSQL server of our own cannot be run: {reason}.")
     pytest.skip(f"A PostgreSQL server of our own cannot be run: {reason}.")

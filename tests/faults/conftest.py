@@ -1,4 +1,4 @@
-"""What the faults share; their figures are shown below the summary of the run, also without `-s`."""
+"""Shared fixtures of the fault tests. Their figures appear below the summary of the run, even without `-s`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Figures:
-    """Call it with numbers by name; they become one line of the test's output."""
+    """A function that adds a line with named numbers to the output of the run."""
 
     def tell(**numbers: object) -> None:
         told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
@@ -46,13 +46,13 @@ def spool_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environ(transactional_db: None, spool_dir: Path, tmp_path: Path) -> Environment:
-    """For processes on the database of the tests, with a spool of their own."""
+    """Environment of processes that use the database of the tests and a separate spool."""
     return environment(str(connection.settings_dict["NAME"]), spool_dir, HOIIO_FAULTS_LOG=str(tmp_path / "told"))
 
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    """A proxy before the server of the suite's database."""
+    """A proxy in front of the database server of the suite."""
     settings = connection.settings_dict
     proxy = Proxy(settings["HOST"], int(settings["PORT"]))
     yield proxy

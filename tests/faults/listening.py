@@ -1,4 +1,4 @@
-"""The receivers of a project, each with a line in a file for each call; most of them misbehave while they are told to."""
+"""Receivers that write a line to a file for each call. Most of them misbehave while the file `MISCHIEF` exists."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django.db import connection, transaction
 
 from django_hoiio.signals import notification_received
 
-# Which receivers are connected, by name and in order.
+# The names of the receivers to connect, in order.
 CONNECTED = "HOIIO_FAULTS_RECEIVERS"
 
-# Where they write what they were told: `name arrival attempt`.
+# The file of their calls, with lines of `name uuid attempt`.
 LOG = "HOIIO_FAULTS_LOG"
 
-# While this file exists, those that can misbehave do.
+# While this file exists, the receivers misbehave.
 MISCHIEF = "HOIIO_FAULTS_MISCHIEF"
 
 
@@ -44,7 +44,7 @@ def _tells(harm: Callable[[], None], name: str) -> Callable[..., None]:
         _write(f"{name} {notification.uuid} {attempt}\n")
         if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
             harm()
-        # As a project's receiver does; where the connection was left broken, this fails.
+        # A query like that of a project's receiver. It fails if the connection was left broken.
         type(notification).objects.filter(pk=notification.pk).exists()
 
     return receiver
@@ -63,7 +63,7 @@ def _exits() -> None:
 
 
 def _hangs_up() -> None:
-    """As when the server ends the session: the driver's connection is gone, and Django does not know yet."""
+    """Close the driver's connection without Django's knowledge, as if the server ended the session."""
     connection.connection.close()
     connection.cursor().execute("SELECT 1")
 

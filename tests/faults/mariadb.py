@@ -1,4 +1,4 @@
-"""A MariaDB server of the tests' own, with options that would harm others on a shared one."""
+"""A private MariaDB server, with options that are unsafe on a shared one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class OwnMariaDB:
         self.folder, self.port = folder, port
 
     def query(self, sql: str) -> list[str]:
-        """Execute SQL as root; the lines of the answer."""
-        # Not where MYSQL_HOST of the suite leads.
+        """Execute SQL as root and return the lines of the result."""
+        # Ignore MYSQL_HOST of the suite.
         where = ["--no-defaults", "--protocol=socket", f"--socket={self.folder / 'socket'}", "--host=localhost"]
         command = ["mariadb", *where, "--user=root", "-N", "-e", sql]
         result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
@@ -34,7 +34,7 @@ class OwnMariaDB:
 
     @contextlib.contextmanager
     def held_connection(self) -> Iterator[None]:
-        """One connection of the user of `environment`, as long as the block lasts."""
+        """Hold one connection of the user of `environment` during the block."""
         where = ["--host=127.0.0.1", f"--port={self.port}", "--user=hoiio"]
         process = subprocess.Popen(["mariadb", "--no-defaults", *where, "-e", "SELECT SLEEP(120)"])
         for _ in range(100):
@@ -54,7 +54,7 @@ class OwnMariaDB:
 
 @contextlib.contextmanager
 def own_mariadb(**options: str) -> Iterator[OwnMariaDB]:
-    """A server on a free port that has an empty database and is gone at the end."""
+    """Run a server with an empty database on a free port, and remove it at the end."""
     programs = [shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") for program in PROGRAMS]
     if None in programs:
         reason = f"there are not all of {', '.join(PROGRAMS)}"

@@ -1,4 +1,4 @@
-"""Servers and commands as processes of their own, and clients that keep count of what they were answered."""
+"""Servers and commands in separate processes, and clients that record their responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 def environment(database: str, spool_dir: Path, **more: str) -> Environment:
-    """What a process needs to work on this database and this spool."""
+    """Return the environment of a process that uses this database and spool."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
@@ -58,7 +58,7 @@ def start_command(environ: Environment, *arguments: str) -> subprocess.Popen[str
 
 
 def run_command(environ: Environment, *arguments: str) -> tuple[int, str]:
-    """Run a management command to its end; its exit code and what it printed."""
+    """Run a management command and return its exit code and output."""
     process = start_command(environ, *arguments)
     try:
         printed, _ = process.communicate(timeout=120)
@@ -72,10 +72,11 @@ def run_command(environ: Environment, *arguments: str) -> tuple[int, str]:
 
 @contextlib.contextmanager
 def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1, worker_class: str = "") -> Iterator[Server]:
-    """A gunicorn that is ready, and that is stopped at the end."""
+    """Run gunicorn, wait until it is ready, and stop it at the end."""
     port = free_port()
     options = [f"--bind=127.0.0.1:{port}", f"--workers={workers}", f"--threads={threads}", "--log-level=critical"]
-    # Loaded before the workers are forked, so that a new one is there at once; but gevent has to change Python first.
+    # Preload, so that a new worker is ready immediately. With gevent it is not possible, because gevent patches Python
+    # first.
     options.append(f"--worker-class={worker_class}" if worker_class else "--preload")
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "tests.faults.serving:wsgi"],
@@ -103,7 +104,7 @@ class Server:
     def wait_until_ready(self, process: subprocess.Popen[bytes], workers: int) -> None:
         for _ in range(600):
             assert process.poll() is None, "the server has ended"
-            # It listens before it has any workers.
+            # gunicorn listens before it has workers.
             if self._is_listening() and len(self.workers()) == workers:
                 return
             time.sleep(0.05)
@@ -117,11 +118,11 @@ class Server:
         return True
 
     def workers(self) -> list[int]:
-        """The processes that answer, as the system knows them."""
+        """Return the process ids of the workers."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def kill_a_worker(self, number: int) -> None:
-        """Kill one of the workers, once there are two, and without a chance for it to tidy up."""
+        """Kill a worker with SIGKILL, as soon as there are two."""
         until = time.monotonic() + 20
         while len(workers := self.workers()) < 2:
             assert time.monotonic() < until, "the workers do not come back"
@@ -137,7 +138,7 @@ def notification(marker: str) -> bytes:
 
 
 def signed_path() -> str:
-    """Where Hoiio posts what becomes of an SMS, with a signature that lets it in."""
+    """Return the path of a signed notify URL of the route sms."""
     return f"/hoiio/sms/{sign(Route.SMS, 'default', {})}/"
 
 
@@ -152,18 +153,18 @@ def post(port: int, path: str, body: bytes, *, timeout: float = 60, **headers: s
 
 @dataclass
 class Load:
-    """Clients that post to a signed URL as fast as they are answered, each notification once and with a marker of its own.
+    """Clients that post to a signed URL without pause, each notification once and with its own marker.
 
-    They begin on entering the context and are through when it is left.
+    They run while the context is open.
     """
 
     port: int
     clients: int = 6
-    # What one client posts at most, so that it ends by itself.
+    # Maximum number of requests per client.
     most: int = 2000
     # Seconds between two requests of one client.
     pause: float = 0.0
-    # Marker → status; `None` where the connection broke before there was an answer.
+    # Marker → status; `None` if the connection was lost before the response.
     answers: dict[str, int | None] = field(default_factory=dict)
 
     def __enter__(self) -> Load:
@@ -191,7 +192,7 @@ class Load:
             time.sleep(self.pause)
 
     def wait_for(self, answers: int) -> None:
-        """Wait until so many more are answered, but not forever."""
+        """Wait up to 30 seconds for `answers` more responses."""
         enough, until = len(self.answers) + answers, time.monotonic() + 30
         while len(self.answers) < enough and time.monotonic() < until:
             time.sleep(0.005)
@@ -202,7 +203,7 @@ class Load:
 
     @property
     def promised(self) -> set[str]:
-        """The markers of what was answered with 200."""
+        """The markers of notifications that were answered with 200."""
         return {marker for marker, status in self.answers.items() if status == 200}
 
 
@@ -210,5 +211,5 @@ class Load:
 
 
 def spooled(folder: Path) -> list[str]:
-    """The markers of the notifications that wait in the spool."""
+    """Return the markers of the notifications in the spool."""
     return [parse_qs(spool.load(path).body.decode())["marker"][0] for path in spool.pending(folder)]

@@ -8,12 +8,12 @@ import select
 import socket
 import threading
 
-# What makes the databases commit: the word, and not `SET autocommit`; or the statement that is a transaction by itself.
+# A commit: the word COMMIT, but not `SET autocommit`, or the statement that is a transaction by itself.
 COMMIT = re.compile(rb"\bCOMMIT\0?$|\bWITH raw AS \(INSERT INTO ", re.IGNORECASE)
 
 
 class Proxy:
-    """Listens on a free port of this machine, and passes on what comes, in a thread for each connection."""
+    """Listen on a free local port and forward each connection in its own thread."""
 
     def __init__(self, host: str, port: int) -> None:
         # Answers to COMMIT that were lost.
@@ -31,12 +31,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose_commits(self, count: int, *, then_go_away: bool = False) -> None:
-        """Pass on the next COMMITs and hang up when they are answered; with `then_go_away`, on everybody."""
+        """Forward the next COMMITs, but drop the connection before the answer; with `then_go_away`, all connections."""
         with self._lock:
             self._still_to_lose, self._then_goes_away = count, then_go_away
 
     def go_away(self) -> None:
-        """Hang up all connections and each new one."""
+        """Close all connections and each new one."""
         with self._lock:
             self._is_away = True
             for connection in self._open:
@@ -47,7 +47,7 @@ class Proxy:
             self._is_away = False
 
     def freeze(self) -> None:
-        """Stop reading, and take no new connection: as seen from outside, like a process that was sent SIGSTOP."""
+        """Stop reading and accepting connections, like a process that received SIGSTOP."""
         self._runs.clear()
 
     def thaw(self) -> None:
@@ -90,7 +90,7 @@ class Proxy:
                     return
                 other[source].sendall(data)
                 if source is client and COMMIT.search(data) and self._is_to_be_lost():
-                    # It has answered: it has committed.
+                    # The answer proves that the server has committed.
                     server.recv(65536)
                     self.lost += 1
                     if self._then_goes_away:

@@ -1,4 +1,4 @@
-"""What gunicorn loads."""
+"""The WSGI application for gunicorn."""
 
 from __future__ import annotations
 

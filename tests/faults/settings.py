@@ -1,4 +1,4 @@
-"""The settings of the test suite for processes of their own: servers and commands on the database of the tests."""
+"""Settings of separate processes: servers and commands on the database of the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.settings import *  # noqa: F403
 from tests.settings import DATABASE, DATABASES, INSTALLED_APPS
 
 DATABASES["default"]["NAME"] = os.environ["HOIIO_TEST_NAME"]
-# A proxy that is to see a COMMIT go by needs it unencrypted; a locked SQLite file is not waited for as long as elsewhere.
+# The proxy needs unencrypted connections to see a COMMIT. SQLite waits less long for a lock than in the other tests.
 OPTIONS: dict[str, dict[str, object]] = {
     "sqlite": {"timeout": float(os.environ.get("HOIIO_FAULTS_TIMEOUT", "30"))},
     "postgres": {"sslmode": "disable", "gssencmode": "disable"},
@@ -22,8 +22,8 @@ HOIIO = {"SPOOL_DIR": os.environ["HOIIO_FAULTS_SPOOL"], **json.loads(os.environ.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    # What is provoked here is logged in plenty.
+    # The faults cause many log lines.
     "loggers": {"django_hoiio": {"level": "CRITICAL"}, "django.request": {"level": "CRITICAL"}},
 }
-# The URLs of the tests include the sandbox; what the commands print is read.
+# The tests compare the output of commands, so silence the warning about the sandbox in the URLs.
 SILENCED_SYSTEM_CHECKS = ["django_hoiio.W006"]

@@ -291,7 +291,7 @@ def test_receiver_that_fails_in_the_worker_is_noted_and_run_again(project: MakeP
     assert (is_told(kept), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"])
     failures = ReceiverFailure.objects.values_list("signal", "receiver", "attempts")
     assert list(failures) == [("notification_received", "tests.tasks_app.fail", 1)]
-    assert "receivers: 1 mended," in here.recover_later()
+    assert "receivers: 1 resolved," in here.recover_later()
     assert here.attempts == [1]
 
 
@@ -333,7 +333,7 @@ def test_task_that_comes_after_the_recovery_does_nothing(project: MakeProject) -
     here = project()
     kept, _ = here.post()
 
-    assert "took up 1 that were never told; receivers: 2 mended," in here.recover_later()
+    assert "took up 1 that were never told; receivers: 2 resolved," in here.recover_later()
     assert (is_told(kept), here.attempts, here.tasks()) == (True, [2], ["READY"])
     here.manage(*DB_WORKER, "--batch")
 
@@ -358,7 +358,7 @@ def test_recovery_takes_up_what_a_killed_worker_left(project: MakeProject) -> No
 
     assert not is_told(kept)
     assert "took up 0 that were never told" in project().manage("hoiio_recover")[0]
-    assert "took up 1 that were never told; receivers: 2 mended," in project().recover_later()
+    assert "took up 1 that were never told; receivers: 2 resolved," in project().recover_later()
     assert (is_told(kept), here.attempts) == (True, [1, 2])
 
 
@@ -369,7 +369,7 @@ def test_notification_that_the_queue_did_not_take_waits_for_the_recovery(project
 
     assert logged == f"Notification {kept.pk} could not be handed to the task queue: ImproperlyConfigured.\n"
     assert (is_told(kept), here.heard, here.tasks()) == (False, [], [])
-    assert "took up 1 that were never told; receivers: 2 mended," in here.manage("hoiio_recover")[0]
+    assert "took up 1 that were never told; receivers: 2 resolved," in here.manage("hoiio_recover")[0]
     assert (is_told(kept), here.attempts) == (True, [2])
 
 
@@ -516,7 +516,7 @@ def test_notification_that_came_while_redis_was_away_waits_for_the_recovery(
 
     assert logged == not_handed_over(kept, "ConnectionError")
     assert not is_told(kept)
-    assert "took up 1 that were never told; receivers: 2 mended," in here.manage("hoiio_recover")[0]
+    assert "took up 1 that were never told; receivers: 2 resolved," in here.manage("hoiio_recover")[0]
     assert (is_told(kept), here.attempts) == (True, [2])
 
 

@@ -17,7 +17,7 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Channel, Kind, Route, Source
 from django_hoiio.models import Call, Fax, HighWaterMark, Notification, Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
-from django_hoiio.progress import silently
+from django_hoiio.progress import no_progress
 from django_hoiio.reconciliation import Found, ReconciliationResult, diff, overdue, reconcile
 from django_hoiio.reconciliation.reader import ApiReader, Entry
 from django_hoiio.recording.sending import enter
@@ -736,7 +736,7 @@ def run_overdue() -> int:
     """Ask for what is overdue alone."""
     report = ReconciliationResult()
     with HoiioClient() as client:
-        overdue.poll_overdue(ApiReader("default", client, report), Channel.SMS, report, progress=silently)
+        overdue.poll_overdue(ApiReader("default", client, report), Channel.SMS, report, progress=no_progress)
     return report.overdue
 
 

@@ -407,6 +407,6 @@ def test_summary_says_all_in_one_line(folder: Path) -> None:
 
     assert str(recover()) == (
         "Stored 1 from the spool (0 were known, 0 wait, 0 set aside), took up 0 that were never told; receivers:"
-        " 0 mended, 0 failed again, 1 resting, 0 no longer connected."
+        " 0 mended, 0 failed, 1 resting, 0 no longer connected."
     )
     assert recovery.Report().is_incomplete is False

@@ -38,7 +38,7 @@ def total(kind: Traffic, count: int, succeeded: int, debit: str = "0", currency:
         **{
             "day": TODAY,
             "account": "default",
-            "kind": kind,
+            "traffic": kind,
             "currency": currency,
             "count": count,
             "succeeded": succeeded,

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 from django_hoiio.retention.forgetting import ForgetResult, conversations_with, forget
 
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         try:
             if interactive:
                 self._ask(conversations_with(numbers))
-            report = forget(numbers, progress=bar)
+            report = forget(numbers, progress=progress_bar)
         except ValueError as error:
             # Not even what it quotes: it may be a number with a slip.
             raise CommandError(f"One of the numbers {error}; write it as +6511111111.") from None

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 from django_hoiio.retention import PruneResult, prune
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         try:
-            report = prune(dry_run=dry_run, progress=bar)
+            report = prune(dry_run=dry_run, progress=progress_bar)
         except (OperationalError, InterfaceError) as error:
             # What a database says may quote numbers and texts.
             raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
@@ -44,5 +44,6 @@ def _would(report: PruneResult) -> str:
 def _done(report: PruneResult) -> str:
     return (
         f"Redacted {report.redacted} and deleted {report.deleted} notifications; redacted"
-        f" {report.transactions_redacted} and deleted {report.transactions_deleted} calls, SMS and faxes; closed {report.closed} days."
+        f" {report.transactions_redacted} and deleted {report.transactions_deleted} calls, SMS and faxes; closed"
+        f" {report.closed} days."
     )

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from django_hoiio import management
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 
 
 class Command(BaseCommand):
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             accounts = [account] if account else reconciliation.able_accounts()
             if not accounts:
                 raise CommandError("No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
-            report = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=bar)
+            report = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=progress_bar)
         except (ImportError, ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error
         except (OperationalError, InterfaceError) as error:

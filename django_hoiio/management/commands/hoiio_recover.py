@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 from django_hoiio.recovery import recover
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, ivr: bool, **options: Any) -> None:
-        report = recover(ivr=ivr, progress=bar)
+        report = recover(ivr=ivr, progress=progress_bar)
         self.stdout.write(str(report))
         if report.is_incomplete:
             sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from django_hoiio import management
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 from django_hoiio.recovery import reparse
 
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, since: str | None, dispatch: bool, dry_run: bool, **options: Any) -> None:
         report = reparse(
-            since=management.since(since) if since else None, dispatch=dispatch, dry_run=dry_run, progress=bar
+            since=management.since(since) if since else None, dispatch=dispatch, dry_run=dry_run, progress=progress_bar
         )
         would = "Would change" if dry_run else "Changed"
         self.stdout.write(

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="End after the check, with exit status 0 or 1.")
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
-        # A terminal that has no arrow shows a question mark.
+        # Print a question mark if the terminal's encoding has no arrow.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         call_command("migrate", verbosity=0, interactive=False)
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 self._serve()
 
     def _check(self, page: str) -> None:
-        """Play, and fail where what was done has not become what it should."""
+        """Play the demo and raise CommandError if the database differs from what the sandbox did."""
         began = timezone.now()
         with Telephone(page) as telephone:
             play(telephone, self._say)
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         )
 
     def _serve(self) -> None:
-        """Let people use it until Ctrl-C."""
+        """Serve the project until Ctrl-C."""
         with suppress(KeyboardInterrupt):
             self._say("Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.")
             threading.Event().wait()
@@ -68,13 +68,13 @@ class Command(BaseCommand):
             self._say("")
 
     def _say(self, line: str) -> None:
-        """Write a line at once, also where the output is no terminal."""
+        """Write a line immediately, even if the output is not a terminal."""
         self.stdout.write(line)
         self.stdout.flush()
 
 
 def _new_password() -> str:
-    """Make the local admin user, or give it a new password."""
+    """Create the local admin user, or give it a new password."""
     password = secrets.token_urlsafe(9)
     user, _ = User.objects.update_or_create(
         username=USERNAME, defaults={"is_active": True, "is_staff": True, "is_superuser": True}

@@ -1,6 +1,6 @@
 /* Sends requests to the sandbox: URLs, CSRF token and error messages. */
 
-const PATIENCE = 10_000; // milliseconds
+const TIMEOUT = 10_000; // milliseconds
 
 /** The server refused a request; the message is for the user. */
 export class Refusal extends Error {}
@@ -11,7 +11,7 @@ export class Refusal extends Error {}
  */
 export async function ask(action, after, fields) {
   const url = `${document.body.dataset[`${action}Url`]}?after=${after}`;
-  const answer = await fetch(url, { ...(fields ? posting(fields) : {}), signal: AbortSignal.timeout(PATIENCE) });
+  const answer = await fetch(url, { ...(fields ? posting(fields) : {}), signal: AbortSignal.timeout(TIMEOUT) });
   if (answer.ok) return answer.json();
   throw await refusal(answer);
 }

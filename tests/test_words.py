@@ -1,0 +1,36 @@
+"""Words that the project used to have of its own, and that say less than the usual ones."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+NEVER = (
+    r"untold|retell|mended|unmended|veil|fate|ledger|unproved|by[\s_]hand|other_number|other_tail|is_sure|blanked|blanking"
+    r"|patience|patiently|last[\s_]straw|strangers|in[\s_]vain"
+)
+PATTERN = re.compile(rf"(?<![a-z])({NEVER})", re.IGNORECASE)
+
+PLACES = ("django_hoiio/**/*", "example_project/**/*", ".ci/*", "docs/*.rst", "*.rst", "*.py", "*.toml")
+TEXTS = {".py", ".html", ".js", ".css", ".rst", ".toml", ""}
+FILES = sorted(
+    path
+    for place in PLACES
+    for path in ROOT.glob(place)
+    if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_has_none_of_the_words(path: Path) -> None:
+    found = [
+        (number, match[0])
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in PATTERN.finditer(line)
+    ]
+
+    assert found == []
