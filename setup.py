@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+HERE = Path(__file__).parent
+
 setup(
     name="django-hoiio",
-    version="0.1.0",
-    description="Receives Hoiio's telephony notifications: keeps them, tells them by signals, shows them in the admin.",
-    long_description=Path(__file__).with_name("README.rst").read_text(encoding="utf-8"),
+    version=re.findall(r'^__version__ = "(.+)"$', (HERE / "django_hoiio/__init__.py").read_text("utf-8"), re.M)[0],
+    description="A Django app that receives, stores and dispatches Hoiio webhooks: voice calls, SMS, fax and IVR.",
+    long_description=(HERE / "README.rst").read_text(encoding="utf-8"),
     long_description_content_type="text/x-rst",
     author="the django_hoiio developers",
     license_expression="MIT",

@@ -1,1 +1,7 @@
-"""Receives the notifications of Hoiio's telephony API: keeps them, tells them by signals, shows them in the admin."""
+"""A Django app that receives, stores and dispatches Hoiio webhooks."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -8,6 +8,21 @@ from enum import IntEnum
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+__all__ = [
+    "CallState",
+    "CallStatus",
+    "Channel",
+    "Direction",
+    "FaxStatus",
+    "Kind",
+    "Rank",
+    "Route",
+    "SmsStatus",
+    "Source",
+    "Traffic",
+    "VerifiedBy",
+]
+
 
 class Route(TextChoices):
     """The URLs that receive notifications. The route decides the kind only if the parameters are ambiguous."""
@@ -147,12 +162,8 @@ class CallStatus(TextChoices):
     BUSY = "busy", _("busy")
 
 
-class FaxStatus(TextChoices):
-    ONGOING = "ongoing", _("ongoing")
-    ANSWERED = "answered", _("answered")
-    UNANSWERED = "unanswered", _("unanswered")
-    FAILED = "failed", _("failed")
-    BUSY = "busy", _("busy")
+# Hoiio uses the same words for faxes.
+FaxStatus = CallStatus
 
 
 class CallState(TextChoices):

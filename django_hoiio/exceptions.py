@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import re
 
+__all__ = [
+    "ConnectionFailed",
+    "HoiioError",
+    "InsufficientCredit",
+    "InvalidCredentials",
+    "InvalidParameter",
+    "InvalidState",
+    "NotPermitted",
+    "RateLimited",
+    "ServerError",
+]
+
 
 class HoiioError(Exception):
     """A request to Hoiio failed. Raised directly for an unknown status.

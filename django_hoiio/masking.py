@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from django.db.models import Model
 from django.http import HttpRequest
 
+__all__ = [
+    "MaskingFilter",
+]
+
 HIDDEN = "••••"
 
 _INTERNATIONAL = re.compile(r"\+\d{10,}", re.ASCII)

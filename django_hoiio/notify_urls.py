@@ -17,6 +17,10 @@ from .conf import conf
 from .enums import Route
 from .verification import sign
 
+__all__ = [
+    "notify_url",
+]
+
 # Characters. Hoiio's limit for a whole notify URL.
 LONGEST = 4000
 

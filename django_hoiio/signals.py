@@ -24,6 +24,29 @@ from django.dispatch import Signal
 
 from .enums import Kind
 
+__all__ = [
+    "bulk_sms_status",
+    "call_ended",
+    "fax_received",
+    "fax_status",
+    "ivr_answer",
+    "ivr_dial",
+    "ivr_ended",
+    "ivr_gather",
+    "ivr_hangup",
+    "ivr_monitor",
+    "ivr_play",
+    "ivr_record",
+    "ivr_step",
+    "ivr_transfer",
+    "ivr_unhold",
+    "notification_received",
+    "receiver_failed",
+    "sms_received",
+    "sms_status",
+    "unknown",
+]
+
 # A partial may contain itself.
 MAX_PARTIALS = 100
 

@@ -91,7 +91,7 @@ print("fine")
 
 NEEDED = (
     "django.core.exceptions.ImproperlyConfigured: django_hoiio.api needs Django REST framework and django-filter:"
-    " pip install 'django-hoiio[api]'"
+    " pip install djangorestframework django-filter"
 )
 
 

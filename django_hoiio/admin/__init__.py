@@ -11,6 +11,15 @@ from .notifications import NotificationAdmin
 from .totals import DailyTotalAdmin
 from .transactions import CallAdmin, FaxAdmin, SmsAdmin
 
+__all__ = [
+    "CallAdmin",
+    "DailyTotalAdmin",
+    "FaxAdmin",
+    "NotificationAdmin",
+    "ReceiverFailureAdmin",
+    "SmsAdmin",
+]
+
 admin.site.register(Notification, NotificationAdmin)
 admin.site.register(Call, CallAdmin)
 admin.site.register(Sms, SmsAdmin)

@@ -12,5 +12,5 @@ try:
     import rest_framework  # noqa: F401
 except ImportError as error:
     raise ImproperlyConfigured(
-        "django_hoiio.api needs Django REST framework and django-filter: pip install 'django-hoiio[api]'"
+        "django_hoiio.api needs Django REST framework and django-filter: pip install djangorestframework django-filter"
     ) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
 
+__all__ = ["STAFF_WITH_VIEW_PERMISSION", "CanView"]
+
 _VIEW = ["%(app_label)s.view_%(model_name)s"]
 
 

@@ -32,6 +32,14 @@ from .serializers import (
     TotalSerializer,
 )
 
+__all__ = [
+    "CallViewSet",
+    "FaxViewSet",
+    "NotificationViewSet",
+    "SmsViewSet",
+    "TotalViewSet",
+]
+
 
 class ModelNamedViewSet(GenericViewSet[Any]):
     """Name the pages of the browsable API as the admin does."""

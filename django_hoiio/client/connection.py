@@ -17,7 +17,7 @@ try:
     import requests
     from urllib3.exceptions import NewConnectionError
 except ImportError as error:
-    raise ImportError("django_hoiio.client needs requests: pip install 'django-hoiio[client]'") from error
+    raise ImportError("django_hoiio.client needs requests: pip install requests") from error
 
 # Seconds: to connect, and between two pieces of the response.
 TIMEOUTS = (5.0, 30.0)

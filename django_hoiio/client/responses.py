@@ -8,6 +8,29 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+__all__ = [
+    "BalanceResponse",
+    "BulkSmsResponse",
+    "CallHistoryResponse",
+    "CallStatusResponse",
+    "ConferenceResponse",
+    "DialResponse",
+    "FaxHistoryResponse",
+    "FaxStatusResponse",
+    "HistoryResponse",
+    "HoiioResponse",
+    "ListResponse",
+    "Number",
+    "NumbersResponse",
+    "RateResponse",
+    "SentResponse",
+    "SmsHistoryResponse",
+    "SmsStatusResponse",
+    "Started",
+    "TransferResponse",
+    "UserResponse",
+]
+
 # A transaction that a request started: its txn_ref and its known parameters.
 Started = tuple[str, Mapping[str, str]]
 

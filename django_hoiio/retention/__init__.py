@@ -30,6 +30,11 @@ from .redaction import (
 )
 from .totals import close, day_of
 
+__all__ = [
+    "PruneResult",
+    "prune",
+]
+
 Thing = TypeVar("Thing")
 
 _COLUMNS = ("kind", "redacted_at", "dispatched_at", *NAMES_OF_NOTIFICATIONS)

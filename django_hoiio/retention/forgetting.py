@@ -38,6 +38,11 @@ from .redaction import (
     transactions_of,
 )
 
+__all__ = [
+    "ForgetResult",
+    "forget",
+]
+
 
 @dataclass(kw_only=True)
 class ForgetResult:

@@ -16,6 +16,11 @@ from django_hoiio.enums import Direction, SmsStatus, Traffic
 from django_hoiio.models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
 from django_hoiio.progress import Progress, no_progress
 
+__all__ = [
+    "Total",
+    "totals",
+]
+
 # A day is closed this long after its end. By then the carriers have given up on an SMS, the spool is drained, and
 # reconciliation has made its last request: 128 times OVERDUE_AFTER is five days and a third.
 SETTLED_AFTER = timedelta(days=7)

@@ -817,7 +817,7 @@ def test_without_the_packages_of_the_client_the_message_says_what_to_install(mon
     monkeypatch.setitem(sys.modules, "requests", None)
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "django_hoiio.client needs requests: pip install 'django-hoiio[client]'"
+        "django_hoiio.client needs requests: pip install requests"
     ]
 
 

@@ -575,7 +575,7 @@ def test_missing_requests_is_said_with_the_cure() -> None:
         "except CommandError as error: print(error)\n"
     )
 
-    assert run(code) == "django_hoiio.client needs requests: pip install 'django-hoiio[client]'\n" * 2
+    assert run(code) == "django_hoiio.client needs requests: pip install requests\n" * 2
 
 
 def run(code: str) -> str:
