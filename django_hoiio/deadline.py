@@ -55,9 +55,9 @@ class _Watchdog:
         """Stop monitoring a connection. Return whether it was overdue."""
         with self._lock:
             del self._due[connection]
-            overdue_q = connection in self._overdue
+            was_overdue = connection in self._overdue
             self._overdue.discard(connection)
-        return overdue_q
+        return was_overdue
 
     def _watch(self) -> None:
         while True:

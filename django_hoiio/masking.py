@@ -42,7 +42,7 @@ _TOKEN = re.compile(r"(?<![\w.%-])[\w.%-]{8,}(?:~|%(?:25)*7E|\\+(?:x|u00)7E)[\w%
 
 # Names whose values must not appear in the log: parameters, model fields and client arguments.
 _NAMES = (
-    "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|other|remote)_number|remote_suffix|remote_suffix"
+    "msg|digits|from|to|dest[12]?|number|caller_id|(?:from|to|remote)_number|remote_suffix"
     "|record_url|monitor_url|fax_url|access_token"
 )
 _QUOTE = r"(?:[\"']|&quot;|&\#0*3[49];|&\#x0*2[27];|%(?:25)*2[27])"

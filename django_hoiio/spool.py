@@ -24,7 +24,7 @@ from .parsing import RawNotification
 SUFFIX = ".json"
 
 # Suffix of a quarantined file, which cannot be read or which the database rejects.
-QUARANTINED = ".refused"
+QUARANTINED = ".quarantined"
 
 # Suffix while a file is written. A crash may leave one; it is never the only copy of an acknowledged notification.
 UNFINISHED = ".part"

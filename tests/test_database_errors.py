@@ -328,7 +328,7 @@ def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_oth
     report = recover()
 
     assert (report.stored, report.waiting, report.quarantine) == (1, 0, 1)
-    assert (Notification.objects.get().txn_ref, kept(folder)) == ("AA-S-1", (1, [".refused"]))
+    assert (Notification.objects.get().txn_ref, kept(folder)) == ("AA-S-1", (1, [".quarantined"]))
 
 
 def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> None:

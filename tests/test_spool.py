@@ -170,7 +170,7 @@ def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> N
     spool.quarantine(path)
 
     assert list(spool.pending(tmp_path)) == []
-    assert [file.suffix for file in tmp_path.iterdir()] == [".refused"]
+    assert [file.suffix for file in tmp_path.iterdir()] == [".quarantined"]
 
 
 def _good() -> dict[str, Any]:

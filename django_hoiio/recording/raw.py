@@ -21,7 +21,7 @@ from django_hoiio.receivers import receivers_of
 from .tables import Statement, table_of
 
 # Problems found by the webhook view, which cannot be found again in the stored row.
-OF_THE_DOOR = ("verified_by", "signature")
+OF_VERIFICATION = ("token", "signature")
 
 
 def row_of(raw: RawNotification, parsed: ParsedNotification, problems: Mapping[str, str]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def raw_of(notification: Notification) -> RawNotification:
         source=Source(notification.source),
         # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
-        problems={name: why for name, why in notification.problems.items() if name in OF_THE_DOOR},
+        problems={name: why for name, why in notification.problems.items() if name in OF_VERIFICATION},
     )
 
 

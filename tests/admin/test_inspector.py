@@ -23,7 +23,7 @@ from django_hoiio.admin import inspector
 from django_hoiio.admin.inspector import MAX_ARGUMENT_BYTES, ParameterRow, command_line, parameter_rows
 from django_hoiio.enums import Route, Source, VerifiedBy
 from django_hoiio.models import Notification
-from django_hoiio.recording.raw import OF_THE_DOOR
+from django_hoiio.recording.raw import OF_VERIFICATION
 from django_hoiio.verification import sign
 from tests.conftest import FORM, Post, raw_notification, values
 from tests.users import EVERYTHING, look, staff, text, url
@@ -266,7 +266,7 @@ def _told(kept: Notification) -> dict[str, Any]:
     state = {name: value for name, value in values(row).items() if name != "updated_at"} if row else None
     names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unverified_params")
     # What is wrong with a proof is another matter: it is proved anew.
-    problems = {name: problem for name, problem in kept.problems.items() if name not in OF_THE_DOOR}
+    problems = {name: problem for name, problem in kept.problems.items() if name not in OF_VERIFICATION}
     return {**{name: getattr(kept, name) for name in names}, "problems": problems, "state": state}
 
 

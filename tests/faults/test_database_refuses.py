@@ -155,7 +155,7 @@ def test_mariadb_that_does_not_take_one_large_file_imports_the_others(spool_dir:
         stored = "Stored 3 from the spool (0 were known, 0 wait, 1 set aside"
         assert _recovered(environ) == (1, stored)
         assert _recovered(environ) == (1, stored.replace("3", "0"))
-        assert _suffixes(spool_dir) == [".refused"]
+        assert _suffixes(spool_dir) == [".quarantined"]
         assert own.query("SELECT COUNT(*) FROM hoiio.django_hoiio_notification") == ["3"]
         assert len((tmp_path / "told").read_text().splitlines()) == 3
 

@@ -128,7 +128,7 @@ def test_poison_file_is_set_aside_and_stops_no_other(
 
     assert (report.stored, report.quarantine, report.is_incomplete) == (1, 2, True)
     assert Notification.objects.get().txn_ref == "AA-S-1"
-    assert sorted(path.suffix for path in folder.iterdir()) == [".refused", ".refused"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".quarantined", ".quarantined"]
     assert "6511111111" not in caplog.text
 
 

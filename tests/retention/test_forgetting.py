@@ -395,7 +395,7 @@ def test_file_that_was_set_aside_is_searched_too(folder: Path) -> None:
     assert forgotten().files == 1
 
     (left,) = folder.iterdir()
-    assert left.name == path.with_suffix(".refused").name
+    assert left.name == path.with_suffix(".quarantined").name
     assert spool.load(left).body == b"txn_ref=AA-SI-1&msg=&from=&to="
 
 
@@ -404,12 +404,12 @@ def test_entry_of_the_spool_that_is_no_readable_file_is_named_and_the_rest_is_do
     (folder / "a.json").mkdir()
     (folder / "b.json").write_text('{"uuid": ' + "[" * 200_000 + "6561234567")
     (folder / "c.json").symlink_to(folder / "nowhere")
-    (folder / "d.refused").mkdir()
+    (folder / "d.quarantined").mkdir()
     (folder / "e.json").write_bytes(b"\xff\xfe from +65 6123 4567")
 
     report = forgotten()
 
-    assert (report.files, sorted(report.unreadable)) == (1, ["a.json", "b.json", "c.json", "d.refused", "e.json"])
+    assert (report.files, sorted(report.unreadable)) == (1, ["a.json", "b.json", "c.json", "d.quarantined", "e.json"])
     assert BOB not in str(spool.load(path))
 
 
@@ -427,10 +427,10 @@ def test_number_with_many_separators_is_found(text: str) -> None:
 
 def test_file_that_cannot_be_read_is_named(folder: Path) -> None:
     folder.mkdir()
-    (folder / "a.refused").write_text("from +65 6123 4567")
-    (folder / "b.refused").write_text("from nobody")
+    (folder / "a.quarantined").write_text("from +65 6123 4567")
+    (folder / "b.quarantined").write_text("from nobody")
 
-    assert forgotten().unreadable == ["a.refused"]
+    assert forgotten().unreadable == ["a.quarantined"]
 
 
 def _folder(path: Path) -> None:
@@ -480,7 +480,7 @@ def _pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("ending", [".json", ".refused"])
+@pytest.mark.parametrize("ending", [".json", ".quarantined"])
 @pytest.mark.parametrize(
     "make",
     [
@@ -671,7 +671,7 @@ def test_command_refuses_what_is_no_number_and_does_not_quote_it(number: str) ->
 
 def test_command_names_files_that_it_cannot_read(folder: Path) -> None:
     folder.mkdir()
-    (folder / "a.refused").write_text("from +65 6123 4567")
+    (folder / "a.quarantined").write_text("from +65 6123 4567")
 
     with pytest.raises(SystemExit) as raised:
         command(BOB, "--no-input")
