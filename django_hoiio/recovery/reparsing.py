@@ -39,7 +39,7 @@ def reparse(
 ) -> ReparseResult:
     """Parse notifications again in the order they were received, and update their transactions.
 
-    Skip redacted ones, which have no raw content. `dispatch`, run the receivers of notifications that changed. With
+    Skip redacted ones, which have no raw content. With `dispatch`, run the receivers of notifications that changed. With
     `dry_run`, write nothing and run no receivers.
     """
     report = ReparseResult()
