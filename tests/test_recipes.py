@@ -177,7 +177,7 @@ def test_caller_who_gave_up_gets_one_sms(sandbox: str, recipe: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_caller_of_whom_the_history_alone_tells_gets_one_sms(sandbox: str, recipe: Any) -> None:
     recipe("switchboard.receivers")
-    exchange.switch(lost_share=1)
+    exchange.switch(drop_rate=1)
     telephone = Client()
     telephone.post("/sandbox/telephone/call/", {"to": NUMBER})
     telephone.post("/sandbox/telephone/hangup/")
@@ -383,7 +383,7 @@ class Source:
     def __init__(self) -> None:
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: answered(handler, b"ID3")
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.source = ""
+        self.address = ""
 
 
 def answered(handler: BaseHTTPRequestHandler, content: bytes, *, code: int = 200, **headers: str) -> None:
@@ -411,7 +411,7 @@ def source() -> Iterator[Source]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    source.source = f"http://127.0.0.1:{server.server_address[1]}"
+    source.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield source
@@ -427,7 +427,7 @@ def copies(recipe: Any, source: Source, settings: Any, tmp_path: Path, monkeypat
     given["hoiio"]["OPTIONS"]["location"] = str(tmp_path / "private")
     settings.STORAGES = given
     copies = recipe("switchboard.copies")
-    monkeypatch.setattr(copies, "SOURCES", {*copies.SOURCES, source.source})
+    monkeypatch.setattr(copies, "SOURCES", {*copies.SOURCES, source.address})
     return copies
 
 
@@ -472,7 +472,7 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "ending"), [("record_url", "mp3"), ("monitor_url", "mp3"), ("fax_url", "pdf")])
 def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, source: Source) -> None:
-    notification = linked(f"{source.origin}/rec-113.mp3?Expires=1&Signature=a%3D%3D", name)
+    notification = linked(f"{source.address}/rec-113.mp3?Expires=1&Signature=a%3D%3D", name)
 
     assert copies.keep_new() == (1, 0)
 
@@ -482,7 +482,7 @@ def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, 
 
 @pytest.mark.django_db
 def test_copy_is_made_once(copies: Any, source: Source) -> None:
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     assert [copies.keep_new(), copies.keep_new()] == [(1, 0), (0, 0)]
     assert len(source.asked) == 1
@@ -490,7 +490,7 @@ def test_copy_is_made_once(copies: Any, source: Source) -> None:
 
 @pytest.mark.django_db
 def test_runs_that_overlap_leave_one_file(copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    notification, fetch = linked(f"{source.origin}/rec-113.mp3"), copies.fetch
+    notification, fetch = linked(f"{source.address}/rec-113.mp3"), copies.fetch
 
     def overtaken(link: str) -> bytes:
         monkeypatch.setattr(copies, "fetch", fetch)
@@ -507,7 +507,7 @@ def test_runs_that_overlap_leave_one_file(copies: Any, source: Source, monkeypat
 def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
     copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = (linked(f"{source.origin}/rec-{number}.mp3") for number in (113, 114))
+    first, second = (linked(f"{source.address}/rec-{number}.mp3") for number in (113, 114))
     path, other = (copies.path_of(notification, "record_url") for notification in (first, second))
     save = FileSystemStorage._save
 
@@ -531,7 +531,7 @@ def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
 
 @pytest.mark.django_db
 def test_what_came_long_ago_or_has_no_link_is_left_alone(copies: Any, source: Source) -> None:
-    said = f"txn_ref=AA-C-1&record_url={quote(source.origin)}"
+    said = f"txn_ref=AA-C-1&record_url={quote(source.address)}"
     inbox.receive(raw_notification("ivr", "", said, received_at=timezone.now() - timedelta(days=3)))
     inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&record_url="))
     inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&digits=1"))
@@ -624,7 +624,7 @@ def test_what_is_not_the_whole_file_is_not_kept(
 ) -> None:
     monkeypatch.setattr(copies, "MOST_BYTES", 100)
     source.answer = answer
-    notification = linked(f"{source.origin}/rec-113.mp3?Signature=abc")
+    notification = linked(f"{source.address}/rec-113.mp3?Signature=abc")
 
     assert (copies.keep_new(), kept()) == ((0, 1), {})
     assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
@@ -637,7 +637,7 @@ def test_what_is_not_the_whole_file_is_not_kept(
 def test_file_of_just_the_most_bytes_is_kept(copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "MOST_BYTES", 100)
     source.answer = lambda handler: answered(handler, b"x" * 100)
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"x" * 100])
 
@@ -645,7 +645,7 @@ def test_file_of_just_the_most_bytes_is_kept(copies: Any, source: Source, monkey
 @pytest.mark.django_db
 def test_file_that_comes_in_pieces_is_kept_whole(copies: Any, source: Source) -> None:
     source.answer = lambda handler: in_pieces(handler, b"one ", b"two")
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"one two"])
 
@@ -657,7 +657,7 @@ def test_download_that_takes_too_long_is_given_up(
     clock = iter(range(0, 1000, 40))
     monkeypatch.setattr(copies, "monotonic", lambda: next(clock))
     source.answer = lambda handler: answered(handler, b"x" * 300_000)
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     assert (copies.keep_new(), kept()) == ((0, 1), {})
     assert "It took more than 60 seconds." in caplog.text
@@ -670,7 +670,7 @@ def test_server_that_says_nothing_is_given_up(
     done = threading.Event()
     monkeypatch.setattr(copies, "TIMEOUT", 0.05)
     source.answer = lambda handler: done.wait(PATIENCE) and None
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     assert (copies.keep_new(), kept()) == ((0, 1), {})
     done.set()
@@ -682,7 +682,7 @@ def test_one_that_cannot_be_copied_stops_no_other(
     copies: Any, source: Source, recipe: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     linked("https://example.com/rec.mp3")
-    linked(f"{source.origin}/rec-113.mp3")
+    linked(f"{source.address}/rec-113.mp3")
 
     with pytest.raises(SystemExit) as ended:
         call_command(recipe("switchboard.management.commands.keep_copies").Command())

@@ -35,7 +35,7 @@ def check_databases(
 
 def _unsupported(using: str) -> CheckMessage:
     return Error(
-        f"The database {using!r} cannot keep notifications.",
+        f"The database {using!r} cannot store notifications.",
         hint="Use PostgreSQL, MariaDB 10.5 or later, or SQLite 3.35 or later; others lack INSERT … RETURNING.",
         id="django_hoiio.E006",
     )
@@ -56,7 +56,7 @@ def _careless_collation(using: str) -> Iterator[CheckMessage]:
         (collation,) = cursor.fetchone()
     if not collation.endswith(("_bin", "_cs")):
         yield Warning(
-            f"The collation {collation!r} of the database {using!r} takes the reference AA-s-1 for AA-S-1.",
+            f"The collation {collation!r} of the database {using!r} treats the references AA-s-1 and AA-S-1 as equal.",
             hint=(
                 f"ALTER DATABASE {connection.settings_dict['NAME']} COLLATE utf8mb4_bin; before the first migrate,"
                 f" or later, for each table of django_hoiio,"

@@ -34,7 +34,7 @@ W007 = Warning(
 )
 
 W008 = Warning(
-    "Each notification opens a connection to the database of its own: CONN_MAX_AGE is 0.",
+    "Each notification opens its own database connection: CONN_MAX_AGE is 0.",
     hint="Write 'CONN_MAX_AGE': None for it, or 'OPTIONS': {'pool': {'timeout': 5}} for PostgreSQL under ASGI.",
     id="django_hoiio.W008",
 )
@@ -95,7 +95,8 @@ def _missing_timeouts() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Notifications may be lost while the database {connection.alias!r} hangs: it is waited for too long.",
+            f"Notifications may be lost while the database {connection.alias!r} hangs: its time-outs are missing or too"
+            " long.",
             hint=f"Add to its OPTIONS: {', '.join(f'{name!r}: {value!r}' for name, value in missing.items())}",
             id="django_hoiio.W011",
         )
@@ -112,7 +113,7 @@ def _keeps_its_connection() -> bool:
 
 
 E009 = Error(
-    "HOIIO['DISPATCH'] is 'task', and this Django has no tasks.",
+    "HOIIO['DISPATCH'] is 'task', but this Django has no tasks.",
     hint="pip install django-tasks, or write 'DISPATCH': 'inline'.",
     id="django_hoiio.E009",
 )
@@ -140,15 +141,15 @@ def check_tasks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
 
 def _refused_task(error: Exception) -> CheckMessage:
     return Error(
-        f"HOIIO['DISPATCH'] is 'task', and the default of TASKS does not take the task: {error}",
-        hint="Let TASKS have a backend 'default' and its QUEUES hold 'default'; or write 'DISPATCH': 'inline'.",
+        f"HOIIO['DISPATCH'] is 'task', but the default backend of TASKS does not accept the task: {error}",
+        hint="Give TASKS a backend 'default' with 'default' among its QUEUES; or write 'DISPATCH': 'inline'.",
         id="django_hoiio.E010",
     )
 
 
 def _no_worker(backend: str) -> CheckMessage:
     return Warning(
-        f"HOIIO['DISPATCH'] is 'task', and no worker runs the receivers: the default of TASKS is {backend}.",
+        f"HOIIO['DISPATCH'] is 'task', but no worker runs the receivers: the default backend of TASKS is {backend}.",
         hint="pip install django-tasks-db, and set TASKS as docs/tasks.rst says; or write 'DISPATCH': 'inline'.",
         id="django_hoiio.W005",
     )
@@ -171,7 +172,7 @@ def _in_place(backend: str) -> CheckMessage:
 
 
 W009 = Warning(
-    "A browser that asks the read API is answered with 500: its pages need the templates of REST framework.",
+    "The read API answers browsers with 500: its pages need the templates of REST framework.",
     hint='Add "rest_framework" and "django_filters" to INSTALLED_APPS.',
     id="django_hoiio.W009",
 )

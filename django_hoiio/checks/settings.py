@@ -21,14 +21,14 @@ E001 = Error(
 )
 
 E005 = Error(
-    "USE_TZ is False, and Hoiio's dates cannot be kept without a time zone.",
+    "USE_TZ is False, but Hoiio's dates need a time zone.",
     hint="Set USE_TZ = True in the settings.",
     id="django_hoiio.E005",
 )
 
 
 E017 = Error(
-    "SECRET_KEY_FALLBACKS holds a blank key, with which anybody could sign.",
+    "SECRET_KEY_FALLBACKS contains a blank key, with which anybody could sign.",
     hint="Write SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key.strip()] below it.",
     id="django_hoiio.E017",
 )
@@ -103,8 +103,8 @@ def _wrong_type(key: str, value: object) -> CheckMessage:
 
 def _key_of_wrong_type() -> CheckMessage:
     return Error(
-        "HOIIO['SIGNING_KEYS'] holds something that is no text.",
-        hint="Write 'SIGNING_KEYS': ['…'], with texts alone.",
+        "HOIIO['SIGNING_KEYS'] contains a value that is not a string.",
+        hint="Write 'SIGNING_KEYS': ['…'], with strings only.",
         id="django_hoiio.E003",
     )
 
@@ -156,7 +156,7 @@ def _has_blank(secrets: object) -> bool:
 
 def _blank_secret(where: str) -> CheckMessage:
     return Error(
-        f"{where} holds an empty text, or one with white space around it.",
+        f"{where} contains an empty string, or one with white space around it.",
         hint="Remove it, or set the environment variable that it is read from; write os.environ['…'].strip().",
         id="django_hoiio.E016",
     )
@@ -164,7 +164,7 @@ def _blank_secret(where: str) -> CheckMessage:
 
 def _odd_dispatch(where: object) -> CheckMessage:
     return Error(
-        f"HOIIO['DISPATCH'] is {where!r}; it is 'inline' or 'task'.",
+        f"HOIIO['DISPATCH'] is {where!r}; it must be 'inline' or 'task'.",
         hint="Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
         id="django_hoiio.E008",
     )
@@ -172,7 +172,7 @@ def _odd_dispatch(where: object) -> CheckMessage:
 
 def _too_little(key: str, value: object) -> CheckMessage:
     return Error(
-        f"HOIIO[{key!r}] is {value!r}; it is {_LEAST[key]!r} at least.",
+        f"HOIIO[{key!r}] is {value!r}; it must be at least {_LEAST[key]!r}.",
         hint=f"Write {key!r}: {KEYS[key][1]!r}.",
         id="django_hoiio.E011",
     )
@@ -180,7 +180,7 @@ def _too_little(key: str, value: object) -> CheckMessage:
 
 def _odd_timeout(timeout: float) -> CheckMessage:
     return Error(
-        f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it is a number of seconds above 0, and {LONGEST_TIMEOUT} at most.",
+        f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it must be a number of seconds above 0 and at most {LONGEST_TIMEOUT}.",
         hint=f"Write 'TASK_TIMEOUT': {KEYS['TASK_TIMEOUT'][1]!r}.",
         id="django_hoiio.E018",
     )
@@ -211,13 +211,13 @@ def _unknown_kind(kind: object) -> CheckMessage:
     meant = difflib.get_close_matches(str(kind), Kind.values, n=1)
     hint = f"Write {meant[0]!r} instead." if meant else f"Remove it; the kinds are {', '.join(Kind.values)}."
     return Error(
-        f"HOIIO['RETENTION_DAYS'] has {kind!r}, which is no kind of notification.", hint=hint, id="django_hoiio.E013"
+        f"HOIIO['RETENTION_DAYS'] has {kind!r}, which is not a kind of notification.", hint=hint, id="django_hoiio.E013"
     )
 
 
 def _no_pair(kind: str, days: object) -> CheckMessage:
     return Error(
-        f"HOIIO['RETENTION_DAYS'][{kind!r}] is {days!r}; it is two whole numbers from 1, or None.",
+        f"HOIIO['RETENTION_DAYS'][{kind!r}] is {days!r}; it needs two whole numbers of at least 1, or None.",
         hint=f"Write {kind!r}: {_EXAMPLE}.",
         id="django_hoiio.E014",
     )

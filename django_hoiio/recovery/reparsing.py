@@ -39,8 +39,8 @@ def reparse(
 ) -> ReparseResult:
     """Parse notifications again in the order they were received, and update their transactions.
 
-    Skip redacted ones, which have no raw content. With `dispatch`, run the receivers of notifications that changed. With
-    `dry_run`, write nothing and run no receivers.
+    Skip redacted notifications, which have no raw content. With `dispatch`, run the receivers of notifications that
+    changed. With `dry_run`, write nothing.
     """
     report = ReparseResult()
     notifications = Notification.objects.on_primary().filter(redacted_at=None).order_by("received_at", "pk")

@@ -74,12 +74,12 @@ def _in_notifications(sent: Sequence[dict[str, Any]], notifications: Sequence[No
         if entry["state"] != "answered":
             yield f"{name} was not answered with 200. {entry['error']}".rstrip()
         if times != 1:
-            yield f"{name} is kept {times} times, not once."
+            yield f"{name} is stored {times} times, not once."
     if len(found) != len(sent):
-        yield f"{len(found)} notifications are kept, not {len(sent)}."
+        yield f"{len(found)} notifications are stored, not {len(sent)}."
     for notification in notifications:
         if notification.dispatched_at is None:
-            yield f"The notification {notification.pk} is not marked as told."
+            yield f"The notification {notification.pk} is not marked as dispatched."
 
 
 def _in_transactions(history: Sequence[Report], transactions: Sequence[Transaction]) -> Iterator[str]:
@@ -87,12 +87,12 @@ def _in_transactions(history: Sequence[Report], transactions: Sequence[Transacti
     for report in history:
         row = rows.get(report.txn_ref)
         if row is None:
-            yield f"{report.txn_ref} is not kept."
+            yield f"{report.txn_ref} is not stored."
             continue
         for name in COMMON:
             if getattr(row, name) != getattr(report, name):
                 yield f"{row} has {name} {getattr(row, name)!r}, not {getattr(report, name)!r}."
         if not row.is_final:
-            yield f"{row} has not come to its end."
+            yield f"{row} is not final."
     if len(transactions) != len(history):
-        yield f"{len(transactions)} calls, faxes and SMS are kept, not {len(history)}."
+        yield f"{len(transactions)} calls, faxes and SMS are stored, not {len(history)}."

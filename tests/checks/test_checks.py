@@ -135,13 +135,13 @@ def test_public_url_needs_a_scheme_and_a_host(settings: Any, url: str, cure: str
         (
             "OVERDUE_AFTER",
             timedelta(0),
-            "HOIIO['OVERDUE_AFTER'] is datetime.timedelta(0); it is datetime.timedelta(seconds=1) at least.",
+            "HOIIO['OVERDUE_AFTER'] is datetime.timedelta(0); it must be at least datetime.timedelta(seconds=1).",
             "Write 'OVERDUE_AFTER': datetime.timedelta(seconds=3600).",
         ),
         (
             "RECONCILE_REQUESTS_PER_MINUTE",
             0,
-            "HOIIO['RECONCILE_REQUESTS_PER_MINUTE'] is 0; it is 1 at least.",
+            "HOIIO['RECONCILE_REQUESTS_PER_MINUTE'] is 0; it must be at least 1.",
             "Write 'RECONCILE_REQUESTS_PER_MINUTE': 60.",
         ),
     ],
@@ -173,7 +173,7 @@ def test_blank_secret_is_an_error_that_does_not_show_it(settings: Any, blank: ob
     def error(where: str) -> tuple[str, str, str]:
         return (
             "django_hoiio.E016",
-            (f"{where} holds an empty text, or one with white space around it."),
+            (f"{where} contains an empty string, or one with white space around it."),
             hint,
         )
 
@@ -191,8 +191,8 @@ def test_key_that_is_no_text_is_an_error_that_does_not_show_it(settings: Any, ke
     assert errors(settings, {"SIGNING_KEYS": keys}) == [
         (
             "django_hoiio.E003",
-            "HOIIO['SIGNING_KEYS'] holds something that is no text.",
-            "Write 'SIGNING_KEYS': ['…'], with texts alone.",
+            "HOIIO['SIGNING_KEYS'] contains a value that is not a string.",
+            "Write 'SIGNING_KEYS': ['…'], with strings only.",
         )
     ]
 
@@ -204,7 +204,7 @@ def test_blank_fallback_of_the_secret_key_is_an_error(settings: Any, blank: str)
     assert errors(settings, {}) == [
         (
             "django_hoiio.E017",
-            "SECRET_KEY_FALLBACKS holds a blank key, with which anybody could sign.",
+            "SECRET_KEY_FALLBACKS contains a blank key, with which anybody could sign.",
             "Write SECRET_KEY_FALLBACKS = [key for key in SECRET_KEY_FALLBACKS if key.strip()] below it.",
         )
     ]
@@ -216,7 +216,7 @@ def test_odd_dispatch_is_an_error(settings: Any) -> None:
     assert errors(settings, {"DISPATCH": "celery"}) == [
         (
             "django_hoiio.E008",
-            "HOIIO['DISPATCH'] is 'celery'; it is 'inline' or 'task'.",
+            "HOIIO['DISPATCH'] is 'celery'; it must be 'inline' or 'task'.",
             "Write 'DISPATCH': 'inline', or 'task' where a worker of Django's Tasks runs.",
         )
     ]
@@ -227,7 +227,7 @@ def test_time_out_of_the_hand_over_that_makes_no_sense_is_an_error(settings: Any
     assert errors(settings, {"TASK_TIMEOUT": timeout}) == [
         (
             "django_hoiio.E018",
-            f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it is a number of seconds above 0, and 60 at most.",
+            f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it must be a number of seconds above 0 and at most 60.",
             "Write 'TASK_TIMEOUT': 1.0.",
         )
     ]
@@ -325,7 +325,7 @@ def test_other_databases_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "oracle")
 
     (found,) = checks.check_databases(None, databases=["default"])
-    assert (found.id, found.msg) == ("django_hoiio.E006", "The database 'default' cannot keep notifications.")
+    assert (found.id, found.msg) == ("django_hoiio.E006", "The database 'default' cannot store notifications.")
 
 
 def test_checks_and_recording_know_the_same_databases() -> None:
@@ -350,7 +350,7 @@ def test_careless_collation_of_mariadb_is_a_warning_whose_cure_works() -> None:
     assert found.id == "django_hoiio.W002"
     assert (
         found.msg
-        == "The collation 'utf8mb4_general_ci' of the database 'default' takes the reference AA-s-1 for AA-S-1."
+        == "The collation 'utf8mb4_general_ci' of the database 'default' treats the references AA-s-1 and AA-S-1 as equal."
     )
     assert f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;" in (found.hint or "")
     assert checks.check_databases(None, databases=["default"]) == []
@@ -513,7 +513,7 @@ def test_deployment_to_a_sandbox_is_a_warning(settings: Any) -> None:
 )
 def test_retention_of_an_unknown_kind_is_an_error(settings: Any, kind: object, meant: str) -> None:
     assert errors(settings, {"RETENTION_DAYS": {kind: (30, 365)}}) == [
-        ("django_hoiio.E013", f"HOIIO['RETENTION_DAYS'] has {kind!r}, which is no kind of notification.", meant)
+        ("django_hoiio.E013", f"HOIIO['RETENTION_DAYS'] has {kind!r}, which is not a kind of notification.", meant)
     ]
 
 
@@ -524,8 +524,8 @@ def test_retention_that_is_no_pair_of_days_is_an_error(settings: Any, days: obje
     assert errors(settings, {"RETENTION_DAYS": {"fax_status": days}}) == [
         (
             "django_hoiio.E014",
-            f"HOIIO['RETENTION_DAYS']['fax_status'] is {days!r}; it is two whole numbers from 1, or None.",
-            "Write 'fax_status': (30, 365), the days after which it is blanked and deleted; None is never.",
+            f"HOIIO['RETENTION_DAYS']['fax_status'] is {days!r}; it needs two whole numbers of at least 1, or None.",
+            "Write 'fax_status': (30, 365), the days after which it is redacted and deleted; None is never.",
         )
     ]
 
@@ -534,7 +534,7 @@ def test_retention_that_deletes_before_it_blanks_is_an_error(settings: Any) -> N
     assert errors(settings, {"RETENTION_DAYS": {"call_ended": (30, 7)}}) == [
         (
             "django_hoiio.E015",
-            "HOIIO['RETENTION_DAYS']['call_ended'] deletes after 7 days what it blanks after 30.",
-            "Write 'call_ended': (7, 30), or (None, 7) to delete it unblanked.",
+            "HOIIO['RETENTION_DAYS']['call_ended'] deletes after 7 days what it redacts after 30.",
+            "Write 'call_ended': (7, 30), or (None, 7) to delete it without redaction.",
         )
     ]

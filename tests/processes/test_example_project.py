@@ -41,7 +41,7 @@ GOODBYE = "Thank you, and goodbye."
 PLAYED = f"""\
 The telephone: http://127.0.0.1:PORT/sandbox/
 
-What is done (>), what the project is told of it, and what the telephone gets (<):
+Actions (>), notifications that the project received, and what the telephone received (<):
 
 > client.sms.send
 sms_status        → +6591234567                queued  order=17
@@ -98,7 +98,7 @@ ivr_ended         +6591234567                  1 min, SGD 0.018
 < {GOODBYE}
 """
 SUMMARY = """
-24 notifications were sent, answered and kept; 12 calls, faxes and SMS stand as Hoiio has them.
+24 notifications were sent, answered and stored; 12 calls, faxes and SMS are as in Hoiio's history.
 """
 
 # What differs from run to run.
@@ -176,7 +176,7 @@ def test_demo_asks_no_proxy(tmp_path: Path) -> None:
     assert manage(tmp_path, "demo", "--once", **proxy, no_proxy="", NO_PROXY="") == (0, PLAYED + SUMMARY, "")
 
 
-FAILURE = "CommandError: What was done is not what is kept:\n"
+FAILURE = "CommandError: The stored rows differ from the sandbox:\n"
 
 # A receiver of a signal, and what is said of what it does.
 SABOTAGE = {
@@ -192,7 +192,7 @@ The receiver sabotage.break_down of sms_received failed.
     "a notification is changed": (
         "sms_received",
         "type(notification).objects.filter(pk=notification.pk).update(params={})",
-        f"{FAILURE}Notification 17, sms_received, is kept 0 times, not once.\n",
+        f"{FAILURE}Notification 17, sms_received, is stored 0 times, not once.\n",
     ),
     "a state is changed": (
         "sms_received",
@@ -200,22 +200,22 @@ The receiver sabotage.break_down of sms_received failed.
         f"""\
 {FAILURE}\
 AA-SI-ID has debit Decimal('0.000000'), not Decimal('0.013').
-AA-SI-ID has not come to its end.
+AA-SI-ID is not final.
 """,
     ),
     "Hoiio refuses the demo": (
         "sms_status",
-        "SmsGroup.bulk_send = refuse",
+        "SmsResource.bulk_send = refuse",
         "CommandError: Top up.\n",
     ),
     "Hoiio refuses the receivers": (
         "sms_received",
-        "IvrGroup.gather = refuse",
+        "IvrResource.gather = refuse",
         "Not done: Top up.\nCommandError: The telephone could not speak: Nothing is being recorded.\n",
     ),
     "notifications are left out": (
         "sms_received",
-        "exchange.switch(lost_share=1)",
+        "exchange.switch(drop_rate=1)",
         "CommandError: The telephone could not speak: Nothing is being recorded.\n",
     ),
 }
@@ -224,8 +224,8 @@ BREAK_DOWN = """
 from django_hoiio import signals
 
 def break_down(notification, sms, **kwargs):
-    from django_hoiio.client.ivr import IvrGroup
-    from django_hoiio.client.sms import SmsGroup
+    from django_hoiio.client.ivr import IvrResource
+    from django_hoiio.client.sms import SmsResource
     from django_hoiio.exceptions import InsufficientCredit
     from django_hoiio.sandbox.exchange import exchange
 
@@ -437,7 +437,7 @@ SCENES = {
         "".join(RECEIVED.replace("Hello?", "x" * length) for length in (152, 152, 6)) + f"{QUEUED}{DELIVERED}{THANKS}",
     ),
     "an SMS that is notified twice": (
-        [("faults", {"twice": "on"}), TEXT],
+        [("faults", {"duplicate": "on"}), TEXT],
         f"\n{RECEIVED * 2}{QUEUED * 2}{DELIVERED * 2}{THANKS}",
     ),
 }
@@ -450,7 +450,7 @@ def test_project_answers_the_telephone(tmp_path: Path, acts: list[Any], told: st
 
 def test_project_notes_what_hoiio_does_not_do_and_goes_on(tmp_path: Path) -> None:
     # The call is told twice, and the second time is too late for the menu.
-    acts = [("faults", {"twice": "on"}), CALL, ("faults", {"twice": ""}), ("press", {"digits": "1"})]
+    acts = [("faults", {"duplicate": "on"}), CALL, ("faults", {"duplicate": ""}), ("press", {"digits": "1"})]
     status, told, noted = run(tmp_path, "-c", SCENE, json.dumps(acts))
 
     rings, menu = RINGS.splitlines(keepends=True)
@@ -537,7 +537,7 @@ def test_reply_that_nobody_takes_is_noted_and_fails_no_receiver(tmp_path: Path) 
     assert told == (
         0,
         'sms_received      +6511111111 → +6531234567    "Hi"\n',
-        "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n",
+        "Not done: No response from Hoiio to sms/send: ConnectionError. It was not sent.\n",
     )
 
 
@@ -563,7 +563,7 @@ def test_sms_is_answered_once_in_whatever_parts_it_comes(
     status, told, noted = run(tmp_path, "-c", RECEIVE, *bodies)
 
     assert (status, len(told.splitlines())) == (0, len(texts))
-    assert noted == "Not done: No answer of Hoiio's to sms/send: ConnectionError. It was not sent.\n" * replies
+    assert noted == "Not done: No response from Hoiio to sms/send: ConnectionError. It was not sent.\n" * replies
 
 
 def test_others_and_the_same_sender_later_are_answered_each(tmp_path: Path) -> None:
@@ -651,30 +651,30 @@ def test_check_finds_a_wrong_answer() -> None:
         (
             lambda rows: rows[1:],
             [
-                "Notification 1, sms_status, is kept 0 times, not once.",
-                "1 notifications are kept, not 2.",
+                "Notification 1, sms_status, is stored 0 times, not once.",
+                "1 notifications are stored, not 2.",
             ],
         ),
         (
             lambda rows: [rows[0], *rows],
             [
-                "Notification 1, sms_status, is kept 2 times, not once.",
-                "3 notifications are kept, not 2.",
+                "Notification 1, sms_status, is stored 2 times, not once.",
+                "3 notifications are stored, not 2.",
             ],
         ),
         (
             lambda rows: changed(rows, 0, params={}),
-            ["Notification 1, sms_status, is kept 0 times, not once."],
+            ["Notification 1, sms_status, is stored 0 times, not once."],
         ),
         (
             lambda rows: changed(rows, 0, pass_on={"order": 17}),
-            ["Notification 1, sms_status, is kept 0 times, not once."],
+            ["Notification 1, sms_status, is stored 0 times, not once."],
         ),
         (
             lambda rows: changed(rows, 0, kind="unknown"),
-            ["Notification 1, sms_status, is kept 0 times, not once."],
+            ["Notification 1, sms_status, is stored 0 times, not once."],
         ),
-        (lambda rows: changed(rows, 0, pk=7, dispatched_at=None), ["The notification 7 is not marked as told."]),
+        (lambda rows: changed(rows, 0, pk=7, dispatched_at=None), ["The notification 7 is not marked as dispatched."]),
     ],
 )
 def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], said: list[str]) -> None:
@@ -688,9 +688,9 @@ def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], said: 
     [
         (lambda rows: changed(rows, 0, debit=Decimal(3)), ["AA-C-1 has debit Decimal('3'), not Decimal('0.032')."]),
         (lambda rows: changed(rows, 0, tag="x"), ["AA-C-1 has tag 'x', not ''."]),
-        (lambda rows: changed(rows, 1, is_final=False), ["AA-S-1 has not come to its end."]),
-        (lambda rows: rows[1:], ["AA-C-1 is not kept.", "1 calls, faxes and SMS are kept, not 2."]),
-        (lambda rows: [*rows, Call(txn_ref="AA-C-2")], ["3 calls, faxes and SMS are kept, not 2."]),
+        (lambda rows: changed(rows, 1, is_final=False), ["AA-S-1 is not final."]),
+        (lambda rows: rows[1:], ["AA-C-1 is not stored.", "1 calls, faxes and SMS are stored, not 2."]),
+        (lambda rows: [*rows, Call(txn_ref="AA-C-2")], ["3 calls, faxes and SMS are stored, not 2."]),
     ],
 )
 def test_check_finds_a_wrong_row(tampered: Callable[[Any], Any], said: list[str]) -> None:

@@ -467,7 +467,7 @@ def test_queues_that_lack_ours_are_an_error(project: MakeProject) -> None:
     _, logged = project(HOIIO_TEST_QUEUE_NAME="high").manage("check", code=1)
 
     assert (
-        "?: (django_hoiio.E010) HOIIO['DISPATCH'] is 'task', and the default of TASKS does not take the task:"
+        "?: (django_hoiio.E010) HOIIO['DISPATCH'] is 'task', but the default backend of TASKS does not accept the task:"
         " Queue 'default' is not valid for backend.\n"
     ) in logged
 

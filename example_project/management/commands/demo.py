@@ -23,7 +23,7 @@ USERNAME = "demo"
 
 
 class Command(BaseCommand):
-    help = "Call, text and fax with this project, check what became of it, and serve it until Ctrl-C."
+    help = "Call, text and fax with this project, check the stored rows, and serve it until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="End after the check, with exit status 0 or 1.")
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             self._say(f"The telephone: {address}/sandbox/")
             if not once:
                 self._say(f"The admin:     {address}/admin/ as {USERNAME} with password {_new_password()}")
-            self._say("\nWhat is done (>), what the project is told of it, and what the telephone gets (<):")
+            self._say("\nActions (>), notifications that the project received, and what the telephone received (<):")
             try:
                 self._check(f"{address}/sandbox/")
             except HoiioError as error:
@@ -53,10 +53,10 @@ class Command(BaseCommand):
             done, kept = done_by(telephone), kept_since(began)
         found = differences(done, kept)
         if found:
-            raise CommandError("\n".join(["What was done is not what is kept:", *found]))
+            raise CommandError("\n".join(["The stored rows differ from the sandbox:", *found]))
         self._say(
-            f"\n{len(kept.notifications)} notifications were sent, answered and kept;"
-            f" {len(kept.transactions)} calls, faxes and SMS stand as Hoiio has them."
+            f"\n{len(kept.notifications)} notifications were sent, answered and stored;"
+            f" {len(kept.transactions)} calls, faxes and SMS are as in Hoiio's history."
         )
 
     def _serve(self) -> None:
