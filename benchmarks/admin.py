@@ -1,4 +1,4 @@
-"""What a page of the admin costs, beside a list as most would have written it.
+"""Measure the pages of the admin, compared with a plain ModelAdmin.
 
     python -m benchmarks.admin --database sqlite --rows 1000,1000000
     python -m benchmarks.admin --database postgres --rows 1000,1000000
@@ -28,8 +28,8 @@ from .looking import STOCK, Look, looks
 from .mixture import mix
 from .tables import show
 
-# Seconds that one page may take in all its turns; one that is slow has fewer of them.
-PATIENCE = 20
+# Maximum seconds for all requests of one page. A slow page has fewer turns.
+TIME_LIMIT = 20
 
 
 def main() -> None:
@@ -48,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.admin", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument(
-        "--rows", type=_numbers, default=[1000], help="how many notifications are there, for example 1000,1000000"
+        "--rows", type=_numbers, default=[1000], help="numbers of stored notifications, for example 1000,1000000"
     )
-    parser.add_argument("--turns", type=int, default=15, help="of each page; 15 where nothing is said")
+    parser.add_argument("--turns", type=int, default=15, help="of each page; 15 by default")
     return parser
 
 
@@ -60,21 +60,21 @@ def _numbers(text: str) -> list[int]:
 
 def _fill(rows: int) -> None:
     mix(rows)
-    # Nothing is due; it closes days, as it does each night.
+    # Nothing is due for deletion, but it closes days, as it does each night.
     call_command("hoiio_prune", verbosity=0)
     get_user_model()._default_manager.create_superuser("looking")
 
 
 @dataclass(kw_only=True)
 class Seen:
-    """What one page took in each of its turns, in seconds, and how many rows it shows."""
+    """The seconds of each request of one page, and the number of its rows."""
 
     seconds: list[float] = field(default_factory=list)
     rows: int = 0
 
 
 def _take_turns(names: dict[int, str], turns: int) -> dict[int, dict[str, Seen]]:
-    """Have the sizes take turns in random order, and in each turn all pages; by size and by the page's name."""
+    """Measure sizes and pages in random order, in turns. Return the results by size and page name."""
     seen: dict[int, dict[str, Seen]] = {size: {} for size in names}
     for _ in tqdm(range(turns), desc="Looking", unit="turn", leave=False, disable=None):
         for size, name in random.sample(list(names.items()), len(names)):
@@ -93,12 +93,12 @@ def _turn(seen: dict[str, Seen]) -> None:
     for page in pages:
         seen.setdefault(page.name, Seen())
     for page in random.sample(pages, len(pages)):
-        if sum(seen[page.name].seconds) < PATIENCE:
+        if sum(seen[page.name].seconds) < TIME_LIMIT:
             _look(client, page, seen[page.name])
 
 
 def _look(client: Client, page: Look, seen: Seen) -> None:
-    """Open a page and note what is seen."""
+    """Open a page and record its time and rows."""
     began = time.perf_counter()
     response = client.get(page.path, page.query)
     seen.seconds.append(time.perf_counter() - began)
@@ -109,7 +109,7 @@ def _look(client: Client, page: Look, seen: Seen) -> None:
 
 
 def _show(seen: dict[int, dict[str, Seen]]) -> None:
-    """A table for each size: each page beside the first one of stock, and beside itself at the smallest size."""
+    """Print a table for each size, with the ratios to the first stock page and to the smallest size."""
     least = min(seen)
     for size, pages in seen.items():
         took = {name: median(page.seconds) for name, page in pages.items()}

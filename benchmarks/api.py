@@ -1,4 +1,4 @@
-"""What a page of the read API costs, and what it costs with more rows in the tables.
+"""Measure the pages of the read API, with different numbers of rows in the tables.
 
     python -m benchmarks.api --database sqlite
     python -m benchmarks.api --database postgres --rows 1000,1000000
@@ -44,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument(
-        "--rows", type=_numbers, default=[1000], help="how many notifications are there, for example 1000,1000000"
+        "--rows", type=_numbers, default=[1000], help="numbers of stored notifications, for example 1000,1000000"
     )
-    parser.add_argument("--requests", type=int, default=50, help="of each kind; 50 where nothing is said")
+    parser.add_argument("--requests", type=int, default=50, help="of each kind; 50 by default")
     return parser
 
 
@@ -55,7 +55,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _measure(sizes: Sequence[int], requests: int) -> None:
-    """A table for each size, beside the first."""
+    """Print a table for each size, compared with the first."""
     first: dict[str, float] = {}
     for rows in sizes:
         fill(rows)
@@ -69,7 +69,7 @@ def _measure(sizes: Sequence[int], requests: int) -> None:
 
 
 class _Filled:
-    """The tables as they are, of which a request asks for something at random."""
+    """Random requests for the rows of the tables."""
 
     def __init__(self) -> None:
         self.sms = apps.get_model("django_hoiio", "Sms")._default_manager
@@ -81,7 +81,7 @@ class _Filled:
         return self.sms.filter(pk__lte=random.randint(1, self.last)).order_by("-pk")[0]
 
     def span(self, name: str, rows: int) -> dict[str, str]:
-        """A span in which so many SMS are."""
+        """Return a time span that contains this many SMS."""
         width, end = (
             self.gap * rows,
             datetime.now(timezone.utc) - self.gap * random.randint(min(rows, self.count), self.count),
@@ -89,18 +89,18 @@ class _Filled:
         return {f"{name}_from": (end - width).isoformat(), f"{name}_to": end.isoformat()}
 
     def since(self, rows: int) -> dict[str, str]:
-        """The moment since which so many SMS changed."""
+        """Return the moment since which this many SMS changed."""
         return {"updated_since": (datetime.now(timezone.utc) - self.gap * rows).isoformat()}
 
     @property
     def gap(self) -> timedelta:
-        """The time between two SMS."""
+        """Return the time between two SMS."""
         return timedelta(seconds=YEAR) / self.count
 
 
 Query = Callable[[_Filled], dict[str, Any]]
 
-# What is asked for, by what stands in the table. A tag and a reference are those of one SMS.
+# Name in the table → request. A tag and a reference are those of one SMS.
 _SMS: dict[str, Query] = {
     "the newest": lambda filled: {},
     "anywhere": lambda filled: {"cursor": f"older.{random.randint(min(200, filled.last), filled.last)}"},
@@ -138,14 +138,14 @@ _PATHS = {
 
 
 def _take_turns(filled: _Filled, requests: int, title: str) -> dict[str, float]:
-    """Seconds that a page takes, by what is asked for: the median."""
+    """Return the median seconds of each request, by name."""
     taken: dict[str, list[float]] = {name: [] for name in _PATHS}
     client = Client()
     for _ in tqdm(range(requests), desc=title, unit=" requests each", leave=False, disable=None):
         for name in random.sample(list(_PATHS), len(_PATHS)):
             path, query = _PATHS[name]
             asked = query(filled)
-            # Not timed: after a change of turn the caches hold what another request needs.
+            # Not timed, because the caches hold the data of another request.
             _get(client, path, asked)
             began = time.perf_counter()
             _get(client, path, asked)
@@ -154,7 +154,7 @@ def _take_turns(filled: _Filled, requests: int, title: str) -> dict[str, float]:
 
 
 def _get(client: Client, path: str, query: dict[str, Any]) -> None:
-    """Have the project answer a request. Raises RuntimeError where the answer is not 200."""
+    """Let the project answer a request. Raises RuntimeError if the status is not 200."""
     status = client.get(path, query).status_code
     if status != 200:
         raise RuntimeError(f"{path} with {', '.join(query)} was answered with {status}.")

@@ -1,4 +1,4 @@
-"""Who takes part: what is posted to, and what is different while it has its turn."""
+"""The measured candidates: their URLs, receivers and connection settings."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from .traffic import signed_path
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One way to take a notification."""
+    """One way to receive a notification."""
 
     name: str
     path: Callable[[], str]
-    # A receiver is connected while it has its turn.
+    # Whether a receiver is connected during its turn.
     is_heard: bool = False
-    # What is different in the settings of the connection.
+    # Changed settings of the connection.
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def on_turn(self) -> Iterator[None]:
-        """Set up what this candidate needs, and put it back afterwards."""
+        """Set up the receiver and the connection of this candidate, and restore them afterwards."""
         if self.is_heard:
             sms_status.connect(listen)
-        kept = {name: connection.settings_dict[name] for name in self.settings}
+        before = {name: connection.settings_dict[name] for name in self.settings}
         _set_up(self.settings)
         try:
             yield
         finally:
-            _set_up(kept)
+            _set_up(before)
             sms_status.disconnect(listen)
 
 
 def _set_up(settings: Mapping[str, Any]) -> None:
-    """Change the settings of the connection, which count from the next one on."""
+    """Change the settings of the connection and close it, so that the next one uses them."""
     if settings:
         connection.settings_dict.update(settings)
         connection.close()
 
 
 def listen(**arguments: Any) -> None:
-    """A receiver that does nothing."""
+    """Do nothing."""
 
 
 EMPTY = Candidate(name="empty view", path=lambda: "/empty/")
@@ -57,7 +57,7 @@ ORM = Candidate(name="ORM as most would write it", path=lambda: "/orm/")
 UNHEARD = Candidate(name="django_hoiio, no receiver", path=signed_path)
 HEARD = Candidate(name="django_hoiio, one receiver", path=signed_path, is_heard=True)
 
-ON_KEPT_CONNECTION = (EMPTY, RAW, SAME_TABLES, ORM, UNHEARD, HEARD)
+ON_PERSISTENT_CONNECTION = (EMPTY, RAW, SAME_TABLES, ORM, UNHEARD, HEARD)
 
 
 def _variant(candidate: Candidate, words: str, **settings: Any) -> Candidate:
@@ -66,7 +66,7 @@ def _variant(candidate: Candidate, words: str, **settings: Any) -> Candidate:
 
 # Django's default.
 ON_NEW_CONNECTION = tuple(_variant(one, "CONN_MAX_AGE=0", CONN_MAX_AGE=0) for one in (RAW, HEARD))
-# For databases that have it: the statement is parsed and planned once for each connection.
+# For databases with prepared statements: each is parsed and planned once per connection.
 PREPARED = {
     "postgresql": tuple(
         _variant(one, "prepared", OPTIONS={"server_side_binding": True, "prepare_threshold": 5})

@@ -1,4 +1,4 @@
-"""Settings of a project with the admin: for its pages, its exports, and looking at what `benchmarks.fill` has made."""
+"""Settings of a project with the admin: for its pages, its exports, and the database of `benchmarks.fill`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .settings import USE_TZ as USE_TZ
 
 ROOT_URLCONF = "benchmarks.console_urls"
 STATIC_URL = "static/"
-# For another, MariaDB needs its tables of time zones, which the calendar of the stock list asks for.
+# With another time zone, the calendar of the stock list needs MariaDB's time zone tables.
 TIME_ZONE = "UTC"
 INSTALLED_APPS = [
     "django.contrib.admin",

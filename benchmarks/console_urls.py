@@ -1,4 +1,4 @@
-"""The admin, with the list that most would have written beside those of django_hoiio; and the doors of Hoiio."""
+"""The admin, with a plain ModelAdmin beside those of django_hoiio, and the webhook."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ else:
 
 
 class StockAdmin(ModelAdmin):
-    """A list as Django's tutorial has it: filters, a calendar, a search."""
+    """A list as in Django's tutorial, with filters, a calendar and a search."""
 
     list_display = ("received_at", "kind", "txn_ref")
     list_filter = ("kind",)
-    # As many rows as on a page of ours.
+    # As many rows as on a page of django_hoiio.
     list_per_page = 50
     date_hierarchy = "received_at"
     search_fields = ("txn_ref", "body")

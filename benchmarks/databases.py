@@ -1,4 +1,4 @@
-"""The database of a benchmark: made empty, and dropped whatever happens."""
+"""The databases of the benchmarks, which are always dropped at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DATABASES = ("sqlite", "postgres", "mariadb")
 
 
 def use(database: str, *, settings: str = "benchmarks.settings") -> None:
-    """Load Django with the settings of the benchmarks. To be called once, before anything asks Django."""
+    """Load Django with the settings of the benchmarks. Call it once, before anything uses Django."""
     os.environ["HOIIO_BENCHMARK_DATABASE"] = database
     os.environ["DJANGO_SETTINGS_MODULE"] = settings
     django.setup()
@@ -21,7 +21,7 @@ def use(database: str, *, settings: str = "benchmarks.settings") -> None:
 
 @contextmanager
 def made() -> Iterator[None]:
-    """An empty database with all tables. Its name begins with `test_`; what a killed run has left is replaced."""
+    """Make an empty database with all tables. Its name begins with `test_`; one of a killed run is replaced."""
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
@@ -33,7 +33,7 @@ def made() -> Iterator[None]:
 
 @contextmanager
 def made_for(sizes: Sequence[int], fill: Callable[[int], None]) -> Iterator[dict[int, str]]:
-    """A database for each size, filled, so that they can take turns; their names. Each is dropped whatever happens."""
+    """Make and fill a database for each size, and yield their names. All are dropped at the end."""
     settings = connection.settings_dict
     plain = settings["TEST"]["NAME"] or f"test_{settings['NAME']}"
     names = {}
@@ -54,6 +54,6 @@ def turn_to(name: str) -> None:
 
 
 def keep() -> str:
-    """Have a database with all tables that stays, and return its name. What is in it stays as well."""
+    """Make a persistent database with all tables, or use the existing one, and return its name."""
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=True)
     return str(connection.settings_dict["NAME"])

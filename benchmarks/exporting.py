@@ -1,4 +1,4 @@
-"""An export of the admin: rows a second, and the memory that it takes.
+"""Measure an export of the admin: rows per second and memory.
 
 python -m benchmarks.exporting --rows 1000000 --database postgres
 """
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.exporting", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 where nothing is said")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 by default")
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     said = parser.parse_args()
     use(said.database, settings="benchmarks.console_settings")
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _export(name: str) -> list[str]:
-    """Export a whole list, veiled, and throw it away."""
+    """Export a whole list, masked, and discard it."""
     model = apps.get_model("django_hoiio", name)
     request = RequestFactory().post("/")
     request.user = apps.get_model("auth", "User")(pk=1, is_active=True)

@@ -1,4 +1,4 @@
-"""A database with a million notifications, and their calls, SMS and faxes, that stays for looking at it.
+"""Make a persistent database with a million notifications and their calls, SMS and faxes.
 
     python -m benchmarks.fill --database postgres --rows 1000000
 
@@ -27,7 +27,7 @@ USER = "admin"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fill", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 where nothing is said")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 by default")
     arguments = parser.parse_args()
     os.environ.setdefault("HOIIO_BENCHMARK_NAME", "hoiio_console")
     use(arguments.database, settings="benchmarks.console_settings")

@@ -1,4 +1,4 @@
-"""How long it takes to forget a number: every row is read once.
+"""Measure how long it takes to forget a number: every row is read once.
 
 python -m benchmarks.forgetting --database postgres --rows 1000000
 """
@@ -22,7 +22,7 @@ def main() -> None:
         prog="python -m benchmarks.forgetting", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--rows", type=int, default=100_000, help="notifications that are there; 100000 without it")
+    parser.add_argument("--rows", type=int, default=100_000, help="stored notifications; 100000 by default")
     arguments = parser.parse_args()
     use(arguments.database)
     with made():
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _measure(rows: int) -> None:
-    # By name: it needs the models, and so the settings, which are chosen above.
+    # Imported late, because it needs the settings that are chosen above.
     forget = import_module("django_hoiio.retention.forgetting").forget
     numbers = apps.get_model("django_hoiio", "Sms")._default_manager.order_by("pk").values_list("dest", flat=True)
     begun = time.monotonic()
@@ -43,7 +43,7 @@ def _measure(rows: int) -> None:
         [
             ("seconds", f"{seconds:.0f}"),
             ("notifications a second", f"{rows / seconds:,.0f}"),
-            ("notifications blanked", str(report.notifications)),
+            ("notifications redacted", str(report.notifications)),
         ],
     )
 

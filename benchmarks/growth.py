@@ -1,6 +1,6 @@
-"""Filling the tables: what came through the doors once is multiplied by SQL.
+"""Fill the tables: post a few notifications, and multiply their rows with SQL.
 
-The moments spread over a year, each transaction has its own reference, number and tag, each arrival a random UUID.
+The moments spread over a year, each transaction has its own reference, number and tag, each notification a random UUID.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MIXING = 4_567
 
 
 class _Words(NamedTuple):
-    """How a database says what the others say differently."""
+    """The SQL expressions that differ between databases."""
 
     series: str
     moment: str
@@ -67,7 +67,7 @@ _WORDS = {
     "mysql": _Words(
         series="(SELECT seq AS k FROM seq_{}_to_{})",
         moment="UTC_TIMESTAMP(6) - INTERVAL {} SECOND",
-        # Of version 4: MariaDB looks.
+        # Of version 4, because MariaDB checks it.
         uuid="INSERT(INSERT(MD5(CONCAT(RAND(), k, template.id)), 13, 1, '4'), 17, 1, '8')",
         concat="CONCAT({}, {})",
         text_of_json="{}",
@@ -94,39 +94,39 @@ _RENAMED_INSIDE = {"params", "body"}
 
 
 def fill(rows: int) -> None:
-    """Bring django_hoiio's tables and those of raw to so many notifications, of half as many SMS."""
-    grow(rows, (DELIVERED,), (*OURS, *PLAIN), doors=(RAW.path(),))
+    """Fill the tables of django_hoiio and of the raw view up to this many notifications, of half as many SMS."""
+    grow(rows, (DELIVERED,), (*OURS, *PLAIN), paths=(RAW.path(),))
 
 
-def grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, doors: Sequence[str] = ()) -> None:
-    """Bring the tables to so many notifications of the stories, each with the rows of its transaction.
+def grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, paths: Sequence[str] = ()) -> None:
+    """Fill the tables up to this many notifications of the stories, each with the rows of its transaction.
 
-    The templates are posted at the doors of their stories, and at the other doors that are named.
+    The templates are posted to the paths of their stories and to the additional `paths`.
     """
     models = [apps.get_model(label) for label in labels]
     if not models[0]._default_manager.filter(txn_ref=stories[0].txn_ref).exists():
-        _post_templates(stories, doors)
+        _post_templates(stories, paths)
     _multiply(models, stories, _filled(models[0]) + 1, _transactions(rows, stories))
     settle(models)
 
 
 def settle(models: Sequence[type[Model]]) -> None:
-    """Have the database know what it holds."""
+    """Update the statistics of the database."""
     with connection.cursor() as cursor:
         for model in models:
             for statement in _WORDS[connection.vendor].settle:
                 cursor.execute(statement.format(model._meta.db_table))
 
 
-def _post_templates(stories: Sequence[Story], doors: Sequence[str]) -> None:
+def _post_templates(stories: Sequence[Story], paths: Sequence[str]) -> None:
     for story in stories:
-        for path in (*doors, story.path):
+        for path in (*paths, story.path):
             for report in story.reports:
                 post(environ(path, report))
 
 
 def _filled(model: type[Model]) -> int:
-    """The number of the copy that was made last; 0 where there is none."""
+    """Return the number of the last copy; 0 if there is none."""
     copies = (
         model._default_manager.filter(txn_ref__contains="-filled-").order_by("-pk").values_list("txn_ref", flat=True)
     )
@@ -134,7 +134,7 @@ def _filled(model: type[Model]) -> int:
 
 
 def _transactions(rows: int, stories: Sequence[Story]) -> int:
-    """How many transactions have so many reports."""
+    """Return how many transactions have this many reports."""
     return rows * ALL // sum(story.share * len(story.reports) for story in stories)
 
 
@@ -152,7 +152,7 @@ def _multiply(models: Sequence[type[Model]], stories: Sequence[Story], first: in
 
 
 def _copies(model: type[Model], stories: Sequence[Story], start: int, end: int, last: int) -> str:
-    """The statement that makes a chunk of copies."""
+    """Return the statement that makes a chunk of copies."""
     words = _WORDS[connection.vendor]
     copied = dict(_expressions(model, words.moment.format(f"{YEAR} * 1.0 * ({last} - k) / {last}")))
     table = model._meta.db_table
@@ -164,7 +164,7 @@ def _copies(model: type[Model], stories: Sequence[Story], start: int, end: int, 
 
 
 def _templates(table: str, stories: Sequence[Story]) -> str:
-    """The rows that are copied, each with the places, of ALL, that its story takes."""
+    """Return a query for the template rows, each with the places, of ALL, of its story."""
     first = last = ""
     place = 0
     for story in stories:
@@ -177,7 +177,7 @@ def _templates(table: str, stories: Sequence[Story]) -> str:
 
 
 def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
-    """Each column but the primary key, and what a copy has there."""
+    """Yield each column except the primary key, with its expression in a copy."""
     words = _WORDS[connection.vendor]
     for field in model._meta.concrete_fields:
         if field.primary_key:
@@ -193,7 +193,7 @@ def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
 
 
 def _renamed(field: Field[Any, Any], column: str, words: _Words) -> str:
-    """The same text, with the reference, the number and the tag of the copy."""
+    """Return an expression for the text with the reference, the number and the tag of the copy."""
     read, write = "{}", "{}"
     if isinstance(field, JSONField):
         read, write = words.text_of_json, words.json_of_text

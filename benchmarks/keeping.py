@@ -1,4 +1,4 @@
-"""What the rows take on PostgreSQL: bytes in the table and in each index, and the time to delete old ones.
+"""Measure the rows on PostgreSQL: bytes in the table and in each index, and the time to delete old ones.
 
 python -m benchmarks.keeping --rows 1000000
 """
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.keeping", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 where nothing is said")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="notifications; 1000000 by default")
     rows = parser.parse_args().rows
     use("postgres")
     with made():

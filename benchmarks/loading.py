@@ -1,4 +1,4 @@
-"""Loads a Django project with the apps that are named, and prints as JSON what that took. Run by `startup.py`."""
+"""Load a Django project with the named apps, and print the time, memory and modules as JSON. Run by `startup.py`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [path("", view)]
 
 
 def load(apps: list[str]) -> None:
-    """What a server does before the first request."""
+    """Load what a server loads before the first request."""
     settings.configure(
         SECRET_KEY="loading",
         ROOT_URLCONF=__name__,
@@ -39,12 +39,12 @@ def load(apps: list[str]) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":
     load(sys.argv[1:])
-    # From the start of the interpreter, and of the processor alone: other processes do not count.
+    # Processor time since the start of the interpreter, so other processes do not count.
     print(json.dumps({"seconds": time.process_time(), "bytes": resident(), "modules": sorted(sys.modules)}))

@@ -1,4 +1,4 @@
-"""The pages that are measured: those of the console, and those of a list as most would have written it."""
+"""The measured pages: those of the admin, and those of a plain ModelAdmin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.urls import reverse
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """One page, as its address asks for it."""
+    """One page: its name, path and query."""
 
     name: str
     path: str
@@ -28,13 +28,13 @@ STOCK = "stock: first page"
 
 
 def looks() -> Iterator[Look]:
-    """All pages, on what is in the tables now."""
+    """Yield all pages, for the current rows."""
     half = apps.get_model(_PLAIN)._default_manager.count() // 50 // 2 or 1
     yield Look(name=STOCK, path=_list(_PLAIN))
     yield Look(name="stock: page in the middle", path=_list(_PLAIN), query={"p": str(half)})
     yield Look(name="stock: filter, kind that no row has", path=_list(_PLAIN), query={"kind__exact": "ivr_unhold"})
     yield Look(name="stock: search", path=_list(_PLAIN), query={"q": "AA-S-filled-9"})
-    for name, model, query in (*_ASKED, *_within()):
+    for name, model, query in (*_LISTS, *_within()):
         yield Look(name=f"{model.partition('.')[2]}: {name}", path=_list(model), query=query)
     yield from _of_one()
     yield Look(name="dashboard, 30 days", path=reverse("admin:app_list", args=["django_hoiio"]))
@@ -50,7 +50,7 @@ def _page(model: str, key: int, page: str = "change") -> str:
 
 
 def _of_one() -> Iterator[Look]:
-    """The pages of a row in the middle."""
+    """Yield the pages of a row in the middle."""
     for model in (_CALLS, _SMS, _FAXES):
         key = _middle(model)
         name = model.partition(".")[2]
@@ -67,14 +67,14 @@ def _rows(model: str) -> QuerySet[Any]:
 
 
 def _middle(model: str) -> int:
-    """The key of a row that half of the others are older than."""
+    """Return the key of the row in the middle."""
     keys = _rows(model).order_by("pk").values_list("pk", flat=True)
     middle: int = keys.filter(pk__gte=(keys[0] + keys.reverse()[0]) // 2)[0]
     return middle
 
 
 def _within() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """What depends on the rows that are there."""
+    """Yield the lists whose queries depend on the current rows."""
     middle = _middle(_NOTIFICATIONS)
     near = _rows(_NOTIFICATIONS).filter(pk__lte=middle, kind="sms_status").order_by("-pk")
     of_middle = _rows(_SMS).filter(txn_ref=near.values_list("txn_ref", flat=True)[0])[0]
@@ -91,13 +91,13 @@ def _within() -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "search, tag", _SMS, {"q": of_middle.tag}
 
 
-_ASKED: tuple[tuple[str, str, dict[str, str]], ...] = (
+_LISTS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("first page", _NOTIFICATIONS, {}),
     ("oldest page", _NOTIFICATIONS, {"newer_than": "0"}),
     ("filter, kind that is common", _NOTIFICATIONS, {"kind__exact": "sms_status"}),
     ("filter, kind that is rare", _NOTIFICATIONS, {"kind__exact": "ivr_transfer"}),
     ("filter, kind that no row has", _NOTIFICATIONS, {"kind__exact": "ivr_unhold"}),
-    ("filter, not told", _NOTIFICATIONS, {"untold": "yes"}),
+    ("filter, pending", _NOTIFICATIONS, {"pending": "yes"}),
     ("filter, failed receivers", _NOTIFICATIONS, {"failing": "yes"}),
     ("search, beginning that many have", _NOTIFICATIONS, {"q": "AA-S"}),
     ("search, beginning of a session", _NOTIFICATIONS, {"q": "S-filled-9"}),
@@ -123,6 +123,6 @@ _ASKED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("first page", _FAXES, {}),
     ("filter, status that is rare", _FAXES, {"fax_status__exact": "failed"}),
     ("first page", _FAILURES, {}),
-    ("filter, not mended", _FAILURES, {"unresolved": "yes"}),
+    ("filter, not resolved", _FAILURES, {"unresolved": "yes"}),
     ("search", _FAILURES, {"q": "AA-S-filled-9"}),
 )

@@ -1,4 +1,4 @@
-"""All tables with what a year brings: every kind, some receivers that failed, some notifications never told."""
+"""Fill all tables with a year of traffic: every kind, some failed receivers, some pending notifications."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from django.utils import timezone
 from .growth import grow, settle
 from .stories import MIX
 
-# One in so many.
+# One in this many.
 FAILED = 500
-UNTOLD = 10_000
-# Of those that failed, one in so many is not mended.
-UNMENDED = 10
+PENDING = 10_000
+# One in this many failed receivers is not resolved.
+UNRESOLVED = 10
 
 _TEXT = {
     "sqlite": "CAST({} AS TEXT)",
@@ -24,13 +24,13 @@ _TEXT = {
 
 
 def mix(rows: int) -> None:
-    """Bring all tables, and the plain one of notifications, to so many notifications."""
+    """Fill all tables, and the plain one, up to this many notifications."""
     notifications = apps.get_model("django_hoiio", "Notification")._default_manager
     before = notifications.order_by("-pk").values_list("pk", flat=True).first() or 0
     grow(rows, MIX)
     new = notifications.filter(pk__gt=before)
     _fail(list(new.annotate(place=F("pk") % FAILED).filter(place=0).values_list("pk", flat=True)))
-    new.annotate(place=F("pk") % UNTOLD).filter(place=UNTOLD // 2).update(
+    new.annotate(place=F("pk") % PENDING).filter(place=PENDING // 2).update(
         dispatched_at=None, claimed_until=F("received_at")
     )
     _copy_to_plain()
@@ -40,7 +40,7 @@ def mix(rows: int) -> None:
 
 
 def _fail(keys: list[int]) -> None:
-    """Give each a receiver that failed; most were mended."""
+    """Give each notification a failed receiver; most are resolved."""
     failures = apps.get_model("django_hoiio", "ReceiverFailure")
     now = timezone.now()
     failures._default_manager.bulk_create(
@@ -52,7 +52,7 @@ def _fail(keys: list[int]) -> None:
                 attempts=1 + place % 5,
                 traceback="Traceback (most recent call last):\nValueError: there is no such order",
                 failed_at=now,
-                resolved_at=now if place % UNMENDED else None,
+                resolved_at=now if place % UNRESOLVED else None,
             )
             for place, key in enumerate(keys)
         ],
@@ -61,7 +61,7 @@ def _fail(keys: list[int]) -> None:
 
 
 def _copy_to_plain() -> None:
-    """Give the plain table the same notifications."""
+    """Copy the notifications to the plain table."""
     text = _TEXT[connection.vendor].format("body")
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The tables of the candidates that django_hoiio is compared with: what the task needs, and nothing more."""
+"""The minimal tables of the candidates that django_hoiio is compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring over HTTP: gunicorn with two workers, `wrk` with bodies that differ, and the candidates taking turns."""
+"""Measure over HTTP: gunicorn with two workers, `wrk` with varying bodies, and the candidates in turns."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _HERE = Path(__file__).parent
 
 
 def require_wrk() -> None:
-    """Exit where `wrk` is missing, before anything else is done."""
+    """Exit if `wrk` is missing."""
     if shutil.which("wrk") is None:
         sys.exit("wrk was not found; install it (Debian: apt-get install wrk), or leave HTTP out with --no-http.")
 
 
 def requests_a_second(seconds: int) -> dict[str, float]:
-    """Requests a second by the candidate's name: the median of its rounds, of so many seconds each."""
+    """Return requests per second by the candidate's name: the median of its rounds of `seconds` each."""
     rounds: dict[str, list[float]] = {candidate.name: [] for candidate in CANDIDATES}
     with ExitStack() as servers:
         ports = {is_heard: servers.enter_context(_serving(is_heard=is_heard)) for is_heard in (False, True)}
@@ -49,7 +49,7 @@ def requests_a_second(seconds: int) -> dict[str, float]:
 
 @contextmanager
 def _serving(*, is_heard: bool) -> Iterator[int]:
-    """gunicorn on a port of its own, as long as it is needed."""
+    """Run gunicorn on a free port during the block."""
     port = _free_port()
     environment = {
         **os.environ,
@@ -89,7 +89,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
 def _wrk(candidate: Candidate, port: int, seconds: int) -> float:
     url = f"http://127.0.0.1:{port}{candidate.path()}"
     command = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s"]
-    # A disk may let all wait for seconds, which is no failure.
+    # A slow disk may delay requests for seconds, which is not a failure.
     command += ["--timeout", "30s"]
     command += ["--script", str(_HERE / "post.lua"), url, "--", f"AA-S-{uuid4().hex[:8]}"]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -1,4 +1,4 @@
-"""Posting in process, as a WSGI server does."""
+"""Post in process, as a WSGI server does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .traffic import FORM, USER_AGENT
 
 
 def environ(path: str, body: bytes) -> dict[str, Any]:
-    """A request as a WSGI server hands it over."""
+    """Return a request as a WSGI server passes it on."""
     return {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -38,7 +38,7 @@ def environ(path: str, body: bytes) -> dict[str, Any]:
 
 
 def post(request: dict[str, Any]) -> None:
-    """Have the project answer a request. Raises RuntimeError where the answer is not 200."""
+    """Let the project answer a request. Raises RuntimeError if the status is not 200."""
     _application()(request, _accept).close()
 
 

@@ -1,9 +1,9 @@
-"""What pruning a year of old notifications costs those that come in meanwhile.
+"""Measure how pruning a year of old notifications delays new ones.
 
     python -m benchmarks.pruning --database sqlite
     python -m benchmarks.pruning --database mariadb --rows 1000000 --seconds 600
 
-`hoiio_prune` runs in a process of its own. Exits with 1 where a notification is lost, or where a request waits longer
+`hoiio_prune` runs in a separate process. Exits with 1 if a notification is lost, or if a request waits longer
 than `--bound`.
 """
 
@@ -31,14 +31,14 @@ from .posting import environ, post
 from .tables import show
 from .traffic import bodies, signed_path
 
-# Seconds that a request waits at most for what the pruning holds, as docs/privacy.rst says.
+# Maximum seconds that a request may wait for the pruning, as in docs/privacy.rst.
 BOUND = 1.0
 
-# Of the year that is there, the oldest quarter goes, and the half after it is blanked.
+# Of the stored year, the oldest quarter is deleted, and the next half is redacted.
 RETENTION_DAYS = {"sms_status": (90, 270)}
 
-# Seconds that a client rests between two requests, on average.
-REST = 0.01
+# Average seconds between two requests of a client.
+PAUSE = 0.01
 CLIENTS = 2
 
 _ROOT = Path(__file__).parent.parent
@@ -52,7 +52,7 @@ def main() -> None:
         before = _posting_while(lambda: time.sleep(arguments.quiet))
         said: list[str] = []
         during = _posting_while(lambda: said.append(_prune(arguments.seconds)))
-        lost = len(before) + len(during) - _kept()
+        lost = len(before) + len(during) - _stored()
         show(
             f"{connection.display_name}, {arguments.rows:,} notifications there",
             ("requests", "number", "median ms", "99 % ms", "slowest ms"),
@@ -67,15 +67,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.pruning", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--rows", type=int, default=100_000, help="notifications that are there; 100000 without it")
-    parser.add_argument("--seconds", type=int, default=120, help="after which it is stopped; 120 without it")
-    parser.add_argument("--bound", type=float, default=BOUND, help="seconds that a request may wait; 1 without it")
-    parser.add_argument("--quiet", type=int, default=5, help="seconds of requests before it begins; 5 without it")
+    parser.add_argument("--rows", type=int, default=100_000, help="stored notifications; 100000 by default")
+    parser.add_argument("--seconds", type=int, default=120, help="after which it is stopped; 120 by default")
+    parser.add_argument("--bound", type=float, default=BOUND, help="seconds that a request may wait; 1 by default")
+    parser.add_argument("--quiet", type=int, default=5, help="seconds of requests before it begins; 5 by default")
     return parser
 
 
 def _posting_while(work: Callable[[], object]) -> list[float]:
-    """Post as long as the work takes; the seconds that each request waited for its 200."""
+    """Post during the work and return the seconds that each request waited for its 200."""
     stop = threading.Event()
     waited: list[float] = []
     clients = [threading.Thread(target=_post_on, args=(stop, waited)) for _ in range(CLIENTS)]
@@ -97,14 +97,14 @@ def _post_on(stop: threading.Event, waited: list[float]) -> None:
             begun = time.perf_counter()
             post(environ(path, body))
             waited.append(time.perf_counter() - begun)
-            if stop.wait(random.uniform(0, 2 * REST)):
+            if stop.wait(random.uniform(0, 2 * PAUSE)):
                 return
     finally:
         connection.close()
 
 
 def _prune(seconds: int) -> str:
-    """Run the command to its end, or stop it; what it did."""
+    """Run the command, stop it after `seconds`, and return its report."""
     environment = {
         **os.environ,
         # The name of the database as the settings know it.
@@ -131,12 +131,12 @@ def _prune(seconds: int) -> str:
 
 
 def _counts() -> tuple[int, int]:
-    """How many of the old notifications are there, and how many of them are blanked."""
+    """Return the number of the old notifications, and how many of them are redacted."""
     old = apps.get_model("django_hoiio", "Notification")._default_manager.exclude(txn_ref__startswith="AA-S-new-")
     return old.count(), old.exclude(redacted_at=None).count()
 
 
-def _kept() -> int:
+def _stored() -> int:
     return (
         apps.get_model("django_hoiio", "Notification")._default_manager.filter(txn_ref__startswith="AA-S-new-").count()
     )

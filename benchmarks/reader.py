@@ -1,4 +1,4 @@
-"""Who reads the API in the benchmarks: somebody who may see everything, known without a query."""
+"""The user of the API in the benchmarks: has all permissions, authenticated without a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it costs to take a notification, beside what a project might have written itself.
+"""Measure receiving a notification, compared with code that a project might have written itself.
 
     python -m benchmarks.receive --database sqlite
     python -m benchmarks.receive --database postgres --rows 0,100000,1000000
@@ -15,7 +15,7 @@ import platform
 import django
 from django.db import connection
 
-from .candidates import ON_KEPT_CONNECTION, ON_NEW_CONNECTION, PREPARED, RAW
+from .candidates import ON_NEW_CONNECTION, ON_PERSISTENT_CONNECTION, PREPARED, RAW
 from .databases import DATABASES, made, use
 from .growth import fill
 from .over_http import CONNECTIONS, WORKERS, requests_a_second, require_wrk
@@ -44,10 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--database", choices=DATABASES, default="sqlite")
     parser.add_argument(
-        "--rows", type=_numbers, default=[0], help="how many notifications are there already, for example 0,100000"
+        "--rows", type=_numbers, default=[0], help="numbers of stored notifications, for example 0,100000"
     )
-    parser.add_argument("--requests", type=int, default=2000, help="to each candidate; 2000 where nothing is said")
-    parser.add_argument("--seconds", type=int, default=4, help="of each round over HTTP; 4 where nothing is said")
+    parser.add_argument("--requests", type=int, default=2000, help="to each candidate; 2000 by default")
+    parser.add_argument("--seconds", type=int, default=4, help="of each round over HTTP; 4 by default")
     parser.add_argument("--no-http", dest="seconds", action="store_const", const=0, help="in process alone")
     return parser
 
@@ -57,12 +57,12 @@ def _numbers(text: str) -> list[int]:
 
 
 def _in_process(sizes: list[int], requests: int) -> None:
-    """A table for each size; the first also has what it costs not to keep the connection."""
+    """Print a table for each size; the first also measures new connections."""
     first: dict[str, float] = {}
     for rows in sizes:
         fill(rows)
         title = f"In process, {rows:,} notifications there"
-        seconds = take_turns((*ON_KEPT_CONNECTION, *PREPARED.get(connection.vendor, ())), requests, title)
+        seconds = take_turns((*ON_PERSISTENT_CONNECTION, *PREPARED.get(connection.vendor, ())), requests, title)
         if not first:
             seconds |= take_turns(ON_NEW_CONNECTION, requests // 4, "CONN_MAX_AGE=0")
         first = first or seconds

@@ -1,4 +1,4 @@
-"""The price of the rows alone: the very rows of django_hoiio, written by two plain statements that know no rules."""
+"""The cost of the rows alone: the rows of django_hoiio, written with two plain statements without its rules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOTIFICATION: dict[str, Any] = {
     "query": "",
     "remote_addr": "127.0.0.1",
     "verified_by": "url",
-    "source": "post",
+    "source": "webhook",
     "claimed_until": None,
     "receivers": "[]",
 }

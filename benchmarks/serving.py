@@ -1,4 +1,4 @@
-"""What gunicorn loads; with `HOIIO_BENCHMARK_RECEIVER` set, a receiver is connected."""
+"""The WSGI application for gunicorn. With `HOIIO_BENCHMARK_RECEIVER`, a receiver is connected."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Settings of the benchmarks. `HOIIO_BENCHMARK_DATABASE` chooses the database: sqlite, postgres or mariadb.
 
-A connection is kept, as on a server that is set up for load, and SQLite writes ahead. The servers are those that the
-tests use; `benchmarks.databases` makes the database and drops it.
+Connections are persistent, as on a server that is set up for load, and SQLite uses WAL. The servers are those of the
+tests; `benchmarks.databases` makes the database and drops it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What loading the receiving side adds to a Django project: time, memory and modules.
+"""Measure what loading the webhook adds to a Django project: time, memory and modules.
 
     python -m benchmarks.startup
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.startup", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument("--processes", type=int, default=30, help="for each project; 30 where nothing is said")
+    parser.add_argument("--processes", type=int, default=30, help="for each project; 30 by default")
     loaded = _take_turns(parser.parse_args().processes)
     show(
         "Loading a project: processor time from the start of the interpreter until the URLs are loaded",

@@ -1,4 +1,4 @@
-"""What happens to one transaction, from its first report to its last: the templates that are multiplied."""
+"""The templates that are multiplied: the notifications of one transaction, from the first to the last."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django_hoiio.notify_urls import notify_url
 
 from .traffic import bodies
 
-# In every template: what its copies have a name, a number, a session and a mark of their own in place of.
+# Placeholders in every template. Each copy has its own name, number, session and tag instead.
 MARK = "template-0"
 NUMBER = "00000000"
 TAG = "order-0"
 
-# Shares are of so many transactions.
+# Shares are of this many transactions.
 ALL = 10_000
 
 
@@ -31,7 +31,7 @@ class Story:
 
     @property
     def path(self) -> str:
-        """Where Hoiio posts its reports to."""
+        """The path that Hoiio posts its reports to."""
         return urlsplit(notify_url(self.route, pass_on={"username": "bob"})).path
 
 
@@ -45,7 +45,7 @@ def _story(share: int, route: str, prefix: str, *reports: str) -> Story:
     )
 
 
-# What `benchmarks.receive` posts as well.
+# Also posted by `benchmarks.receive`.
 DELIVERED = Story(txn_ref=f"AA-S-{MARK}", reports=list(islice(bodies(f"AA-S-{MARK}"[:-2]), 2)))
 
 _SENT = f"dest=%2B65{NUMBER}&date=2012-06-06+11%3A15%3A20.0&currency=SGD&rate=0.032&debit=0.032&tag={TAG}&split_count=1"
@@ -54,7 +54,7 @@ _CALLER = f"from=%2B65{NUMBER}&to=%2B6500000001&session=S-{MARK}&date=2012-06-06
 _FAX = "date=2012-06-06+11%3A15%3A20&currency=SGD&rate=0.05"
 _RECORDED = "record_url=https%3A%2F%2Frecordings.example.com%2F1.mp3"
 
-# A year at a workshop that texts a lot: most of all comes up often, some of it hardly ever.
+# A year of a workshop that sends many SMS: some kinds are frequent, others rare.
 MIX = (
     Story(txn_ref=DELIVERED.txn_ref, reports=DELIVERED.reports, share=4_700),
     _story(400, "sms", "AA-S1", f"{_SENT}&sms_status=queued", f"{_SENT}&sms_status=failed"),
@@ -63,7 +63,7 @@ MIX = (
     _story(
         *(900, "sms", "AA-S4"),
         f"status=success_ok&bulk_txn_ref=AA-B-{MARK}&dest=%2B65{NUMBER}",
-        # All of a campaign bear its mark.
+        # All SMS of a campaign have its tag.
         f"{_SENT.replace(TAG, 'campaign')}&sms_status=delivered",
     ),
     _story(1_300, "sms", "AA-SI", f"msg=Is+it+ready%3F&from=%2B65{NUMBER}&to=%2B6500000001&debit=0.013&currency=SGD"),

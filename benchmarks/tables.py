@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def show(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: words to the left, figures to the right."""
+    """Print a table: text left-aligned, figures right-aligned."""
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
     print(f"\n{title}\n")
     for row in (head, ["-" * width for width in widths], *rows):

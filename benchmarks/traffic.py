@@ -1,4 +1,4 @@
-"""The requests: a bulk SMS, of which each recipient is reported twice, queued and then delivered."""
+"""The requests: a bulk SMS with two reports per recipient, queued and then delivered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BODY = (
 
 
 def bodies(prefix: str) -> Iterator[bytes]:
-    """The bodies without end; no two prefixes name the same SMS."""
+    """Yield bodies endlessly; different prefixes never name the same SMS."""
     for number in count():
         for status in ("queued", "delivered"):
             yield _BODY.format(
@@ -31,5 +31,5 @@ def bodies(prefix: str) -> Iterator[bytes]:
 
 
 def signed_path() -> str:
-    """Where Hoiio posts to: a notify URL that django_hoiio has signed."""
+    """Return the path of a signed notify URL."""
     return urlsplit(notify_url("sms", pass_on={"username": "bob"})).path

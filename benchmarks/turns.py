@@ -1,4 +1,4 @@
-"""Measuring in process: the candidates take turns in small batches, in random order, so that noise hits all alike."""
+"""Measure in process: the candidates run in small batches and random order, so that noise affects all alike."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .posting import environ, post
 from .traffic import bodies
 
 BATCH = 20
-# Not timed: after a change of turn the caches hold what another candidate needs. So many,
-# because psycopg prepares a statement when it comes for the sixth time.
+# Not timed, because the caches hold the data of another candidate. This many, because
+# psycopg prepares a statement at its sixth execution.
 WARM_UP = 6
 
 
 def take_turns(candidates: Sequence[Candidate], requests: int, title: str) -> dict[str, float]:
-    """Seconds that a request takes, by the candidate's name: the median of its batches, `requests` in all."""
+    """Return the seconds per request by the candidate's name: the median of its batches, `requests` in all."""
     traffic = {candidate.name: bodies(f"AA-S-{uuid4().hex[:8]}") for candidate in candidates}
     batches: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     with tqdm(total=requests, desc=title, unit=" requests each", leave=False, disable=None) as progress:

@@ -1,4 +1,4 @@
-"""How each database words an INSERT that overwrites the row with the same key."""
+"""INSERT statements that overwrite the row with the same key, for each database."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _CONFLICT = {
 
 
 def insert(table: str, columns: Sequence[str]) -> str:
-    """An INSERT with a mark for each column."""
+    """Return an INSERT with a placeholder for each column."""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
 
 
 def upsert(table: str, columns: Sequence[str], key: Sequence[str], vendor: str) -> str:
-    """The same, overwriting all but the key where the key is there already."""
+    """Return an INSERT that overwrites the other columns if the key exists."""
     conflict, assignment = _CONFLICT[vendor]
     assignments = ", ".join(assignment.format(column) for column in columns if column not in key)
     return insert(table, columns) + conflict.format(", ".join(key)) + assignments

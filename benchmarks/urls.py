@@ -1,4 +1,4 @@
-"""Where the candidates are."""
+"""URLs of the candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project might have written itself to keep the status of an SMS: the candidates beside django_hoiio."""
+"""Views that a project might have written itself to store the status of an SMS: the other candidates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .upserts import insert, upsert
 
 @csrf_exempt
 def empty(request: HttpRequest) -> HttpResponse:
-    """Do nothing: what Django itself costs."""
+    """Do nothing, to measure Django itself."""
     return HttpResponse()
 
 
@@ -34,7 +34,7 @@ def _upsert(vendor: str) -> str:
 
 @csrf_exempt
 def raw(request: HttpRequest) -> HttpResponse:
-    """Two SQL statements in one transaction: the least that keeps the notification and the state of the SMS."""
+    """Store the notification and the state of the SMS with two SQL statements in one transaction."""
     said = request.POST
     now = str(timezone.now().replace(tzinfo=None))
     query = request.META["QUERY_STRING"]
@@ -46,7 +46,7 @@ def raw(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def orm(request: HttpRequest) -> HttpResponse:
-    """The ORM as most would write it."""
+    """Use the ORM in the usual way."""
     said = request.POST
     now = timezone.now()
     with transaction.atomic():

@@ -137,7 +137,7 @@ def _not_blank(secrets: str | bytes | Iterable[Any]) -> list[Any]:
 conf = HoiioSettings()
 
 # The allowed types of each key, and an example for error messages.
-KEYS: dict[str, tuple[tuple[type, ...], object]] = {
+SETTINGS: dict[str, tuple[tuple[type, ...], object]] = {
     "ACCOUNTS": ((dict,), {"default": {"APP_ID": "…", "ACCESS_TOKEN": "…"}}),
     "PUBLIC_URL": ((str, type(None)), "https://my.example.com"),
     "SIGNING_KEYS": ((list, tuple), ["…"]),

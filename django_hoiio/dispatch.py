@@ -35,7 +35,7 @@ MAX_TRACEBACK = 100_000
 RETRY_DELAY = timedelta(minutes=1)
 BACKOFF_FACTOR = 4
 
-UNFINISHED = "The process that should have run this receiver ended too early."
+INTERRUPTED = "The process that should have run this receiver ended too early."
 
 # Stands before the traceback while a receiver is run again, and stays there where its process ends.
 RUNNING = "This receiver is being retried, or its process ended during the retry. The failure before that:\n\n"
@@ -205,7 +205,7 @@ def record_interrupted(notification: Notification) -> bool:
                     signal=name,
                     receiver=receiver.name,
                     attempts=1,
-                    traceback=UNFINISHED,
+                    traceback=INTERRUPTED,
                 )
                 for name, receiver in receivers_of(notification.signal_kinds, Notification)
             ],

@@ -275,7 +275,7 @@ LINK = FieldMask(permissions=(VIEW_RECORDINGS,))
 RAW = FieldMask(permissions=(VIEW_RAW, VIEW_PERSONAL_DATA, VIEW_RECORDINGS))
 
 # The masked fields of all models. `part` is a digest of the text, from which a short text could be guessed.
-FIELDS: dict[str, FieldMask] = {
+FIELD_MASKS: dict[str, FieldMask] = {
     **dict.fromkeys(("remote_number", "from_number", "to_number", "dest", "dest1", "dest2"), NUMBER),
     **dict.fromkeys(("msg", "part"), TEXT),
     "fax_url": LINK,
@@ -285,7 +285,7 @@ FIELDS: dict[str, FieldMask] = {
 
 def mask_rows(request: HttpRequest, rows: Iterable[Model]) -> None:
     """Mask fields that the user has no permission to view. The rows must never be saved afterwards."""
-    masks = {name: each.mask for name, each in FIELDS.items() if not each.is_visible(request)}
+    masks = {name: each.mask for name, each in FIELD_MASKS.items() if not each.is_visible(request)}
     for row in rows:
         for name in masks.keys() & vars(row).keys():
             setattr(row, name, masks[name](getattr(row, name)))

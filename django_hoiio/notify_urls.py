@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # Characters. Hoiio's limit for a whole notify URL.
-LONGEST = 4000
+MAX_URL_LENGTH = 4000
 
 # Characters. A web server's limit of the request line may reject notifications to a longer URL.
 LONG = 2000
@@ -43,9 +43,9 @@ def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, An
     _check_pass_on(values)
     token = sign(Route(route), account, values)
     url = _public_url() + reverse("django_hoiio:signed", kwargs={"route": Route(route), "token": token})
-    if len(url) > LONGEST:
+    if len(url) > MAX_URL_LENGTH:
         raise ValueError(
-            f"The notify URL would have {len(url)} characters and Hoiio takes {LONGEST}; pass on less,"
+            f"The notify URL would have {len(url)} characters and Hoiio takes {MAX_URL_LENGTH}; pass on less,"
             " for example the key of a row instead of its content."
         )
     if len(url) > LONG:

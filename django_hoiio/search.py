@@ -12,7 +12,7 @@ from django.db.models import Case, CharField, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
-from .masking import FIELDS
+from .masking import FIELD_MASKS
 from .models import SUFFIX_LENGTH, suffix_of
 
 # No searched column is longer, and a database may refuse a longer term.
@@ -58,7 +58,7 @@ def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[
 
 def may_search(request: HttpRequest, field: str) -> bool:
     """Return whether the user sees a field unmasked. Repeated searches could reveal a masked value."""
-    return field not in FIELDS or FIELDS[field].is_visible(request)
+    return field not in FIELD_MASKS or FIELD_MASKS[field].is_visible(request)
 
 
 def _order(field: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ SUFFIX = ".json"
 QUARANTINED = ".quarantined"
 
 # Suffix while a file is written. A crash may leave one; it is never the only copy of an acknowledged notification.
-UNFINISHED = ".part"
+PARTIAL_SUFFIX = ".part"
 
 # The JSON types of a file's values.
 _TYPES = {
@@ -47,7 +47,7 @@ def store(raw: RawNotification, folder: Path) -> Path:
 
 def write(raw: RawNotification, path: Path) -> None:
     """Create or replace the file: write a temporary one, sync it to disk, rename it. Raises OSError."""
-    beside = path.with_suffix(UNFINISHED)
+    beside = path.with_suffix(PARTIAL_SUFFIX)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -75,7 +75,7 @@ def quarantined(folder: Path) -> Iterator[Path]:
 
 def unfinished(folder: Path) -> Iterator[Path]:
     """Return the files that are being written or that a crash has left."""
-    return iter(sorted(folder.glob(f"*{UNFINISHED}")))
+    return iter(sorted(folder.glob(f"*{PARTIAL_SUFFIX}")))
 
 
 def load(path: Path) -> RawNotification:

@@ -30,7 +30,7 @@ ACCOUNTS = {
 NUMBER, FAX, HANDSET = "+6531234567", "+6531234568", "+6591234567"
 
 # Seconds. A passing test needs almost none.
-PATIENCE = 30
+TIMEOUT = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +97,12 @@ class Desk:
 
     def heard(self) -> list[dict[str, str]]:
         """Wait for all notifications and return their parameters."""
-        assert outbox.wait(PATIENCE)
+        assert outbox.wait(TIMEOUT)
         return [heard.params for heard in self.notifications]
 
     def let_time_pass(self) -> list[dict[str, str]]:
         """Let every timeout expire and return all notifications."""
-        assert calls.hurry(PATIENCE)
+        assert calls.hurry(TIMEOUT)
         return self.heard()
 
     def post(self, path: str, form: dict[str, object]) -> tuple[int, Any]:
@@ -112,7 +112,7 @@ class Desk:
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         """Send a request. Return the status, and the decoded JSON or the bytes of the response."""
-        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)) as connection:
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=TIMEOUT)) as connection:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
             content = response.read()
@@ -140,7 +140,7 @@ def desk() -> Iterator[Desk]:
 def _forget() -> None:
     for part in (calls, outbox):
         part.forget()
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
     exchange.reset()
 
 

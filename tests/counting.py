@@ -30,8 +30,8 @@ OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_statu
 # Notifications.
 
 
-def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
-    """Take a notification that came so long ago."""
+def receive(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
+    """Receive a notification that is `ago` old."""
     inbox.receive(raw_notification(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
 
 
@@ -54,7 +54,7 @@ def fill(chance: random.Random, number: int, days: int) -> None:
         cost = chance.choice(
             ["", "&debit=0.032&currency=SGD", "&debit=0.000001&currency=USD", "&debit=2", "&debit=0&currency=MYR"]
         )
-        came(
+        receive(
             f"txn_ref=AA-{place}&{body}{cost}",
             route=route,
             ago=DAY * days * chance.random(),
@@ -65,7 +65,7 @@ def fill(chance: random.Random, number: int, days: int) -> None:
 # Expected values.
 
 
-def tables_by_hand(today: date, days: int, account: str = "") -> dict[str, list[list[str]]]:
+def expected_tables(today: date, days: int, account: str = "") -> dict[str, list[list[str]]]:
     """Return the two tables of the dashboard."""
     shown = [today - DAY * ago for ago in range(days)]
     counts: Counter[tuple[Traffic, date]] = Counter()
@@ -85,20 +85,20 @@ def tables_by_hand(today: date, days: int, account: str = "") -> dict[str, list[
     money = [
         _column(name or "no currency", [spent.get((name, day), Decimal(0)) for day in shown], _money) for name in dear
     ]
-    beside = ["Day", "Together", *(day.isoformat() for day in shown)]
+    beside = ["Day", "Total", *(day.isoformat() for day in shown)]
     return {"Calls, SMS and faxes by day": _rows(beside, columns), "Spend by day": _rows(beside, money)}
 
 
-def standing_by_hand(overdue_after: timedelta) -> dict[str, str]:
+def expected_health_figures(overdue_after: timedelta) -> dict[str, str]:
     """Return the pending, failed and overdue figures by name."""
     now = datetime.now(timezone.utc)
     overdue = {
         name: [row for row in model.objects.all() if not row.is_final and row.created_at < now - overdue_after]
         for name, model in (("Calls overdue", Call), ("SMS overdue", Sms), ("Faxes overdue", Fax))
     }
-    untold = [row for row in Notification.objects.all() if row.claimed_until and row.claimed_until < now]
+    pending = [row for row in Notification.objects.all() if row.claimed_until and row.claimed_until < now]
     failed = [row for row in ReceiverFailure.objects.all() if row.resolved_at is None]
-    counted = {"Pending": untold, "Failed receivers": failed, **overdue}
+    counted = {"Pending": pending, "Failed receivers": failed, **overdue}
     return {name: str(len(rows)) for name, rows in counted.items()}
 
 
@@ -113,8 +113,8 @@ def kind_of(row: Any) -> Traffic:
 
 def has_succeeded(row: Any) -> bool:
     if isinstance(row, Call):
-        told = {getattr(row, name) for name in OUTCOMES} - {""}
-        return told == {"answered"} or (not told and bool(row.duration))
+        statuses = {getattr(row, name) for name in OUTCOMES} - {""}
+        return statuses == {"answered"} or (not statuses and bool(row.duration))
     if isinstance(row, Fax):
         return row.fax_status == "answered"
     return row.direction == "incoming" or row.sms_status == "delivered"

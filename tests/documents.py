@@ -28,7 +28,7 @@ def literal_texts(page: Path) -> list[str]:
 
 
 def column(page: Path, heading: str) -> list[str]:
-    """The cells below a heading, in the first table that has it."""
+    """Return the cells below a heading, in the first table that has it."""
     for table in read(page).findall(docutils.nodes.table):
         header, *rows = [[cell.astext() for cell in row] for row in table.findall(docutils.nodes.row)]
         if heading in header:

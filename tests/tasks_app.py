@@ -1,4 +1,4 @@
-"""An app that listens, in the processes that tests/processes/test_workers.py starts; what it hears goes to a file."""
+"""An app with receivers that write to a file, for the processes that tests/processes/test_workers.py starts."""
 
 from __future__ import annotations
 

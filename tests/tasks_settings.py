@@ -1,4 +1,4 @@
-"""Settings of the processes that tests/processes/test_workers.py starts, on the database that the tests have made.
+"""Settings of the processes that tests/processes/test_workers.py starts, on the database that the tests have created.
 
 `HOIIO_TEST_QUEUE` chooses the queue: db (django-tasks-db), rq (django-tasks-rq), celery (django-tasks-fennel), immediate
 or dummy. `HOIIO_TEST_BROKER` is the URL of the broker of the second and third.

@@ -1,4 +1,4 @@
-"""Each way in which a database refuses a notification is provoked for real, and the notification is kept all the same."""
+"""Provoke each real database error: no notification is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _no_slow_failures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _connection_as_found() -> Iterator[None]:
-    """What a fault has set on the connection goes with it."""
+    """Reset the connection, so that no fault affects the next test."""
     before = dict(connection.settings_dict)
     yield
     connection.close()
@@ -51,8 +51,8 @@ def _connection_as_found() -> Iterator[None]:
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> set[Failure]:
-    """What the errors were classified as."""
+def classified(monkeypatch: pytest.MonkeyPatch) -> set[Failure]:
+    """Collect the classifications of the errors."""
     failures: set[Failure] = set()
     original = retries.classify
 
@@ -70,8 +70,8 @@ def post(body: bytes = STATUS) -> int:
     return Client().generic("POST", "/hoiio/sms/", body, content_type=FORM).status_code
 
 
-def kept(folder: Path) -> tuple[int, list[str]]:
-    """How many rows there are, and the endings of the files."""
+def rows_and_files(folder: Path) -> tuple[int, list[str]]:
+    """Return the number of rows and the suffixes of the files."""
     return Notification.objects.count(), sorted(path.suffix for path in folder.glob("*"))
 
 
@@ -83,7 +83,7 @@ def run(*statements: str, using: str = "default") -> None:
 
 @contextmanager
 def another_connection() -> Iterator[Any]:
-    """A connection to the same database that stands beside Django's."""
+    """Open a second connection to the same database."""
     other = connection.copy()
     try:
         yield other
@@ -91,17 +91,17 @@ def another_connection() -> Iterator[Any]:
         other.close()
 
 
-def become(user: str) -> None:
+def connect_as(user: str) -> None:
     connection.close()
     connection.settings_dict["USER"] = user
 
 
-# The database takes nothing for now.
+# The database stores nothing for now.
 
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """As a standby is."""
+    """Make the database read-only, like a standby."""
     switch = {
         "postgresql": ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
         "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
@@ -114,7 +114,7 @@ def read_only() -> Iterator[None]:
 
 @contextmanager
 def no_table() -> Iterator[None]:
-    """As before `migrate`."""
+    """Remove the table, as before `migrate`."""
     run("ALTER TABLE django_hoiio_notification RENAME TO put_away")
     yield
     run("ALTER TABLE put_away RENAME TO django_hoiio_notification")
@@ -122,7 +122,7 @@ def no_table() -> Iterator[None]:
 
 @contextmanager
 def no_column() -> Iterator[None]:
-    """As after a deploy, before `migrate`."""
+    """Remove a column, as after a deploy before `migrate`."""
     run("ALTER TABLE django_hoiio_sms RENAME COLUMN sms_status TO put_away")
     yield
     run("ALTER TABLE django_hoiio_sms RENAME COLUMN put_away TO sms_status")
@@ -138,14 +138,14 @@ def no_permission() -> Iterator[None]:
         yield
         connection.close()
         return
-    with somebody("GRANT SELECT ON {tables} TO {user}"):
+    with temporary_user("GRANT SELECT ON {tables} TO {user}"):
         yield
 
 
 @contextmanager
 def too_many_connections() -> Iterator[None]:
     limit = "CONNECTION LIMIT 0" if connection.vendor == "postgresql" else "WITH MAX_USER_CONNECTIONS 1"
-    with somebody("GRANT ALL ON {tables} TO {user}", limit=limit):
+    with temporary_user("GRANT ALL ON {tables} TO {user}", limit=limit):
         if connection.vendor == "postgresql":
             yield
             return
@@ -155,20 +155,20 @@ def too_many_connections() -> Iterator[None]:
 
 
 @contextmanager
-def somebody(grant: str, limit: str = "") -> Iterator[None]:
-    """Connect as a user of this test's own."""
+def temporary_user(grant: str, limit: str = "") -> Iterator[None]:
+    """Connect as a user with restricted permissions."""
     is_postgres = connection.vendor == "postgresql"
-    # A role of the whole server, which suites beside this one have as well.
+    # Roles belong to the server, which other test runs share.
     user = f"{NOBODY}_{connection.settings_dict['NAME']}"[:60]
     owner, name = connection.settings_dict["USER"], user if is_postgres else f"`{user}`@`%`"
     tables = "ALL TABLES IN SCHEMA public" if is_postgres else f"`{connection.settings_dict['NAME']}`.*"
     run(f"CREATE {'ROLE' if is_postgres else 'USER'} {name} {'LOGIN' if is_postgres else ''} {limit}")
     run(grant.format(tables=tables, user=name))
-    become(user)
+    connect_as(user)
     try:
         yield
     finally:
-        become(owner)
+        connect_as(owner)
         if is_postgres:
             run(f"DROP OWNED BY {name}")
         run(f"DROP {'ROLE' if is_postgres else 'USER'} {name}")
@@ -176,7 +176,7 @@ def somebody(grant: str, limit: str = "") -> Iterator[None]:
 
 @contextmanager
 def full() -> Iterator[None]:
-    """SQLite may not grow; for the servers see tests/faults."""
+    """Let SQLite not grow; for the servers see tests/faults."""
     run("VACUUM")
     with connection.cursor() as cursor:
         (pages,) = cursor.execute("PRAGMA page_count").fetchone()
@@ -211,28 +211,28 @@ on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="done wit
         refused,
     ],
 )
-def test_database_that_takes_nothing_leaves_everything_in_the_spool_until_it_does(
-    folder: Path, seen: set[Failure], fault: Fault
+def test_notifications_stay_in_the_spool_until_the_database_stores_them(
+    folder: Path, classified: set[Failure], fault: Fault
 ) -> None:
-    # More than SQLite has pages left.
+    # Larger than the pages that SQLite has left.
     body = STATUS + b"&x=" + b"y" * 500_000
     with fault():
         assert (post(body), post(b"x=1" + b"y" * 500_000)) == (200, 200)
         report = recover()
         left = sorted(path.suffix for path in folder.iterdir())
 
-    assert (left, report.quarantine, report.is_incomplete) == ([".json"] * report.waiting, 0, True)
-    assert seen == {Failure.AWAY}
-    assert (recover().is_incomplete, kept(folder)) == (False, (2, []))
+    assert (left, report.quarantined, report.is_incomplete) == ([".json"] * report.waiting, 0, True)
+    assert classified == {Failure.AWAY}
+    assert (recover().is_incomplete, rows_and_files(folder)) == (False, (2, []))
     assert Sms.objects.get().sms_status == "delivered"
 
 
-# Somebody else is in the way.
+# Locks and disconnects.
 
 
 @contextmanager
 def locked_row() -> Iterator[Any]:
-    """Another connection has the row of AA-S-1 and does not let go of it until the block ends."""
+    """Lock the row of AA-S-1 in another connection until the block ends."""
     assert post() == 200
     with another_connection() as other:
         other.set_autocommit(False)
@@ -263,8 +263,8 @@ def lock_timeout() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", [lock_timeout, pytest.param(statement_timeout, marks=not_on_sqlite)])
-def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
-    folder: Path, seen: set[Failure], monkeypatch: pytest.MonkeyPatch, fault: Fault
+def test_notification_goes_to_the_spool_after_a_lock_or_statement_timeout(
+    folder: Path, classified: set[Failure], monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
     monkeypatch.setattr(retries, "TRIES", 3)
     with fault():
@@ -273,14 +273,14 @@ def test_notification_that_waits_for_a_lock_in_vain_waits_in_the_spool(
         report = recover()
         left = [path.suffix for path in folder.iterdir()]
 
-    assert (left, report.quarantine, report.waiting) == ([".json"], 0, 1)
-    assert seen == {Failure.TRANSIENT}
-    assert (recover().is_incomplete, kept(folder)) == (False, (rows + 1, []))
+    assert (left, report.quarantined, report.waiting) == ([".json"], 0, 1)
+    assert classified == {Failure.TRANSIENT}
+    assert (recover().is_incomplete, rows_and_files(folder)) == (False, (rows + 1, []))
 
 
 @not_on_sqlite
 @pytest.mark.parametrize("has_timeout", [True, False])
-def test_file_of_a_locked_row_does_not_keep_others_in_the_spool(
+def test_file_of_a_locked_row_does_not_block_other_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, has_timeout: bool
 ) -> None:
     for module in (deadline, retries):
@@ -293,12 +293,12 @@ def test_file_of_a_locked_row_does_not_keep_others_in_the_spool(
     with lock_timeout() if has_timeout else locked_row():
         report = recover()
 
-    assert (report.stored, report.waiting, report.quarantine) == (1, 1, 0)
+    assert (report.stored, report.waiting, report.quarantined) == (1, 1, 0)
     assert recover().is_incomplete is False
 
 
 @not_on_sqlite
-def test_connection_that_the_server_terminates_is_replaced(folder: Path, seen: set[Failure]) -> None:
+def test_connection_that_the_server_terminates_is_replaced(folder: Path, classified: set[Failure]) -> None:
     assert post() == 200
     with another_connection() as other, connection.cursor() as cursor, other.cursor() as killer:
         if connection.vendor == "postgresql":
@@ -310,16 +310,16 @@ def test_connection_that_the_server_terminates_is_replaced(folder: Path, seen: s
 
     assert post() == 200
 
-    assert seen == {Failure.DISCONNECTED}
-    assert kept(folder) == (2, [])
+    assert classified == {Failure.DISCONNECTED}
+    assert rows_and_files(folder) == (2, [])
 
 
-# One notification is at fault, and the others are not.
+# Only one notification is at fault.
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="sqlite3 sets limits since Python 3.11")
 @on_sqlite
-def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_other(folder: Path) -> None:
+def test_file_that_is_too_large_for_the_database_is_quarantined_and_blocks_no_other(folder: Path) -> None:
     with refused():
         assert (post(b"x=" + b"y" * 200_000), post()) == (200, 200)
     connection.ensure_connection()
@@ -327,11 +327,11 @@ def test_file_that_is_too_large_for_the_database_is_quarantined_and_stops_no_oth
 
     report = recover()
 
-    assert (report.stored, report.waiting, report.quarantine) == (1, 0, 1)
-    assert (Notification.objects.get().txn_ref, kept(folder)) == ("AA-S-1", (1, [".quarantined"]))
+    assert (report.stored, report.waiting, report.quarantined) == (1, 0, 1)
+    assert (Notification.objects.get().txn_ref, rows_and_files(folder)) == ("AA-S-1", (1, [".quarantined"]))
 
 
-def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> None:
+def test_recovery_is_incomplete_while_a_file_is_quarantined(folder: Path) -> None:
     with refused():
         assert post() == 200
     (path,) = spool.pending(folder)
@@ -342,22 +342,24 @@ def test_recovery_fails_as_long_as_something_is_quarantined(folder: Path) -> Non
         with pytest.raises(SystemExit) as exited:
             call_command("hoiio_recover", stdout=printed)
         assert exited.value.code == 1
-        assert "Stored 0 from the spool (0 were known, 0 wait, 1 set aside)" in printed.getvalue()
+        assert "Spool: 0 imported, 0 already stored, 0 not yet imported, 1 in quarantine." in printed.getvalue()
 
 
-def test_receivers_are_run_again_while_a_file_cannot_be_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that waits does not keep the rest of the recovery from its work."""
+def test_pending_notifications_are_dispatched_although_a_file_cannot_be_stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waiting file does not stop the recovery."""
     monkeypatch.setattr(retries, "TRIES", 2)
     assert post() == 200
     Notification.objects.update(dispatched_at=None, claimed_until="2020-01-01T00:00Z")
     with lock_timeout() if connection.vendor != "sqlite" else nullcontext():
         report = recover()
 
-    assert report.reported == 1
+    assert report.dispatched == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_file_that_cannot_be_read_waits_and_stops_no_other(folder: Path) -> None:
+def test_unreadable_file_waits_and_blocks_no_other(folder: Path) -> None:
     with refused():
         assert post() == 200
     (folder / "20000101T000000.000000Z-link.json").symlink_to(folder / "nowhere")
@@ -365,31 +367,31 @@ def test_file_that_cannot_be_read_waits_and_stops_no_other(folder: Path) -> None
 
     report = recover()
 
-    # What is no file at all will never be one.
-    assert (report.stored, report.waiting, report.quarantine) == (1, 1, 1)
+    # An entry that is not a file is quarantined.
+    assert (report.stored, report.waiting, report.quarantined) == (1, 1, 1)
 
 
-# While the database is slow to fail.
+# Slow failures.
 
 
-def test_database_that_took_long_to_fail_is_passed_by(folder: Path) -> None:
+def test_database_is_skipped_after_a_slow_failure(folder: Path) -> None:
     deadline.slow_failures.add(deadline.SLOW)
 
     assert post() == 200
 
-    assert kept(folder) == (0, [".json"])
-    assert (recover().stored, kept(folder)) == (1, (1, []))
+    assert rows_and_files(folder) == (0, [".json"])
+    assert (recover().stored, rows_and_files(folder)) == (1, (1, []))
 
 
-def test_database_that_failed_at_once_is_asked_again(folder: Path) -> None:
+def test_database_is_tried_again_after_a_quick_failure(folder: Path) -> None:
     with refused():
         assert post() == 200
     assert post() == 200
 
-    assert kept(folder) == (1, [".json"])
+    assert rows_and_files(folder) == (1, [".json"])
 
 
-def test_database_is_asked_although_it_took_long_to_fail_if_there_is_no_spool(settings: Any) -> None:
+def test_database_is_tried_after_a_slow_failure_without_a_spool(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": False}
     deadline.slow_failures.add(deadline.SLOW)
 

@@ -30,12 +30,12 @@ def _disconnect() -> Iterator[None]:
         signal.receivers.clear()
 
 
-def receive(said: str = STATUS) -> Notification:
-    return inbox.receive(raw_notification("any", "", said)).notification
+def receive(body: str = STATUS) -> Notification:
+    return inbox.receive(raw_notification("any", "", body)).notification
 
 
-def ledger() -> list[tuple[str, str, int, str]]:
-    """Each failed receiver: signal, label, attempts, and the last line of its traceback."""
+def failure_log() -> list[tuple[str, str, int, str]]:
+    """Return signal, receiver, attempts and the last line of the traceback of each failure."""
     return [
         (row.signal, row.receiver, row.attempts, row.traceback.strip().splitlines()[-1])
         for row in ReceiverFailure.objects.order_by("pk")
@@ -62,7 +62,7 @@ def raising(error: BaseException) -> Callable[..., None]:
 
 
 class Callables:
-    """Receivers of all shapes."""
+    """Receivers of all types."""
 
     def method(self, **kwargs: Any) -> None:
         raise ValueError("method")
@@ -93,16 +93,16 @@ async def exiting_later(**kwargs: Any) -> None:
 MODULE = __name__
 
 
-def test_receivers_get_what_is_promised() -> None:
+def test_receivers_get_the_documented_arguments() -> None:
     sms_status.connect(witness)
 
-    kept = receive()
+    stored = receive()
 
     assert called == [
         {
             "signal": sms_status,
             "sender": Notification,
-            "notification": kept,
+            "notification": stored,
             "attempt": 1,
             "call": None,
             "sms": Sms.objects.get(),
@@ -112,7 +112,7 @@ def test_receivers_get_what_is_promised() -> None:
     assert called[0]["sms"].sms_status == "delivered"
 
 
-def test_kind_comes_first_then_the_end_of_the_call_then_the_signal_for_all() -> None:
+def test_signals_are_sent_by_kind_then_ivr_ended_then_notification_received() -> None:
     order: list[Signal] = []
     for signal in (notification_received, ivr_ended, ivr_record):
         signal.connect(lambda signal, **kwargs: order.append(signal), weak=False)
@@ -136,20 +136,20 @@ def test_kind_comes_first_then_the_end_of_the_call_then_the_signal_for_all() -> 
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_receiver_that_fails_stops_no_other_and_is_noted(error: BaseException) -> None:
+def test_failed_receiver_is_recorded_and_stops_no_other(error: BaseException) -> None:
     sms_status.connect(raising(error), weak=False, dispatch_uid="bad")
     sms_status.connect(witness)
     notification_received.connect(witness)
 
-    kept = receive()
+    stored = receive()
 
     assert len(called) == 2
-    ((signal, label, attempts, _),) = ledger()
+    ((signal, label, attempts, _),) = failure_log()
     assert (signal, label, attempts) == ("sms_status", "bad", 1)
     assert type(error).__name__ in ReceiverFailure.objects.get().traceback
     assert ReceiverFailure.objects.unresolved().get().failed_at is not None
-    kept.refresh_from_db()
-    assert kept.dispatched_at is not None
+    stored.refresh_from_db()
+    assert stored.dispatched_at is not None
 
 
 def test_receivers_of_all_shapes_are_called_and_named() -> None:
@@ -165,7 +165,7 @@ def test_receivers_of_all_shapes_are_called_and_named() -> None:
 
     receive()
 
-    assert ledger() == [
+    assert failure_log() == [
         ("sms_status", f"{MODULE}.Callables.method", 1, "ValueError: method"),
         ("sms_status", f"{MODULE}.Callables", 1, "ValueError: object"),
         ("sms_status", f"{MODULE}.partly", 1, "TypeError: partly() missing 1 required positional argument: 'reason'"),
@@ -176,15 +176,15 @@ def test_receivers_of_all_shapes_are_called_and_named() -> None:
 
 
 @pytest.mark.parametrize("nonsense", [None, 0, object(), Exception("returned"), ["x"]])
-def test_what_a_receiver_returns_does_not_matter(nonsense: object) -> None:
+def test_return_value_of_a_receiver_is_ignored(nonsense: object) -> None:
     sms_status.connect(lambda **kwargs: nonsense, weak=False)
 
     receive()
 
-    assert ledger() == []
+    assert failure_log() == []
 
 
-def test_receiver_of_another_sender_and_one_that_is_gone_are_not_called() -> None:
+def test_receiver_of_another_sender_and_a_deleted_receiver_are_not_called() -> None:
     sms_status.connect(witness, sender=Sms)
     gone = Callables()
     sms_status.connect(gone)
@@ -192,7 +192,7 @@ def test_receiver_of_another_sender_and_one_that_is_gone_are_not_called() -> Non
 
     receive()
 
-    assert (called, ledger()) == ([], [])
+    assert (called, failure_log()) == ([], [])
 
 
 def test_receiver_with_a_dispatch_uid_is_called_once_under_that_name() -> None:
@@ -202,10 +202,10 @@ def test_receiver_with_a_dispatch_uid_is_called_once_under_that_name() -> None:
 
     receive()
 
-    assert ledger() == [("sms_status", "once", 1, "ValueError: x")]
+    assert failure_log() == [("sms_status", "once", 1, "ValueError: x")]
 
 
-def test_receiver_that_disconnects_itself_and_connects_another_changes_who_is_told_from_the_next_one_on() -> None:
+def test_receiver_that_connects_or_disconnects_receivers_affects_only_the_next_notification() -> None:
     def only_once(**kwargs: Any) -> None:
         called.append("only once")
         sms_status.disconnect(only_once)
@@ -226,7 +226,7 @@ def test_receiver_that_disconnects_itself_and_connects_another_changes_who_is_to
     assert called == ["only once", "always", "always", "later"]
 
 
-def test_receiver_that_breaks_the_transaction_of_a_test_harms_nobody_else() -> None:
+def test_receiver_that_breaks_the_transaction_of_a_test_affects_no_other_receiver() -> None:
     def break_it(notification: Notification, **kwargs: Any) -> None:
         with pytest.raises(IntegrityError):
             Notification.objects.create(uuid=notification.uuid, received_at=notification.received_at)
@@ -238,10 +238,10 @@ def test_receiver_that_breaks_the_transaction_of_a_test_harms_nobody_else() -> N
     receive()
 
     assert called == [1]
-    assert [row[:3] for row in ledger()] == [
+    assert [row[:3] for row in failure_log()] == [
         (
             "sms_status",
-            f"{MODULE}.test_receiver_that_breaks_the_transaction_of_a_test_harms_nobody_else.<locals>.break_it",
+            f"{MODULE}.test_receiver_that_breaks_the_transaction_of_a_test_affects_no_other_receiver.<locals>.break_it",
             1,
         )
     ]
@@ -252,22 +252,22 @@ def test_label_and_traceback_that_no_column_holds_are_fitted() -> None:
 
     receive()
 
-    ((_, label, _, reason),) = ledger()
+    ((_, label, _, reason),) = failure_log()
     assert label == "x" * 255
     assert reason.startswith("ValueError: a")
 
 
-def test_log_of_a_failed_receiver_says_who_failed_and_nothing_of_what_came(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_of_a_failed_receiver_names_it_without_content(caplog: pytest.LogCaptureFixture) -> None:
     sms_status.connect(raising(ValueError("+6511111111")), weak=False, dispatch_uid="bad")
 
-    kept = receive()
+    stored = receive()
 
     assert [record.getMessage() for record in caplog.records] == [
-        f"Receiver bad of sms_status failed for notification {kept.pk}: ValueError."
+        f"Receiver bad of sms_status failed for notification {stored.pk}: ValueError."
     ]
 
 
-def test_failure_that_cannot_be_noted_leaves_the_notification_to_be_told_again(
+def test_notification_stays_pending_if_a_failure_cannot_be_recorded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -277,18 +277,18 @@ def test_failure_that_cannot_be_noted_leaves_the_notification_to_be_told_again(
     sms_status.connect(raising(ValueError("x")), weak=False)
     sms_status.connect(witness)
 
-    kept = receive()
+    stored = receive()
 
     assert len(called) == 1
-    assert list(Notification.objects.pending()) == [kept]
-    assert kept.claimed_until is not None
-    assert f"A failed receiver of notification {kept.pk} could not be noted: DatabaseError." in caplog.text
+    assert list(Notification.objects.pending()) == [stored]
+    assert stored.claimed_until is not None
+    assert f"A failed receiver of notification {stored.pk} could not be recorded: DatabaseError." in caplog.text
 
 
-def test_notification_that_nobody_listens_to_is_told_when_it_is_kept() -> None:
-    kept = receive()
+def test_notification_without_receivers_is_stored_as_dispatched() -> None:
+    stored = receive()
 
-    assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
+    assert (stored.dispatched_at is None, stored.claimed_until) == (False, None)
 
 
 def test_notification_is_claimed_while_its_receivers_run() -> None:
@@ -298,11 +298,11 @@ def test_notification_is_claimed_while_its_receivers_run() -> None:
 
     sms_status.connect(look)
 
-    kept = receive()
+    stored = receive()
 
     assert called == [(None, True)]
-    kept.refresh_from_db()
-    assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
+    stored.refresh_from_db()
+    assert (stored.dispatched_at is None, stored.claimed_until) == (False, None)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -322,7 +322,7 @@ def test_notification_is_claimed_while_its_receivers_run() -> None:
         ),
     ],
 )
-def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(harm: str) -> None:
+def test_receiver_that_breaks_the_connection_does_not_stop_other_receivers(harm: str) -> None:
     def upset(**kwargs: Any) -> None:
         if harm == "close":
             connection.close()
@@ -344,7 +344,7 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
     sms_status.connect(lambda **kwargs: called.append(Sms.objects.count()), weak=False)
 
     try:
-        kept = receive()
+        stored = receive()
     finally:
         in_the_way = (connection.in_atomic_block, connection.get_autocommit())
     connection.close()
@@ -354,8 +354,8 @@ def test_receiver_that_upsets_the_connection_keeps_nobody_else_from_being_told(h
     # MariaDB's driver complains when it is closed a second time.
     is_closed_twice = (harm, connection.vendor) == ("driver", "mysql")
     error = "django.db.utils.OperationalError: (2006, '')" if is_closed_twice else f"ValueError: {harm}"
-    assert ledger() == [("sms_status", "upset", 1, error)]
-    assert Notification.objects.get(pk=kept.pk).dispatched_at is not None
+    assert failure_log() == [("sms_status", "upset", 1, error)]
+    assert Notification.objects.get(pk=stored.pk).dispatched_at is not None
 
 
 def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> None:
@@ -369,17 +369,17 @@ def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> Non
     assert called == []
 
 
-def test_who_was_called_is_kept_with_the_mark_also_those_that_failed() -> None:
+def test_called_receivers_are_stored_including_failed_ones() -> None:
     sms_status.connect(witness, dispatch_uid="witness")
     notification_received.connect(raising(ValueError("x")), weak=False, dispatch_uid="failing")
 
-    kept = receive()
+    stored = receive()
 
-    assert kept.receivers == [["sms_status", "witness"], ["notification_received", "failing"]]
-    assert Notification.objects.get(pk=kept.pk).receivers == kept.receivers
+    assert stored.receivers == [["sms_status", "witness"], ["notification_received", "failing"]]
+    assert Notification.objects.get(pk=stored.pk).receivers == stored.receivers
 
 
-def test_where_nobody_listens_nobody_was_called() -> None:
-    kept = receive()
+def test_no_receivers_are_stored_if_none_are_connected() -> None:
+    stored = receive()
 
-    assert Notification.objects.get(pk=kept.pk).receivers == kept.receivers == []
+    assert Notification.objects.get(pk=stored.pk).receivers == stored.receivers == []

@@ -16,7 +16,7 @@ import docutils.utils
 import pytest
 
 from django_hoiio import checks, signals
-from django_hoiio.conf import KEYS, conf
+from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
 from tests import ROOT
@@ -78,7 +78,7 @@ def test_index_leads_to_every_page() -> None:
 def test_settings_page_has_every_key_and_no_other() -> None:
     keys = [title for title in section_titles(ROOT / "docs/settings.rst") if title.isupper()]
 
-    assert keys == list(KEYS)
+    assert keys == list(SETTINGS)
 
 
 def test_settings_page_gives_each_default(settings: Any) -> None:
@@ -88,7 +88,7 @@ def test_settings_page_gives_each_default(settings: Any) -> None:
     settings.HOIIO = {}
     # Said as where they come from, because the values are secret.
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "SECRET_KEY", ["SECRET_KEY_FALLBACKS"]
-    assert bodies == [repr(getattr(conf, key)) for key in KEYS]
+    assert bodies == [repr(getattr(conf, key)) for key in SETTINGS]
 
 
 def test_checks_page_has_every_check_and_no_other() -> None:

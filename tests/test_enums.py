@@ -40,16 +40,16 @@ def test_kinds_and_signals_have_the_same_names() -> None:
 
 def test_signals_are_sent_in_order_and_the_one_for_all_is_last() -> None:
     def listen(**arguments: Any) -> None:
-        """Is told of everything."""
+        """Connected to all signals."""
 
     every = (*SIGNALS.values(), signals.notification_received)
     for signal in every:
         signal.connect(listen)
-    told = [(name, receiver.function) for name, receiver in receivers_of((Kind.IVR_RECORD, Kind.IVR_ENDED), object)]
+    called = [(name, receiver.function) for name, receiver in receivers_of((Kind.IVR_RECORD, Kind.IVR_ENDED), object)]
     for signal in every:
         signal.disconnect(listen)
 
-    assert told == [("ivr_record", listen), ("ivr_ended", listen), ("notification_received", listen)]
+    assert called == [("ivr_record", listen), ("ivr_ended", listen), ("notification_received", listen)]
 
 
 def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:
@@ -57,7 +57,7 @@ def test_ivr_kinds_are_those_in_which_a_caller_may_wait() -> None:
 
 
 @pytest.mark.parametrize("parameter", KNOWN_STATUSES)
-def test_only_begun_and_ongoing_words_are_not_final(parameter: str) -> None:
+def test_only_statuses_of_begun_and_ongoing_are_not_final(parameter: str) -> None:
     not_final = {"queued": Rank.ONGOING, "ongoing": Rank.ONGOING, "ringing": Rank.BEGUN}
 
     assert {word: rank_of(parameter, word) for word in KNOWN_STATUSES[parameter]} == {
@@ -67,7 +67,7 @@ def test_only_begun_and_ongoing_words_are_not_final(parameter: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("sms_status", "answered"), ("call_state", "delivered"), ("fax_status", "ended")])
-def test_word_of_another_parameter_is_not_final(words: tuple[str, str]) -> None:
+def test_status_of_another_parameter_is_not_final(words: tuple[str, str]) -> None:
     assert rank_of(*words) == Rank.ONGOING
 
 

@@ -19,7 +19,7 @@ from django_hoiio.exceptions import (
     is_status,
 )
 
-# Every word that Hoiio's manuals and SDKs know, by what the caller can do.
+# All status words of Hoiio's manuals and SDKs, by exception.
 KNOWN_STATUSES = {
     InvalidParameter: """
         error_invalid_http_method error_malformed_params error_dest_param_missing error_msg_param_missing
@@ -50,7 +50,7 @@ KNOWN_STATUSES = {
     """,
     RateLimited: "error_rate_limit_exceeded error_concurrent_call_limit_reached",
     ServerError: "error_internal_server_error error_service_not_available error_add_notification_failed",
-    # What nobody has documented is no more than an error.
+    # Undocumented statuses raise the base class.
     HoiioError: "error_of_tomorrow success_partly queued",
 }
 
@@ -58,11 +58,12 @@ KNOWN_STATUSES = {
 @pytest.mark.parametrize(
     ("meaning", "word"), [(meaning, word) for meaning in KNOWN_STATUSES for word in KNOWN_STATUSES[meaning].split()]
 )
-def test_word_is_raised_as_what_the_caller_can_do_about_it(meaning: type[HoiioError], word: str) -> None:
+def test_status_raises_the_exception_for_its_remedy(meaning: type[HoiioError], word: str) -> None:
     error = error_for("sms/send", word)
 
     assert (type(error), error.status) == (meaning, word)
-    assert str(error).startswith(f"Hoiio refused sms/send with {word}; ")
+    unknown = ", an unknown status" if meaning is HoiioError else ""
+    assert str(error).startswith(f"Hoiio refused sms/send with {word}{unknown}; ")
     assert str(error) == error.message
     assert error.may_have_happened == (meaning is ServerError)
 
@@ -73,19 +74,19 @@ def test_one_exception_catches_all(meaning: type[HoiioError]) -> None:
     assert meaning.__doc__
 
 
-def test_sentence_says_what_to_do() -> None:
+def test_message_contains_the_remedy() -> None:
     assert str(error_for("voice/call", "error_insufficient_credit")) == (
         "Hoiio refused voice/call with error_insufficient_credit; top up the account."
     )
     assert str(error_for("voice/call", "error_of_tomorrow")) == (
-        "Hoiio refused voice/call with error_of_tomorrow; an unknown status; look it up in Hoiio's manual."
+        "Hoiio refused voice/call with error_of_tomorrow, an unknown status; look it up in Hoiio's manual."
     )
 
 
 @pytest.mark.parametrize(
     "status", ["", "token for +6591234567", "a" * 65, "error\n", "<html>", "200", 200, None, ["a"]]
 )
-def test_status_that_is_no_word_is_told_from_one(status: object) -> None:
+def test_text_that_is_no_status_word_is_not_a_status(status: object) -> None:
     assert is_status("error_msg_empty")
     assert not is_status(status)
 
@@ -95,7 +96,7 @@ def test_status_that_is_no_word_is_told_from_one(status: object) -> None:
     [error_for("sms/send", "error_msg_empty"), ConnectionFailed("", "No answer.", may_have_happened=False)],
     ids=["refused", "not reachable"],
 )
-def test_error_reaches_another_process_whole(error: HoiioError) -> None:
+def test_error_can_be_pickled(error: HoiioError) -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
 
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))

@@ -1,6 +1,6 @@
-"""A user who may list rows and not see numbers asks all that the admin and the API can be asked, to find out a number.
+"""A user who may list rows but not view numbers tries all requests of the admin and the API to find out a number.
 
-The same rows are given two contents that look alike when masked. Whatever is asked, the two answers are the same.
+The same rows get two contents that look alike when masked. Each request must get the same response for both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ API = "/api/hoiio/"
 LISTS = {"notifications": NotificationFilters, "calls": CallFilters, "sms": SmsFilters, "faxes": FaxFilters}
 MODELS = (Notification, Call, Sms, Fax, ReceiverFailure)
 
-# Each looks like the other when it is masked.
+# Both look the same when masked.
 CONTENTS = {
     "+6591235432": "+6588885432",
     "91235432": "88885432",
@@ -42,7 +42,7 @@ RECEIVED = (
     "txn_ref=AA-C-2&session=S1&call_state=ringing&from=%2B6591235432&to=%2B6500000000",
     "txn_ref=AA-C-3&fax_status=answered&from=%2B6591235432&to=%2B6500000000&fax_url=https://x/secret.pdf?k=1111-key",
     "status=error_dest_not_supported&dest=%2B6591235432&bulk_txn_ref=AA-B-1",
-    # With the second content, it is of the same number as the others.
+    # With the second content, it has the same number as the others.
     "txn_ref=AA-S-2&sms_status=failed&dest=%2B6588885432",
 )
 
@@ -53,14 +53,14 @@ def _filled() -> Iterator[None]:
         raise ValueError(notification.params.get("msg", "secret"))
 
     notification_received.connect(fail, dispatch_uid="shop.fail")
-    for said in RECEIVED:
-        inbox.receive(raw_notification("any", "", said))
+    for body in RECEIVED:
+        inbox.receive(raw_notification("any", "", body))
     yield
     notification_received.disconnect(dispatch_uid="shop.fail")
 
 
 def change_contents() -> None:
-    """Put the second content in the place of the first, in every column of every row."""
+    """Replace the first content by the second, in every column of every row."""
     for model in MODELS:
         for row in model._default_manager.all():
             for field in model._meta.concrete_fields:
@@ -82,7 +82,7 @@ def _changed(value: Any) -> Any:
     return value
 
 
-# What an attacker tries.
+# Guesses of an attacker.
 GUESSES = ("+6591235432", "6591235432", "91235432", "+659123", "+6588885432", "secret")
 
 
@@ -91,7 +91,7 @@ def answers(client: Client, requests: list[tuple[str, dict[str, str]]]) -> list[
     for path, query in requests:
         response = client.get(path, query)
         text = response.content.decode()
-        # What differs between any two answers.
+        # Values that differ between any two responses.
         for pattern in (r'name="csrfmiddlewaretoken" value="\w+"', r"nonce-[\w-]+"):
             text = re.sub(pattern, "", text)
         found.append((response.status_code, text))
@@ -124,8 +124,8 @@ def requests_to_the_admin() -> Iterator[tuple[str, dict[str, str]]]:
             yield path, {"o": f"-{column}"}
         for guess in GUESSES:
             yield path, {"q": guess}
-            asked = {"app_label": "django_hoiio", "model_name": "receiverfailure", "field_name": "notification"}
-            yield reverse("admin:autocomplete"), {**asked, "term": guess}
+            requested = {"app_label": "django_hoiio", "model_name": "receiverfailure", "field_name": "notification"}
+            yield reverse("admin:autocomplete"), {**requested, "term": guess}
         for field in model._meta.concrete_fields:
             for lookup in ("", "__startswith", "__gt"):
                 yield path, {f"{field.name}{lookup}": "+6591235432"}
@@ -150,24 +150,24 @@ def _list(model: type[Model]) -> str:
 
 @pytest.mark.usefixtures("_filled")
 @pytest.mark.parametrize("requests", [requests_to_the_api, requests_to_the_admin, requests_for_pages])
-def test_no_answer_depends_on_what_is_masked(requests: Callable[[], Iterator[tuple[str, dict[str, str]]]]) -> None:
-    client, asked = staff(), list(requests())
-    before = answers(client, asked)
+def test_no_response_depends_on_masked_values(requests: Callable[[], Iterator[tuple[str, dict[str, str]]]]) -> None:
+    client, requested = staff(), list(requests())
+    before = answers(client, requested)
 
     change_contents()
 
-    after = answers(client, asked)
-    assert [request for request, one, other in zip(asked, before, after, strict=True) if one != other] == []
+    after = answers(client, requested)
+    assert [request for request, one, other in zip(requested, before, after, strict=True) if one != other] == []
     assert not any(
         "91235432" in text or "88885432" in text
-        for request, (_, text) in zip(asked, after, strict=True)
+        for request, (_, text) in zip(requested, after, strict=True)
         if not request[1]
     )
 
 
 @pytest.mark.usefixtures("_filled")
-def test_what_an_attacker_asks_does_find_something_for_those_who_may_see_it() -> None:
-    """Else the test above would show nothing."""
+def test_same_requests_find_rows_with_the_permission() -> None:
+    """Otherwise the test above would prove nothing."""
     client = staff("view_personal_data")
 
     assert client.get(f"{API}sms/", {"number": "+6591235432"}).json()["results"] != []
@@ -179,7 +179,7 @@ def test_what_an_attacker_asks_does_find_something_for_those_who_may_see_it() ->
 
 
 @pytest.mark.usefixtures("_filled")
-def test_list_says_which_permission_a_search_for_numbers_takes() -> None:
+def test_list_names_the_permission_that_a_search_for_numbers_needs() -> None:
     client = staff()
 
     for model in (Notification, Call, Sms, Fax):
@@ -187,7 +187,7 @@ def test_list_says_which_permission_a_search_for_numbers_takes() -> None:
 
 
 def test_no_list_is_ordered_or_searched_by_a_masked_field() -> None:
-    """What a project's own admin may add is its own."""
+    """A project's own admin may add such fields."""
     for model in MODELS:
         its_admin = admin.site.get_model_admin(model)
         assert {"msg", "part", "fax_url", "traceback", "from_number", "dest"}.isdisjoint(its_admin.search_fields)

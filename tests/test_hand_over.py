@@ -1,4 +1,4 @@
-"""The hand-over of notifications to a queue over the network: bounded, one at a time, and skipped after a failure."""
+"""Enqueue notifications over the network: with a time limit, one at a time, and skipped after a failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_hoiio import inbox, tasks
+from django_hoiio import dispatch, inbox, tasks
 from django_hoiio.checks import check_tasks
 from django_hoiio.models import Notification
 from django_hoiio.recovery import recover
@@ -37,15 +37,15 @@ def note(notification: Notification, attempt: int, **kwargs: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _queue(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A queue over the network that works, a receiver, and a process that has handed over nothing yet."""
+    """Set up a working network queue, a receiver, and a process that has enqueued nothing yet."""
     settings.TASKS = {"default": {"BACKEND": "tests.queues.NetworkBackend"}}
     settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": TIMEOUT}
     monkeypatch.setattr(tasks, "_network_queues", {})
     for signal in (sms_status, ivr_gather):
         signal.connect(note, dispatch_uid="tests.hand_over")
     queues.behaviour[0] = queues.accept
-    for noted in (called, queues.enqueued, queues.threads):
-        noted.clear()
+    for calls in (called, queues.enqueued, queues.threads):
+        calls.clear()
     yield
     for signal in (sms_status, ivr_gather):
         signal.disconnect(dispatch_uid="tests.hand_over")
@@ -64,8 +64,8 @@ def hanging() -> Iterator[threading.Event]:
     answers.set()
 
 
-def receive(said: str = STATUS) -> Notification:
-    return inbox.receive(raw_notification("any", "", said)).notification
+def receive(body: str = STATUS) -> Notification:
+    return inbox.receive(raw_notification("any", "", body)).notification
 
 
 def not_handed_over(notification: Notification, error: str) -> str:
@@ -79,12 +79,12 @@ def fail() -> None:
     raise ConnectionRefusedError("amqp://guest:secret@broker")
 
 
-def leave() -> None:
+def exit_process() -> None:
     raise SystemExit(3)
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let the clock of the hand-over be ahead."""
+    """Set the clock of `tasks` ahead."""
     monotonic = time.monotonic
     monkeypatch.setattr(tasks.time, "monotonic", lambda: monotonic() + seconds)
 
@@ -97,12 +97,12 @@ def wait_until_enqueued(number: int) -> None:
 
 
 def test_queue_that_works_gets_the_notification_and_its_claim() -> None:
-    kept = receive()
+    stored = receive()
 
-    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+    assert queues.enqueued == [(stored.pk, str(stored.claimed_until))]
     assert called == []
-    kept.refresh_from_db()
-    assert kept.dispatched_at is None
+    stored.refresh_from_db()
+    assert stored.dispatched_at is None
 
 
 def test_one_daemon_thread_hands_over_all_notifications() -> None:
@@ -123,7 +123,7 @@ def test_thread_that_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(queues.enqueued) == 2
 
 
-def test_thread_that_cannot_start_is_a_failure_and_not_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_to_start_the_thread_is_logged_and_retried_later(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -131,12 +131,12 @@ def test_thread_that_cannot_start_is_a_failure_and_not_an_end(monkeypatch: pytes
         patched.setattr(threading.Thread, "start", refuse)
         receive()
     later(monkeypatch, 31)
-    kept = receive()
+    stored = receive()
 
-    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+    assert queues.enqueued == [(stored.pk, str(stored.claimed_until))]
 
 
-@pytest.mark.parametrize(("behaviour", "error"), [(fail, "ConnectionRefusedError"), (leave, "SystemExit")])
+@pytest.mark.parametrize(("behaviour", "error"), [(fail, "ConnectionRefusedError"), (exit_process, "SystemExit")])
 def test_queue_that_fails_is_skipped_and_logged_once_without_secrets(
     caplog: pytest.LogCaptureFixture, behaviour: Any, error: str
 ) -> None:
@@ -149,17 +149,17 @@ def test_queue_that_fails_is_skipped_and_logged_once_without_secrets(
     assert "secret" not in caplog.text
 
 
-def test_what_the_queue_did_not_take_is_dispatched_by_the_next_recovery() -> None:
+def test_notification_that_the_queue_did_not_accept_is_dispatched_by_the_next_recovery() -> None:
     queues.behaviour[0] = fail
     for number in range(3):
         receive(f"txn_ref=AA-S-{number}&sms_status=delivered")
 
     report = recover()
 
-    assert (report.reported, called) == (3, [("sms_status", 2)] * 3)
+    assert (report.dispatched, called) == (3, [("sms_status", 2)] * 3)
 
 
-def test_queue_is_tried_again_after_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queue_is_tried_again_after_30_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     queues.behaviour[0] = fail
     receive()
     queues.behaviour[0] = queues.accept
@@ -169,12 +169,12 @@ def test_queue_is_tried_again_after_half_a_minute(monkeypatch: pytest.MonkeyPatc
         assert queues.enqueued == []
     later(monkeypatch, 31)
 
-    kept = receive()
+    stored = receive()
 
-    assert queues.enqueued == [(kept.pk, str(kept.claimed_until))]
+    assert queues.enqueued == [(stored.pk, str(stored.claimed_until))]
 
 
-def test_queue_that_hangs_is_logged_once_and_its_notification_is_left_to_the_recovery(
+def test_hanging_queue_is_logged_once_and_its_notification_stays_for_the_recovery(
     hanging: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = receive()
@@ -182,10 +182,10 @@ def test_queue_that_hangs_is_logged_once_and_its_notification_is_left_to_the_rec
 
     assert [record.getMessage() for record in caplog.records] == [not_handed_over(first, "TimeoutError")]
     assert len(queues.threads) == 1
-    assert recover().reported == 2
+    assert recover().dispatched == 2
 
 
-def test_callers_who_wait_for_the_same_thread_are_bounded_together(hanging: threading.Event) -> None:
+def test_callers_that_wait_for_the_same_thread_share_the_time_limit(hanging: threading.Event) -> None:
     def hand_over(number: int) -> None:
         tasks.hand_over(Notification(pk=number, kind="sms_status"))
         connection.close()
@@ -194,7 +194,7 @@ def test_callers_who_wait_for_the_same_thread_are_bounded_together(hanging: thre
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(hand_over, range(8)))
 
-    # One after the other, they would take eight time-outs.
+    # Sequentially, they would take eight timeouts.
     assert time.monotonic() - begun < 5 * TIMEOUT + 1
     assert len(queues.threads) == 1
 
@@ -211,7 +211,7 @@ def test_queue_that_still_hangs_after_the_pause_is_given_no_second_call(
     assert len(caplog.records) == 2
 
 
-def test_task_that_reaches_the_queue_after_the_time_out_runs_no_receiver(hanging: threading.Event) -> None:
+def test_task_that_reaches_the_queue_after_the_timeout_runs_no_receiver(hanging: threading.Event) -> None:
     receive()
     recover()
     hanging.set()
@@ -222,65 +222,65 @@ def test_task_that_reaches_the_queue_after_the_time_out_runs_no_receiver(hanging
     assert called == [("sms_status", 2)]
 
 
-def test_task_that_a_worker_began_in_time_keeps_its_claim_after_a_time_out(
+def test_task_that_a_worker_has_started_owns_its_claim_after_a_timeout(
     hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[Notification] = []
-    released = tasks.release
+    stored: list[Notification] = []
+    released = dispatch.release
 
     def release_late(notification: Notification) -> None:
-        # The worker was quicker than the caller who gave up.
+        # The worker was quicker than the caller, which timed out.
         tasks.run.func(notification.pk, str(notification.claimed_until))
         released(notification)
-        kept.append(notification)
+        stored.append(notification)
 
-    monkeypatch.setattr(tasks, "release", release_late)
+    monkeypatch.setattr(dispatch, "release", release_late)
     receive()
 
-    assert recover().reported == 0
+    assert recover().dispatched == 0
     assert called == [("sms_status", 1)]
-    kept[0].refresh_from_db()
-    assert (kept[0].dispatched_at is None, kept[0].claimed_until) == (False, None)
+    stored[0].refresh_from_db()
+    assert (stored[0].dispatched_at is None, stored[0].claimed_until) == (False, None)
 
 
-def test_caller_on_the_telephone_never_waits_for_the_queue(hanging: threading.Event) -> None:
+def test_notification_of_an_interactive_call_never_waits_for_the_queue(hanging: threading.Event) -> None:
     receive(GATHER)
 
     assert (called, queues.threads) == ([("ivr_gather", 1)], [])
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "soon", None])
-def test_nonsense_as_time_out_neither_raises_nor_waits_for_ever(
+def test_invalid_timeout_neither_raises_nor_waits_forever(
     hanging: threading.Event, settings: Any, timeout: object
 ) -> None:
     settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": timeout}
 
     receive()
 
-    assert recover().reported == 1
+    assert recover().dispatched == 1
 
 
 def test_connections_of_the_thread_are_closed_also_after_the_time_out(hanging: threading.Event) -> None:
-    seen: list[Any] = []
+    connections_used: list[Any] = []
 
     def hang_and_ask() -> None:
         hanging.wait(30)
         queues.ask_the_database()
-        seen.append(connection.connection)
+        connections_used.append(connection.connection)
 
     queues.behaviour[0] = hang_and_ask
     receive()
     hanging.set()
     wait_until_enqueued(1)
-    # Free again, so the thread has tidied up.
+    # The lock is free again, so the thread has closed its connections.
     assert tasks._network_queue()._is_free.acquire(timeout=30)
 
-    (opened,) = seen
+    (opened,) = connections_used
     with pytest.raises(Exception, match=r"closed|2006"):
         opened.cursor().execute("SELECT 1")
 
 
-def test_signal_handler_of_a_server_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_handler_of_a_server_interrupts_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     class Stop(BaseException):
         pass
 
@@ -312,7 +312,7 @@ def test_forked_process_has_a_thread_of_its_own(hanging: threading.Event) -> Non
     os.close(writing)
 
 
-# Which backends are called in place.
+# Backends without a network.
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_backend_is_called_in_place_if_it_or_its_base_needs_no_network(module: s
     assert (tasks.is_in_place(base()), tasks.is_in_place(derived())) == (in_place, in_place)
 
 
-def test_check_says_that_an_unknown_backend_is_bounded() -> None:
+def test_check_reports_that_an_unknown_backend_has_a_time_limit() -> None:
     (found,) = check_tasks(None)
 
     assert (found.id, found.msg, found.is_serious()) == (

@@ -1,4 +1,4 @@
-"""The receiving side stays light: what a web worker imports to take notifications, seen from outside."""
+"""A web worker that receives notifications imports only few modules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_NEEDED = {
 
 
 def _imports(apps: list[str], urls: str) -> set[str]:
-    """Every module that an empty Python imports to have these apps and this URL conf."""
+    """Return all modules that a new Python imports for these apps and this URL conf."""
     run = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", START.format(apps=apps, urls=urls)],
         capture_output=True,
@@ -43,7 +43,7 @@ def _imports(apps: list[str], urls: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def imported() -> set[str]:
-    """What receiving imports, beyond what an empty Django project does."""
+    """Return the modules that receiving imports, besides those of an empty Django project."""
     return _imports(["django_hoiio"], "django_hoiio.urls") - _imports([], "django.urls")
 
 
@@ -66,7 +66,7 @@ def test_tags_of_the_templates_need_no_admin() -> None:
     assert {name for name in imported if name.startswith(("django_hoiio.admin", "django.contrib.admin"))} == set()
 
 
-# The packages that the read API needs, and what it says without them.
+# The packages that the read API needs, and the errors without them.
 
 WITHOUT = """
 import sys
@@ -96,7 +96,7 @@ NEEDED = (
 
 
 def _without(package: str, urls: str) -> tuple[str, str]:
-    """What a project prints in whose Python a package is not installed, and the last line of its error."""
+    """Return the output of a project without a package, and the last line of its error."""
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT.format(package=package, urls=urls)],
         capture_output=True,
@@ -112,7 +112,7 @@ def test_app_works_without_the_packages_of_the_api(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["rest_framework", "django_filters"])
-def test_api_says_what_to_install(package: str) -> None:
+def test_api_names_the_packages_to_install(package: str) -> None:
     assert _without(package, "django_hoiio.api.urls") == ("", NEEDED)
 
 

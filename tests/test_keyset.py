@@ -1,4 +1,4 @@
-"""Pages by key, on notifications whose keys ascend without a gap unless a test makes one."""
+"""Keyset pagination of notifications, whose keys have no gaps unless a test makes one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_newer_pages_go_up_the_same_way(keys: list[int]) -> None:
     assert shown(second) == (keys[5:1:-1], keys[1] + 1, keys[5], None)
 
 
-def test_last_newer_page_has_what_is_newer_and_nothing_twice(keys: list[int]) -> None:
+def test_last_newer_page_has_only_newer_rows_and_no_row_twice(keys: list[int]) -> None:
     assert shown(page_of(every(), size=4, newer_than=keys[7])) == (keys[:-3:-1], keys[7] + 1, None, None)
     assert shown(page_of(every(), size=4, newer_than=keys[5])) == (keys[:-5:-1], keys[5] + 1, None, None)
 
@@ -59,7 +59,7 @@ def test_page_from_below_all_keys_has_the_oldest(keys: list[int]) -> None:
     assert shown(page_of(every(), size=4, newer_than=0)) == (keys[3::-1], None, keys[3], None)
 
 
-def test_page_that_ends_with_the_last_row_leads_nowhere(keys: list[int]) -> None:
+def test_page_that_ends_with_the_last_row_has_no_next_page(keys: list[int]) -> None:
     assert shown(page_of(every(), size=10)) == (keys[::-1], None, None, None)
     assert page_of(every(), size=9).older == keys[1]
 
@@ -71,7 +71,7 @@ def test_page_above_all_keys_begins_with_the_newest(keys: list[int], scan_limit:
 
 
 @pytest.mark.parametrize("scan_limit", [0, 5])
-def test_nothing_is_newer_than_what_is_above_all_keys(keys: list[int], scan_limit: int) -> None:
+def test_no_row_is_newer_than_a_cursor_above_all_keys(keys: list[int], scan_limit: int) -> None:
     assert shown(page_of(every(), size=4, newer_than=10**17, scan_limit=scan_limit)) == ([], keys[9] + 1, None, None)
 
 
@@ -90,9 +90,9 @@ def test_empty_table_has_an_empty_page() -> None:
         assert (page.rows, page.older, page.scanned_to) == ([], None, None)
 
 
-def test_page_looks_no_further_than_its_reach_and_says_so(keys: list[int]) -> None:
+def test_page_scans_no_further_than_its_limit_and_reports_it(keys: list[int]) -> None:
     assert shown(page_of(ended(), size=4, scan_limit=5)) == ([], keys[5], None, keys[5])
-    # From there it finds what it looks for, and more to look through.
+    # From there it finds the rows, and has more to scan.
     assert shown(page_of(ended(), size=4, older_than=keys[5], scan_limit=4)) == (
         [keys[2]],
         keys[1],
@@ -101,7 +101,7 @@ def test_page_looks_no_further_than_its_reach_and_says_so(keys: list[int]) -> No
     )
 
 
-def test_page_that_has_looked_through_all_says_nothing(keys: list[int]) -> None:
+def test_page_that_has_scanned_all_rows_reports_no_limit(keys: list[int]) -> None:
     assert shown(page_of(ended(), size=4, scan_limit=10)) == ([keys[2]], None, None, None)
     assert page_of(ended(), size=4, scan_limit=9).scanned_to == keys[1]
 
@@ -110,7 +110,7 @@ def test_full_page_is_not_cut(keys: list[int]) -> None:
     assert shown(page_of(every(), size=2, scan_limit=5)) == (keys[:-3:-1], keys[8], None, None)
 
 
-def test_page_looks_up_no_further_than_its_reach(keys: list[int]) -> None:
+def test_newer_page_scans_no_further_than_its_limit(keys: list[int]) -> None:
     assert shown(page_of(ended(), size=4, newer_than=keys[3], scan_limit=3)) == ([], keys[3] + 1, keys[6], keys[6])
     assert shown(page_of(ended(), size=4, newer_than=keys[1], scan_limit=2)) == (
         [keys[2]],
@@ -120,7 +120,7 @@ def test_page_looks_up_no_further_than_its_reach(keys: list[int]) -> None:
     )
 
 
-def test_gap_left_by_what_was_deleted_is_no_end(keys: list[int]) -> None:
+def test_gap_of_deleted_rows_does_not_end_the_pages(keys: list[int]) -> None:
     Notification.objects.filter(pk__in=keys[3:9]).delete()
     page = page_of(ended(), size=4, scan_limit=3)
     assert (page.rows, page.scanned_to) == ([], keys[7])
@@ -137,17 +137,17 @@ def test_deepest_page_costs_as_many_queries_as_the_first(keys: list[int]) -> Non
     assert costs == [1, 1, 3, 2]
 
 
-# The keys of what is few.
+# Few keys.
 
 
-def test_keys_of_several_ways_are_put_together(keys: list[int]) -> None:
+def test_keys_of_several_index_queries_are_combined(keys: list[int]) -> None:
     ways = [every().filter(pk__in=keys[:2]), every().filter(pk__in=keys[1:3])]
     assert keys_of(ways) == Keys(keys=set(keys[:3]), are_all=True)
     assert keys_of([]) == Keys(keys=set(), are_all=True)
 
 
 @pytest.mark.parametrize(("count", "are_all"), [(MAX_KEYS, True), (MAX_KEYS + 1, False)])
-def test_more_than_a_few_are_not_all_asked_for(count: int, are_all: bool) -> None:
+def test_keys_are_not_all_fetched_if_there_are_many(count: int, are_all: bool) -> None:
     notifications(count + 5)
     lowest = Notification.objects.order_by("-pk").values_list("pk", flat=True)[count - 1]
     found = keys_of([Notification.objects.filter(pk__gte=lowest)])

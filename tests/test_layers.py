@@ -123,7 +123,7 @@ def _leads(start: str, end: str, graph: dict[str, set[str]]) -> bool:
     return False
 
 
-def test_no_file_has_a_name_that_says_nothing() -> None:
+def test_no_file_has_a_meaningless_name() -> None:
     nameless = {"utils", "helpers", "common", "base", "misc"}
 
     assert [path for path in FILES if path.stem in nameless] == []

@@ -26,7 +26,7 @@ from django_hoiio.verification import sign
         ("room:R1234", "••••"),
     ],
 )
-def test_number_shows_where_it_belongs_and_its_end(number: str, shown: str) -> None:
+def test_masked_number_shows_its_country_code_and_its_end(number: str, shown: str) -> None:
     assert masking.number(number) == shown
 
 
@@ -158,7 +158,7 @@ def test_line_shows_no_international_number(before: str, number: str) -> None:
         ("+5 +65 9123 4567", "+5 +••••"),
     ],
 )
-def test_line_shows_what_stands_beside_a_number(line: str, shown: str) -> None:
+def test_masking_leaves_the_text_beside_a_number(line: str, shown: str) -> None:
     assert masking.line(line) == shown
 
 
@@ -180,7 +180,7 @@ def test_line_shows_what_stands_beside_a_number(line: str, shown: str) -> None:
         "backup~2026, ~/folder/of/the/project, file.txt~",
     ],
 )
-def test_line_shows_what_is_not_private(line: str) -> None:
+def test_masking_leaves_text_that_is_not_private(line: str) -> None:
     assert masking.line(line) == line
 
 

@@ -1,4 +1,4 @@
-"""What the migrations do to rows that are there, forwards and backwards."""
+"""Run the migrations forwards and backwards."""
 
 from __future__ import annotations
 
@@ -16,29 +16,41 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def latest() -> Iterator[None]:
-    """Leave the tables as the other tests need them."""
+    """Restore the tables for the other tests."""
     yield
     executor = MigrationExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes("django_hoiio"))
 
 
-def at(name: str) -> Any:
-    """The notifications as they are after a migration."""
-    target = [("django_hoiio", name)]
-    MigrationExecutor(connection).migrate(target)
-    state = MigrationExecutor(connection).loader.project_state(target)
+def migrate(name: str | None) -> None:
+    """Migrate to a migration of the app, or undo all of them."""
+    MigrationExecutor(connection).migrate([("django_hoiio", name)])
+
+
+def notifications_after(name: str) -> Any:
+    """Return the manager of the notifications after a migration."""
+    migrate(name)
+    state = MigrationExecutor(connection).loader.project_state([("django_hoiio", name)])
     return state.apps.get_model("django_hoiio", "Notification")._base_manager
+
+
+def tables() -> list[str]:
+    return [name for name in connection.introspection.table_names() if name.startswith("django_hoiio_")]
 
 
 def sessions(rows: Any) -> list[str | None]:
     return list(rows.order_by("uuid").values_list("session", flat=True))
 
 
-def test_notification_that_names_no_session_has_none_and_goes_back_to_an_empty_one() -> None:
-    rows = at("0004_add_closed_days")
-    for number, session in enumerate(("", "S1", "")):
-        moment = datetime(2026, 11, 28, 8, tzinfo=timezone.utc)
-        rows.create(uuid=UUID(int=number), received_at=moment, kind="ivr_step", route="ivr", session=session)
+def test_notification_without_a_session_has_null_and_all_tables_are_removed_backwards() -> None:
+    migrate(None)
+    assert tables() == []
 
-    assert sessions(at("0005_index_sessions_alone")) == [None, "S1", None]
-    assert sessions(at("0004_add_closed_days")) == ["", "S1", ""]
+    rows = notifications_after("0001_initial")
+    for number, fields in enumerate(({}, {"session": "S1"}, {})):
+        moment = datetime(2026, 11, 28, 8, tzinfo=timezone.utc)
+        rows.create(uuid=UUID(int=number), received_at=moment, kind="ivr_step", route="ivr", **fields)
+    assert sessions(rows) == [None, "S1", None]
+
+    migrate(None)
+    assert tables() == []

@@ -78,7 +78,7 @@ def test_text_that_only_looks_like_a_nul_is_passed_on() -> None:
     assert verify(Route.SMS, token, b"", None).pass_on == {"x": "\\u0000"}
 
 
-def test_url_longer_than_hoiio_takes_is_refused() -> None:
+def test_url_longer_than_hoiio_accepts_is_refused() -> None:
     with pytest.raises(ValueError, match=r"would have \d+ characters and Hoiio takes 4000; pass on less"):
         notify_url("sms", pass_on={"x": "y" * 3000})
 
@@ -137,6 +137,6 @@ def test_local_or_plain_http_public_url_needs_a_local_api(settings: Any, url: st
     assert notify_url("sms").startswith(url)
 
 
-def test_local_is_what_only_this_network_knows() -> None:
+def test_local_hosts_are_those_that_only_this_network_resolves() -> None:
     assert all(map(is_local, LOCAL))
     assert not any(map(is_local, ["https://my.example.com", "https://8.8.8.8", "https://[2001:4860:4860::8888]"]))

@@ -15,7 +15,7 @@ import pytest
 
 from tests import ROOT
 
-# What a checkout holds beside what git does.
+# Files of a checkout that git does not have.
 LITTER = shutil.ignore_patterns(
     ".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "__pycache__", "build", "dist"
 )
@@ -31,7 +31,7 @@ def files(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel."""
+    """Build the sdist and the wheel and return their folder."""
     built = tmp_path_factory.mktemp("dist")
     source = built / "source"
     shutil.copytree(ROOT, source, ignore=LITTER)
@@ -59,7 +59,7 @@ def test_wheel_has_all_of_the_app_and_nothing_else(wheel: zipfile.ZipFile) -> No
     assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= expected
 
 
-def test_sdist_has_what_is_needed_to_test_it_and_to_read_about_it(dist: Path) -> None:
+def test_sdist_includes_the_tests_and_the_docs(dist: Path) -> None:
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}

@@ -25,7 +25,7 @@ SAID = "txn_ref=AA-S-1&sms_status=delivered"
 
 
 def recipe() -> list[str]:
-    """The blocks of SQL on the page: the move, the next month, the end of an old one."""
+    """Return the blocks of SQL on the page: the move, the next month, the removal of an old one."""
     overrides = {"report_level": 5, "syntax_highlight": "none", "input_encoding": "utf-8"}
     page = docutils.core.publish_doctree(PAGE.read_text(encoding="utf-8"), settings_overrides=overrides)
     return [block.astext() for block in page.findall(docutils.nodes.literal_block) if "sql" in block["classes"]]
@@ -39,7 +39,7 @@ def run(block: str) -> None:
 
 
 def partitions() -> dict[str, int]:
-    """The partitions of the notifications, and how many are in each."""
+    """Return the partitions of the notifications with their number of rows."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tableoid::regclass::text, count(*) FROM django_hoiio_notification GROUP BY 1")
         return dict(cursor.fetchall())
@@ -47,29 +47,29 @@ def partitions() -> dict[str, int]:
 
 @pytest.fixture
 def partitioned(post: Post) -> Notification:
-    """A notification that was there when the table was partitioned."""
-    kept = post("sms", SAID)
+    """Return a notification that was stored before the table was partitioned."""
+    stored = post("sms", SAID)
     run(recipe()[0])
-    return kept
+    return stored
 
 
-def test_move_keeps_what_is_there_with_its_primary_key(partitioned: Notification, post: Post) -> None:
-    kept = Notification.objects.get()
-    assert (kept.pk, kept.uuid, kept.params) == (partitioned.pk, partitioned.uuid, partitioned.params)
+def test_partitioning_preserves_stored_rows_and_their_primary_keys(partitioned: Notification, post: Post) -> None:
+    stored = Notification.objects.get()
+    assert (stored.pk, stored.uuid, stored.params) == (partitioned.pk, partitioned.uuid, partitioned.params)
     assert post("sms", SAID).pk > partitioned.pk
 
 
-def test_notifications_are_taken_and_told(
+def test_notifications_are_stored_and_dispatched(
     partitioned: Notification, post: Post, heard: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    kept = post("sms", "txn_ref=AA-S-2&sms_status=delivered")
+    stored = post("sms", "txn_ref=AA-S-2&sms_status=delivered")
 
     assert [name for name, _ in heard] == ["sms_status", "notification_received"]
-    assert (kept.claimed_until, kept.dispatched_at is None, kept.problems) == (None, False, {})
+    assert (stored.claimed_until, stored.dispatched_at is None, stored.problems) == (None, False, {})
     assert Sms.objects.get(txn_ref="AA-S-2").sms_status == "delivered"
 
 
-def test_month_without_a_partition_goes_to_the_rest(partitioned: Notification) -> None:
+def test_month_without_a_partition_is_stored_in_the_default_partition(partitioned: Notification) -> None:
     inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(1999, 1, 15)))
 
     assert partitions()["django_hoiio_notification_rest"] >= 1

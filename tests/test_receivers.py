@@ -1,4 +1,4 @@
-"""A receiver may be any object: it is called once or recorded as failed, it hangs nothing, and it changes no answer."""
+"""A receiver may be any object: it is called once or recorded as failed, blocks nothing, and changes no response."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def post(body: bytes = TEXT) -> int:
     return Client().generic("POST", "/hoiio/sms/", body, content_type=FORM).status_code
 
 
-# The objects.
+# Receivers.
 
 calls: list[str] = []
 
@@ -53,7 +53,7 @@ async def coroutine(**kwargs: Any) -> None:
 
 
 def wrapped_coroutine(**kwargs: Any) -> Any:
-    """As a plain decorator around `async def` leaves it."""
+    """Wrap `async def` in a plain decorator."""
     return coroutine(**kwargs)
 
 
@@ -138,7 +138,7 @@ class HasFuncOfItsOwn(CallableObject):
 
 
 class LazyProxy:
-    """Makes its object when it is first asked for anything, its class included."""
+    """Creates its object on the first access to any attribute, including its class."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.__dict__["_made"] = functools.cache(make)
@@ -266,7 +266,7 @@ def test_object_that_cannot_be_called_is_recorded_as_failed() -> None:
     assert "object is not callable" in ReceiverFailure.objects.get().traceback
 
 
-def test_receiver_that_is_gone_is_not_called() -> None:
+def test_deleted_receiver_is_not_called() -> None:
     calls.clear()
     receiver = CallableObject()
     sms_received.connect(receiver)
@@ -291,7 +291,7 @@ def test_receiver_that_contains_yield_fails_because_its_body_would_not_run() -> 
 
 
 def decorated(**kwargs: Any) -> None:
-    """A receiver with a name of its own."""
+    """A receiver with its own name."""
 
 
 @pytest.mark.parametrize(
@@ -323,14 +323,14 @@ def test_failed_object_without_a_name_is_retried() -> None:
     assert (receiver.call_count, report.is_incomplete) == (2, False)
 
 
-# A failure is seen.
+# Reports of failures.
 
 
 def fail(**kwargs: Any) -> None:
     raise LookupError(f"no customer has {kwargs['sms'].from_number}, who wrote {kwargs['sms'].msg}")
 
 
-def test_receiver_failed_says_what_failed_and_how_the_first_time_and_again() -> None:
+def test_receiver_failed_reports_the_first_failure_and_each_retry() -> None:
     seen = []
     receiver_failed.connect(lambda **kwargs: seen.append(kwargs), weak=False, dispatch_uid="seen")
     sms_received.connect(fail)
@@ -370,7 +370,7 @@ def test_log_of_a_failure_has_its_traceback_and_names_the_receiver(caplog: pytes
 
 
 class Printing(logging.Handler):
-    """What a project's own handler writes that pays no attention to what others have formatted."""
+    """Output of a project's handler that ignores cached formatting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -419,7 +419,7 @@ def test_without_any_logging_nothing_private_is_printed(capsys: pytest.CaptureFi
     assert not any(private in printed for private in ("91231111", "secret"))
 
 
-def test_traceback_is_stored_whole_for_those_who_may_see_it() -> None:
+def test_traceback_is_stored_unmasked_for_users_with_the_permission() -> None:
     sms_received.connect(fail)
 
     assert post() == 200

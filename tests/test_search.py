@@ -1,4 +1,4 @@
-"""What a term finds, by which index, and that no collation changes it."""
+"""Search finds the same rows with any collation, through an index."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def request_of_root(db: None) -> HttpRequest:
     return request
 
 
-# Enough for PostgreSQL to find an index worth its while.
+# Enough rows for PostgreSQL to use an index.
 ROWS = 1_000
 
 BEGINS = "{0}>? AND {0}<?"
 NUMBERED = "remote_suffix=? AND remote_number=?"
 
-# What is searched for in which column, the index that answers, and what SQLite looks up in it.
+# Term, column, index, and the columns that SQLite looks up in it.
 SEARCHES: list[tuple[Any, str, str, str, str]] = [
     (Notification, "txn_ref", "AA-S-718", "hoiio_notification_txn_ref", BEGINS.format("txn_ref")),
     (Notification, "session", "S-718", "hoiio_notification_session", BEGINS.format("session")),
@@ -62,18 +62,20 @@ def test_each_search_is_answered_by_its_index(
         model.objects.bulk_update(rows, [field], batch_size=500)
     learn(model)
     (way,) = index_queries(model.objects.all(), request_of_root, [field], term)
-    asked = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
-    assert is_answered_by(asked, index, columns), plan_of(asked)
+    query = way.values_list("pk", flat=True)[: MAX_KEYS + 1]
+    assert is_answered_by(query, index, columns), plan_of(query)
 
 
 @pytest.mark.parametrize("term", ["AA-S-700", "AA", "nothing"])
-def test_ledger_is_searched_by_what_its_notifications_are_called(request_of_root: HttpRequest, term: str) -> None:
+def test_failure_log_is_searched_by_the_references_of_its_notifications(
+    request_of_root: HttpRequest, term: str
+) -> None:
     failures(notifications(ROWS)[::100])
     (way,) = index_queries(ReceiverFailure.objects.all(), request_of_root, ["notification__txn_ref"], term)
     assert len(way) == {"AA-S-700": 1, "AA": 10, "nothing": 0}[term]
 
 
-# Beginnings.
+# Prefixes.
 
 WRITTEN = [
     *("AA-S-1", "aa-s-1", "AA-S-12", "AA-S-2", "AA-SI-1", "AA-C-1", "AA-CH-1", "Aa-S-1", "AA_S_1", "AA S 1", "AAS1"),
@@ -100,14 +102,14 @@ TERMS = [
 
 COLLATIONS = {
     "sqlite": ["BINARY"],
-    # Those of glibc are not on every machine; `_LAST` has what they need.
+    # Not every machine has those of glibc; `_LAST` covers them.
     "postgresql": ["C", "C.utf8", "en-x-icu", "und-x-icu", "de-x-icu", "et-x-icu", "ja-x-icu", "ko-x-icu"],
     "mysql": ["utf8mb4_bin"],
 }[VENDOR]
 
 
 @pytest.mark.parametrize("collation", COLLATIONS)
-def test_beginning_finds_exactly_what_begins_so(request_of_root: HttpRequest, collation: str) -> None:
+def test_prefix_finds_exactly_the_rows_that_begin_with_it(request_of_root: HttpRequest, collation: str) -> None:
     if VENDOR == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
@@ -125,7 +127,7 @@ def test_beginning_finds_exactly_what_begins_so(request_of_root: HttpRequest, co
     assert wrong == {}
 
 
-def test_term_that_nothing_can_answer_asks_nothing(request_of_root: HttpRequest) -> None:
+def test_term_that_no_column_can_match_needs_no_query(request_of_root: HttpRequest) -> None:
     for term in ("", "a\0", "x" * 257):
         assert found_by(request_of_root, ["tag"], term) is None
         assert index_queries(Sms.objects.all(), request_of_root, ["tag"], term) == []

@@ -34,24 +34,24 @@ FULL: dict[str, Any] = {
 }
 
 
-def test_arrival_comes_back_as_it_was_but_for_its_origin(tmp_path: Path) -> None:
-    came = raw_notification("sms", "x=%00", b"\x00\xff", **FULL)
+def test_loaded_notification_is_unchanged_except_for_its_source(tmp_path: Path) -> None:
+    raw = raw_notification("sms", "x=%00", b"\x00\xff", **FULL)
 
-    path = spool.store(came, tmp_path)
+    path = spool.store(raw, tmp_path)
 
     assert path.name == "20260101T080000.000005Z-00000000-0000-0000-0000-000000000007.json"
-    assert spool.load(path) == came._replace(source=Source.SPOOL)
+    assert spool.load(path) == raw._replace(source=Source.SPOOL)
 
 
 @given(query=st.text(st.characters(codec="ascii")), body=st.binary(), address=st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_came_comes_back(tmp_path: Path, query: str, body: bytes, address: str) -> None:
-    came = raw_notification("any", query, body, remote_addr=address)
+def test_any_request_can_be_stored_and_loaded(tmp_path: Path, query: str, body: bytes, address: str) -> None:
+    raw = raw_notification("any", query, body, remote_addr=address)
 
-    assert spool.load(spool.store(came, tmp_path)) == came._replace(source=Source.SPOOL)
+    assert spool.load(spool.store(raw, tmp_path)) == raw._replace(source=Source.SPOOL)
 
 
-def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> None:
+def test_files_are_in_order_of_reception_in_any_time_zone(tmp_path: Path) -> None:
     singapore = timezone(timedelta(hours=8))
     moments = [MORNING, (MORNING + timedelta(hours=1)).astimezone(singapore), MORNING + timedelta(hours=2)]
     paths = [spool.store(raw_notification("any", received_at=moment), tmp_path) for moment in reversed(moments)]
@@ -59,7 +59,7 @@ def test_files_wait_in_order_of_arrival_whatever_their_zone(tmp_path: Path) -> N
     assert list(spool.pending(tmp_path)) == paths[::-1]
 
 
-def test_file_and_folder_are_for_the_owner_alone_and_nothing_lies_beside(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_file_and_folder_and_no_temporary_file_is_left(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "spool"
 
     path = spool.store(raw_notification(), folder)
@@ -77,12 +77,12 @@ def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="No space left"):
         spool.store(raw_notification(), tmp_path)
 
-    # Half a file would take the room of a smaller one.
+    # Half a file would use the space of a smaller one.
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_file_that_is_broken_off_leaves_nothing(
+def test_interrupted_write_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     def interrupt(descriptor: int) -> None:
@@ -96,17 +96,17 @@ def test_file_that_is_broken_off_leaves_nothing(
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="a small disk needs root on Linux")
-def test_full_disk_still_takes_what_is_small(tmp_path: Path) -> None:
+def test_full_disk_still_stores_small_requests(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path], check=True)
     try:
-        kept = []
+        stored = []
         for size in [30_000] * 12 + [100] * 4:
             with suppress(OSError):
-                kept.append(spool.store(raw_notification(body=b"x" * size), tmp_path))
+                stored.append(spool.store(raw_notification(body=b"x" * size), tmp_path))
 
-        assert sorted(tmp_path.iterdir()) == sorted(kept)
-        assert [len(spool.load(path).body) for path in kept[-4:]] == [100] * 4
-        assert 4 < len(kept) < 16
+        assert sorted(tmp_path.iterdir()) == sorted(stored)
+        assert [len(spool.load(path).body) for path in stored[-4:]] == [100] * 4
+        assert 4 < len(stored) < 16
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 
@@ -119,7 +119,7 @@ def test_full_disk_still_takes_what_is_small(tmp_path: Path) -> None:
 def test_folder_that_the_system_cannot_sync_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, code: int, is_kept: bool
 ) -> None:
-    """As on Windows, which opens no folder, and on file systems that sync none."""
+    """Simulate Windows, which cannot open folders, and file systems that cannot sync them."""
     original = getattr(os, what)
 
     def refuse(where: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -129,13 +129,13 @@ def test_folder_that_the_system_cannot_sync_costs_nothing(
         return original(where, *arguments, **keywords)
 
     monkeypatch.setattr(os, what, refuse)
-    came = raw_notification()
+    raw = raw_notification()
 
     with nullcontext() if is_kept else pytest.raises(OSError, match=os.strerror(code)):
-        spool.store(came, tmp_path)
+        spool.store(raw, tmp_path)
 
     (path,) = spool.pending(tmp_path)
-    assert spool.load(path).uuid == came.uuid
+    assert spool.load(path).uuid == raw.uuid
 
 
 def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(
@@ -159,12 +159,12 @@ def test_folder_that_is_not_there_has_nothing_waiting(tmp_path: Path) -> None:
     assert list(spool.pending(tmp_path / "nowhere")) == []
 
 
-def test_dropping_and_setting_aside_what_is_gone_is_no_error(tmp_path: Path) -> None:
+def test_deleting_or_quarantining_a_missing_file_is_no_error(tmp_path: Path) -> None:
     spool.delete(tmp_path / "gone.json")
     spool.quarantine(tmp_path / "gone.json")
 
 
-def test_file_that_is_set_aside_waits_no_longer_and_is_kept(tmp_path: Path) -> None:
+def test_quarantined_file_is_not_pending_and_is_not_deleted(tmp_path: Path) -> None:
     path = spool.store(raw_notification(), tmp_path)
 
     spool.quarantine(path)
@@ -210,7 +210,7 @@ def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
         spool.load(path)
 
 
-def test_files_are_counted_by_their_ending_and_no_further_than_asked(tmp_path: Path) -> None:
+def test_files_are_counted_by_suffix_up_to_the_limit(tmp_path: Path) -> None:
     for _ in range(3):
         spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path)
     spool.quarantine(next(spool.pending(tmp_path)))

@@ -28,7 +28,7 @@ def hoiio_signs(body: bytes, token: str) -> str:
     return hmac.new(token.encode(), body, hashlib.sha256).hexdigest()
 
 
-def test_token_gives_back_what_it_binds() -> None:
+def test_verified_token_returns_its_account_and_pass_on_values() -> None:
     token = sign(Route.SMS, "second", {"username": "bob"})
 
     assert verify(Route.SMS, token, b"", None) == VerificationResult(
@@ -49,17 +49,17 @@ NOT_VALID = VerificationResult(problems={"token": "the token of the notify URL i
 
 
 @pytest.mark.parametrize("token", ["", "~", "x", "a~b~c", "é", "\0", "~" * 5000, "W10~W10", "%7E"])
-def test_what_is_no_token_proves_nothing(token: str) -> None:
+def test_malformed_token_verifies_nothing(token: str) -> None:
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
 
 
-def test_token_changed_anywhere_proves_nothing() -> None:
+def test_changed_token_verifies_nothing() -> None:
     token = sign(Route.SMS, "default", {"username": "bob"})
 
     for place, character in enumerate(token):
         other = "A" if character != "A" else "B"
         changed = token[:place] + other + token[place + 1 :]
-        # The last character of a signature has two bits that say nothing.
+        # The last character of a signature has two unused bits.
         if place < len(token) - 1:
             assert verify(Route.SMS, changed, b"", None) == NOT_VALID
     assert verify(Route.SMS, token[:-1], b"", None) == NOT_VALID
@@ -67,20 +67,20 @@ def test_token_changed_anywhere_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("route", [route for route in Route if route != Route.SMS])
-def test_token_of_another_route_proves_nothing(route: Route) -> None:
+def test_token_of_another_route_verifies_nothing(route: Route) -> None:
     assert verify(route, sign(Route.SMS, "default", {}), b"", None) == VerificationResult(
         problems={"token": "the notify URL was signed for the route sms"}
     )
 
 
 @pytest.mark.parametrize(("key", "salt"), [("other", SALT), ("secret", "django.core.signing"), ("secret", "x")])
-def test_token_of_another_key_or_salt_proves_nothing(key: str, salt: str) -> None:
+def test_token_of_another_key_or_salt_verifies_nothing(key: str, salt: str) -> None:
     token = signing.Signer(key=key, sep="~", salt=salt).sign_object(["sms", "default", {}])
 
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
 
 
-def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> None:
+def test_old_key_still_verifies_and_is_reported(settings: Any) -> None:
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "older", []
     token = sign(Route.SMS, "default", {})
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "secret", ["older"]
@@ -93,7 +93,7 @@ def test_key_that_signs_no_longer_still_proves_and_is_named(settings: Any) -> No
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
 
 
-def test_keys_of_their_own_take_the_place_of_the_secret_key(settings: Any) -> None:
+def test_signing_keys_replace_the_secret_key(settings: Any) -> None:
     token = sign(Route.SMS, "default", {})
     settings.HOIIO = {"SIGNING_KEYS": ["mine"]}
 
@@ -102,7 +102,7 @@ def test_keys_of_their_own_take_the_place_of_the_secret_key(settings: Any) -> No
 
 
 @pytest.mark.parametrize(("token", "account"), [("one", "default"), ("two", "second"), ("three", "second")])
-def test_signature_of_the_body_proves_and_tells_the_account(token: str, account: str) -> None:
+def test_signature_of_the_body_verifies_and_identifies_the_account(token: str, account: str) -> None:
     expected = VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=account)
 
     assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, token)) == expected
@@ -113,13 +113,13 @@ def test_signature_of_the_body_proves_and_tells_the_account(token: str, account:
     "signature",
     ["", "x", "é", "0" * 64, hoiio_signs(BODY, "four"), hoiio_signs(b"other", "one"), hoiio_signs(BODY, "one")[:-1]],
 )
-def test_other_signatures_prove_nothing(signature: str) -> None:
+def test_other_signatures_verify_nothing(signature: str) -> None:
     assert verify(Route.SMS, None, BODY, signature) == VerificationResult(
         problems={"signature": "does not match the body"}
     )
 
 
-def test_signature_of_an_empty_body_proves_nothing() -> None:
+def test_signature_of_an_empty_body_verifies_nothing() -> None:
     assert verify(Route.SMS, None, b"", hoiio_signs(b"", "one")) == VerificationResult(
         problems={"signature": "matches, but the body is empty, which verifies nothing"}
     )
@@ -141,29 +141,29 @@ def test_signature_that_no_access_token_can_check_is_passed_over(settings: Any) 
     assert verify(Route.SMS, sign(Route.SMS, "default", {}), BODY, "x").problems == {}
 
 
-def test_nothing_proves_nothing() -> None:
+def test_request_without_token_and_signature_is_not_verified() -> None:
     assert verify(Route.SMS, None, BODY, None) == VerificationResult()
 
 
-# Secrets that are none.
+# Blank secrets.
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n"])
-def test_blank_token_proves_nothing(settings: Any, blank: str) -> None:
+def test_blank_token_verifies_nothing(settings: Any, blank: str) -> None:
     for tokens in (["real", blank], blank, [blank], (blank, "real")):
         settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": tokens}}}
 
         assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, blank)).verified_by == VerifiedBy.NONE
 
 
-def test_token_beside_a_blank_one_still_proves(settings: Any) -> None:
+def test_token_beside_a_blank_one_still_verifies(settings: Any) -> None:
     settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": ["", "real", None]}}}
 
     assert verify(Route.SMS, None, BODY, hoiio_signs(BODY, "real")).verified_by == VerifiedBy.SIGNATURE
 
 
 def forged_with(key: str) -> str:
-    """A token signed with a blank key; Django's signer takes the secret key instead of an empty one."""
+    """Return a token signed with a blank key; Django's signer takes the secret key instead of an empty one."""
     payload = signing.b64_encode(b'["sms","default",{}]').decode()
     return f"{payload}~{signing.base64_hmac(f'{SALT}signer', payload, key, algorithm='sha256')}"
 
@@ -175,7 +175,7 @@ def test_blank_keys_sign_and_verify_nothing(settings: Any, keys: Any) -> None:
 
     for token in (by_secret_key, forged_with(""), forged_with(" "), forged_with("\n")):
         assert verify(Route.SMS, token, b"", None) == NOT_VALID
-    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['SIGNING_KEYS'\] has no key that is not blank; write"):
+    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['SIGNING_KEYS'\] has only blank keys; write"):
         sign(Route.SMS, "default", {})
 
 
@@ -188,14 +188,14 @@ def test_key_beside_a_blank_one_still_signs_and_verifies(settings: Any) -> None:
 
 
 def test_text_in_place_of_the_list_of_keys_is_one_key(settings: Any) -> None:
-    """As a list of characters, each single one could sign."""
+    """If it were read as a list of characters, each character could sign."""
     settings.HOIIO = {"SIGNING_KEYS": "mine"}
 
     assert verify(Route.SMS, forged_with("m"), b"", None) == NOT_VALID
     assert verify(Route.SMS, forged_with("mine"), b"", None) == VerificationResult(verified_by=VerifiedBy.URL)
 
 
-def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
+def test_blank_fallback_of_the_secret_key_verifies_nothing(settings: Any) -> None:
     settings.SECRET_KEY_FALLBACKS = ["", " "]
 
     for blank in ("", " "):
@@ -203,7 +203,7 @@ def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
     assert verify(Route.SMS, forged_with("secret"), b"", None).verified_by == VerifiedBy.URL
 
 
-# Tokens that the right key has signed, and `sign` has not made.
+# Tokens signed with the right key, but not made by `sign`.
 
 
 @pytest.mark.parametrize(
@@ -220,20 +220,20 @@ def test_blank_fallback_of_the_secret_key_proves_nothing(settings: Any) -> None:
         None,
     ],
 )
-def test_signed_token_of_another_shape_proves_nothing(signed: Any) -> None:
+def test_signed_token_of_another_shape_verifies_nothing(signed: Any) -> None:
     token = signing.Signer(key="secret", sep="~", salt=SALT).sign_object(signed)
 
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
 
 
 @pytest.mark.parametrize("payload", [".", ".eJyL", "!", "/w", "W10", "a", "é", "WyJ", "W1tbW1tbW1tbW1tbW1tbW1t"])
-def test_signed_payload_that_cannot_be_read_proves_nothing(payload: str) -> None:
+def test_signed_payload_that_cannot_be_decoded_verifies_nothing(payload: str) -> None:
     token = signing.Signer(key="secret", sep="~", salt=SALT).sign(payload)
 
     assert verify(Route.SMS, token, b"", None) == NOT_VALID
 
 
-def test_compressed_token_proves_nothing() -> None:
+def test_compressed_token_verifies_nothing() -> None:
     signer = signing.Signer(key="secret", sep="~", salt=SALT)
     token = signer.sign_object(["sms", "default", {"x": "y" * 500}], compress=True)
 

@@ -1,4 +1,4 @@
-"""The door: what is let in, what is refused, and what is answered."""
+"""Webhook view: accepted and refused requests, and their responses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_each_route_stands_with_and_without_its_slash(post: Post, route: Route, 
     assert post(f"{route}{slash}", STATUS).route == route
 
 
-def test_root_takes_everything(post: Post) -> None:
+def test_root_url_accepts_every_kind(post: Post) -> None:
     assert post("", STATUS).route == Route.ANY
 
 
@@ -72,14 +72,14 @@ def test_other_methods_are_refused(path: str, method: str) -> None:
     assert Notification.objects.count() == 0
 
 
-def test_csrf_and_login_are_not_asked_for() -> None:
+def test_csrf_token_and_login_are_not_required() -> None:
     assert "django.middleware.csrf.CsrfViewMiddleware" in settings.MIDDLEWARE
     assert "django.contrib.auth.middleware.LoginRequiredMiddleware" in settings.MIDDLEWARE
 
     assert send().status_code == 200
 
 
-# VerifiedBy.
+# Verification.
 
 ACCOUNTS = {"default": {"ACCESS_TOKEN": "token"}, "second": {"ACCESS_TOKEN": ["new", "old"]}}
 
@@ -97,7 +97,7 @@ def signature(body: bytes = STATUS, token: str = "token") -> dict[str, str]:  # 
     return {"X-Hoiio-Signature": hmac.new(token.encode(), body, "sha256").hexdigest()}
 
 
-def test_without_proof_nobody_is_let_in(
+def test_unverified_request_is_refused(
     strict: None, django_assert_num_queries: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with django_assert_num_queries(0), caplog.at_level(logging.WARNING, "django_hoiio"):
@@ -110,7 +110,7 @@ def test_without_proof_nobody_is_let_in(
     ]
 
 
-def test_proof_is_required_unless_the_project_says_otherwise(settings: Any) -> None:
+def test_verification_is_required_by_default(settings: Any) -> None:
     del settings.HOIIO
     assert send().status_code == 403
 
@@ -121,33 +121,38 @@ def test_proof_is_required_unless_the_project_says_otherwise(settings: Any) -> N
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("route", Route)
-def test_signed_url_lets_in_and_gives_back_what_was_passed_on(strict: None, route: Route, slash: str) -> None:
+def test_signed_url_is_accepted_and_returns_the_pass_on_values(strict: None, route: Route, slash: str) -> None:
     pass_on = {"username": "bob", "x": "~ é + %2B & = 😀", "tag": "mine", "nested": {"a": [1, None]}}
     url = signed(route, account="second", pass_on=pass_on)
 
     assert send(url.rstrip("/") + slash).status_code == 200
 
-    kept = Notification.objects.get()
-    assert (kept.verified_by, kept.account, kept.route, kept.pass_on) == (VerifiedBy.URL, "second", route, pass_on)
-    assert (kept.params["txn_ref"], kept.problems, kept.unverified_params) == ("AA-S-1", {}, [])
+    stored = Notification.objects.get()
+    assert (stored.verified_by, stored.account, stored.route, stored.pass_on) == (
+        VerifiedBy.URL,
+        "second",
+        route,
+        pass_on,
+    )
+    assert (stored.params["txn_ref"], stored.problems, stored.unverified_params) == ("AA-S-1", {}, [])
 
 
-def test_signed_pass_on_wins_over_plain_and_the_rest_of_the_query_comes_back(strict: None) -> None:
+def test_signed_pass_on_values_override_the_query_and_other_parameters_are_stored(strict: None) -> None:
     assert send(signed(pass_on={"username": "bob"}) + "?username=eve&x=1&txn_ref=AA-S-9").status_code == 200
 
-    kept = Notification.objects.get()
-    assert (kept.pass_on, kept.params["txn_ref"]) == ({"username": "bob", "x": "1"}, "AA-S-1")
+    stored = Notification.objects.get()
+    assert (stored.pass_on, stored.params["txn_ref"]) == ({"username": "bob", "x": "1"}, "AA-S-1")
 
 
 @pytest.mark.parametrize(("token", "account"), [("token", "default"), ("new", "second"), ("old", "second")])
 @pytest.mark.parametrize("case", ["lower", "upper"])
-def test_signature_lets_in_and_tells_the_account(strict: None, token: str, account: str, case: str) -> None:
+def test_signature_is_accepted_and_identifies_the_account(strict: None, token: str, account: str, case: str) -> None:
     headers = {name: getattr(value, case)() for name, value in signature(token=token).items()}
 
     assert send(headers=headers).status_code == 200
 
-    kept = Notification.objects.get()
-    assert (kept.verified_by, kept.account, kept.problems) == (VerifiedBy.SIGNATURE, account, {})
+    stored = Notification.objects.get()
+    assert (stored.verified_by, stored.account, stored.problems) == (VerifiedBy.SIGNATURE, account, {})
 
 
 def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
@@ -156,43 +161,47 @@ def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
 
     assert send(f"sms?{query}", body, headers=signature(body)).status_code == 200
 
-    kept = Notification.objects.get()
-    assert kept.params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
-    assert (kept.pass_on, kept.unverified_params, kept.query) == ({"username": "bob", "x": "body"}, ["username"], query)
+    stored = Notification.objects.get()
+    assert stored.params == {"txn_ref": "AA-S-1", "sms_status": "delivered"}
+    assert (stored.pass_on, stored.unverified_params, stored.query) == (
+        {"username": "bob", "x": "body"},
+        ["username"],
+        query,
+    )
     assert list(Sms.objects.values_list("txn_ref", "sms_status", "debit")) == [("AA-S-1", "delivered", None)]
 
 
-def test_signature_of_an_empty_body_proves_nothing(strict: None) -> None:
+def test_signature_of_an_empty_body_verifies_nothing(strict: None) -> None:
     assert send("sms?txn_ref=AA-S-1&sms_status=delivered", b"", headers=signature(b"")).status_code == 403
     assert Notification.objects.count() == 0
 
 
-def test_signed_url_with_a_wrong_signature_is_accepted_and_says_so(strict: None) -> None:
+def test_signed_url_with_a_wrong_signature_is_accepted_with_a_problem(strict: None) -> None:
     assert send(signed(), headers=signature(token="rotated")).status_code == 200
 
-    kept = Notification.objects.get()
-    assert (kept.verified_by, kept.problems) == (VerifiedBy.URL, {"signature": "does not match the body"})
+    stored = Notification.objects.get()
+    assert (stored.verified_by, stored.problems) == (VerifiedBy.URL, {"signature": "does not match the body"})
 
 
-def test_broken_token_with_a_right_signature_is_accepted_and_says_so(strict: None) -> None:
+def test_broken_token_with_a_right_signature_is_accepted_with_a_problem(strict: None) -> None:
     assert send("sms/broken~token/", headers=signature()).status_code == 200
 
-    kept = Notification.objects.get()
-    assert kept.verified_by == VerifiedBy.SIGNATURE
-    assert kept.problems == {"token": "the token of the notify URL is not valid"}
+    stored = Notification.objects.get()
+    assert stored.verified_by == VerifiedBy.SIGNATURE
+    assert stored.problems == {"token": "the token of the notify URL is not valid"}
 
 
-def test_url_signed_with_an_old_key_is_accepted_and_says_so(strict: None, settings: Any) -> None:
+def test_url_signed_with_an_old_key_is_accepted_with_a_problem(strict: None, settings: Any) -> None:
     settings.HOIIO = {**settings.HOIIO, "SIGNING_KEYS": ["old"]}
     url = signed()
     settings.HOIIO = {**settings.HOIIO, "SIGNING_KEYS": ["new", "old"]}
 
     assert send(url).status_code == 200
     problem = "the notify URL was signed with an old key; give Hoiio a new URL"
-    assert Notification.objects.get().problems == {"verified_by": problem}
+    assert Notification.objects.get().problems == {"token": problem}
 
 
-def test_log_of_a_refusal_says_nothing_of_what_came(strict: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_of_a_refusal_has_no_content_of_the_request(strict: None, caplog: pytest.LogCaptureFixture) -> None:
     caplog.handler.addFilter(MaskingFilter())
     url = signed(pass_on={"secret": "1"})
 
@@ -205,41 +214,41 @@ def test_log_of_a_refusal_says_nothing_of_what_came(strict: None, caplog: pytest
 # Bytes.
 
 
-def test_what_came_is_kept_byte_for_byte(post: Post) -> None:
+def test_request_is_stored_byte_for_byte(post: Post) -> None:
     body = b"msg=caf\xe9%00\x00%2B+&txn_ref=AA-SI-1&from=%252B651"
 
-    kept = post("sms?x=%41+b&x=2&;=%00", body)
-    kept.refresh_from_db()
+    stored = post("sms?x=%41+b&x=2&;=%00", body)
+    stored.refresh_from_db()
 
-    assert (kept.query, bytes(kept.body)) == ("x=%41+b&x=2&;=%00", body)
-    assert (kept.params["msg"], kept.pass_on) == ("café\ufffd\ufffd+ ", {"x": "2", ";": "\ufffd"})
+    assert (stored.query, bytes(stored.body)) == ("x=%41+b&x=2&;=%00", body)
+    assert (stored.params["msg"], stored.pass_on) == ("café\ufffd\ufffd+ ", {"x": "2", ";": "\ufffd"})
     assert Sms.objects.get().msg == "café\ufffd\ufffd+ "
 
 
-def test_query_of_bytes_that_no_url_may_hold_is_kept_percent_encoded() -> None:
-    # WSGI hands the raw bytes over as Latin-1 text.
+def test_query_with_bytes_invalid_in_a_url_is_stored_percent_encoded() -> None:
+    # WSGI passes the raw bytes as Latin-1 text.
     response = send("sms", b"", QUERY_STRING=b"msg=caf\xe9\x00&from=1".decode("latin-1"))
 
     assert response.status_code == 200
-    kept = Notification.objects.get()
-    assert (kept.query, kept.params) == ("msg=caf%E9%00&from=1", {"msg": "café\ufffd", "from": "1"})
+    stored = Notification.objects.get()
+    assert (stored.query, stored.params) == ("msg=caf%E9%00&from=1", {"msg": "café\ufffd", "from": "1"})
 
 
 @pytest.mark.parametrize("place", ["query", "body"])
-def test_five_thousand_parameters_and_a_value_of_64_kilobytes_are_kept_whole(post: Post, place: str) -> None:
+def test_five_thousand_parameters_and_a_value_of_64_kilobytes_are_stored(post: Post, place: str) -> None:
     many = "&".join(f"x{number}={number}" for number in range(5000))
-    said = f"{many}&msg={'m' * 65536}&txn_ref=AA-SI-1"
+    content = f"{many}&msg={'m' * 65536}&txn_ref=AA-SI-1"
 
-    kept = post(f"any?{said}") if place == "query" else post("any", said)
-    kept.refresh_from_db()
+    stored = post(f"any?{content}") if place == "query" else post("any", content)
+    stored.refresh_from_db()
 
-    assert kept.pass_on == {f"x{number}": str(number) for number in range(5000)}
-    assert (kept.kind, kept.params["msg"], kept.transaction.msg) == (Kind.SMS_RECEIVED, "m" * 65536, "m" * 65536)  # type: ignore[union-attr]
-    assert (kept.query or bytes(kept.body).decode()) == said
+    assert stored.pass_on == {f"x{number}": str(number) for number in range(5000)}
+    assert (stored.kind, stored.params["msg"], stored.transaction.msg) == (Kind.SMS_RECEIVED, "m" * 65536, "m" * 65536)  # type: ignore[union-attr]
+    assert (stored.query or bytes(stored.body).decode()) == content
 
 
 @pytest.mark.parametrize(
-    ("said", "problems"),
+    ("content", "problems"),
     [
         ("", {"parameters": "there are no parameters"}),
         ("username=bob", {"parameters": "none of the parameters is Hoiio's"}),
@@ -254,11 +263,13 @@ def test_five_thousand_parameters_and_a_value_of_64_kilobytes_are_kept_whole(pos
         ),
     ],
 )
-def test_what_cannot_be_read_is_kept_and_named(post: Post, said: str, problems: dict[str, str]) -> None:
-    kept = post("any", said)
-    kept.refresh_from_db()
+def test_unreadable_parameters_are_stored_and_reported_as_problems(
+    post: Post, content: str, problems: dict[str, str]
+) -> None:
+    stored = post("any", content)
+    stored.refresh_from_db()
 
-    assert (kept.problems, bytes(kept.body)) == (problems, said.encode())
+    assert (stored.problems, bytes(stored.body)) == (problems, content.encode())
 
 
 @pytest.mark.parametrize(
@@ -274,21 +285,21 @@ def test_what_cannot_be_read_is_kept_and_named(post: Post, said: str, problems: 
         ),
     ],
 )
-def test_json_and_multipart_are_read_through_the_door(post: Post, content_type: str, body: bytes) -> None:
-    kept = post("any", body, content_type)
+def test_json_and_multipart_bodies_are_parsed(post: Post, content_type: str, body: bytes) -> None:
+    stored = post("any", body, content_type)
 
-    assert (kept.params, bytes(kept.body)) == ({"txn_ref": "AA-S-1", "sms_status": "delivered"}, body)
+    assert (stored.params, bytes(stored.body)) == ({"txn_ref": "AA-S-1", "sms_status": "delivered"}, body)
 
 
-def test_few_headers_and_the_peer_are_kept() -> None:
+def test_few_headers_and_the_remote_address_are_stored() -> None:
     send(
         headers={"User-Agent": "Hoiio\0", "X-Hoiio-Signature": "abc", "Cookie": "secret=1", "Authorization": "x"},
         REMOTE_ADDR="unix:" + "x" * 300,
     )
 
-    kept = Notification.objects.get()
-    assert kept.headers == {"Content-Type": FORM, "User-Agent": "Hoiio\ufffd", "X-Hoiio-Signature": "abc"}
-    assert kept.remote_addr == ("unix:" + "x" * 300)[:255]
+    stored = Notification.objects.get()
+    assert stored.headers == {"Content-Type": FORM, "User-Agent": "Hoiio\ufffd", "X-Hoiio-Signature": "abc"}
+    assert stored.remote_addr == ("unix:" + "x" * 300)[:255]
 
 
 @pytest.mark.parametrize("peer", [None, "", "nobody", "::ffff:1.2.3.4"])
@@ -301,7 +312,7 @@ def test_odd_or_missing_peer_loses_no_row(peer: str | None) -> None:
 
 
 class Untouched(io.BytesIO):
-    """A body that counts what is read of it."""
+    """A request body that counts the bytes read."""
 
     was_read = 0
 
@@ -316,10 +327,10 @@ def _request(body: io.BytesIO, **environ: Any) -> HttpRequest:
     return type(request)({**request.environ, "wsgi.input": body, **environ})
 
 
-def test_body_of_exactly_one_mebibyte_is_kept(post: Post) -> None:
-    kept = post("any", b"x=" + b"y" * (LIMIT - 2))
+def test_body_of_exactly_one_mebibyte_is_stored(post: Post) -> None:
+    stored = post("any", b"x=" + b"y" * (LIMIT - 2))
 
-    assert len(bytes(kept.body)) == LIMIT
+    assert len(bytes(stored.body)) == LIMIT
 
 
 def test_body_over_one_mebibyte_is_refused_unread() -> None:
@@ -350,7 +361,7 @@ def test_chunked_body_over_one_mebibyte_is_refused_and_read_no_further() -> None
     assert Notification.objects.count() == 0
 
 
-def test_chunked_body_without_an_end_asks_for_a_length() -> None:
+def test_chunked_body_without_an_end_is_refused_with_length_required() -> None:
     response = send(HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="")
 
     assert (response.status_code, response.content) == (411, b"")
@@ -396,7 +407,7 @@ def test_content_length_that_is_no_number_is_refused(length: str) -> None:
 @pytest.mark.parametrize("encoding", ["chunked", "Chunked", "gzip, chunked", "gzip", "identity"])
 @pytest.mark.parametrize("length", ["0", "4", str(LIMIT + 1)])
 def test_content_length_beside_a_transfer_encoding_is_refused(length: str, encoding: str) -> None:
-    """Servers read as much as the one or the other says; the smaller would cut the notification short."""
+    """Servers read as much as one of the two headers states; the smaller would truncate the notification."""
     assert send(CONTENT_LENGTH=length, HTTP_TRANSFER_ENCODING=encoding).status_code == 400
     assert Notification.objects.count() == 0
 
@@ -412,7 +423,7 @@ def test_transfer_encoding_that_does_not_end_the_body_is_refused(encoding: str) 
 
 
 def test_empty_transfer_encoding_is_none() -> None:
-    """Proxies that hand over each header by name hand over an empty one."""
+    """Proxies that pass each header by name may pass an empty one."""
     assert send(HTTP_TRANSFER_ENCODING="").status_code == 200
     assert Notification.objects.get().body == STATUS
 
@@ -423,7 +434,7 @@ def test_content_length_with_thousands_of_zeros_is_a_number() -> None:
     assert views.receive(_request(body, CONTENT_LENGTH="0" * 5000 + "100"), route=Route.SMS).status_code == 400
 
 
-# Tokens that the right key has signed, and that `sign` has not made.
+# Tokens signed with the right key, but not made by `sign`.
 
 
 @pytest.mark.parametrize(
@@ -437,7 +448,7 @@ def test_signed_token_of_another_shape_is_refused(strict: None, value: Any, comp
     assert Notification.objects.count() == 0
 
 
-def test_signed_url_of_an_account_that_is_gone_still_lets_in(strict: None) -> None:
+def test_signed_url_of_a_removed_account_is_still_accepted(strict: None) -> None:
     path = f"sms/{sign(Route.SMS, 'gone', {})}/"
 
     assert send(path).status_code == 200
@@ -446,7 +457,7 @@ def test_signed_url_of_an_account_that_is_gone_still_lets_in(strict: None) -> No
 
 
 class ReadsFirst:
-    """A middleware that looks at the body before the view does."""
+    """A middleware that reads the body before the view."""
 
     def __init__(self, get_response: Any) -> None:
         self.get_response = get_response
@@ -457,13 +468,13 @@ class ReadsFirst:
         return answer
 
 
-def test_body_that_a_middleware_has_read_before_is_kept(post: Post, settings: Any) -> None:
+def test_body_that_a_middleware_has_read_is_stored(post: Post, settings: Any) -> None:
     settings.MIDDLEWARE = [f"{__name__}.ReadsFirst", *settings.MIDDLEWARE]
 
     assert bytes(post("sms", STATUS).body) == STATUS
 
 
-def test_body_that_a_middleware_has_used_up_is_not_taken_for_empty(settings: Any) -> None:
+def test_body_that_a_middleware_has_consumed_is_not_stored_as_empty(settings: Any) -> None:
     settings.MIDDLEWARE = [f"{__name__}.ReadsFirst", *settings.MIDDLEWARE]
     body = b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n--b--\r\n'
 
@@ -521,7 +532,7 @@ class OneTransactionForAll:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_of_a_middleware_cannot_undo_what_was_answered(settings: Any, tmp_path: Path) -> None:
+def test_transaction_of_a_middleware_cannot_roll_back_an_accepted_notification(settings: Any, tmp_path: Path) -> None:
     settings.MIDDLEWARE = [f"{__name__}.OneTransactionForAll", *settings.MIDDLEWARE]
     assert send().status_code == 503
 
@@ -544,7 +555,9 @@ def test_no_database_and_no_spool_is_no_false_200(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_atomic_requests_cannot_undo_what_was_kept(monkeypatch: pytest.MonkeyPatch, heard: list[Any]) -> None:
+def test_atomic_requests_cannot_roll_back_a_stored_notification(
+    monkeypatch: pytest.MonkeyPatch, heard: list[Any]
+) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     inside = []
     monkeypatch.setattr(

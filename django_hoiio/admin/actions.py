@@ -121,8 +121,8 @@ class ActionAdmin(ModelAdmin):
         offered = self.get_actions(request)
         for action in self.row_actions(row):
             if action.__name__ in offered:
-                words = getattr(action, "short_description", action.__name__)
-                yield action.__name__, words % model_format_dict(self.opts)
+                description = getattr(action, "short_description", action.__name__)
+                yield action.__name__, description % model_format_dict(self.opts)
 
 
 def _is_key(text: str) -> bool:
@@ -133,7 +133,7 @@ def _is_key(text: str) -> bool:
 logger = get_logger(__name__)
 
 # Failures to list one by one.
-MAX_FAILURES = 5
+MAX_FAILURES_SHOWN = 5
 
 _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.RESOLVED: gettext_lazy("%d resolved"),
@@ -143,12 +143,12 @@ _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.REDACTED: gettext_lazy("%d of redacted notifications"),
 }
 
-# Keyed by the names of `Found`; STRANGER is a reference that Hoiio does not know.
+# Keyed by the names of `Found`, and UNKNOWN for references that Hoiio does not know.
 _ANSWERS: dict[str, _StrPromise] = {
     "CHANGED": gettext_lazy("%d changed"),
     "MISSING": gettext_lazy("%d missing"),
     "KNOWN": gettext_lazy("%d unchanged"),
-    "STRANGER": gettext_lazy("%d unknown to Hoiio"),
+    "UNKNOWN": gettext_lazy("%d unknown to Hoiio"),
 }
 
 
@@ -178,8 +178,8 @@ def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]
         ngettext("%d notification was dispatched.", "%d notifications were dispatched.", done.dispatched)
         % done.dispatched
     )
-    said = _joined(dispatched, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
-    model_admin.message_user(request, said, messages.WARNING if done.claimed else _level(done))
+    message = _joined(dispatched, _receivers(done), _late(done), _claimed(done), _left(done.is_cut))
+    model_admin.message_user(request, message, messages.WARNING if done.claimed else _level(done))
 
 
 @admin.action(description=gettext_lazy("Refresh status from Hoiio"), permissions=["reconcile"])
@@ -196,13 +196,13 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
         model_admin.message_user(request, str(error), messages.ERROR)
         return
     except Error as error:
-        # What a database says may quote numbers and texts.
+        # A database error may quote numbers and texts.
         why = _("The database is not available (%s); try again later.") % type(error).__name__
         model_admin.message_user(request, why, messages.ERROR)
         return
-    _log(request, report.asked, "requests to Hoiio")
-    for said, level in _outcome(report, is_cut, names):
-        model_admin.message_user(request, said, level)
+    _log(request, report.requests, "requests to Hoiio")
+    for message, level in _outcome(report, is_cut, names):
+        model_admin.message_user(request, message, level)
 
 
 def _where_written(rows: QuerySet[Any]) -> Any:
@@ -222,7 +222,7 @@ def _joined(*sentences: str) -> str:
 
 
 def _receivers(done: ManualResult) -> str:
-    counted = ", ".join(str(words) % done.receivers[each] for each, words in _OUTCOMES.items() if done.receivers[each])
+    counted = ", ".join(str(text) % done.receivers[each] for each, text in _OUTCOMES.items() if done.receivers[each])
     return _("Receivers: %s.") % counted if counted else ""
 
 
@@ -248,8 +248,8 @@ def _claimed(done: ManualResult) -> str:
     )
 
 
-def _counted(count: int, words: str) -> str:
-    return words % count if count else ""
+def _counted(count: int, text: str) -> str:
+    return text % count if count else ""
 
 
 def _left(is_cut: bool) -> str:
@@ -265,21 +265,21 @@ def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]
     """Yield each message with its level."""
     if not names:
         yield _("None of these has a reference that Hoiio knows it by."), messages.WARNING
-    if report.asked:
+    if report.requests:
         yield _joined(_answers(report), _left(is_cut)), messages.INFO
     if report.failures:
         yield _failures(report), messages.ERROR
 
 
 def _answers(report: ReconciliationResult) -> str:
-    """How often Hoiio was asked, and what it said."""
-    asked = ngettext("%d request to Hoiio", "%d requests to Hoiio", report.asked) % report.asked
-    by_name = {found.name: count for found, count in report.found.items()} | {"STRANGER": report.unknown}
-    counted = ", ".join(str(words) % by_name[name] for name, words in _ANSWERS.items() if by_name.get(name))
-    return f"{asked}: {counted}." if counted else f"{asked}."
+    """Count the requests to Hoiio and their results."""
+    requests = ngettext("%d request to Hoiio", "%d requests to Hoiio", report.requests) % report.requests
+    by_name = {found.name: count for found, count in report.found.items()} | {"UNKNOWN": report.unknown}
+    counted = ", ".join(str(text) % by_name[name] for name, text in _ANSWERS.items() if by_name.get(name))
+    return f"{requests}: {counted}." if counted else f"{requests}."
 
 
 def _failures(report: ReconciliationResult) -> str:
     """List the first failures. Their messages hold no token and no phone number."""
-    more = len(report.failures) - MAX_FAILURES
-    return _joined(*report.failures[:MAX_FAILURES], _counted(more, _("%d more failures.")) if more > 0 else "")
+    more = len(report.failures) - MAX_FAILURES_SHOWN
+    return _joined(*report.failures[:MAX_FAILURES_SHOWN], _counted(more, _("%d more failures.")) if more > 0 else "")

@@ -148,8 +148,8 @@ class BulkPage(ConversationPage):
         found = self.get_queryset(request).filter(bulk_txn_ref=term).order_by()
         # Count in Python, and at most as many rows as the page shows.
         for account, count in Counter(found.values_list("account", flat=True)[:MAX_MESSAGES]).most_common(5):
-            words = gettext("{count} of these belong to one bulk SMS: {link}")
-            messages.info(request, format_html(words, count=count, link=self._bulk_link(account, term)))
+            text = gettext("{count} of these belong to one bulk SMS: {link}")
+            messages.info(request, format_html(text, count=count, link=self._bulk_link(account, term)))
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

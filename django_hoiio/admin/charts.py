@@ -44,7 +44,7 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ChartTable:
     """The figures of the charts: a row for each day, and the sums."""
 
     title: str
@@ -89,13 +89,13 @@ class DailyCharts:
     days: Sequence[date]
     totals: Sequence[Total]
 
-    def volumes(self) -> tuple[list[Panel], Table]:
+    def volumes(self) -> tuple[list[Panel], ChartTable]:
         """Return a chart for each kind of traffic that occurred, and their table."""
         series = [each for kind in Traffic if (each := self._volume(kind)).total_value]
         panels = [_panel(f"hoiio-volume-{place}", each, _succeeded(each)) for place, each in enumerate(series)]
         return panels, _table(_("Calls, SMS and faxes by day"), series)
 
-    def spend(self) -> tuple[list[Panel], Table]:
+    def spend(self) -> tuple[list[Panel], ChartTable]:
         """Return a chart for each currency that Hoiio charged in, and their table. Currencies are never added."""
         currencies = sorted({total.currency for total in self.totals if total.debit})
         series = [self._debit(currency) for currency in currencies]
@@ -160,25 +160,25 @@ def _succeeded(series: _Series) -> str:
 def _panel(name: str, series: _Series, note: str) -> Panel:
     each = list(zip(series.names, series.values, series.succeeded, strict=True))
     day, highest, _part = max(each, key=lambda one: one[1])
-    words = _("peak %(number)s on %(day)s") % {"day": day, "number": series.written(highest)}
+    peak = _("peak %(number)s on %(day)s") % {"day": day, "number": series.written(highest)}
     return Panel(
         title=series.title,
         total=series.written(series.total_value),
         note=note,
-        highest=words,
+        highest=peak,
         chart=Chart(
             name=name,
             title=_("%(what)s by day") % {"what": series.title},
-            description=f"{series.words_of_all()}; {words}.",
+            description=f"{series.words_of_all()}; {peak}.",
             bars=[
-                Bar(value=total_value, succeeded=part, words=f"{day}: {series.in_words(total_value, part)}")
+                Bar(value=total_value, succeeded=part, text=f"{day}: {series.in_words(total_value, part)}")
                 for day, total_value, part in each
             ],
         ),
     )
 
 
-def _table(title: str, series: Sequence[_Series]) -> Table:
+def _table(title: str, series: Sequence[_Series]) -> ChartTable:
     columns: list[str] = []
     cells: list[list[str]] = []
     sums: list[str] = []
@@ -189,7 +189,7 @@ def _table(title: str, series: Sequence[_Series]) -> Table:
             sums.append(each.written(sum(amounts, Decimal(0))))
     days = series[0].days if series else ()
     rows = [(day.isoformat(), row) for day, row in zip(days, zip(*cells, strict=True), strict=True)]
-    return Table(title=title, columns=columns, rows=rows[::-1], sums=sums)
+    return ChartTable(title=title, columns=columns, rows=rows[::-1], sums=sums)
 
 
 def _columns(series: _Series) -> Iterable[tuple[str, Sequence[Decimal]]]:
@@ -198,8 +198,8 @@ def _columns(series: _Series) -> Iterable[tuple[str, Sequence[Decimal]]]:
         yield _("of these %(succeeded)s") % {"succeeded": series.success}, series.succeeded
 
 
-def _capitalized(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 # Height of the SVG in user units. A day is one unit wide.
@@ -213,11 +213,11 @@ MIN_BAR_HEIGHT = Decimal(2)
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A day of a chart: total, successes, and both in words."""
+    """A day of a chart: total, successes, and a text of both."""
 
     value: Decimal
     succeeded: Decimal
-    words: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +249,7 @@ class Chart:
             days=format_html_join(
                 "",
                 '<rect x="{}" width="1" height="{}"><title>{}</title></rect>',
-                ((place, HEIGHT, bar.words) for place, bar in enumerate(self.bars)),
+                ((place, HEIGHT, bar.text) for place, bar in enumerate(self.bars)),
             ),
         )
 

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import Direction
 from django_hoiio.masking import NUMBER, mask_rows
-from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
+from django_hoiio.models import TRANSACTION_MODELS, Transaction, suffix_of
 
 from .formatting import label, size_texts, statuses_of
 from .read_only import ReadOnlyAdmin
@@ -52,7 +52,7 @@ class Message:
     text: str = ""
     document: str = ""
     # True for the row whose link the user followed.
-    is_here: bool = False
+    is_current: bool = False
 
     @property
     def side(self) -> str:
@@ -72,12 +72,12 @@ class ConversationPage(ReadOnlyAdmin):
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
         """Show each status once, so that a call with two answered legs is one answered call."""
-        words = {told.raw: told.word for told in statuses_of(row, self.statuses)}
-        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(words).items()))
+        statuses = {status.raw: status.word for status in statuses_of(row, self.statuses)}
+        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(statuses).items()))
 
-    def listed(self, words: dict[str, str]) -> dict[str, str]:
+    def listed(self, statuses: dict[str, str]) -> dict[str, str]:
         """Return the reported statuses that lists show."""
-        return words
+        return statuses
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.conversation_view)
@@ -107,7 +107,7 @@ class ConversationPage(ReadOnlyAdmin):
         number = self._number_of(row, request.GET.get("number", "remote_number"))
         shows_numbers = NUMBER.is_visible(request)
         # A list of rows with the same number would distinguish two numbers that look alike when masked.
-        page = self._page(request, number) if shows_numbers else Page(rows=[row])
+        page = self._page(request, number) if shows_numbers else MessagePage(rows=[row])
         shown = number if shows_numbers else NUMBER.mask(number)
         context = {
             **self.admin_site.each_context(request),
@@ -124,7 +124,7 @@ class ConversationPage(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
 
-    def _page(self, request: HttpRequest, number: str) -> Page:
+    def _page(self, request: HttpRequest, number: str) -> MessagePage:
         return page_of(
             number,
             self._visible(request),
@@ -143,7 +143,7 @@ class ConversationPage(ReadOnlyAdmin):
         site = self.admin_site
         return [
             model
-            for model in MODELS
+            for model in TRANSACTION_MODELS
             if site.is_registered(model)
             # A project's own admin class may not mask its rows.
             and isinstance(its_admin := site.get_model_admin(model), ConversationPage)
@@ -159,7 +159,7 @@ class ConversationPage(ReadOnlyAdmin):
         query[way] = str(position)
         return f"?{query.urlencode()}"
 
-    def _message(self, request: HttpRequest, row: Any, asked: Transaction) -> Message:
+    def _message(self, request: HttpRequest, row: Any, current: Transaction) -> Message:
         its_admin: Any = self.admin_site.get_model_admin(type(row))
         mask_rows(request, [row])
         return Message(
@@ -176,14 +176,11 @@ class ConversationPage(ReadOnlyAdmin):
             size_texts=", ".join(size_texts(row)),
             text=getattr(row, "msg", ""),
             document=open_button(getattr(row, "fax_url", "")),
-            is_here=row == asked,
+            is_current=row == current,
         )
 
 
 PAGE_SIZE = 50
-
-# The order of rows with the same `created_at`.
-MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -200,7 +197,7 @@ class Position(NamedTuple):
 
 
 def position_of(row: Transaction) -> Position:
-    return Position(row.created_at, MODELS.index(type(row)), row.pk)
+    return Position(row.created_at, TRANSACTION_MODELS.index(type(row)), row.pk)
 
 
 def parse_position(text: str) -> Position | None:
@@ -221,7 +218,7 @@ def spellings(number: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class MessagePage:
     """Rows, oldest first, and the positions where the older and newer rows start."""
 
     rows: Sequence[Transaction]
@@ -231,7 +228,7 @@ class Page:
 
 def page_of(
     number: str, models: Iterable[type[Transaction]], *, before: Position | None, after: Position | None
-) -> Page:
+) -> MessagePage:
     """Return the newest rows of a number, or those next to a position. Runs a query per model and spelling."""
     upwards = after is not None
     position = after if upwards else before
@@ -240,9 +237,9 @@ def page_of(
     rows = in_order[:PAGE_SIZE] if upwards else in_order[:PAGE_SIZE][::-1]
     goes_on = len(in_order) > PAGE_SIZE
     if not rows:
-        return Page(rows=rows)
+        return MessagePage(rows=rows)
     has_older, has_newer = (True, goes_on) if upwards else (goes_on, before is not None)
-    return Page(
+    return MessagePage(
         rows=rows,
         older=position_of(rows[0]) if has_older else None,
         newer=position_of(rows[-1]) if has_newer else None,
@@ -257,7 +254,7 @@ def _rows(
     found, order = _number_filter(connections[everything.db].vendor, suffix_of(number), spelling)
     rows = everything.filter(found).defer("stamps")
     if position is not None:
-        rows = rows.filter(_after_position(position, MODELS.index(model), upwards))
+        rows = rows.filter(_after_position(position, TRANSACTION_MODELS.index(model), upwards))
     return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE_SIZE + 1]
 
 

@@ -63,7 +63,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class SelectionLink:
     """A link to another period or account."""
 
     label: str
@@ -79,7 +79,7 @@ class _Selection:
     # Empty for all accounts.
     account: str
 
-    def choices(self, accounts: Sequence[str]) -> Mapping[str, Sequence[Choice]]:
+    def choices(self, accounts: Sequence[str]) -> Mapping[str, Sequence[SelectionLink]]:
         return {
             "periods": [
                 self._choice(_("%(number)s days") % {"number": days}, days=days, account=self.account)
@@ -92,9 +92,11 @@ class _Selection:
             ],
         }
 
-    def _choice(self, label: str, *, days: int, account: str) -> Choice:
+    def _choice(self, label: str, *, days: int, account: str) -> SelectionLink:
         query = {"days": days, "account": account} if account else {"days": days}
-        return Choice(label=label, url=f"?{urlencode(query)}", is_chosen=(days, account) == (self.days, self.account))
+        return SelectionLink(
+            label=label, url=f"?{urlencode(query)}", is_chosen=(days, account) == (self.days, self.account)
+        )
 
 
 def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -108,10 +110,16 @@ def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]
     found = totals(days[0], today)
     accounts = _accounts(found)
     account = request.GET.get("account", "")
-    asked = _Selection(days=len(days), account=account if account in accounts else "")
+    selection = _Selection(days=len(days), account=account if account in accounts else "")
     figures.append(_closing(days, lists[DailyTotal]))
-    told = _told(days, found, asked.account)
-    return {"figures": figures, "days": days, "first": day_text(days[0], today), **asked.choices(accounts), **told}
+    charts = _charts(days, found, selection.account)
+    return {
+        "figures": figures,
+        "days": days,
+        "first": day_text(days[0], today),
+        **selection.choices(accounts),
+        **charts,
+    }
 
 
 def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
@@ -129,9 +137,9 @@ def _accounts(found: Iterable[Total]) -> list[str]:
     return sorted({*conf.given.get("ACCOUNTS", ()), *(total.account for total in found)})
 
 
-def _told(days: Sequence[date], found: Iterable[Total], account: str) -> dict[str, Any]:
-    those = DailyCharts(days=days, totals=[total for total in found if account in ("", total.account)])
-    (volumes, volume_table), (spend, spend_table) = those.volumes(), those.spend()
+def _charts(days: Sequence[date], found: Iterable[Total], account: str) -> dict[str, Any]:
+    charts = DailyCharts(days=days, totals=[total for total in found if account in ("", total.account)])
+    (volumes, volume_table), (spend, spend_table) = charts.volumes(), charts.spend()
     return {"volumes": volumes, "volume_table": volume_table, "spend": spend, "spend_table": spend_table}
 
 

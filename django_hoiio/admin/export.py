@@ -22,7 +22,7 @@ from django.utils.timezone import get_current_timezone, localtime
 from django.utils.translation import gettext_lazy
 
 from django_hoiio.logs import get_logger
-from django_hoiio.masking import FIELDS
+from django_hoiio.masking import FIELD_MASKS
 
 if TYPE_CHECKING:
     from .read_only import ReadOnlyAdmin
@@ -63,7 +63,7 @@ def _file_name(rows: QuerySet[Any]) -> str:
 
 def _writer(request: HttpRequest, name: str) -> Write:
     """Return a function that writes a cell of a column, for this user and in the current time zone."""
-    zone, field_mask = get_current_timezone(), FIELDS.get(name)
+    zone, field_mask = get_current_timezone(), FIELD_MASKS.get(name)
     if field_mask is None or field_mask.is_visible(request):
         return lambda value: cell_of(value, zone)
     return lambda value: cell_of(field_mask.mask(value), zone)

@@ -64,7 +64,7 @@ def moment_text(value: datetime) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Format a field's value: words as Hoiio wrote them; empty for None."""
+    """Format a field's value: statuses as Hoiio wrote them; empty for None."""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, datetime):
@@ -113,8 +113,8 @@ _DEFAULT_SUMMARY = (_("With %(number)s, on %(moment)s"), _("On %(moment)s"))
 
 def _summary(row: Transaction) -> str:
     with_number, without = _SUMMARIES.get((type(row), row.direction), _DEFAULT_SUMMARY)
-    words = {"number": row.remote_number, "moment": moment_text(row.date or row.created_at)}
-    return "; ".join([str(with_number if row.remote_number else without) % words, *size_texts(row), *_cost(row)]) + "."
+    values = {"number": row.remote_number, "moment": moment_text(row.date or row.created_at)}
+    return "; ".join([str(with_number if row.remote_number else without) % values, *size_texts(row), *_cost(row)]) + "."
 
 
 def size_texts(row: Transaction) -> Iterator[str]:
@@ -150,8 +150,8 @@ def _sms(row: Any) -> str:
         return str(_SMS.get(row.sms_status, _unknown(row.sms_status)))
     if row.status:
         is_refused = row.status.startswith("error_")
-        words = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), not delivered yet.")
-        return str(words % row.status)
+        sentence = gettext("Refused: %s.") if is_refused else gettext("Accepted (%s), not delivered yet.")
+        return str(sentence % row.status)
     return gettext("No report yet.") if row.direction == Direction.OUTGOING else ""
 
 
@@ -165,7 +165,7 @@ def _call(row: Any) -> str:
     not_answered = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
     if not_answered:
         return gettext("Not answered (%s).") % ", ".join(
-            f"{told.title}: {told.word}" for told in statuses_of(row, tuple(not_answered))
+            f"{status.title}: {status.word}" for status in statuses_of(row, tuple(not_answered))
         )
     if any(getattr(row, name) for name in OUTCOMES):
         return gettext("Answered.")
@@ -177,8 +177,8 @@ def _fax(row: Any) -> str:
         return "" if row.direction == Direction.INCOMING else gettext("Arrived.")
     if row.fax_status in ("", FaxStatus.ONGOING):
         return gettext("In progress.") if not row.is_final else ""
-    words = ", ".join(filter(None, [row.fax_status, row.fax_error_code]))
-    return gettext("Failed (%s).") % words if row.is_final else _unknown(row.fax_status)
+    details = ", ".join(filter(None, [row.fax_status, row.fax_error_code]))
+    return gettext("Failed (%s).") % details if row.is_final else _unknown(row.fax_status)
 
 
 _STATUS_SENTENCES: dict[type[Transaction], Callable[[Any], str]] = {Sms: _sms, Call: _call, Fax: _fax}

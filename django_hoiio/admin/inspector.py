@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django_hoiio.enums import Source, VerifiedBy
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.parsing.fields import fields_of_body, fields_of_query
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, fields_of_body, fields_of_query
 from django_hoiio.parsing.parameters import PARAMETERS, read
 from django_hoiio.recording.raw import raw_of
 
@@ -54,7 +54,7 @@ def parameter_rows(notification: Notification) -> list[ParameterRow]:
 
 
 def _gathered(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """Map names to texts. If a name is repeated, the last text counts, and a note tells how many there were."""
+    """Map names to texts. If a name is repeated, the last text counts, and a note gives their number."""
     texts: dict[str, list[str]] = {}
     for name, text in fields:
         texts.setdefault(name, []).append(text)
@@ -80,7 +80,7 @@ def _result(notification: Notification, name: str, values: Mapping[str, object],
     field, problem = _field_of(name), notification.problems.get(name, "")
     if field is None:
         return gettext("an event; it is stored with the notification only")
-    # A word that Hoiio does not document has a problem and is kept all the same.
+    # A word that Hoiio does not document has a problem and is stored all the same.
     return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("not stored"), problem]))
 
 
@@ -94,8 +94,6 @@ def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
     return gettext("your parameter") if is_told else gettext("your parameter, from the signed URL")
 
 
-FORM = "application/x-www-form-urlencoded"
-
 # Linux limits an argument to 128 KiB.
 MAX_ARGUMENT_BYTES = 100_000
 
@@ -108,7 +106,7 @@ def command_line(notification: Notification) -> str | None:
     raw = raw_of(notification)
     if raw.source == Source.POLL:
         body = urlencode(notification.params).encode()
-        raw = raw._replace(query="", body=body, headers={"Content-Type": FORM})
+        raw = raw._replace(query="", body=body, headers={"Content-Type": FORM_CONTENT_TYPE})
     options = list(_options(raw, notification))
     if max(len(option.encode()) for option in options) > MAX_ARGUMENT_BYTES:
         return None
@@ -126,7 +124,7 @@ def _options(raw: RawNotification, notification: Notification) -> Iterator[str]:
         yield f"--query={_printable(raw.query)}"
     yield _body(raw.body)
     content_type = raw.headers.get("Content-Type", "")
-    if content_type != FORM:
+    if content_type != FORM_CONTENT_TYPE:
         yield f"--content-type={content_type}"
     yield from _pass_on_option(_signed_pass_on(raw, notification))
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
 from django_hoiio.enums import KNOWN_STATUSES, Source
-from django_hoiio.masking import FIELDS, LINK, RAW, FieldMask
+from django_hoiio.masking import FIELD_MASKS, LINK, RAW, FieldMask
 from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
-from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
+from django_hoiio.recording.replaying import AppliedChange, Passed, RefusedChange, Step, Why, replay, sent
 
 from .formatting import value_text
 from .sections import open_button
@@ -57,7 +57,7 @@ class FieldChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Receiver:
+class ReceiverResult:
     """A receiver that was called, and its failure, if any."""
 
     # Signal and receiver name; a link to the failure, if any.
@@ -79,7 +79,7 @@ class Event:
     refusals: Sequence[str] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     results: Sequence[tuple[_StrOrPromise, str]] = ()
-    receivers: Sequence[Receiver] = ()
+    receivers: Sequence[ReceiverResult] = ()
     pass_on: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,12 +101,12 @@ def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
     notifications = list(row.notifications.order_by("pk")[: MAX_EVENTS + 1])
     is_cut = len(notifications) > MAX_EVENTS
     latest = _after(notifications, row) if is_cut else []
-    told = _EventBuilder(request, link, _failures_of([*notifications[:MAX_EVENTS], *latest], row))
+    builder = _EventBuilder(request, link, _failures_of([*notifications[:MAX_EVENTS], *latest], row))
     steps = replay(row, notifications[:MAX_EVENTS], rivals=_rivals(row))
     steps.sort(key=lambda step: (step.notification.received_at, step.notification.pk))
     return Timeline(
-        events=[*told.beginning(row, steps), *map(told.event, steps)],
-        latest=[told.event(Step(notification=each)) for each in latest],
+        events=[*builder.beginning(row, steps), *map(builder.event, steps)],
+        latest=[builder.event(Step(notification=each)) for each in latest],
         longest=MAX_EVENTS,
     )
 
@@ -135,7 +135,7 @@ class _EventBuilder:
     def __init__(self, request: HttpRequest, link: Link, failures: Sequence[ReceiverFailure]) -> None:
         self.request = request
         self.link = link
-        self.masks = {name: each for name, each in FIELDS.items() if not each.is_visible(request)}
+        self.masks = {name: each for name, each in FIELD_MASKS.items() if not each.is_visible(request)}
         self.sees_raw = RAW.is_visible(request)
         self.failures: dict[int, list[ReceiverFailure]] = {}
         for failure in failures:
@@ -145,7 +145,7 @@ class _EventBuilder:
     def beginning(self, row: Transaction, steps: Sequence[Step]) -> Iterator[Event]:
         """Yield an event for what was known before the first stored notification."""
         before = sent(row)
-        changes = [Changed(name=name, old=None, new=value) for name, value in before.items() if value]
+        changes = [AppliedChange(name=name, old=None, new=value) for name, value in before.items() if value]
         is_older = steps != [] and row.created_at < steps[0].notification.received_at
         if before:
             yield Event(title=_("Sent by this project"), moment=row.created_at, changes=self._changes(changes))
@@ -168,29 +168,29 @@ class _EventBuilder:
             pass_on=notification.pass_on if self.sees_raw else {},
         )
 
-    def _changes(self, changes: Sequence[Changed]) -> list[FieldChange]:
-        told = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
+    def _changes(self, changes: Sequence[AppliedChange]) -> list[FieldChange]:
+        shown = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
         seen = [
             each
             for each in changes
-            if each.name not in _DERIVED and not (each.name == "remote_number" and each.new in told)
+            if each.name not in _DERIVED and not (each.name == "remote_number" and each.new in shown)
         ]
         return [
-            FieldChange(name=each.name, old=self._say(each.name, each.old), new=self._say(each.name, each.new))
+            FieldChange(name=each.name, old=self._text(each.name, each.old), new=self._text(each.name, each.new))
             for each in seen
         ]
 
-    def _refusals(self, refusals: Sequence[Refused]) -> Iterator[str]:
+    def _refusals(self, refusals: Sequence[RefusedChange]) -> Iterator[str]:
         for each in refusals:
             # If another field stays as it is, the row obviously stays final too.
             if each.name in _DERIVED or (each.name == "is_final" and len(refusals) > 1):
                 continue
-            said = self._say(each.name, each.said)
-            kept = self._say(each.name, each.kept) or gettext("empty")
-            why = gettext("a final status is not undone by %s") % said if _is_word(each) else _REASONS[each.why]
-            yield gettext("%(name)s stays %(kept)s: %(why)s") % {"name": each.name, "kept": kept, "why": why}
+            reported = self._text(each.name, each.reported)
+            stored = self._text(each.name, each.stored) or gettext("empty")
+            why = gettext("a final status is not undone by %s") % reported if _is_word(each) else _REASONS[each.why]
+            yield gettext("%(name)s stays %(value)s: %(why)s") % {"name": each.name, "value": stored, "why": why}
 
-    def _say(self, name: str, value: Any) -> str:
+    def _text(self, name: str, value: Any) -> str:
         field_mask = self.masks.get(name)
         return field_mask.mask(str(value or "")) if field_mask else value_text(value)
 
@@ -203,7 +203,7 @@ class _EventBuilder:
                 show = open_button if field_mask is LINK else str
                 yield title, (show(text) if field_mask.is_visible(self.request) else masking.text(text))
 
-    def _receivers(self, notification: Notification) -> Iterator[Receiver]:
+    def _receivers(self, notification: Notification) -> Iterator[ReceiverResult]:
         failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}
         longest = ReceiverFailure._meta.get_field("receiver").max_length
         for signal, label in _called(notification.receivers):
@@ -212,10 +212,10 @@ class _EventBuilder:
         for (signal, label), failure in failed.items():
             yield self._receiver(signal, label, failure)
 
-    def _receiver(self, signal: str, label: str, failure: ReceiverFailure | None) -> Receiver:
+    def _receiver(self, signal: str, label: str, failure: ReceiverFailure | None) -> ReceiverResult:
         traceback = self.tracebacks.get(failure.pk, "") if failure else ""
         name = f"{signal} → {label}"
-        return Receiver(name=self.link(failure, name) if failure else name, failure=failure, traceback=traceback)
+        return ReceiverResult(name=self.link(failure, name) if failure else name, failure=failure, traceback=traceback)
 
     def _tracebacks(self, failures: Sequence[ReceiverFailure]) -> dict[int, str]:
         first = [failure.pk for failure in islice(failures, MAX_TRACEBACKS)]
@@ -230,7 +230,7 @@ def _called(receivers: Any) -> Iterator[tuple[str, str]]:
             yield str(pair[0]), str(pair[1])
 
 
-def _is_word(refused: Refused) -> bool:
+def _is_word(refused: RefusedChange) -> bool:
     return refused.name in KNOWN_STATUSES and refused.why == Why.FINAL
 
 

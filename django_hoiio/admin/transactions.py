@@ -90,8 +90,8 @@ class TransactionAdmin(ConversationPage):
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Leave out fields without a value."""
         declared = super().get_fieldsets(request, obj)
-        told = [(title, [name for name in each["fields"] if self._has_value(name, obj)]) for title, each in declared]
-        return [(title, {"fields": names}) for title, names in told if names]
+        filled = [(title, [name for name in each["fields"] if self._has_value(name, obj)]) for title, each in declared]
+        return [(title, {"fields": names}) for title, names in filled if names]
 
     def row_actions(self, row: Transaction) -> Iterable[Action]:
         return () if row.txn_ref is None else (reconcile,)
@@ -139,12 +139,10 @@ class TransactionAdmin(ConversationPage):
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
-        words = list(statuses_of(row, self.statuses))
-        return (
-            words[0].word
-            if len(words) == 1
-            else format_html_join("\n", "<div>{}: {}</div>", ((told.title, told.word) for told in words))
-        )
+        statuses = list(statuses_of(row, self.statuses))
+        if len(statuses) == 1:
+            return statuses[0].word
+        return format_html_join("\n", "<div>{}: {}</div>", ((each.title, each.word) for each in statuses))
 
     @admin.display(description=_("cost"))
     def cost(self, row: Transaction) -> str:
@@ -188,9 +186,9 @@ class SmsAdmin(BulkPage, TransactionAdmin):
         (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "notification_uuid")}),
     )
 
-    def listed(self, words: dict[str, str]) -> dict[str, str]:
+    def listed(self, statuses: dict[str, str]) -> dict[str, str]:
         """Leave out that Hoiio accepted the SMS once there is a delivery status."""
-        return dict(list(words.items())[:1])
+        return dict(list(statuses.items())[:1])
 
 
 class FaxAdmin(TransactionAdmin):

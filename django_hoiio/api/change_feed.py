@@ -9,10 +9,20 @@ from datetime import datetime, timedelta, timezone
 from django.db.models import Q
 
 from django_hoiio.enums import Source
-from django_hoiio.models import MODELS, Notification
+from django_hoiio.models import MODEL_OF_KIND, Notification
 
 from .filters import ListQuery
-from .pagination import Cursor, CursorMismatch, CursorType, IndexQuery, KeyPagination, Page, Rows, by_key, by_moment
+from .pagination import (
+    Cursor,
+    CursorMismatch,
+    CursorPage,
+    CursorType,
+    IndexQuery,
+    KeyPagination,
+    Rows,
+    by_key,
+    by_moment,
+)
 
 # The feed starts this long before `updated_since`. It covers the time between the timestamp of a row and its commit,
 # and the clock differences between servers.
@@ -28,7 +38,7 @@ class ChangeFeedPagination(KeyPagination):
         return received_since if rows.model is Notification else changed_since
 
 
-def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
+def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
     """Return the calls, SMS or faxes that changed since `query.since`, each at least once.
 
     If no notification is known to be older, return all rows.
@@ -44,19 +54,19 @@ def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int
     return _sent(rows, query, cursor, size, begin)
 
 
-def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
+def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
     """Return the notifications that were stored since `query.since`."""
     stored_before = _last_stored_before(_begin_of(query), rows.db)
     return by_key(rows, replace(query, rest=query.all), cursor, size, above=stored_before or 0)
 
 
-def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> Page:
+def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> CursorPage:
     """Return the rows that a page of notifications refers to."""
     if cursor.moment is not None:
         raise CursorMismatch
     notifications = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
     about = ListQuery(
-        moment="received_at", rest=Q(kind__in=[kind for kind, model in MODELS.items() if model is rows.model])
+        moment="received_at", rest=Q(kind__in=[kind for kind, model in MODEL_OF_KIND.items() if model is rows.model])
     )
     page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
     # One query for each index: a database may not use two indexes in one query.
@@ -64,7 +74,7 @@ def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_be
     found = list(rows.filter(query.all, pk__in=keys).order_by("-pk"))
     # The rows that were sent come next. This cursor is newer than all of them.
     end = Cursor(type=CursorType.SENT, key=0, moment=_END_OF_TIME)
-    return Page(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
+    return CursorPage(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
 
 
 def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
@@ -80,13 +90,13 @@ def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
     return [Q(**{how: values}) for how, values in named.items()]
 
 
-def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> Page:
+def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> CursorPage:
     """Return the rows created since `begin` that are not final. They include all rows without a notification."""
     if cursor.moment is None:
         raise CursorMismatch
     sent = ListQuery(moment="created_at", begin=begin, is_final=False, rest=query.all)
     page = by_moment(rows, sent, replace(cursor, type=CursorType.OLDER), size)
-    return Page(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
+    return CursorPage(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
 
 
 _END_OF_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
@@ -110,6 +120,6 @@ def _last_stored_before(moment: datetime, using: str) -> int | None:
 
     A notification from the spool has the `received_at` of its request. It was committed before it was dispatched.
     """
-    told = Q(dispatched_at__lt=moment) | Q(dispatched_at=None, claimed_until__lt=moment)
-    known = Notification.objects.using(using).filter(Q(source=Source.WEBHOOK) | told, received_at__lt=moment)
+    dispatched = Q(dispatched_at__lt=moment) | Q(dispatched_at=None, claimed_until__lt=moment)
+    known = Notification.objects.using(using).filter(Q(source=Source.WEBHOOK) | dispatched, received_at__lt=moment)
     return known.order_by("-received_at", "-pk").values_list("pk", flat=True).first()

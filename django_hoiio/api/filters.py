@@ -146,7 +146,7 @@ class ParsedField(forms.CharField):
         return read
 
 
-class Parameter(django_filters.Filter):
+class ListFilter(django_filters.Filter):
     """Base class of filters, with the data for the schema. Its label is its name in the URL."""
 
     schema: Mapping[str, Any]
@@ -155,7 +155,7 @@ class Parameter(django_filters.Filter):
     label = property(lambda self: self.field_name, lambda self, label: None)
 
 
-class Text(Parameter, django_filters.CharFilter):
+class TextFilter(ListFilter, django_filters.CharFilter):
     """A text that must match exactly, compared row by row."""
 
     schema: Mapping[str, Any] = {"type": "string", "maxLength": MAX_TERM_LENGTH, "pattern": r"^[^\u0000]*$"}
@@ -166,14 +166,14 @@ class Text(Parameter, django_filters.CharFilter):
         super().__init__(help_text=help_text, max_length=MAX_TERM_LENGTH, strip=False)
 
 
-class IndexedText(Text):
+class IndexedTextFilter(TextFilter):
     """A text that must match exactly, found through an index."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         return Q(**{str(self.field_name): value})
 
 
-class Number(IndexedText):
+class NumberFilter(IndexedTextFilter):
     """The number of the remote party, searched as in the admin."""
 
     def rows_of(self, request: HttpRequest, value: str) -> Q:
@@ -185,16 +185,16 @@ class Number(IndexedText):
 _NONE = Q(pk__in=[])
 
 
-class Choice(Parameter, django_filters.ChoiceFilter):
+class ChoiceFilter(ListFilter, django_filters.ChoiceFilter):
     """One of the app's own values."""
 
-    def __init__(self, help_text: _StrPromise, words: type[TextChoices], example: str) -> None:
-        self.schema = {"type": "string", "enum": list(words.values)}
+    def __init__(self, help_text: _StrPromise, choices: type[TextChoices], example: str) -> None:
+        self.schema = {"type": "string", "enum": list(choices.values)}
         self.example = example
-        super().__init__(help_text=help_text, choices=words.choices)
+        super().__init__(help_text=help_text, choices=choices.choices)
 
 
-class Boolean(Parameter, django_filters.TypedChoiceFilter):
+class BooleanFilter(ListFilter, django_filters.TypedChoiceFilter):
     schema: Mapping[str, Any] = {"type": "boolean"}
     example = False
 
@@ -203,7 +203,7 @@ class Boolean(Parameter, django_filters.TypedChoiceFilter):
         super().__init__(help_text=help_text, choices=choices, coerce=lambda word: word == "true", empty_value=None)
 
 
-class _ParsedText(Parameter, django_filters.CharFilter):
+class _ParsedText(ListFilter, django_filters.CharFilter):
     """A text that `read` must be able to parse."""
 
     field_class = ParsedField
@@ -214,7 +214,7 @@ class _ParsedText(Parameter, django_filters.CharFilter):
         super().__init__(help_text=help_text, read=self.read, refusal=self.refusal)
 
 
-class Moment(_ParsedText):
+class MomentFilter(_ParsedText):
     """A date and time with its offset from UTC."""
 
     read = staticmethod(read_moment)
@@ -223,7 +223,7 @@ class Moment(_ParsedText):
     example = "2026-11-25T10:00:00+08:00"
 
 
-class Day(_ParsedText):
+class DayFilter(_ParsedText):
     """A date in ISO 8601 format."""
 
     read = staticmethod(read_day)
@@ -239,9 +239,9 @@ class Filters(django_filters.FilterSet):
     moment: ClassVar[str]
     span: ClassVar[tuple[str, str]]
 
-    account = Text(_("The account in HOIIO['ACCOUNTS']."), "default")
-    txn_ref = IndexedText(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
-    updated_since = Moment(
+    account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
+    txn_ref = IndexedTextFilter(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
+    updated_since = MomentFilter(
         _("Rows that are new or changed since; see the documentation on polling. None is missing; one may come twice.")
     )
 
@@ -249,7 +249,7 @@ class Filters(django_filters.FilterSet):
         """Return the parsed parameters. Call `is_valid()` first."""
         given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
         return ListQuery(
-            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(IndexedText, given)],
+            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(IndexedTextFilter, given)],
             moment=self.moment,
             begin=given.get(self.span[0]),
             end=given.get(self.span[1]),
@@ -258,8 +258,8 @@ class Filters(django_filters.FilterSet):
             rest=Q(
                 **{
                     name: given[name]
-                    for name, each in self._given((Text, Choice), given)
-                    if not isinstance(each, IndexedText)
+                    for name, each in self._given((TextFilter, ChoiceFilter), given)
+                    if not isinstance(each, IndexedTextFilter)
                 }
             ),
         )
@@ -272,38 +272,38 @@ class NotificationFilters(Filters):
     moment = "received_at"
     span = ("received_from", "received_to")
 
-    kind = Choice(_("The kind of notification."), Kind, "sms_status")
-    route = Choice(_("The route that Hoiio posted to."), Route, "sms")
-    session = IndexedText(_("Hoiio's session of an interactive call, in full."), "S3839")
-    received_from = Moment(_("Received then or later."))
-    received_to = Moment(_("Received before then."))
+    kind = ChoiceFilter(_("The kind of notification."), Kind, "sms_status")
+    route = ChoiceFilter(_("The route that Hoiio posted to."), Route, "sms")
+    session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")
+    received_from = MomentFilter(_("Received then or later."))
+    received_to = MomentFilter(_("Received before then."))
 
 
 class TransactionFilters(Filters):
     moment = "created_at"
     span = ("created_from", "created_to")
 
-    number = Number(
+    number = NumberFilter(
         _(
             "The number of the other party: the whole of it, with or without its plus, or 8 or more of its last digits."
             " It needs the permission to view numbers."
         ),
         "+6591231111",
     )
-    tag = IndexedText(_("The project's own label, in full."), "order 77")
-    direction = Choice(_("The direction, as seen by the project."), Direction, "outgoing")
-    final = Boolean(_("Whether no further status is expected."))
-    created_from = Moment(_("First seen then or later."))
-    created_to = Moment(_("First seen before then."))
+    tag = IndexedTextFilter(_("The project's own label, in full."), "order 77")
+    direction = ChoiceFilter(_("The direction, as seen by the project."), Direction, "outgoing")
+    final = BooleanFilter(_("Whether no further status is expected."))
+    created_from = MomentFilter(_("First seen then or later."))
+    created_to = MomentFilter(_("First seen before then."))
 
 
-def _status_filter(name: _StrPromise, words: type[TextChoices], example: str) -> Text:
+def _status_filter(name: _StrPromise, choices: type[TextChoices], example: str) -> TextFilter:
     """Return a filter for one of Hoiio's statuses. It accepts unknown values too."""
-    return Text(format_lazy("{} {}", name, ", ".join(words.values)), example)
+    return TextFilter(format_lazy("{} {}", name, ", ".join(choices.values)), example)
 
 
 class CallFilters(TransactionFilters):
-    session = IndexedText(_("Hoiio's session of an interactive call, in full."), "S3839")
+    session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")
     call_state = _status_filter(_("The state of interactive calls. Known values:"), CallState, "ringing")
     call_status = _status_filter(_("The result of calls with a single leg. Known values:"), CallStatus, "answered")
     call_status_dest1 = _status_filter(_("The result of the first leg. Known values:"), CallStatus, "answered")
@@ -313,9 +313,9 @@ class CallFilters(TransactionFilters):
 
 
 class SmsFilters(TransactionFilters):
-    bulk_txn_ref = IndexedText(_("Hoiio's reference of the bulk SMS, in full."), "AA-B-147")
+    bulk_txn_ref = IndexedTextFilter(_("Hoiio's reference of the bulk SMS, in full."), "AA-B-147")
     sms_status = _status_filter(_("The latest status. Known values:"), SmsStatus, "delivered")
-    status = Text(_("The answer to messages of a bulk SMS: success_ok, or the error."), "success_ok")
+    status = TextFilter(_("The answer to messages of a bulk SMS: success_ok, or the error."), "success_ok")
 
 
 class FaxFilters(TransactionFilters):
@@ -325,10 +325,10 @@ class FaxFilters(TransactionFilters):
 class TotalFilters(django_filters.FilterSet):
     """Query parameters of the totals."""
 
-    day_from = Day(_("The first day; by default 30 days before the last."))
-    day_to = Day(_("The last day; by default today."))
-    account = Text(_("The account in HOIIO['ACCOUNTS']."), "default")
-    traffic = Choice(_("What is counted."), Traffic, "sms_sent")
+    day_from = DayFilter(_("The first day; by default 30 days before the last."))
+    day_to = DayFilter(_("The last day; by default today."))
+    account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
+    traffic = ChoiceFilter(_("What is counted."), Traffic, "sms_sent")
 
     def query(self) -> DayQuery:
         """Return the parsed parameters. Call `is_valid()` first."""

@@ -81,7 +81,7 @@ Rows: TypeAlias = QuerySet[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class CursorPage:
     """Rows, newest first, and the cursors of the adjacent pages."""
 
     rows: Sequence[Any]
@@ -93,20 +93,20 @@ class CursorMismatch(Exception):
     """The cursor belongs to a list with other parameters."""
 
 
-def by_key(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int, *, above: int = 0) -> Page:
+def by_key(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int, *, above: int = 0) -> CursorPage:
     """Return rows in order of key, without those up to the key `above`."""
     _require(cursor, has_moment=False)
     ends = {} if cursor is None else {_ENDS[cursor.type]: cursor.key}
     page = page_of(rows.filter(query.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if query.rest else 0, **ends)
     older = None if page.older is None or page.older <= above + 1 else Cursor(type=CursorType.OLDER, key=page.older)
     newer = None if page.newer is None else Cursor(type=CursorType.NEWER, key=max(page.newer, 0))
-    return Page(rows=page.rows, next=older, previous=newer)
+    return CursorPage(rows=page.rows, next=older, previous=newer)
 
 
 _ENDS = {CursorType.OLDER: "older_than", CursorType.NEWER: "newer_than"}
 
 
-def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
+def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
     """Return the rows that an index finds. Scan row by row if every term matches too many: some will be near."""
     for term in query.terms:
         keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: SCAN_LIMIT + 1])
@@ -115,7 +115,7 @@ def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> P
     return by_key(rows, ListQuery(moment=query.moment, rest=query.all), cursor, size)
 
 
-def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> Page:
+def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
     """Return rows in order of the date field; final rows are merged with the others."""
     _require(cursor, has_moment=True)
     order = _Order(query.moment, CursorType.OLDER if cursor is None else cursor.type)
@@ -189,7 +189,7 @@ class _Order:
         return (max if self.is_older else min)(met, default=None)
 
 
-def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> Page:
+def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int) -> CursorPage:
     """Return the rows with these keys, in order of key."""
     _require(cursor, has_moment=False)
     cursor_type = CursorType.OLDER if cursor is None else cursor.type
@@ -199,15 +199,17 @@ def _page_of_keys(rows: Rows, keys: list[int], cursor: Cursor | None, size: int)
     return _page(found[:size], cursor, Cursor(type=cursor_type, key=found[size - 1].pk) if len(found) > size else None)
 
 
-def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> Page:
+def _page(found: list[Any], cursor: Cursor | None, ahead: Cursor | None) -> CursorPage:
     """Return the page of rows found in the direction of the cursor. `ahead` continues in that direction."""
     if cursor is None:
-        return Page(rows=found, next=ahead)
+        return CursorPage(rows=found, next=ahead)
     # The page in the other direction begins with the row that the cursor names.
     if cursor.type == CursorType.OLDER:
-        return Page(rows=found, next=ahead, previous=replace(cursor, type=CursorType.NEWER, key=max(cursor.key - 1, 0)))
+        return CursorPage(
+            rows=found, next=ahead, previous=replace(cursor, type=CursorType.NEWER, key=max(cursor.key - 1, 0))
+        )
     behind = replace(cursor, type=CursorType.OLDER, key=min(cursor.key + 1, LAST_KEY))
-    return Page(rows=found[::-1], next=behind, previous=ahead)
+    return CursorPage(rows=found[::-1], next=behind, previous=ahead)
 
 
 def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
@@ -217,7 +219,7 @@ def _require(cursor: Cursor | None, *, has_moment: bool) -> None:
         raise CursorMismatch
 
 
-IndexQuery: TypeAlias = Callable[[Rows, ListQuery, Cursor | None, int], Page]
+IndexQuery: TypeAlias = Callable[[Rows, ListQuery, Cursor | None, int], CursorPage]
 
 
 class LinkedPagination(CursorPagination):

@@ -10,7 +10,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import serializers
 
-from .filters import Parameter
+from .filters import ListFilter
 from .serializers import CallSerializer, FaxSerializer, NotificationSerializer, SmsSerializer, TotalSerializer
 from .views import CallViewSet, FaxViewSet, NotificationViewSet, SmsViewSet, TotalViewSet
 
@@ -33,7 +33,7 @@ class WordSchema(OpenApiSerializerFieldExtension):
 
 
 class BytesSchema(OpenApiSerializerFieldExtension):
-    target_class = "django_hoiio.api.serializers.Base64"
+    target_class = "django_hoiio.api.serializers.Base64Field"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
         return {"type": "string", "format": "byte"}
@@ -52,7 +52,7 @@ class ParametersSchema(OpenApiFilterExtension):
         return [_parameter(name, each) for name, each in view.filterset_class.base_filters.items()]
 
 
-def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
+def _parameter(name: str, parameter: ListFilter) -> dict[str, Any]:
     return {
         "name": name,
         "in": "query",
@@ -65,7 +65,7 @@ def _parameter(name: str, parameter: Parameter) -> dict[str, Any]:
     }
 
 
-class Refused(serializers.Serializer[Any]):
+class ErrorResponse(serializers.Serializer[Any]):
     """The reason why a request was refused."""
 
     detail = serializers.CharField()
@@ -76,12 +76,12 @@ _REASONS = {"type": "object", "additionalProperties": {"type": "array", "items":
 
 
 _REFUSALS = {
-    401: OpenApiResponse(Refused, "Not logged in."),
-    403: OpenApiResponse(Refused, "The user is not staff, or has no permission to view these rows."),
-    429: OpenApiResponse(Refused, "Too many requests; retry after the seconds in the header `Retry-After`."),
+    401: OpenApiResponse(ErrorResponse, "Not logged in."),
+    403: OpenApiResponse(ErrorResponse, "The user is not staff, or has no permission to view these rows."),
+    429: OpenApiResponse(ErrorResponse, "Too many requests; retry after the seconds in the header `Retry-After`."),
 }
-_NO_ROW = OpenApiResponse(Refused, "No such row.")
-_NO_PAGE = OpenApiResponse(Refused, "The cursor belongs to a list with other parameters.")
+_NO_ROW = OpenApiResponse(ErrorResponse, "No such row.")
+_NO_PAGE = OpenApiResponse(ErrorResponse, "The cursor belongs to a list with other parameters.")
 _MISASKED = OpenApiResponse(_REASONS, "An unknown parameter, or a value that cannot be read.")
 
 

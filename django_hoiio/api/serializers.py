@@ -24,14 +24,14 @@ class Money(serializers.DecimalField):
         super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
 
 
-class Moment(serializers.DateTimeField):
+class MomentField(serializers.DateTimeField):
     """A moment in ISO 8601 with the offset of the project's time zone, regardless of its date settings."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "format": "iso-8601"})
 
 
-class Base64(serializers.Field[Any, Any, str, Any]):
+class Base64Field(serializers.Field[Any, Any, str, Any]):
     def to_representation(self, value: bytes | memoryview) -> str:
         return base64.b64encode(value).decode("ascii")
 
@@ -40,7 +40,7 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     serializer_choice_field = ExtensibleChoice
     serializer_field_mapping: ClassVar[dict[type[Any], Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        DateTimeField: Moment,
+        DateTimeField: MomentField,
         DecimalField: Money,
     }
 
@@ -62,7 +62,7 @@ class RawSerializer(serializers.Serializer[Notification]):
     query = serializers.CharField(
         help_text=_("As received; bytes that a URL cannot hold are percent-encoded."), read_only=True
     )
-    body = Base64(help_text=_("As received, byte for byte, in base64."), read_only=True)
+    body = Base64Field(help_text=_("As received, byte for byte, in base64."), read_only=True)
     headers = serializers.DictField(
         child=serializers.CharField(),
         help_text=_("The headers that are stored: content type, user agent, signature."),

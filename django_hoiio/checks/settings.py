@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error
 
-from django_hoiio.conf import KEYS, conf
+from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind
 
 E001 = Error(
@@ -46,9 +46,9 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     for key, value in given.items():
-        if key not in KEYS:
+        if key not in SETTINGS:
             yield _unknown_key(key)
-        elif not _is_of_type(value, KEYS[key][0]):
+        elif not _is_of_type(value, SETTINGS[key][0]):
             yield _wrong_type(key, value)
     url = given.get("PUBLIC_URL")
     if isinstance(url, str) and not _is_absolute(url):
@@ -66,7 +66,7 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     if given.get("DISPATCH", "inline") not in ("inline", "task"):
         yield _odd_dispatch(given["DISPATCH"])
     timeout = given.get("TASK_TIMEOUT", 1)
-    if _is_of_type(timeout, KEYS["TASK_TIMEOUT"][0]) and not 0 < timeout <= LONGEST_TIMEOUT:
+    if _is_of_type(timeout, SETTINGS["TASK_TIMEOUT"][0]) and not 0 < timeout <= MAX_TIMEOUT:
         yield _odd_timeout(timeout)
     for key, least in _LEAST.items():
         if isinstance(given.get(key), type(least)) and given[key] < least:
@@ -78,7 +78,7 @@ _LEAST: dict[str, Any] = {"OVERDUE_AFTER": timedelta(seconds=1), "RECONCILE_REQU
 
 
 # Seconds. A longer time-out has no effect: Hoiio and the web server give up earlier.
-LONGEST_TIMEOUT = 60
+MAX_TIMEOUT = 60
 
 
 def _is_of_type(value: object, types: tuple[type, ...]) -> bool:
@@ -87,13 +87,13 @@ def _is_of_type(value: object, types: tuple[type, ...]) -> bool:
 
 
 def _unknown_key(key: str) -> CheckMessage:
-    meant = difflib.get_close_matches(str(key), KEYS, n=1)
-    hint = f"Write {meant[0]!r} instead." if meant else f"Remove it; the keys are {', '.join(KEYS)}."
+    meant = difflib.get_close_matches(str(key), SETTINGS, n=1)
+    hint = f"Write {meant[0]!r} instead." if meant else f"Remove it; the keys are {', '.join(SETTINGS)}."
     return Error(f"HOIIO has no key {key!r}.", hint=hint, id="django_hoiio.E002")
 
 
 def _wrong_type(key: str, value: object) -> CheckMessage:
-    expected, example = KEYS[key]
+    expected, example = SETTINGS[key]
     return Error(
         f"HOIIO[{key!r}] is of type {type(value).__name__}; it needs {expected[0].__name__}.",
         hint=f"Write {key!r}: {example!r}.",
@@ -173,15 +173,15 @@ def _odd_dispatch(where: object) -> CheckMessage:
 def _too_little(key: str, value: object) -> CheckMessage:
     return Error(
         f"HOIIO[{key!r}] is {value!r}; it must be at least {_LEAST[key]!r}.",
-        hint=f"Write {key!r}: {KEYS[key][1]!r}.",
+        hint=f"Write {key!r}: {SETTINGS[key][1]!r}.",
         id="django_hoiio.E011",
     )
 
 
 def _odd_timeout(timeout: float) -> CheckMessage:
     return Error(
-        f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it must be a number of seconds above 0 and at most {LONGEST_TIMEOUT}.",
-        hint=f"Write 'TASK_TIMEOUT': {KEYS['TASK_TIMEOUT'][1]!r}.",
+        f"HOIIO['TASK_TIMEOUT'] is {timeout!r}; it must be a number of seconds above 0 and at most {MAX_TIMEOUT}.",
+        hint=f"Write 'TASK_TIMEOUT': {SETTINGS['TASK_TIMEOUT'][1]!r}.",
         id="django_hoiio.E018",
     )
 

@@ -12,7 +12,7 @@ from django_hoiio.notify_urls import notify_url
 
 from . import endpoints
 from .resource import PassOn, Resource
-from .responses import BalanceResponse, HoiioResponse, Number, NumbersResponse, UserResponse
+from .responses import BalanceResponse, HoiioResponse, NumberResponse, NumbersResponse, UserResponse
 
 
 class NumberResource(Resource):
@@ -54,7 +54,7 @@ class UserResource(Resource):
 _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS)
 
 
-def find_number(numbers: NumbersResponse, number: str) -> Number:
+def find_number(numbers: NumbersResponse, number: str) -> NumberResponse:
     """The account's number that has these digits. Raises `LookupError`."""
     for each in numbers.entries:
         if _digits(each.number) == _digits(number):
@@ -66,7 +66,7 @@ def _digits(number: str) -> str:
     return re.sub(r"\D", "", number, flags=re.ASCII)
 
 
-def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[str, str]:
+def urls_for(number: NumberResponse, *, account: str, pass_on: PassOn = None) -> dict[str, str]:
     """Return the signed notify URLs for a number, by parameter of `number.update_forwarding`.
 
     `forward_to` is a fax URL for a number in the mode `fax`, and a call URL for any other number. If Hoiio reports no
@@ -81,7 +81,7 @@ def urls_for(number: Number, *, account: str, pass_on: PassOn = None) -> dict[st
 
 
 @sensitive_variables()
-def configure_number(numbers: NumberResource, number: Number, urls: dict[str, str]) -> None:
+def configure_number(numbers: NumberResource, number: NumberResponse, urls: dict[str, str]) -> None:
     """Set the URLs that `urls_for` gave. The mode stays what it is: Hoiio takes a mode that is left out for `voice`."""
     mode: Literal["voice", "fax"] = "fax" if number.mode == "fax" else "voice"
     numbers.update_forwarding(

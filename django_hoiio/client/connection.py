@@ -124,15 +124,15 @@ def _success(path: str, code: int, content: bytes) -> dict[str, Any]:
         )
     try:
         # Read numbers as text, so that amounts are never floats.
-        said = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
+        answer = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict) or not is_status(said.get("status")):
+        answer = None
+    if not isinstance(answer, dict) or not is_status(answer.get("status")):
         raise ConnectionFailed(
             "",
             f"The response to {path} is not Hoiio's: HTTP {code}, and no JSON object with a status."
             " Check HOIIO['API_URL']. Hoiio may have carried the request out.",
         )
-    if said["status"] != "success_ok":
-        raise error_for(path, said["status"])
-    return said
+    if answer["status"] != "success_ok":
+        raise error_for(path, answer["status"])
+    return answer

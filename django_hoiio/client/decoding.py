@@ -17,26 +17,26 @@ from .responses import HoiioResponse, ListResponse
 ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 
 
-def decode(response: type[ResponseType], said: Mapping[str, Any], path: str) -> ResponseType:
+def decode(response: type[ResponseType], data: Mapping[str, Any], path: str) -> ResponseType:
     """Return the dataclass of a response.
 
     A value that cannot be parsed stays in `raw` only. Raises `ServerError` if a required field is missing, such as
     the txn_ref of a sent SMS.
     """
-    values: dict[str, Any] = {"raw": said}
+    values: dict[str, Any] = {"raw": data}
     for field in fields(response):
-        value = _value(field.name, said)
+        value = _value(field.name, data)
         if value not in (None, "", ()):
             values[field.name] = value
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ServerError("", f"Hoiio answered {path} without {field.name}; check Hoiio's portal.")
     if issubclass(response, ListResponse):
-        values["entries"] = tuple(decode(response.entry, each, path) for each in _entries(said, path))
+        values["entries"] = tuple(decode(response.entry, each, path) for each in _entries(data, path))
     return response(**values)
 
 
-def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
-    entries = said.get("entries") or []
+def _entries(data: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
+    entries = data.get("entries") or []
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         raise ServerError("", f"Hoiio answered {path} with entries that are not a list of objects; try again later.")
     return entries
@@ -46,9 +46,9 @@ def _entries(said: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
 _OTHER_NAMES = {"bulk_txn_ref": "txn_ref", "forward_sms_to": "forward_to_sms"}
 
 
-def _value(name: str, said: Mapping[str, Any]) -> Any:
+def _value(name: str, data: Mapping[str, Any]) -> Any:
     """Return a field's value; `None` if it cannot be parsed."""
-    raw = said.get(name) or said.get(_OTHER_NAMES.get(name, name))
+    raw = data.get(name) or data.get(_OTHER_NAMES.get(name, name))
     if name in _LISTS:
         return _texts(raw)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django_hoiio.notify_urls import MAX_URL_LENGTH
 from django_hoiio.parsing.parameters import HOIIO_TIME, TAG_LENGTH
 
 # Returns the text to send. Raises ValueError with a message that continues after the argument's name.
@@ -50,10 +51,10 @@ def text(*, least: int = 0, most: int | None = None) -> Encoder:
     return encode
 
 
-def one_of(*words: str) -> Encoder:
+def one_of(*choices: str) -> Encoder:
     def encode(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"is none of {', '.join(words)}")
+        if value not in choices:
+            raise ValueError(f"is none of {', '.join(choices)}")
         return str(value)
 
     return encode
@@ -132,13 +133,13 @@ def _check_count(each: Sequence[Any], most: int) -> None:
         raise ValueError(f"has {len(each)} entries; Hoiio takes 1 to {most}")
 
 
-MOST_RECIPIENTS = 1000
+MAX_RECIPIENTS = 1000
 
 
 def _recipients(value: Any) -> str:
     """Encode the recipients of a bulk SMS, each with a `dest` and the variables of the template."""
     each = _listed(value)
-    _check_count(each, MOST_RECIPIENTS)
+    _check_count(each, MAX_RECIPIENTS)
     if not all(isinstance(one, Mapping) for one in each):
         raise ValueError("has an entry that is no dict")
     if not all(one.get("dest") and isinstance(one["dest"], str) for one in each):
@@ -195,7 +196,6 @@ def _pdf(value: Any) -> str:
 # Arguments that have another name than the parameter.
 _ARGUMENTS = {"from": "from_"}
 
-LONGEST_URL = 4000
 _seconds = whole(least=1)
 
 # By parameter name; `endpoints` overrides some.
@@ -210,8 +210,8 @@ ENCODERS: dict[str, Encoder] = {
     "file": _pdf,
     "filename": _given,
     "force": one_of("enabled"),
-    "forward_sms_to": text(most=LONGEST_URL),
-    "forward_to": text(most=LONGEST_URL),
+    "forward_sms_to": text(most=MAX_URL_LENGTH),
+    "forward_to": text(most=MAX_URL_LENGTH),
     "from": _moment,
     "max_digits": whole(least=0, most=255),
     "max_duration": _seconds,

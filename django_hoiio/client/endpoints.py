@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from django_hoiio.enums import Kind, Route
 
 from . import responses
-from .encoding import MOST_RECIPIENTS, Encoder, number_or_room, numbers, sms_text, text
+from .encoding import MAX_RECIPIENTS, Encoder, number_or_room, numbers, sms_text, text
 from .responses import HoiioResponse
 
 ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
@@ -31,7 +31,7 @@ class Endpoint(Generic[ResponseType]):
 
 
 _conference: dict[str, Encoder] = {"dest": numbers(most=8)}
-_bulk: dict[str, Encoder] = {"dest": numbers(most=MOST_RECIPIENTS), "msg": sms_text}
+_bulk: dict[str, Encoder] = {"dest": numbers(most=MAX_RECIPIENTS), "msg": sms_text}
 # Hoiio does not document whether markup counts. The older manual says 500.
 _spoken: dict[str, Encoder] = {"msg": text(least=1, most=1000)}
 

@@ -46,11 +46,11 @@ class Resource:
     ) -> ResponseType:
         """Encode and send a request, decode the response and store the transactions that it started."""
         request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
-        said = self._connection.ask(endpoint.path, request, is_read_only=endpoint.is_read_only)
-        response = decode(endpoint.response, said, endpoint.path)
+        answer = self._connection.ask(endpoint.path, request, is_read_only=endpoint.is_read_only)
+        response = decode(endpoint.response, answer, endpoint.path)
         if endpoint.awaits is not None:
-            for txn_ref, told in response.started(request):
-                enter(endpoint.awaits, self._connection.account, txn_ref, told)
+            for txn_ref, fields in response.started(request):
+                enter(endpoint.awaits, self._connection.account, txn_ref, fields)
         return response
 
     def _notify_urls(self, endpoint: Endpoint[ResponseType], pass_on: PassOn, *, notify: bool) -> dict[str, str]:

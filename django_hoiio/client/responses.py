@@ -20,7 +20,7 @@ __all__ = [
     "HistoryResponse",
     "HoiioResponse",
     "ListResponse",
-    "Number",
+    "NumberResponse",
     "NumbersResponse",
     "RateResponse",
     "SentResponse",
@@ -80,7 +80,7 @@ class ConferenceResponse(HoiioResponse):
 
     def started(self, request: Mapping[str, str]) -> Iterator[Started]:
         dests = request["dest"].split(",")
-        # If the counts differ, nobody can tell which txn_ref belongs to which person.
+        # If the counts differ, we cannot know which txn_ref belongs to which person.
         dests = dests if len(dests) == len(self.txn_refs) else [""] * len(self.txn_refs)
         for txn_ref, dest in zip(self.txn_refs, dests, strict=True):
             yield txn_ref, {**request, "dest": dest, "room": self.room or request.get("room", "")}
@@ -199,7 +199,7 @@ class FaxHistoryResponse(HistoryResponse):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number(HoiioResponse):
+class NumberResponse(HoiioResponse):
     """A Hoiio Number of the account and its settings."""
 
     number: str
@@ -219,8 +219,8 @@ class Number(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class NumbersResponse(ListResponse):
-    entry = Number
-    entries: tuple[Number, ...] = ()
+    entry = NumberResponse
+    entries: tuple[NumberResponse, ...] = ()
 
 
 # The account.

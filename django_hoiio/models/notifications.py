@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.enums import Kind, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
-from .transactions import MODELS, BaseQuerySet, Call, Sms, Transaction
+from .transactions import MODEL_OF_KIND, BaseQuerySet, Call, Sms, Transaction
 
 # A process claims a notification for this long to run its receivers.
 CLAIM = timedelta(minutes=5)
@@ -199,7 +199,7 @@ class Notification(models.Model):
     @property
     def transaction(self) -> Transaction | None:
         """The call, SMS or fax that it belongs to; `None` if there is no such row. Costs a query."""
-        model = MODELS.get(Kind(self.kind))
+        model = MODEL_OF_KIND.get(Kind(self.kind))
         if model is None:
             return None
         using = self._state.db

@@ -211,7 +211,7 @@ class Transaction(models.Model):
     def named_by(self) -> Q:
         """Return a condition for its notifications."""
         if self.txn_ref is None:
-            return Q(notification_uuid=self.notification_uuid)
+            return Q(uuid=self.notification_uuid)
         return Q(account=self.account, txn_ref=self.txn_ref)
 
     @property
@@ -222,9 +222,11 @@ class Transaction(models.Model):
         return found
 
 
-def _status(words: type[models.TextChoices], name: _StrPromise, help_text: _StrPromise) -> models.CharField[str, str]:
+def _status(
+    statuses: type[models.TextChoices], name: _StrPromise, help_text: _StrPromise
+) -> models.CharField[str, str]:
     """Return a column for a status of Hoiio. The choices list the known values; others are stored unchanged."""
-    return models.CharField(name, max_length=WORD_LENGTH, choices=words.choices, blank=True, help_text=help_text)
+    return models.CharField(name, max_length=WORD_LENGTH, choices=statuses.choices, blank=True, help_text=help_text)
 
 
 class Call(Transaction):
@@ -368,8 +370,10 @@ class Fax(Transaction):
         ]
 
 
+TRANSACTION_MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
+
 # The model that stores the transactions of each kind.
-MODELS: dict[Kind, type[Transaction]] = {
+MODEL_OF_KIND: dict[Kind, type[Transaction]] = {
     **{kind: Call for kind in Kind if kind.is_ivr},
     Kind.CALL_ENDED: Call,
     Kind.SMS_RECEIVED: Sms,

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+FORM_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
 
 def fields_of_query(query: str) -> Iterator[tuple[str, str]]:
     return _urlencoded(query.encode())

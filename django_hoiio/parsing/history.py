@@ -21,65 +21,65 @@ LEGS = ("call_status", "call_status_dest1", "call_status_dest2")
 _Said = Mapping[str, str | None]
 
 
-def as_notified(said: Mapping[str, str], route: Route) -> dict[str, str]:
+def as_notified(entry: Mapping[str, str], route: Route) -> dict[str, str]:
     """Return an entry as notification parameters, without others such as the sender of an outgoing SMS.
 
     The route of a call is `ivr` if it is known to be interactive, `any` if it is unknown and looks incoming, and
     `voice` otherwise.
     """
-    put = {**said, **_PUT[route](said)}
+    put = {**entry, **_PUT[route](entry)}
     return {name: text for name, text in put.items() if name in PARAMETERS and text is not None}
 
 
-def is_over(said: Mapping[str, str]) -> bool:
+def is_over(entry: Mapping[str, str]) -> bool:
     """Return whether a call is over: it has a duration or final statuses, and no leg is `ongoing`."""
-    words = [(name, said[name]) for name in LEGS if said.get(name)]
-    if any(word == CallStatus.ONGOING for _, word in words):
+    statuses = [(name, entry[name]) for name in LEGS if entry.get(name)]
+    if any(word == CallStatus.ONGOING for _, word in statuses):
         return False
-    return bool(said.get("duration")) or (words != [] and all(rank_of(*word) == Rank.FINAL for word in words))
+    return bool(entry.get("duration")) or (statuses != [] and all(rank_of(*word) == Rank.FINAL for word in statuses))
 
 
-def looks_incoming(said: Mapping[str, str]) -> bool:
+def looks_incoming(entry: Mapping[str, str]) -> bool:
     """Return whether a call names one party and the Hoiio Number, as an incoming call does."""
-    return bool(said.get("number")) and not (said.get("dest1") and said.get("dest2"))
+    return bool(entry.get("number")) and not (entry.get("dest1") and entry.get("dest2"))
 
 
-def _sms(said: Mapping[str, str]) -> _Said:
-    word = said.get("sms_status")
-    if word == SmsStatus.RECEIVED or (not word and said.get("txn_ref", "").startswith(INCOMING_SMS)):
-        return {"sms_status": None, **_parties(said)}
+def _sms(entry: Mapping[str, str]) -> _Said:
+    word = entry.get("sms_status")
+    if word == SmsStatus.RECEIVED or (not word and entry.get("txn_ref", "").startswith(INCOMING_SMS)):
+        return {"sms_status": None, **_parties(entry)}
     return {}
 
 
-def _fax(said: Mapping[str, str]) -> _Said:
+def _fax(entry: Mapping[str, str]) -> _Said:
     # An outgoing fax has no `src`.
-    return _parties(said) if said.get("src") else {}
+    return _parties(entry) if entry.get("src") else {}
 
 
-def _parties(said: Mapping[str, str]) -> _Said:
-    return {"from": said.get("src", ""), "to": said.get("dest", ""), "dest": None}
+def _parties(entry: Mapping[str, str]) -> _Said:
+    return {"from": entry.get("src", ""), "to": entry.get("dest", ""), "dest": None}
 
 
-def _call(said: Mapping[str, str]) -> _Said:
+def _call(entry: Mapping[str, str]) -> _Said:
     """Rename the parameters of a conference leg: it has one party, and notifications use `dest` for it."""
-    if not said.get("dest1") or said.get("dest2") or said.get("call_status_dest2"):
+    if not entry.get("dest1") or entry.get("dest2") or entry.get("call_status_dest2"):
         return {}
-    leg = {"dest": said["dest1"], "call_status": said.get("call_status_dest1")}
+    leg = {"dest": entry["dest1"], "call_status": entry.get("call_status_dest1")}
     return {**leg, "dest1": None, "call_status_dest1": None}
 
 
-def _interactive(said: Mapping[str, str]) -> _Said:
+def _interactive(entry: Mapping[str, str]) -> _Said:
     """Drop the parties: they are known from the notifications, which name them differently."""
-    state = CallState.ENDED if is_over(said) else CallState.ONGOING
+    state = CallState.ENDED if is_over(entry) else CallState.ONGOING
     return {"call_state": state.value, **dict.fromkeys((*LEGS, "dest", "dest1", "dest2"))}
 
 
-def _came_in(said: Mapping[str, str]) -> _Said:
-    return {**_interactive(said), "from": said.get("dest1") or said.get("dest2", ""), "to": said["number"]}
+def _came_in(entry: Mapping[str, str]) -> _Said:
+    return {**_interactive(entry), "from": entry.get("dest1") or entry.get("dest2", ""), "to": entry["number"]}
 
 
-def _any(said: Mapping[str, str]) -> _Said:
-    return _came_in(said) if looks_incoming(said) else _call(said)
+def _any(entry: Mapping[str, str]) -> _Said:
+    return _came_in(entry) if looks_incoming(entry) else _call(entry)
 
 
 _PUT: dict[Route, Callable[[Mapping[str, str]], _Said]] = {

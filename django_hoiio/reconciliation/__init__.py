@@ -48,7 +48,7 @@ def able_accounts() -> list[str]:
 
 
 def _reconcile_account(
-    asker: ApiReader, report: ReconciliationResult, since: datetime | None, progress: Progress
+    reader: ApiReader, report: ReconciliationResult, since: datetime | None, progress: Progress
 ) -> None:
     for channel in Channel:
         parts: dict[str, Part] = {
@@ -56,17 +56,17 @@ def _reconcile_account(
             "query_status": partial(poll_overdue, progress=progress),
         }
         for name, part in parts.items():
-            failure = _failure_of(part, asker, channel, report)
+            failure = _failure_of(part, reader, channel, report)
             if failure is not None:
-                report.failures.append(f"{channel}/{name} of account {asker.account!r}: {failure}")
+                report.failures.append(f"{channel}/{name} of account {reader.account!r}: {failure}")
             # The next request would fail, too.
             if isinstance(failure, (ConnectionFailed, InvalidCredentials)):
                 return
 
 
-def _failure_of(part: Part, asker: ApiReader, channel: Channel, report: ReconciliationResult) -> HoiioError | None:
+def _failure_of(part: Part, reader: ApiReader, channel: Channel, report: ReconciliationResult) -> HoiioError | None:
     try:
-        part(asker, channel, report)
+        part(reader, channel, report)
     except HoiioError as error:
         return error
     return None
@@ -86,15 +86,15 @@ FRUITLESS = 2
 
 
 def read_history(
-    asker: ApiReader, channel: Channel, report: ReconciliationResult, *, since: datetime | None, progress: Progress
+    reader: ApiReader, channel: Channel, report: ReconciliationResult, *, since: datetime | None, progress: Progress
 ) -> None:
     """Ingest transactions that began after the mark or `since`. Raises `HoiioError`; ingested entries stay."""
-    mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
+    mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
     end = (datetime.now(timezone.utc) - SETTLES).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
     moves = not report.dry_run
     for start, stop in progress(list(_spans(begin, end)), f"{channel} history"):
-        is_whole = _take_in_span(asker, channel, start, stop, report)
+        is_whole = _take_in_span(reader, channel, start, stop, report)
         # If there is a gap between the mark and the span, the mark stays, because the gap must still be read.
         moves = moves and is_whole and (mark.up_to is None or start <= mark.up_to)
         if moves:
@@ -110,7 +110,7 @@ def _spans(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]
 
 
 def _take_in_span(
-    asker: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
+    reader: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
 ) -> bool:
     """Ingest each transaction of a span once, whatever its order and page.
 
@@ -121,10 +121,10 @@ def _take_in_span(
     number = fruitless = 0
     while fruitless < FRUITLESS:
         number += 1
-        page = asker.history(channel, begin, end, number)
+        page = reader.history(channel, begin, end, number)
         before = len(shown)
         for entry in page.entries:
-            shown.add(tuple(sorted(entry.said.items())))
+            shown.add(tuple(sorted(entry.params.items())))
             if entry.txn_ref and entry.txn_ref not in taken_in:
                 taken_in.add(entry.txn_ref)
                 report.read += 1
@@ -135,7 +135,7 @@ def _take_in_span(
     if page.total is None or len(shown) >= page.total:
         return True
     report.failures.append(
-        f"{channel}/get_history of account {asker.account!r}: Hoiio counts {page.total} entries from {begin} to {end}"
+        f"{channel}/get_history of account {reader.account!r}: Hoiio counts {page.total} entries from {begin} to {end}"
         f" but returned {len(shown)}; the next run reads them again."
     )
     return False

@@ -13,14 +13,15 @@ from django_hoiio.enums import KNOWN_STATUSES, Channel, Kind, Rank, Route, Sourc
 from django_hoiio.inbox import receive
 from django_hoiio.models import Call, Fax, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification, parse
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
 from django_hoiio.parsing.history import is_over, looks_incoming
 from django_hoiio.recording.merging import STAMP_LENGTH, Change, stamps_of
 from django_hoiio.recording.states import change_of
 
 from .reader import Entry, Found
 
-MODELS: dict[Channel, type[Transaction]] = {Channel.VOICE: Call, Channel.SMS: Sms, Channel.FAX: Fax}
-ROUTES = {Channel.VOICE: Route.VOICE, Channel.SMS: Route.SMS, Channel.FAX: Route.FAX}
+MODEL_OF_CHANNEL: dict[Channel, type[Transaction]] = {Channel.VOICE: Call, Channel.SMS: Sms, Channel.FAX: Fax}
+ROUTE_OF_CHANNEL = {Channel.VOICE: Route.VOICE, Channel.SMS: Route.SMS, Channel.FAX: Route.FAX}
 
 
 class SignificantFields(NamedTuple):
@@ -74,26 +75,26 @@ def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
     The same entry always gets the same UUID. If it is read again after a kill, or by two processes at once, it is
     stored and dispatched once.
     """
-    route, body = _route_of(entry, rows), urlencode(entry.said)
+    route, body = _route_of(entry, rows), urlencode(entry.params)
     return RawNotification(
         uuid=_named(f"{entry.account} {route} {body}"),
         received_at=entry.asked_at,
         route=route,
         query="",
         body=body.encode(),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        headers={"Content-Type": FORM_CONTENT_TYPE},
         account=entry.account,
         source=Source.POLL,
     )
 
 
-def _named(said: str) -> UUID:
+def _named(params: str) -> UUID:
     """Derive a UUID from the content, keyed with SECRET_KEY so that nobody can guess phone numbers from it."""
-    return UUID(bytes=salted_hmac(__name__, said, algorithm="sha256").digest()[:16], version=4)
+    return UUID(bytes=salted_hmac(__name__, params, algorithm="sha256").digest()[:16], version=4)
 
 
 def _rows_of(entry: Entry) -> list[Transaction]:
-    model = MODELS[entry.channel]
+    model = MODEL_OF_CHANNEL[entry.channel]
     rows = model._default_manager.using(router.db_for_write(model))
     return list(rows.filter(account=entry.account, txn_ref=entry.txn_ref).order_by("pk"))
 
@@ -106,15 +107,15 @@ def _route_of(entry: Entry, rows: list[Transaction]) -> Route:
     call = next((row for row in rows if isinstance(row, Call)), None)
     if call is not None and (call.session or call.call_state):
         return Route.IVR
-    if entry.channel == Channel.VOICE and call is None and looks_incoming(entry.said):
+    if entry.channel == Channel.VOICE and call is None and looks_incoming(entry.params):
         return Route.ANY
-    return ROUTES[entry.channel]
+    return ROUTE_OF_CHANNEL[entry.channel]
 
 
 def _is_running(entry: Entry, parsed: ParsedNotification) -> bool:
     """Return whether Hoiio would not have sent a notification yet."""
     if entry.channel == Channel.VOICE:
-        return not is_over(entry.said)
+        return not is_over(entry.params)
     return parsed.kind in _REPORTED_AT_THE_END and parsed.fax_status == "ongoing"
 
 

@@ -14,16 +14,16 @@ from django_hoiio.exceptions import HoiioError
 from django_hoiio.models import Transaction
 from django_hoiio.recovery.batches import TimeBudget
 
-from .diff import MODELS
+from .diff import MODEL_OF_CHANNEL
 from .overdue import MAX_FAILURES, poll
 from .reader import ApiReader, ReconciliationResult, shared_budget
 
 # Seconds. No request starts later. The last one may be retried by the client and still ends within the 30 seconds after
 # which web servers often end a request.
-SECONDS = 8.0
+TIME_LIMIT = 8.0
 TIMEOUTS = (3.0, 5.0)
 
-CHANNELS = {model: channel for channel, model in MODELS.items()}
+CHANNELS = {model: channel for channel, model in MODEL_OF_CHANNEL.items()}
 
 
 def refresh(model: type[Transaction], names: Iterable[tuple[str, str]]) -> tuple[ReconciliationResult, bool]:
@@ -32,7 +32,7 @@ def refresh(model: type[Transaction], names: Iterable[tuple[str, str]]) -> tuple
     `RECONCILE_REQUESTS_PER_MINUTE` applies per process and account. The result lists the accounts that exceeded it or
     cannot be used. Raises `django.db.Error`.
     """
-    report, turn = ReconciliationResult(), TimeBudget(SECONDS)
+    report, turn = ReconciliationResult(), TimeBudget(TIME_LIMIT)
     # Several rows may share a txn_ref.
     for account, together in groupby(sorted(set(names)), key=itemgetter(0)):
         failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], turn, report)
@@ -55,7 +55,7 @@ def _failure_of(
     return None
 
 
-def _poll_each(asker: ApiReader, channel: Channel, references: Iterable[str], report: ReconciliationResult) -> None:
+def _poll_each(reader: ApiReader, channel: Channel, references: Iterable[str], report: ReconciliationResult) -> None:
     faults = 0
     for txn_ref in references:
-        faults = 0 if poll(asker, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
+        faults = 0 if poll(reader, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1

@@ -22,7 +22,7 @@ from django_hoiio.exceptions import (
 from django_hoiio.models import HighWaterMark
 from django_hoiio.progress import Progress
 
-from .diff import MODELS, ingest_entry
+from .diff import MODEL_OF_CHANNEL, ingest_entry
 from .reader import ApiReader, ReconciliationResult
 
 # The first poll is due at the age OVERDUE_AFTER, each further one at twice the age.
@@ -32,24 +32,24 @@ MAX_POLLS = 8
 MAX_FAILURES = 3
 
 
-def poll_overdue(asker: ApiReader, channel: Channel, report: ReconciliationResult, *, progress: Progress) -> None:
+def poll_overdue(reader: ApiReader, channel: Channel, report: ReconciliationResult, *, progress: Progress) -> None:
     """Poll each overdue transaction that became due after the mark. Raises `HoiioError`."""
-    mark = HighWaterMark.objects.on_primary().of(asker.account, channel)
-    due = _due(asker.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
+    mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
+    due = _due(reader.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
     faults = 0
     # Poll all that were due at the same moment, because the mark cannot separate them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
         for _, txn_ref in together:
-            faults = 0 if poll(asker, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
+            faults = 0 if poll(reader, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
         if not report.dry_run:
             mark.move("overdue_up_to", moment)
 
 
-def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: ReconciliationResult, *, reraise: bool) -> bool:
+def poll(reader: ApiReader, channel: Channel, txn_ref: str, report: ReconciliationResult, *, reraise: bool) -> bool:
     """Poll one transaction and ingest what changed. Return False if Hoiio could not answer."""
     report.overdue += 1
     try:
-        entry = asker.status(channel, txn_ref)
+        entry = reader.status(channel, txn_ref)
     except (InvalidParameter, NotPermitted):
         report.unknown += 1
         return True
@@ -59,7 +59,7 @@ def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: Reconciliatio
     except HoiioError as error:
         if reraise:
             raise
-        report.failures.append(f"{txn_ref} of account {asker.account!r}: {error}")
+        report.failures.append(f"{txn_ref} of account {reader.account!r}: {error}")
         return False
     report.found[ingest_entry(entry, dry_run=report.dry_run)] += 1
     return True
@@ -67,7 +67,7 @@ def poll(asker: ApiReader, channel: Channel, txn_ref: str, report: Reconciliatio
 
 def _due(account: str, channel: Channel, mark: datetime | None, now: datetime) -> list[tuple[datetime, str]]:
     """Return the due moment and txn_ref of each transaction to poll, earliest first."""
-    model = MODELS[channel]
+    model = MODEL_OF_CHANNEL[channel]
     last = conf.OVERDUE_AFTER * (1 << (MAX_POLLS - 1))
     after = mark or now - last
     rows = model._default_manager.using(router.db_for_write(model))

@@ -35,7 +35,7 @@ class ReconciliationResult:
     """Counts of a reconciliation, and a message for each failure."""
 
     dry_run: bool = False
-    asked: int = 0
+    requests: int = 0
     # Entries of history.
     read: int = 0
     # Polled transactions, and those that Hoiio does not know.
@@ -47,7 +47,7 @@ class ReconciliationResult:
     def __str__(self) -> str:
         missing, changed = self.found[Found.MISSING], self.found[Found.CHANGED]
         return (
-            f"Sent {self.asked} requests: {self.read} entries of history and {self.overdue} overdue"
+            f"Sent {self.requests} requests: {self.read} entries of history and {self.overdue} overdue"
             f" ({self.unknown} of them unknown to Hoiio). {'Would change' if self.dry_run else 'Changed'}"
             f" {missing + changed}: {missing} were missing, {changed} had another status."
             f" {len(self.failures)} requests failed."
@@ -110,13 +110,13 @@ class Entry:
     channel: Channel
     txn_ref: str
     # By Hoiio's names, all values as text.
-    said: Mapping[str, str]
+    params: Mapping[str, str]
     # Just before the request, so that a notification that was received since is newer.
     asked_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class HistoryPage:
     """A page of history."""
 
     entries: Sequence[Entry]
@@ -139,12 +139,12 @@ class ApiReader:
         self._budget = budget or RequestBudget(conf.RECONCILE_REQUESTS_PER_MINUTE)
         self._report = report
 
-    def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> Page:
+    def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> HistoryPage:
         """Return a page of transactions that began from `begin` on and before `end`."""
         asked_at = self._spend()
         answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
         entries = [self._entry(channel, report.raw, asked_at) for report in answer.entries]
-        return Page(entries=entries, total=answer.total_entries_count)
+        return HistoryPage(entries=entries, total=answer.total_entries_count)
 
     def status(self, channel: Channel, txn_ref: str) -> Entry:
         """Return the status of one transaction."""
@@ -154,17 +154,17 @@ class ApiReader:
 
     def _spend(self) -> datetime:
         self._budget.spend()
-        self._report.asked += 1
+        self._report.requests += 1
         return datetime.now(timezone.utc)
 
-    def _entry(self, channel: Channel, said: Mapping[str, Any], asked_at: datetime) -> Entry:
+    def _entry(self, channel: Channel, params: Mapping[str, Any], asked_at: datetime) -> Entry:
         # `status` belongs to the request, not to the transaction.
-        texts = {storable(name): _text(value) for name, value in said.items() if name != "status"}
+        texts = {storable(name): _text(value) for name, value in params.items() if name != "status"}
         return Entry(
             account=self.account,
             channel=channel,
             txn_ref=texts.get("txn_ref", ""),
-            said=texts,
+            params=texts,
             asked_at=asked_at,
         )
 

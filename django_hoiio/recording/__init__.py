@@ -83,10 +83,10 @@ def record(raw: RawNotification, parsed: ParsedNotification) -> Recorded:
     try:
         alone = retry_transient(lambda: _keep_alone(raw, parsed, connection, failure), connection)
     except IntegrityError:
-        kept = Notification.objects.using(connection.alias).filter(uuid=raw.uuid).values().first()
-        if kept is None:
+        stored = Notification.objects.using(connection.alias).filter(uuid=raw.uuid).values().first()
+        if stored is None:
             raise
-        return Recorded(using=connection.alias, row=kept, is_new=False)
+        return Recorded(using=connection.alias, row=stored, is_new=False)
     logger.error("The state of notification %s could not be stored: %s.", alone.row["id"], failure)
     return alone
 

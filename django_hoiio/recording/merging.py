@@ -125,7 +125,7 @@ def merge_of(change: Change, using: str) -> Merge:
     stamps = _stamps(change.model, names).replace(_STAMP, stamp).replace(_PARTY_STAMP, party_stamp)
     params = statement.params((*change.values.values(), change.received_at, change.received_at, stamps))
     params["stamp"], params["party_stamp"] = stamp, party_stamp
-    return Merge(table_of(change.model, using), statement.words, params, change.wants_row)
+    return Merge(table_of(change.model, using), statement.sql, params, change.wants_row)
 
 
 @lru_cache(maxsize=256)
@@ -144,13 +144,13 @@ def statement_of(
     table = table_of(model, using)
     row = (*names, "created_at", "updated_at", "stamps")
     dialect = DIALECTS[table.vendor]
-    words = [table.insert(row, dialect.insert)]
+    sql = [table.insert(row, dialect.insert)]
     if key is not None:
-        words.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
-        words.append(", ".join(_assignments(model, names, table, dialect)))
+        sql.append(dialect.on_conflict.format(", ".join(table.columns[name] for name in key)))
+        sql.append(", ".join(_assignments(model, names, table, dialect)))
     if wants_row:
-        words.append(f"RETURNING {table.whole_row}")
-    return table.statement(" ".join(words), row)
+        sql.append(f"RETURNING {table.whole_row}")
+    return table.statement(" ".join(sql), row)
 
 
 def _assignments(

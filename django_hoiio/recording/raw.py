@@ -74,9 +74,9 @@ def raw_of(notification: Notification) -> RawNotification:
 
 def insert_of(row: Mapping[str, Any], using: str) -> tuple[str, dict[str, Any]]:
     """Return the INSERT of a raw row and its parameters. `pk_of` returns the new primary key."""
-    said = table_of(Notification, using).said(row)
-    statement = _insert(tuple(said), using)
-    return statement.words, statement.params(said.values())
+    values = table_of(Notification, using).without_defaults(row)
+    statement = _insert(tuple(values), using)
+    return statement.sql, statement.params(values.values())
 
 
 def update_dispatched(
@@ -84,7 +84,7 @@ def update_dispatched(
 ) -> tuple[str, dict[str, Any]]:
     """Return the UPDATE that marks a notification as dispatched to `receivers`, and its parameters."""
     statement = _update_dispatched(using)
-    return statement.words, statement.params((moment, receivers, pk))
+    return statement.sql, statement.params((moment, receivers, pk))
 
 
 @cache
@@ -110,10 +110,10 @@ _WITHOUT_WAITING = " AND set_config('synchronous_commit', 'off', true) = 'off'"
 def _update_dispatched(using: str) -> Statement:
     table = table_of(Notification, using)
     columns, marks = table.columns, table.marks
-    told = ", ".join(f"{columns[name]} = {marks[name]}" for name in ("dispatched_at", "receivers"))
+    assignments = ", ".join(f"{columns[name]} = {marks[name]}" for name in ("dispatched_at", "receivers"))
     without_waiting = _WITHOUT_WAITING if table.vendor == "postgresql" else ""
     return table.statement(
-        f"UPDATE {table.name} SET {told}, {columns['claimed_until']} = NULL"
+        f"UPDATE {table.name} SET {assignments}, {columns['claimed_until']} = NULL"
         f" WHERE {columns['id']} = {marks['id']}{without_waiting}",
         ("dispatched_at", "receivers", "id"),
     )

@@ -54,7 +54,7 @@ class Passed(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changed:
+class AppliedChange:
     """A field that a notification set or changed."""
 
     name: str
@@ -63,12 +63,12 @@ class Changed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class RefusedChange:
     """A field whose value in a notification was not applied."""
 
     name: str
-    kept: Any
-    said: Any
+    stored: Any
+    reported: Any
     why: Why
 
 
@@ -77,8 +77,8 @@ class Step:
     """One notification and its effects on the row."""
 
     notification: Notification
-    changes: Sequence[Changed] = ()
-    refusals: Sequence[Refused] = ()
+    changes: Sequence[AppliedChange] = ()
+    refusals: Sequence[RefusedChange] = ()
     # Set if it was skipped.
     passed: Passed | None = None
     # The row after it: the fields that notifications report.
@@ -121,7 +121,7 @@ class _Row:
     values: dict[str, Any]
     stamps: dict[str, str] = field(default_factory=dict)
 
-    def merge(self, change: Change) -> tuple[list[Changed], list[Refused]]:
+    def merge(self, change: Change) -> tuple[list[AppliedChange], list[RefusedChange]]:
         changes, refusals = [], []
         stamps = stamps_of(change)
         for name in change.model.reported:
@@ -131,10 +131,10 @@ class _Row:
             before = self.stamps.get(name, NO_STAMP)
             if stamp >= before:
                 self.values[name], self.stamps[name] = new, stamp
-                changes += [Changed(name=name, old=old, new=new)] * (new != old)
+                changes += [AppliedChange(name=name, old=old, new=new)] * (new != old)
             elif new != old:
                 why = Why.PARTY if name in change.model.party else _why(before, stamp)
-                refusals.append(Refused(name=name, kept=old, said=new, why=why))
+                refusals.append(RefusedChange(name=name, stored=old, reported=new, why=why))
         return changes, refusals
 
 

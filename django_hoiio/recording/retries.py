@@ -23,26 +23,26 @@ class Conflict(Exception):
     """Another connection has just written the row that this one found missing."""
 
 
-def retry_transient(keep: Callable[[], Result], connection: BaseDatabaseWrapper) -> Result:
-    """Call `keep`, and again while its failure passes by itself; raise its last error."""
+def retry_transient(write: Callable[[], Result], connection: BaseDatabaseWrapper) -> Result:
+    """Call `write`, and again while its failure passes by itself; raise its last error."""
     begun = time.monotonic()
     try:
         with deadline(connection):
-            return _retried(keep, connection, begun + LIMIT)
+            return _retried(write, connection, begun + LIMIT)
     except Error as error:
         if classify(error, connection) in (Failure.AWAY, Failure.DISCONNECTED):
             slow_failures.add(time.monotonic() - begun)
         raise
 
 
-def _retried(keep: Callable[[], Result], connection: BaseDatabaseWrapper, give_up: float) -> Result:
+def _retried(write: Callable[[], Result], connection: BaseDatabaseWrapper, give_up: float) -> Result:
     for attempt in range(1, TRIES + 1):
         # Do not retry if the database cannot be reached: the notification goes to the spool.
         connection.ensure_connection()
         # The driver's connection. If it is replaced, Django's stays the same object.
         before = connection.connection
         try:
-            return keep()
+            return write()
         except (Conflict, Error) as error:
             failure = Failure.TRANSIENT if isinstance(error, Conflict) else _failure(error, connection, before)
             if attempt == TRIES or not failure.is_retried:

@@ -10,7 +10,7 @@ from django.db import connections, router, transaction
 
 from django_hoiio.enums import Direction, Kind, Rank, Route
 from django_hoiio.logs import get_logger
-from django_hoiio.models import MODELS, Transaction
+from django_hoiio.models import MODEL_OF_KIND, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS, read
@@ -21,17 +21,18 @@ from .states import bring_up_to_date
 logger = get_logger(__name__)
 
 
-def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Transaction | None:
+def enter(kind: Kind, account: str, txn_ref: str, request: Mapping[str, str]) -> Transaction | None:
     """Store a sent request at the lowest rank: any report by Hoiio overwrites it, even an earlier one.
 
-    `kind` is the expected notification and `said` the request. The row stores the parameters for which it has fields.
+    `kind` is the expected notification and `request` the request's parameters, of which the row stores those that it
+    has fields for.
     Uses an open transaction. Never raises, because Hoiio's answer must reach the caller. If it cannot be stored, logs
     an error and returns `None`. Then the notification creates the row.
     """
-    connection = connections[router.db_for_write(MODELS[kind])]
-    sent, report = _sent(account), _report(kind, txn_ref, said)
+    connection = connections[router.db_for_write(MODEL_OF_KIND[kind])]
+    sent, report = _sent(account), _report(kind, txn_ref, request)
 
-    def keep() -> Transaction | None:
+    def write() -> Transaction | None:
         if report.txn_ref is None:
             raise ValueError("the txn_ref is too long for its column")
         with transaction.atomic(using=connection.alias):
@@ -39,7 +40,7 @@ def enter(kind: Kind, account: str, txn_ref: str, said: Mapping[str, str]) -> Tr
 
     try:
         # No retry inside the caller's transaction: a deadlock has rolled back its earlier statements.
-        return keep() if connection.in_atomic_block else retry_transient(keep, connection)
+        return write() if connection.in_atomic_block else retry_transient(write, connection)
     # No error may lose Hoiio's answer.
     except Exception as error:  # noqa: BLE001
         logger.error("%s was sent, but could not be stored: %s.", txn_ref, type(error).__name__)
@@ -51,9 +52,9 @@ def _sent(account: str) -> RawNotification:
     return RawNotification(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
 
 
-def _report(kind: Kind, txn_ref: str, said: Mapping[str, str]) -> ParsedNotification:
+def _report(kind: Kind, txn_ref: str, request: Mapping[str, str]) -> ParsedNotification:
     """Return the request as a report. Values that are too long for their column are omitted."""
-    params = {name: storable(text) for name, text in said.items() if name in PARAMETERS}
+    params = {name: storable(text) for name, text in request.items() if name in PARAMETERS}
     values, problems = read({**params, "txn_ref": txn_ref})
     return ParsedNotification(
         kind=kind,

@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections
 from django.db.backends.utils import CursorWrapper
 
 from django_hoiio.enums import Direction, Kind, Rank
-from django_hoiio.models import MODELS, Call, Sms, Transaction, suffix_of
+from django_hoiio.models import MODEL_OF_KIND, Call, Sms, Transaction, suffix_of
 from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .merging import Change, merge
@@ -32,10 +32,10 @@ def bring_up_to_date(raw: RawNotification, parsed: ParsedNotification, using: st
 
 def change_of(raw: RawNotification, parsed: ParsedNotification, *, wants_row: bool = True) -> Change | None:
     """Return the change that a notification makes to its transaction, or `None` if it has no transaction."""
-    model = MODELS.get(parsed.kind)
+    model = MODEL_OF_KIND.get(parsed.kind)
     if model is None:
         return None
-    values = {"account": raw.account, **_told(model, parsed)}
+    values = {"account": raw.account, **_reported(model, parsed)}
     key: tuple[str, ...] | None = None
     if parsed.txn_ref is not None:
         values["txn_ref"], key = parsed.txn_ref, model.key
@@ -114,20 +114,20 @@ def digest_of(msg: str) -> str:
     return hashlib.sha256(msg.encode()).hexdigest()[:32]
 
 
-def _told(model: type[Transaction], parsed: ParsedNotification) -> dict[str, Any]:
+def _reported(model: type[Transaction], parsed: ParsedNotification) -> dict[str, Any]:
     """Return the values in the notification, by field of the model."""
-    names, values_of = _reported(model)
-    told = {name: value for name, value in zip(names, values_of(parsed), strict=True) if value is not None}
-    told["is_final"] = parsed.rank == Rank.FINAL
+    names, values_of = _reported_fields(model)
+    reported = {name: value for name, value in zip(names, values_of(parsed), strict=True) if value is not None}
+    reported["is_final"] = parsed.rank == Rank.FINAL
     if parsed.direction:
-        told["remote_number"] = parsed.remote_number or ""
-        told["remote_suffix"] = suffix_of(told["remote_number"])
-    return told
+        reported["remote_number"] = parsed.remote_number or ""
+        reported["remote_suffix"] = suffix_of(reported["remote_number"])
+    return reported
 
 
 @cache
-def _reported(model: type[Transaction]) -> tuple[list[str], Callable[[ParsedNotification], tuple[Any, ...]]]:
-    """The fields that a notification fills by what it says of them, and what reads them all from it."""
+def _reported_fields(model: type[Transaction]) -> tuple[list[str], Callable[[ParsedNotification], tuple[Any, ...]]]:
+    """Return the model's fields that a notification reports, and a function that reads them all from it."""
     names = [name for name in model.reported if name in ParsedNotification._fields]
     return names, attrgetter(*names)
 

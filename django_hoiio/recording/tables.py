@@ -47,7 +47,7 @@ _MOST_REMEMBERED = 64
 _LONGEST_REMEMBERED = 1000
 
 
-class _InOwnWords(str):
+class _UnchangedSql(str):
     """A statement with SQLite's own placeholders, which Django must not convert each time."""
 
     __slots__ = ()
@@ -60,7 +60,7 @@ class Statement(NamedTuple):
     """A statement that takes the values of a row by name."""
 
     # The SQL for Django's cursor.
-    words: str
+    sql: str
     # The parameter names in order, and the converters of some of them.
     names: Sequence[str]
     writers: Sequence[tuple[str, Callable[[Any], Any]]]
@@ -100,28 +100,28 @@ class Table(Generic[Result]):
         """Return the placeholder of a parameter."""
         return f":{name}" if self.vendor == "sqlite" else f"%({name})s"
 
-    def statement(self, words: str, names: Collection[str]) -> Statement:
+    def statement(self, sql: str, names: Collection[str]) -> Statement:
         """Return a statement with this SQL and a placeholder for each field."""
         return Statement(
-            words=_InOwnWords(words) if self.vendor == "sqlite" else words,
+            sql=_UnchangedSql(sql) if self.vendor == "sqlite" else sql,
             names=[self._params[name] for name in names],
             writers=[(self._params[name], self._writers[name]) for name in names if name in self._writers],
         )
 
     def insert(self, names: Iterable[str], into: str = "INSERT INTO {}") -> str:
         """Return the INSERT of a row with these fields. Other fields are NULL, or empty if they cannot be NULL."""
-        said = {**self._empty, **{name: self.marks[name] for name in names}}
-        columns = ", ".join(self.columns[name] for name in said)
-        return f"{into.format(self.name)} ({columns}) VALUES ({', '.join(said.values())})"
+        marks = {**self._empty, **{name: self.marks[name] for name in names}}
+        columns = ", ".join(self.columns[name] for name in marks)
+        return f"{into.format(self.name)} ({columns}) VALUES ({', '.join(marks.values())})"
 
-    def said(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def without_defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values that differ from the defaults of `insert`."""
         return {
             name: value for name, value in values.items() if value or (value is not None and name not in self._empty)
         }
 
     def instance(self, fetched: Sequence[Any]) -> Result:
-        """The model of a row that a statement gave back whole."""
+        """Return the model instance of a row that a statement returned."""
         columns = _decode(fetched[0])[0] if self.vendor == "sqlite" else fetched
         values = dict(zip(self._names, columns, strict=True))
         for name, read in self._readers.items():
@@ -131,7 +131,7 @@ class Table(Generic[Result]):
 
 
 def instance_of(model: type[Result], values: Mapping[str, Any], using: str) -> Result:
-    """The model of a row that is kept, from the values of all its fields, in the model's order.
+    """Return the model instance of a stored row, from the values of all its fields in the model's order.
 
     Built as unpickling does it. `__init__`, which processes each field, takes four times as long.
     """
@@ -202,14 +202,14 @@ def _remembering(write: Callable[[Any], str]) -> Callable[[Any], str]:
 
     def write_once(value: Any) -> str:
         # repr() is much faster than writing JSON, and distinguishes the equal values 1, 1.0 and True.
-        said = repr(value)
-        known = written.get(said)
+        key = repr(value)
+        known = written.get(key)
         if known is None:
             known = write(value)
             if len(written) >= _MOST_REMEMBERED:
                 written.clear()
-            if len(said) <= _LONGEST_REMEMBERED:
-                written[said] = known
+            if len(key) <= _LONGEST_REMEMBERED:
+                written[key] = known
         return known
 
     return write_once

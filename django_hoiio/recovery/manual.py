@@ -15,7 +15,7 @@ from django_hoiio.models.notifications import NotificationQuerySet
 from .batches import TimeBudget
 
 # No receiver starts later. A receiver may be slow itself, and web servers often end a request after 30 seconds.
-SECONDS = 15.0
+TIME_LIMIT = 15.0
 
 # Outcomes of a receiver that was called.
 CALLED = (Outcome.RESOLVED, Outcome.FAILED)
@@ -40,7 +40,7 @@ def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
 
     The queryset must read from the primary database.
     """
-    done, turn = ManualResult(), TimeBudget(SECONDS)
+    done, turn = ManualResult(), TimeBudget(TIME_LIMIT)
     for failure in turn.rows(failures.unresolved().select_related("notification")):
         _run(failure, done)
     done.is_cut = turn.is_cut
@@ -53,7 +53,7 @@ def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
     The claim is the same as in `recover`, so one process dispatches each notification. The queryset must read from the
     primary database.
     """
-    done, turn, now = ManualResult(), TimeBudget(SECONDS), datetime.now(timezone.utc)
+    done, turn, now = ManualResult(), TimeBudget(TIME_LIMIT), datetime.now(timezone.utc)
     pending = notifications.pending()
     done.claimed = pending.claimed(now).count()
     for notification in turn.rows(pending.unclaimed(now)):

@@ -75,7 +75,7 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
     """Parse and store a notification again. Return whether it changed, its transaction and whether that changed."""
     raw = raw_of(notification)
     parsed = parse(raw)
-    says = {
+    reported = {
         "kind": parsed.kind.value,
         "txn_ref": parsed.txn_ref,
         "session": parsed.session,
@@ -84,11 +84,11 @@ def _read_again(notification: Notification, using: str) -> tuple[bool, Transacti
         "unverified_params": list(parsed.unverified_params),
         "problems": dict(parsed.problems),
     }
-    has_changed = says != {name: getattr(notification, name) for name in says}
+    has_changed = reported != {name: getattr(notification, name) for name in reported}
     # Write first: in SQLite, a transaction that starts with a read may fail with a lock error at its first write.
-    if not _as_it_was_read(notification, using).update(**says):
+    if not _as_it_was_read(notification, using).update(**reported):
         return False, None, False
-    for name, value in says.items():
+    for name, value in reported.items():
         setattr(notification, name, value)
     before = _content(notification.transaction)
     row = bring_up_to_date(raw, parsed, using)

@@ -13,13 +13,12 @@ from django.db import router
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind
-from django_hoiio.models import Notification, ReceiverFailure, Transaction
+from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Transaction
 from django_hoiio.progress import Progress, no_progress
 
-from .batches import PAGE, BatchSize, Scan, in_transaction
+from .batches import KEYS_PER_PAGE, BatchSize, Scan, in_transaction
 from .policy import RetentionAction, RetentionPolicy
 from .redaction import (
-    MODELS,
     NAMES_OF_NOTIFICATIONS,
     actions_for,
     delete,
@@ -129,7 +128,7 @@ def _gone(row: Transaction) -> RetentionAction:
 
 def _prune_unreported(policy: RetentionPolicy, latest: datetime, report: PruneResult, progress: Progress) -> None:
     """Prune transactions that no notification reported."""
-    for model in MODELS:
+    for model in TRANSACTION_MODELS:
         using = router.db_for_write(model)
         # Final rows have been reported.
         rows = model._default_manager.using(using).filter(is_final=False, created_at__lt=latest)
@@ -142,7 +141,7 @@ def _prune_unreported(policy: RetentionPolicy, latest: datetime, report: PruneRe
 def _unreported(old: Any, model: type[Transaction], policy: RetentionPolicy, using: str) -> Iterator[int]:
     """Return the keys of rows that are due and that no notification names."""
     keys = (one.pk for one in old)
-    while page := list(islice(keys, PAGE)):
+    while page := list(islice(keys, KEYS_PER_PAGE)):
         rows = list(model._default_manager.using(using).filter(pk__in=page))
         found = actions_for(rows, using, policy.for_unreported)
         yield from (pk for pk, action in found.items() if action is not None)

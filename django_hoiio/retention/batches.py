@@ -53,7 +53,7 @@ def in_transaction(carry_out: Callable[[], Result], pace: BatchSize, using: str)
 
 
 # Rows per query.
-PAGE = 1000
+KEYS_PER_PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +74,10 @@ class Scan:
 
     def pages(self) -> Iterator[list[Any]]:
         ordered = self.rows.order_by(self.by, "pk").values_list(*{"pk": 0, self.by: 0}, *self.columns, named=True)
-        page = list(ordered[:PAGE])
+        page = list(ordered[:KEYS_PER_PAGE])
         while page:
             yield page
-            page = list(ordered.filter(self._after(page[-1]))[:PAGE])
+            page = list(ordered.filter(self._after(page[-1]))[:KEYS_PER_PAGE])
 
     def _after(self, last: Any) -> Q:
         if self.by == "pk":

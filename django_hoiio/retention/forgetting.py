@@ -17,14 +17,14 @@ from django.db.models.functions import Cast
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
-from django_hoiio.models import Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction, suffix_of
 from django_hoiio.parsing import RawNotification, parse
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
 from django_hoiio.progress import Progress, no_progress
 
 from .batches import BatchSize, Scan, in_transaction
 from .phone_numbers import NumberPatterns, text_of
 from .redaction import (
-    MODELS,
     NAMELESS_PART,
     PARTY_COLUMNS,
     PARTY_PARAMETERS,
@@ -63,7 +63,7 @@ def conversations_with(numbers: Iterable[str]) -> int:
     spellings = NumberPatterns(numbers)
     tails = {suffix_of(digits) for digits in spellings.digits} - {""}
     found = 0
-    for model in MODELS:
+    for model in TRANSACTION_MODELS:
         others = model._default_manager.filter(remote_suffix__in=tails).values_list("remote_number", flat=True)
         found += sum(spellings.are_in(other) for other in others)
     return found
@@ -92,7 +92,7 @@ class _Forgetting:
         self._go_through(notifications, self._forget_notifications)
         # Spool files that were imported with their old content meanwhile.
         self._go_through(notifications.filter(uuid__in=brought_in), self._forget_notifications)
-        for model in MODELS:
+        for model in TRANSACTION_MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
         self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
         return self.report
@@ -266,11 +266,11 @@ def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
     params = parse(raw).params
     if any(spellings.are_in(params.get(name, "")) for name in PARTY_PARAMETERS):
         # Keep the names of empty parameters, because they determine the kind.
-        kept = {name: "" if name in PERSONAL else text for name, text in params.items()}
+        kept_params = {name: "" if name in PERSONAL else text for name, text in params.items()}
         return raw._replace(
             query="",
-            body=urlencode(kept).encode(),
-            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(kept_params).encode(),
+            headers={"Content-Type": FORM_CONTENT_TYPE},
             remote_addr="",
             pass_on={},
         )

@@ -12,7 +12,7 @@ from django.db.models import BinaryField, Case, CharField, F, Field, JSONField, 
 from django.db.models.functions import Cast, Concat
 
 from django_hoiio.enums import Source
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import TRANSACTION_MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction
 
 from .policy import RetentionAction
 
@@ -37,8 +37,6 @@ def columns_of(model: type[Model]) -> list[Field[object, object]]:
     kinds = (CharField, TextField, JSONField, BinaryField)
     return [field for field in model._meta.concrete_fields if isinstance(field, kinds) and field.name not in _NAMES]
 
-
-MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 # Columns that link a notification to its transaction.
 NAMES_OF_NOTIFICATIONS = ("account", "txn_ref", "session", "uuid")
@@ -91,7 +89,7 @@ class References:
 def transactions_of(notifications: Iterable[Any], using: str) -> dict[type[Transaction], set[int]]:
     """Return the keys of the transactions of these notifications, by model."""
     names = References.of_notifications(notifications)
-    return {model: set(_keys_of_transactions(model, names, using)) for model in MODELS}
+    return {model: set(_keys_of_transactions(model, names, using)) for model in TRANSACTION_MODELS}
 
 
 def _keys_of_transactions(model: type[Transaction], names: References, using: str) -> Iterator[int]:
@@ -107,15 +105,15 @@ def _keys_of_transactions(model: type[Transaction], names: References, using: st
 def notifications_of(rows: Collection[Transaction], using: str) -> list[Any]:
     """Return key, identifiers and `redacted_at` of the notifications of these transactions."""
     names = References.of_transactions(rows)
-    kept = Notification.objects.using(using)
+    notifications = Notification.objects.using(using)
     keys = {
-        *_named(kept.all(), "txn_ref", names.references),
-        *_named(kept.filter(txn_ref=None), "session", names.sessions),
+        *_named(notifications.all(), "txn_ref", names.references),
+        *_named(notifications.filter(txn_ref=None), "session", names.sessions),
     }
     if names.uuids:
-        keys.update(kept.filter(uuid__in=names.uuids).values_list("pk", flat=True))
+        keys.update(notifications.filter(uuid__in=names.uuids).values_list("pk", flat=True))
     columns = ("pk", *NAMES_OF_NOTIFICATIONS, "redacted_at")
-    return list(kept.filter(pk__in=keys).values_list(*columns, named=True)) if keys else []
+    return list(notifications.filter(pk__in=keys).values_list(*columns, named=True)) if keys else []
 
 
 def _named(rows: QuerySet[Any], name: str, wanted: Collection[tuple[str, str]]) -> Iterator[int]:

@@ -27,8 +27,8 @@ BODY_LIMIT = 8 * 1024 * 1024
 class Answer(JsonResponse):
     """An API response that sets `is_out` when it has been sent."""
 
-    def __init__(self, said: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> None:
-        super().__init__(said, status=status)
+    def __init__(self, content: Mapping[str, Any], *, status: int = HTTPStatus.OK) -> None:
+        super().__init__(content, status=status)
         self.is_out = threading.Event()
 
     def close(self) -> None:
@@ -43,12 +43,12 @@ def serve(request: HttpRequest, path: str) -> HttpResponse:
     if endpoint is None:
         return Answer({"status": "error_service_not_available"}, status=HTTPStatus.NOT_FOUND)
     try:
-        asked = _read(request, endpoint)
+        api_request = _read(request, endpoint)
         with exchange.locked() as notices:
-            said = endpoint.act(asked)
+            result = endpoint.act(api_request)
     except ApiError as refused:
         return Answer({"status": refused.status})
-    answer = Answer({**said, "status": "success_ok"})
+    answer = Answer({**result, "status": "success_ok"})
     outbox.send(notices, after=answer.is_out)
     return answer
 
@@ -62,12 +62,12 @@ def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
     for name in endpoint.required:
         if name not in params:
             raise ApiError(f"error_{name}_param_missing")
-    asked = ApiRequest(account=account, params=params)
-    check_tag(asked)
-    for name, words in endpoint.urls.items():
-        if asked.text(name):
-            check_url(asked.text(name), invalid=words[0], unresolved=words[1])
-    return asked
+    api_request = ApiRequest(account=account, params=params)
+    check_tag(api_request)
+    for name, errors in endpoint.urls.items():
+        if api_request.text(name):
+            check_url(api_request.text(name), invalid=errors[0], unresolved=errors[1])
+    return api_request
 
 
 def _params(request: HttpRequest) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django_hoiio.enums import Kind
 
 from . import errors, outbox, wire
 from .exchange import HANDSET, exchange, now
-from .records import Call, CallHandlers, State
+from .records import CallHandlers, LiveCall, State
 from .samples import Params, parameters_of
 from .scheduler import Scheduler
 
@@ -18,7 +18,7 @@ RINGING = 30
 _alarms = Scheduler("hoiio sandbox alarm")
 
 
-def ring(call: Call) -> None:
+def ring(call: LiveCall) -> None:
     """Call the other side. The telephone page's user decides; for any other number, its outcome applies at once."""
     if call.is_at_handset:
         exchange.write("call", text=f"{call.number} calls you.")
@@ -29,7 +29,7 @@ def ring(call: Call) -> None:
         refuse(call, call.outcome)
 
 
-def answer(call: Call) -> None:
+def answer(call: LiveCall) -> None:
     """Answer the call and start its maximum duration."""
     call.answered_at = now()
     move(call, State.ONGOING)
@@ -38,43 +38,43 @@ def answer(call: Call) -> None:
     call.conduct.answered(call)
 
 
-def refuse(call: Call, status: str) -> None:
+def refuse(call: LiveCall, status: str) -> None:
     """End a call that was not answered; `status` is the reason."""
     close(call, status)
     call.conduct.refused(call, status)
 
 
-def hang_up(call: Call) -> None:
+def hang_up(call: LiveCall) -> None:
     """Hang up from the other side."""
     call.conduct.over(call)
 
 
-def move(call: Call, state: State) -> None:
+def move(call: LiveCall, state: State) -> None:
     """Change the state, which disables earlier alarms."""
     call.state = state
     call.step += 1
     exchange.touch()
 
 
-def close(call: Call, status: str = "answered") -> None:
+def close(call: LiveCall, status: str = "answered") -> None:
     """End a call and charge for it. An unanswered call costs nothing."""
     minutes = wire.minutes(now() - call.answered_at) if call.answered_at else 0
     debit = wire.CALL_RATE * minutes
     exchange.spend(call.transaction.account, debit)
-    said = call.transaction.said
-    said.update({name: status for name, word in said.items() if word == "ongoing"})
-    said |= {"duration": str(minutes), "debit": wire.amount(debit)}
+    details = call.transaction.details
+    details.update({name: status for name, word in details.items() if word == "ongoing"})
+    details |= {"duration": str(minutes), "debit": wire.amount(debit)}
     move(call, State.ENDED)
 
 
-def cost(call: Call) -> Params:
+def cost(call: LiveCall) -> Params:
     """Return the date and cost for the notification of the end."""
-    said = call.transaction.said
+    details = call.transaction.details
     names = ("duration", "currency", "rate", "debit")
-    return {"date": wire.notified_date(call.transaction.at), **{name: said[name] for name in names}}
+    return {"date": wire.notified_date(call.transaction.at), **{name: details[name] for name in names}}
 
 
-def after(seconds: float, call: Call, deed: Callable[[Call], None], *, whatever_happens: bool = False) -> None:
+def after(seconds: float, call: LiveCall, deed: Callable[[LiveCall], None], *, whatever_happens: bool = False) -> None:
     """Run `deed` later if the call is still at the same step or, with `whatever_happens`, if it is not over."""
     step = call.step
 
@@ -101,43 +101,43 @@ def forget() -> None:
 _STATUSES = ("call_status_dest1", "call_status_dest2")
 
 
-def _answered(call: Call) -> None:
+def _answered(call: LiveCall) -> None:
     """End a simulated call at once, unless the outcome of its number is `ongoing`."""
     if not call.is_at_handset and call.outcome != "ongoing":
         hang_up(call)
 
 
-def _refused(call: Call, status: str) -> None:
+def _refused(call: LiveCall, status: str) -> None:
     """Report a refused call. `dest2` is called only after `dest1` has answered."""
-    said = call.transaction.said
+    details = call.transaction.details
     if "dest2" in call.parties:
         is_first = refuses(call.parties["dest1"]) or call.parties["dest1"] == HANDSET
-        words = (status, "unanswered") if is_first else ("answered", status)
-        said.update(zip(_STATUSES, words, strict=True))
-    _tell(call)
+        statuses = (status, "unanswered") if is_first else ("answered", status)
+        details.update(zip(_STATUSES, statuses, strict=True))
+    _notify(call)
 
 
-def _over(call: Call) -> None:
+def _over(call: LiveCall) -> None:
     if call.answered_at is None:
         close(call, "unanswered")
         _refused(call, "unanswered")
     else:
         close(call)
-        _tell(call)
+        _notify(call)
 
 
-def _tell(call: Call) -> None:
-    references = {"txn_ref": call.transaction.txn_ref, "tag": call.transaction.said["tag"]}
+def _notify(call: LiveCall) -> None:
+    references = {"txn_ref": call.transaction.txn_ref, "tag": call.transaction.details["tag"]}
     facts = {**references, **call.parties, **_statuses(call), **cost(call)}
     exchange.notify(call.transaction.account, call.notify_url, parameters_of(Kind.CALL_ENDED, facts))
 
 
-def _statuses(call: Call) -> Params:
+def _statuses(call: LiveCall) -> Params:
     """Return the status of each party. A conference leg has one party."""
-    said = call.transaction.said
+    details = call.transaction.details
     if "dest" in call.parties:
-        return {"call_status": said["call_status_dest1"]}
-    return {name: said[name] for name in _STATUSES}
+        return {"call_status": details["call_status_dest1"]}
+    return {name: details[name] for name in _STATUSES}
 
 
 def refuses(number: str) -> bool:

@@ -20,10 +20,10 @@ from django_hoiio import masking
 from django_hoiio.conf import conf
 from django_hoiio.enums import Route
 from django_hoiio.parsing.classifying import kind_of
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
 from django_hoiio.verification import verify
 
-FORM = "application/x-www-form-urlencoded"
-SIGNATURE = "X-Hoiio-Signature"
+SIGNATURE_HEADER = "X-Hoiio-Signature"
 PARAMETER_PLACES = ("body", "query", "both")
 
 # Seconds to wait for the answer.
@@ -67,7 +67,7 @@ class RawRequest:
     # Percent-encoded, without the question mark.
     query: str = ""
     body: bytes = b""
-    content_type: str = FORM
+    content_type: str = FORM_CONTENT_TYPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def signed_request(delivery: Delivery) -> SignedRequest:
         "Connection": "close",
     }
     if delivery.key is not None:
-        headers[SIGNATURE] = _signature(delivery.key, raw.body, has_bad_signature=delivery.has_bad_signature)
+        headers[SIGNATURE_HEADER] = _signature(delivery.key, raw.body, has_bad_signature=delivery.has_bad_signature)
     return SignedRequest((parts.path or "/") + (f"?{query}" if query else ""), raw.body, headers)
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django_hoiio.notify_urls import MAX_URL_LENGTH
+
 from .delivery import InvalidUrl, UnknownHost, loopback_address
 
 # The digit after +6500000 selects the outcome; any two digits follow.
@@ -52,10 +54,9 @@ def _digit(number: str) -> str:
 
 
 # Characters.
-MAX_URL_LENGTH = 4000
 MAX_TAG_LENGTH = 256
 
-NUMBER = re.compile(r"\+[0-9]{5,15}")
+NUMBER_PATTERN = re.compile(r"\+[0-9]{5,15}")
 
 
 class ApiError(Exception):
@@ -97,7 +98,7 @@ class ApiRequest:
 
 
 def phone_number(text: str, name: str) -> str:
-    if not NUMBER.fullmatch(text):
+    if not NUMBER_PATTERN.fullmatch(text):
         raise ApiError(f"error_{name}_invalid")
     status = error_of_number(text, name)
     if status:
@@ -105,8 +106,8 @@ def phone_number(text: str, name: str) -> str:
     return text
 
 
-def check_tag(asked: ApiRequest) -> None:
-    if len(asked.text("tag")) > MAX_TAG_LENGTH:
+def check_tag(request: ApiRequest) -> None:
+    if len(request.text("tag")) > MAX_TAG_LENGTH:
         raise ApiError("error_tag_invalid_length")
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django_hoiio.conf import conf
 
 from .delivery import Faults, deliveries, is_dropped, log_fields
-from .records import Call, LogEntry, Number, OutgoingNotification, Transaction
+from .records import LiveCall, LogEntry, OutgoingNotification, SandboxNumber, SandboxTransaction
 
 # The number of the telephone page.
 HANDSET = "+6591234567"
@@ -46,15 +46,15 @@ class Exchange:
         """Delete everything, as a new process would."""
         with self._changed:
             self.faults = Faults()
-            self.transactions: OrderedDict[str, Transaction] = OrderedDict()
-            self.calls: OrderedDict[str, Call] = OrderedDict()
+            self.transactions: OrderedDict[str, SandboxTransaction] = OrderedDict()
+            self.calls: OrderedDict[str, LiveCall] = OrderedDict()
             self.entries: OrderedDict[int, LogEntry] = OrderedDict()
             self.files: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
             # Never decreases, even after a restart, so a page that polls for newer entries misses nothing.
             self.revision = max(self.revision + 1, unused_number())
             # Times of requests to rate-limited paths, by account and path.
             self.requests: defaultdict[tuple[str, str], deque[datetime]] = defaultdict(deque)
-            self._numbers: dict[str, Number] = {}
+            self._numbers: dict[str, SandboxNumber] = {}
             self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
             given = max(self._counts.values(), default=0)
             self._first_reference = max(self._first_reference + given, unused_number())
@@ -78,18 +78,18 @@ class Exchange:
 
     # Queries.
 
-    def numbers(self) -> list[Number]:
+    def numbers(self) -> list[SandboxNumber]:
         """Return two numbers, for calls and SMS and for faxes, of each account with an app ID and an access token."""
         accounts = [name for name in conf.ACCOUNTS if conf.app_id(name) and conf.access_tokens(name)]
         for at, account in enumerate(accounts):
             for number, mode in ((f"+{_FIRST_NUMBER + 2 * at}", "voice"), (f"+{_FIRST_NUMBER + 2 * at + 1}", "fax")):
-                self._numbers.setdefault(number, Number(number=number, account=account, mode=mode))
+                self._numbers.setdefault(number, SandboxNumber(number=number, account=account, mode=mode))
         return [number for number in self._numbers.values() if number.account in accounts]
 
-    def number(self, text: str) -> Number | None:
+    def number(self, text: str) -> SandboxNumber | None:
         return next((number for number in self.numbers() if number.number == text), None)
 
-    def call_at_handset(self) -> Call | None:
+    def call_at_handset(self) -> LiveCall | None:
         """Return the current or last call of the telephone page."""
         return next((call for call in reversed(self.calls.values()) if call.is_at_handset), None)
 
@@ -97,7 +97,7 @@ class Exchange:
         call = self.call_at_handset()
         return call is None or call.is_over
 
-    def live_calls(self, account: str) -> list[Call]:
+    def live_calls(self, account: str) -> list[LiveCall]:
         return [call for call in self.calls.values() if call.transaction.account == account and not call.is_over]
 
     def balance(self, account: str) -> tuple[Decimal, Decimal]:
@@ -120,13 +120,13 @@ class Exchange:
     def spend(self, account: str, amount: Decimal) -> None:
         self._spent[account] += amount
 
-    def begin(self, transaction: Transaction) -> Transaction:
+    def begin(self, transaction: SandboxTransaction) -> SandboxTransaction:
         """Store a transaction for status and history queries."""
         self.transactions[transaction.txn_ref] = transaction
         _shorten(self.transactions, MAX_TRANSACTIONS)
         return transaction
 
-    def connect(self, call: Call) -> Call:
+    def connect(self, call: LiveCall) -> LiveCall:
         """Store a call by its `txn_ref`. Remove the oldest ended calls above the limit."""
         self.calls[call.transaction.txn_ref] = call
         ended = [ref for ref, other in self.calls.items() if other.is_over]
@@ -134,24 +134,24 @@ class Exchange:
             del self.calls[ref]
         return call
 
-    def write(self, sort: str, /, **said: Any) -> LogEntry:
+    def write(self, sort: str, /, **details: Any) -> LogEntry:
         """Add an entry to the telephone page's log."""
         self.revision += 1
-        entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=sort, said=said)
+        entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=sort, details=details)
         self.entries[entry.id] = entry
         _shorten(self.entries, MAX_ENTRIES)
         return entry
 
-    def rewrite(self, number: int, /, **said: Any) -> None:
+    def rewrite(self, number: int, /, **details: Any) -> None:
         """Change a log entry, if it still exists."""
         entry = self.entries.get(number)
         if entry is not None:
             self.revision += 1
-            entry.revision, entry.said = self.revision, {**entry.said, **said}
+            entry.revision, entry.details = self.revision, {**entry.details, **details}
 
-    def settle(self, notice: OutgoingNotification, **said: Any) -> None:
+    def settle(self, notice: OutgoingNotification, **details: Any) -> None:
         """Record the result of a notification."""
-        self.rewrite(notice.entry, **said)
+        self.rewrite(notice.entry, **details)
         self._unsent.discard(notice.entry)
         self._changed.notify_all()
 
@@ -197,9 +197,9 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _shorten(kept: OrderedDict[Any, Any], most: int) -> None:
-    while len(kept) > most:
-        kept.popitem(last=False)
+def _shorten(records: OrderedDict[Any, Any], most: int) -> None:
+    while len(records) > most:
+        records.popitem(last=False)
 
 
 exchange = Exchange()

@@ -9,7 +9,7 @@ from django_hoiio.enums import Direction
 from . import calls, interactive, sms
 from .exchange import HANDSET, exchange, now
 from .interactive import INTERACTIVE
-from .records import Call, Number, State, Transaction
+from .records import LiveCall, SandboxNumber, SandboxTransaction, State
 from .wire import CALL_RATE, CURRENCY, amount
 
 _KEYS = re.compile(r"[0-9*#]{1,50}")
@@ -29,18 +29,18 @@ def call(number: str) -> None:
         raise ActionRefused(f"{number} is a fax number; call another one.")
     if not exchange.is_handset_free():
         raise ActionRefused("You are in a call; hang up first.")
-    said = {"tag": "", "dest1": HANDSET, "number": number, "call_status_dest1": "ongoing"}
-    transaction = Transaction(
+    details = {"tag": "", "dest1": HANDSET, "number": number, "call_status_dest1": "ongoing"}
+    transaction = SandboxTransaction(
         account=own.account,
         channel="voice",
         txn_ref=exchange.reference("AA-C-"),
         at=now(),
         is_incoming=True,
-        said={**said, "currency": CURRENCY, "rate": amount(CALL_RATE)},
+        details={**details, "currency": CURRENCY, "rate": amount(CALL_RATE)},
     )
     exchange.begin(transaction)
     exchange.write("call", text=f"You call {number}.")
-    placed = Call(
+    placed = LiveCall(
         transaction=transaction,
         direction=Direction.INCOMING,
         conduct=INTERACTIVE,
@@ -73,12 +73,12 @@ def press(keys: str) -> None:
     interactive.press(current, keys)
 
 
-def speak(said: str) -> None:
+def speak(text: str) -> None:
     """Record a message."""
     current = _current()
     if current.state != State.RECORDING:
         raise ActionRefused("Nothing is being recorded.")
-    interactive.speak(current, said[:MAX_TEXT_LENGTH])
+    interactive.speak(current, text[:MAX_TEXT_LENGTH])
 
 
 def answer() -> None:
@@ -101,21 +101,21 @@ def hang_up() -> None:
     calls.hang_up(current)
 
 
-def _own(number: str) -> Number:
+def _own(number: str) -> SandboxNumber:
     own = exchange.number(number)
     if own is None:
         raise ActionRefused("That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.")
     return own
 
 
-def _current() -> Call:
+def _current() -> LiveCall:
     current = exchange.call_at_handset()
     if current is None or current.is_over:
         raise ActionRefused("You are in no call.")
     return current
 
 
-def _ringing() -> Call:
+def _ringing() -> LiveCall:
     current = exchange.call_at_handset()
     if current is None or current.state != State.RINGING or current.direction != Direction.OUTGOING:
         raise ActionRefused("The telephone does not ring.")

@@ -13,7 +13,7 @@ from . import errors
 from .calls import after, close, cost, hang_up, move, refuse
 from .errors import ApiError
 from .exchange import exchange, now
-from .records import Call, CallHandlers, State
+from .records import CallHandlers, LiveCall, State
 from .samples import Params, parameters_of
 
 # Characters.
@@ -76,7 +76,7 @@ NEXT_BLOCK_TIMEOUT = 60
 GATHER_TIMEOUT, RECORD_TIMEOUT = 15, 120
 
 
-def begin(call: Call, block: str, params: Mapping[str, str]) -> None:
+def begin(call: LiveCall, block: str, params: Mapping[str, str]) -> None:
     """Begin a block. Raise `ApiError` if the call is not ready for it or its message is invalid."""
     _check_ready(call, block, is_forced=params.get("force") == "enabled")
     text = spoken_text(params.get("msg", ""))
@@ -90,7 +90,7 @@ def begin(call: Call, block: str, params: Mapping[str, str]) -> None:
     _BEGINNINGS[block](call)
 
 
-def _check_ready(call: Call, block: str, *, is_forced: bool) -> None:
+def _check_ready(call: LiveCall, block: str, *, is_forced: bool) -> None:
     if call.is_over:
         raise ApiError("error_session_ended")
     if block == "unhold" and call.state != State.HELD:
@@ -102,7 +102,7 @@ def _check_ready(call: Call, block: str, *, is_forced: bool) -> None:
         raise ApiError("error_session_not_ready")
 
 
-def _say(call: Call, text: str) -> None:
+def _say(call: LiveCall, text: str) -> None:
     if text and call.is_at_handset:
         exchange.write("spoken", text=text)
 
@@ -110,7 +110,7 @@ def _say(call: Call, text: str) -> None:
 # The start of each block.
 
 
-def _gather(call: Call) -> None:
+def _gather(call: LiveCall) -> None:
     call.digits, call.max_digits = "", int(call.block_params.get("max_digits") or 0)
     call.attempts = int(call.block_params.get("attempts") or 1)
     move(call, State.GATHERING)
@@ -120,11 +120,11 @@ def _gather(call: Call) -> None:
         press(call, "1" * (call.max_digits or 1) + "#")
 
 
-def _await_keys(call: Call) -> None:
+def _await_keys(call: LiveCall) -> None:
     after(float(call.block_params.get("timeout") or GATHER_TIMEOUT), call, _no_key)
 
 
-def _no_key(call: Call) -> None:
+def _no_key(call: LiveCall) -> None:
     call.attempts -= 1
     if call.digits or call.attempts <= 0:
         _finish(call, digits=call.digits)
@@ -134,7 +134,7 @@ def _no_key(call: Call) -> None:
         _await_keys(call)
 
 
-def _record(call: Call) -> None:
+def _record(call: LiveCall) -> None:
     move(call, State.RECORDING)
     if call.is_at_handset:
         after(float(call.block_params.get("max_duration") or RECORD_TIMEOUT), call, lambda full: speak(full, ""))
@@ -142,16 +142,16 @@ def _record(call: Call) -> None:
         speak(call, MESSAGE)
 
 
-def _monitor(call: Call) -> None:
+def _monitor(call: LiveCall) -> None:
     call.monitor_url = call.block_params.get("monitor_notify_url") or call.notify_url
     _finish(call)
 
 
-def _hold(call: Call) -> None:
+def _hold(call: LiveCall) -> None:
     move(call, State.HELD)
 
 
-def _transfer(call: Call) -> None:
+def _transfer(call: LiveCall) -> None:
     dest = call.block_params["dest"]
     outcome = errors.call_outcome(dest)
     _write(call, f"Handed on to {dest}.")
@@ -166,16 +166,16 @@ def _transfer(call: Call) -> None:
         _end(call, Kind.IVR_TRANSFER, transfer_status=outcome)
 
 
-def _hang_up(call: Call) -> None:
+def _hang_up(call: LiveCall) -> None:
     _write(call, "The application hung up.")
     _end(call, Kind.IVR_HANGUP)
 
 
-def _done(call: Call) -> None:
+def _done(call: LiveCall) -> None:
     _finish(call)
 
 
-_BEGINNINGS: dict[str, Callable[[Call], None]] = {
+_BEGINNINGS: dict[str, Callable[[LiveCall], None]] = {
     "play": _done,
     "gather": _gather,
     "record": _record,
@@ -190,7 +190,7 @@ _BEGINNINGS: dict[str, Callable[[Call], None]] = {
 # Actions of the remote party.
 
 
-def press(call: Call, keys: str) -> None:
+def press(call: LiveCall, keys: str) -> None:
     """Press keys. `#` ends a recording; `#` or the last of `max_digits` ends a gather block."""
     for key in keys:
         if call.state == State.RECORDING and key == "#":
@@ -199,7 +199,7 @@ def press(call: Call, keys: str) -> None:
             _gather_key(call, key)
 
 
-def _gather_key(call: Call, key: str) -> None:
+def _gather_key(call: LiveCall, key: str) -> None:
     if key != "#":
         call.digits += key
         call.step += 1
@@ -210,7 +210,7 @@ def _gather_key(call: Call, key: str) -> None:
         _await_keys(call)
 
 
-def speak(call: Call, text: str) -> None:
+def speak(call: LiveCall, text: str) -> None:
     """End the recording with this text."""
     if call.is_at_handset:
         exchange.write("recorded", text=text)
@@ -220,16 +220,16 @@ def speak(call: Call, text: str) -> None:
 # Changes of the call and their notifications.
 
 
-def _answered(call: Call) -> None:
+def _answered(call: LiveCall) -> None:
     _say(call, call.greeting)
     _finish(call, dial_status="answered")
 
 
-def _refused(call: Call, status: str) -> None:
-    _tell(call, Kind.IVR_DIAL, dial_status=status)
+def _refused(call: LiveCall, status: str) -> None:
+    _notify(call, Kind.IVR_DIAL, dial_status=status)
 
 
-def _over(call: Call) -> None:
+def _over(call: LiveCall) -> None:
     """End the call. The result of an unfinished block is reported with the end."""
     result = _RESULTS.get(call.state)
     if call.state == State.RINGING and call.direction == Direction.OUTGOING:
@@ -240,45 +240,45 @@ def _over(call: Call) -> None:
         _end(call, KINDS[call.block], **result(call))
 
 
-_RESULTS: dict[State, Callable[[Call], Params]] = {
+_RESULTS: dict[State, Callable[[LiveCall], Params]] = {
     State.GATHERING: lambda call: {"digits": call.digits},
     State.RECORDING: lambda call: {"record_url": _recording(call, "rec", "")},
     State.TRANSFERRED: lambda call: {"transfer_status": "answered"},
 }
 
 
-def _finish(call: Call, **result: str) -> None:
+def _finish(call: LiveCall, **result: str) -> None:
     """Finish a block and wait for the next one. Without a notify URL no block can follow, so end the call."""
     if not call.notify_url:
         _write(call, "The call is over.")
         _end(call, KINDS[call.block], **result)
         return
     move(call, State.ONGOING)
-    _tell(call, KINDS[call.block], **result)
+    _notify(call, KINDS[call.block], **result)
     if not call.is_at_handset:
         after(NEXT_BLOCK_TIMEOUT, call, hang_up)
 
 
-def _end(call: Call, kind: Kind, **result: str) -> None:
+def _end(call: LiveCall, kind: Kind, **result: str) -> None:
     close(call, "answered" if call.answered_at else "unanswered")
-    _tell(call, kind, **result)
+    _notify(call, kind, **result)
     if call.monitor_url:
         facts = {**_facts(call), "monitor_url": _recording(call, "mon", "")}
         del facts["call_state"]
         exchange.notify(call.transaction.account, call.monitor_url, parameters_of(Kind.IVR_MONITOR, facts))
 
 
-def _tell(call: Call, kind: Kind, **result: str) -> None:
+def _notify(call: LiveCall, kind: Kind, **result: str) -> None:
     facts = {**_facts(call), **result, **(cost(call) if call.is_over else {})}
     exchange.notify(call.transaction.account, call.notify_url, parameters_of(kind, facts))
 
 
-def _facts(call: Call) -> Params:
+def _facts(call: LiveCall) -> Params:
     return {
         **call.parties,
         "session": call.session,
         "txn_ref": call.transaction.txn_ref,
-        "tag": call.transaction.said["tag"],
+        "tag": call.transaction.details["tag"],
         "call_state": _STATES.get(call.state, "ongoing"),
     }
 
@@ -286,18 +286,18 @@ def _facts(call: Call) -> Params:
 _STATES = {State.RINGING: "ringing", State.ENDED: "ended"}
 
 
-def announce(call: Call) -> None:
+def announce(call: LiveCall) -> None:
     """Notify the application of an incoming call."""
-    _tell(call, Kind.IVR_ANSWER)
+    _notify(call, Kind.IVR_ANSWER)
 
 
-def _recording(call: Call, sort: str, text: str) -> str:
+def _recording(call: LiveCall, sort: str, text: str) -> str:
     """Store a recording as its spoken text and return the link."""
     name = f"{exchange.reference(f'{sort}-')}.mp3"
     return exchange.keep_file(name, "text/plain; charset=utf-8", text.encode())
 
 
-def _write(call: Call, text: str) -> None:
+def _write(call: LiveCall, text: str) -> None:
     if call.is_at_handset:
         exchange.write("call", text=text)
 

@@ -19,7 +19,7 @@ from .samples import Params
 
 
 @dataclass(kw_only=True)
-class Number:
+class SandboxNumber:
     """A number of the application. A target of `None` was never set."""
 
     number: str
@@ -41,7 +41,7 @@ class Number:
 
 
 @dataclass(kw_only=True)
-class Transaction:
+class SandboxTransaction:
     """A call, SMS or fax, as status and history queries report it."""
 
     account: str
@@ -50,7 +50,7 @@ class Transaction:
     txn_ref: str
     at: datetime
     is_incoming: bool = False
-    said: Params = field(default_factory=dict)
+    details: Params = field(default_factory=dict)
 
 
 class State(str, Enum):
@@ -67,17 +67,17 @@ class State(str, Enum):
 class CallHandlers(NamedTuple):
     """Callbacks for a call that the other side answers, refuses or hangs up."""
 
-    answered: Callable[[Call], None]
+    answered: Callable[[LiveCall], None]
     # With the status word.
-    refused: Callable[[Call, str], None]
-    over: Callable[[Call], None]
+    refused: Callable[[LiveCall, str], None]
+    over: Callable[[LiveCall], None]
 
 
 @dataclass(kw_only=True)
-class Call:
+class LiveCall:
     """A call between two numbers or, if it has a session, between a remote party and the application."""
 
-    transaction: Transaction
+    transaction: SandboxTransaction
     direction: Direction
     conduct: CallHandlers
     # The number that the telephone page shows for the other side.
@@ -118,7 +118,7 @@ class LogEntry:
     revision: int
     at: datetime
     type: str
-    said: dict[str, Any]
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def parameters_of(kind: Kind, facts: Mapping[str, str]) -> Params:
     return {name: facts[name] for name in NAMES[kind] if name in facts}
 
 
-ROUTES: dict[Kind, Route] = {
+ROUTE_OF_KIND: dict[Kind, Route] = {
     Kind.CALL_ENDED: Route.VOICE,
     Kind.SMS_RECEIVED: Route.SMS,
     Kind.SMS_STATUS: Route.SMS,
@@ -68,7 +68,7 @@ PREFIXES: dict[Kind, str] = {
     Kind.SMS_RECEIVED: "AA-SI-",
     Kind.SMS_STATUS: "AA-S-",
     Kind.BULK_SMS_STATUS: "AA-S-",
-    **{kind: "AA-C-" for kind in Kind if ROUTES[kind] in (Route.VOICE, Route.FAX, Route.IVR)},
+    **{kind: "AA-C-" for kind in Kind if ROUTE_OF_KIND[kind] in (Route.VOICE, Route.FAX, Route.IVR)},
     Kind.UNKNOWN: "AA-X-",
 }
 
@@ -77,7 +77,7 @@ _CALL = {"call_state": "ongoing", "tag": "", "from": CALLER, "to": NUMBER}
 _DIALLED = {"call_state": "ongoing", "tag": "", "dest": CALLEE}
 _ENDED = {**_CALL, "call_state": "ended"}
 _END = {"duration": "1", "rate": "0.018", "debit": "0.018"}
-LINK = "https://files.hoiio.test/{}?Expires=1990000000&AWSAccessKeyId=SANDBOX&Signature=c2FuZGJveA%3D%3D"
+SAMPLE_LINK = "https://files.hoiio.test/{}?Expires=1990000000&AWSAccessKeyId=SANDBOX&Signature=c2FuZGJveA%3D%3D"
 
 _SAMPLES: dict[Kind, Params] = {
     Kind.CALL_ENDED: {
@@ -104,7 +104,7 @@ _SAMPLES: dict[Kind, Params] = {
         "fax_status": "answered",
         "from": CALLER,
         "to": NUMBER,
-        "fax_url": LINK.format("fax-1.pdf"),
+        "fax_url": SAMPLE_LINK.format("fax-1.pdf"),
         "duration": "1",
         "debit": "0.013",
     },
@@ -121,7 +121,7 @@ _SAMPLES: dict[Kind, Params] = {
     Kind.IVR_DIAL: {**_DIALLED, "dial_status": "answered"},
     Kind.IVR_PLAY: _CALL,
     Kind.IVR_GATHER: {**_CALL, "digits": "1"},
-    Kind.IVR_RECORD: {**_CALL, "record_url": LINK.format("rec-1.mp3")},
+    Kind.IVR_RECORD: {**_CALL, "record_url": SAMPLE_LINK.format("rec-1.mp3")},
     Kind.IVR_MONITOR: _CALL,
     Kind.IVR_TRANSFER: {**_ENDED, "transfer_status": "answered"},
     Kind.IVR_HANGUP: _ENDED,
@@ -136,30 +136,30 @@ _SAMPLES: dict[Kind, Params] = {
 Changes = Mapping[str, str | None]
 
 
-def with_changes(params: Changes, said: Changes) -> Params:
+def with_changes(params: Changes, changes: Changes) -> Params:
     """Return the changed parameters, with new names at the end."""
-    return {name: text for name, text in {**params, **said}.items() if text is not None}
+    return {name: text for name, text in {**params, **changes}.items() if text is not None}
 
 
-def sample(kind: Kind, *, number: int, date: str, said: Changes) -> Params:
-    """Return a realistic notification with `number` in its references; `said` replaces, adds or removes parameters.
+def sample(kind: Kind, *, number: int, date: str, changes: Changes) -> Params:
+    """Return a realistic notification with `number` in its references; `changes` replace, add or remove parameters.
 
     `date` is in Hoiio's format. An interactive call has a date and a cost only after its end.
     """
     references = {"txn_ref": f"{PREFIXES[kind]}{number}", "session": f"S{number}", "bulk_txn_ref": f"AA-B-{number}"}
     facts = {**_SAMPLES[kind], **references, "date": date, "currency": CURRENCY}
-    if kind.is_ivr and (said.get("call_state") or facts["call_state"]) == "ended":
+    if kind.is_ivr and (changes.get("call_state") or facts["call_state"]) == "ended":
         facts |= _END
     elif kind.is_ivr:
         facts = {name: text for name, text in facts.items() if name not in _COST}
-    return with_changes(parameters_of(kind, facts), said)
+    return with_changes(parameters_of(kind, facts), changes)
 
 
-class Step(NamedTuple):
+class ScriptStep(NamedTuple):
     """One notification of a script: its kind, its changes to the sample, and the transaction it reports."""
 
     kind: Kind
-    said: Changes = MappingProxyType({})
+    changes: Changes = MappingProxyType({})
     # Counts from 0 if the script has several transactions.
     of: int = 0
 
@@ -170,56 +170,59 @@ _MISSED = {**_CALL_OVER, **_FREE}
 _TO_CALLEE = {"from": None, "to": None, "dest": CALLEE}
 
 
-def step_parameters(step: Step, facts: Mapping[str, str]) -> Params:
+def step_parameters(step: ScriptStep, facts: Mapping[str, str]) -> Params:
     """Return the parameters of a step; the transaction's facts override the script."""
-    return parameters_of(step.kind, with_changes(step.said, facts))
+    return parameters_of(step.kind, with_changes(step.changes, facts))
 
 
-def sms_script(*words: str) -> tuple[Step, ...]:
+def sms_script(*statuses: str) -> tuple[ScriptStep, ...]:
     """Return the reports of an SMS, one for each status."""
-    return tuple(Step(Kind.SMS_STATUS, {"sms_status": word}) for word in words)
+    return tuple(ScriptStep(Kind.SMS_STATUS, {"sms_status": status}) for status in statuses)
 
 
-def fax_script(word: str) -> tuple[Step, ...]:
+def fax_script(word: str) -> tuple[ScriptStep, ...]:
     """Return the report of a fax with this final status."""
     if word == "answered":
-        return (Step(Kind.FAX_STATUS, {"fax_status": word}),)
-    return (Step(Kind.FAX_STATUS, {"fax_status": word, "fax_error_code": "busy", "fax_pages": None, **_FREE}),)
+        return (ScriptStep(Kind.FAX_STATUS, {"fax_status": word}),)
+    return (ScriptStep(Kind.FAX_STATUS, {"fax_status": word, "fax_error_code": "busy", "fax_pages": None, **_FREE}),)
 
 
-def _call(first: str, second: str) -> tuple[Step, ...]:
+def _call(first: str, second: str) -> tuple[ScriptStep, ...]:
     free = {} if second == "answered" else _FREE
-    return (Step(Kind.CALL_ENDED, {"call_status_dest1": first, "call_status_dest2": second, **free}),)
+    return (ScriptStep(Kind.CALL_ENDED, {"call_status_dest1": first, "call_status_dest2": second, **free}),)
 
 
-def _leg(word: str, dest: str, of: int) -> Step:
+def _leg(word: str, dest: str, of: int) -> ScriptStep:
     """Return a leg of a conference. Hoiio does not document its parameters; these names are likely."""
     others = dict.fromkeys(("dest1", "dest2", "call_status_dest1", "call_status_dest2"))
     free = {} if word == "answered" else _FREE
-    return Step(Kind.CALL_ENDED, {**others, "dest": dest, "call_status": word, "room": "R1", **free}, of)
+    return ScriptStep(Kind.CALL_ENDED, {**others, "dest": dest, "call_status": word, "room": "R1", **free}, of)
 
 
-_TEXT = "A long text comes in parts of at most 152 characters, and nothing in them says which is the first. "
+_TEXT = "A long text comes in parts of at most 152 characters, and nothing in them shows which is the first. "
 
-SCRIPTS: dict[str, tuple[Step, ...]] = {
+SCRIPTS: dict[str, tuple[ScriptStep, ...]] = {
     "sms_delivered": sms_script("queued", "delivered"),
     "sms_failed": sms_script("queued", "failed"),
     "sms_error": sms_script("error"),
     # The last status if the carrier sends no delivery receipts.
     "sms_queued": sms_script("queued"),
-    "sms_received": (Step(Kind.SMS_RECEIVED),),
+    "sms_received": (ScriptStep(Kind.SMS_RECEIVED),),
     "long_sms": tuple(
-        Step(Kind.SMS_RECEIVED, {"msg": text}, of) for of, text in enumerate(((_TEXT * 2)[:152], _TEXT, "The end."))
+        ScriptStep(Kind.SMS_RECEIVED, {"msg": text}, of)
+        for of, text in enumerate(((_TEXT * 2)[:152], _TEXT, "The end."))
     ),
     "bulk_sms": (
-        Step(Kind.BULK_SMS_STATUS, {"dest": CALLER}, of=0),
-        Step(Kind.BULK_SMS_STATUS, {"dest": CALLEE}, of=1),
+        ScriptStep(Kind.BULK_SMS_STATUS, {"dest": CALLER}, of=0),
+        ScriptStep(Kind.BULK_SMS_STATUS, {"dest": CALLEE}, of=1),
         # A refused message has no `txn_ref`.
-        Step(Kind.BULK_SMS_STATUS, {"status": "error_dest_not_supported", "txn_ref": None, "dest": "+6500000500"}),
-        Step(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLER}, of=0),
-        Step(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLEE}, of=1),
-        Step(Kind.SMS_STATUS, {"sms_status": "delivered", "dest": CALLER}, of=0),
-        Step(Kind.SMS_STATUS, {"sms_status": "failed", "dest": CALLEE}, of=1),
+        ScriptStep(
+            Kind.BULK_SMS_STATUS, {"status": "error_dest_not_supported", "txn_ref": None, "dest": "+6500000500"}
+        ),
+        ScriptStep(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLER}, of=0),
+        ScriptStep(Kind.SMS_STATUS, {"sms_status": "queued", "dest": CALLEE}, of=1),
+        ScriptStep(Kind.SMS_STATUS, {"sms_status": "delivered", "dest": CALLER}, of=0),
+        ScriptStep(Kind.SMS_STATUS, {"sms_status": "failed", "dest": CALLEE}, of=1),
     ),
     "call": _call("answered", "answered"),
     "call_failed": _call("answered", "failed"),
@@ -231,38 +234,38 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "fax_failed": fax_script("failed"),
     "fax_busy": fax_script("busy"),
     "fax_unanswered": fax_script("unanswered"),
-    "fax_received": (Step(Kind.FAX_RECEIVED),),
+    "fax_received": (ScriptStep(Kind.FAX_RECEIVED),),
     # The caller hangs up while recording, so one notification reports the recording and the end.
-    "ivr_voicemail": (Step(Kind.IVR_ANSWER), Step(Kind.IVR_PLAY), Step(Kind.IVR_RECORD, _CALL_OVER)),
+    "ivr_voicemail": (ScriptStep(Kind.IVR_ANSWER), ScriptStep(Kind.IVR_PLAY), ScriptStep(Kind.IVR_RECORD, _CALL_OVER)),
     "ivr_menu": (
-        Step(Kind.IVR_ANSWER),
+        ScriptStep(Kind.IVR_ANSWER),
         # The caller pressed no key in time, so the application gathers again.
-        Step(Kind.IVR_GATHER, {"digits": ""}),
-        Step(Kind.IVR_GATHER, {"digits": "1"}),
-        Step(Kind.IVR_TRANSFER),
+        ScriptStep(Kind.IVR_GATHER, {"digits": ""}),
+        ScriptStep(Kind.IVR_GATHER, {"digits": "1"}),
+        ScriptStep(Kind.IVR_TRANSFER),
     ),
-    "ivr_hold": (Step(Kind.IVR_ANSWER), Step(Kind.IVR_UNHOLD), Step(Kind.IVR_HANGUP)),
+    "ivr_hold": (ScriptStep(Kind.IVR_ANSWER), ScriptStep(Kind.IVR_UNHOLD), ScriptStep(Kind.IVR_HANGUP)),
     "ivr_monitor": (
-        Step(Kind.IVR_ANSWER),
-        Step(Kind.IVR_MONITOR),
-        Step(Kind.IVR_ENDED),
+        ScriptStep(Kind.IVR_ANSWER),
+        ScriptStep(Kind.IVR_MONITOR),
+        ScriptStep(Kind.IVR_ENDED),
         # The recording of the whole call is ready only after the call.
-        Step(Kind.IVR_MONITOR, {"call_state": None, "monitor_url": LINK.format("mon-1.mp3")}),
+        ScriptStep(Kind.IVR_MONITOR, {"call_state": None, "monitor_url": SAMPLE_LINK.format("mon-1.mp3")}),
     ),
     "ivr_dial": (
-        Step(Kind.IVR_DIAL),
-        Step(Kind.IVR_PLAY, _TO_CALLEE),
-        Step(Kind.IVR_HANGUP, _TO_CALLEE),
+        ScriptStep(Kind.IVR_DIAL),
+        ScriptStep(Kind.IVR_PLAY, _TO_CALLEE),
+        ScriptStep(Kind.IVR_HANGUP, _TO_CALLEE),
     ),
-    "ivr_dial_unanswered": (Step(Kind.IVR_DIAL, {"dial_status": "unanswered", **_MISSED}),),
+    "ivr_dial_unanswered": (ScriptStep(Kind.IVR_DIAL, {"dial_status": "unanswered", **_MISSED}),),
     # The caller hangs up before the application requests a block.
-    "ivr_missed": (Step(Kind.IVR_ANSWER), Step(Kind.IVR_ENDED, _MISSED)),
+    "ivr_missed": (ScriptStep(Kind.IVR_ANSWER), ScriptStep(Kind.IVR_ENDED, _MISSED)),
     # In 2012, notifications did not name their block.
     "ivr_unnamed": (
-        Step(Kind.IVR_ANSWER, {"ivr_block": None}),
-        Step(Kind.IVR_STEP),
-        Step(Kind.IVR_GATHER, {"ivr_block": None}),
-        Step(Kind.IVR_RECORD, {"ivr_block": None}),
-        Step(Kind.IVR_ENDED),
+        ScriptStep(Kind.IVR_ANSWER, {"ivr_block": None}),
+        ScriptStep(Kind.IVR_STEP),
+        ScriptStep(Kind.IVR_GATHER, {"ivr_block": None}),
+        ScriptStep(Kind.IVR_RECORD, {"ivr_block": None}),
+        ScriptStep(Kind.IVR_ENDED),
     ),
 }

@@ -10,20 +10,20 @@ from django_hoiio.enums import Kind
 from . import errors, wire
 from .errors import ApiError
 from .exchange import exchange, now
-from .records import Number, Transaction
+from .records import SandboxNumber, SandboxTransaction
 from .samples import parameters_of, sms_script, step_parameters
 
 
-def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Transaction:
+def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> SandboxTransaction:
     """Accept an SMS and charge for it. An SMS to one of the application's numbers is also received there."""
     parts = wire.parts_of(msg)
     debit = wire.SMS_RATE * parts
     charge(account, debit)
-    said = {"tag": tag, "src": sender, "dest": dest, "msg": msg, "sms_status": "queued", "split_count": str(parts)}
+    details = {"tag": tag, "src": sender, "dest": dest, "msg": msg, "sms_status": "queued", "split_count": str(parts)}
     money = {"currency": wire.CURRENCY, "rate": wire.amount(wire.SMS_RATE), "debit": wire.amount(debit)}
     txn_ref = exchange.reference("AA-S-")
     transaction = exchange.begin(
-        Transaction(account=account, channel="sms", txn_ref=txn_ref, at=now(), said={**said, **money})
+        SandboxTransaction(account=account, channel="sms", txn_ref=txn_ref, at=now(), details={**details, **money})
     )
     exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": txn_ref})
     own = exchange.number(dest)
@@ -32,30 +32,32 @@ def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Trans
     return transaction
 
 
-def report(transaction: Transaction, notify_url: str) -> None:
+def report(transaction: SandboxTransaction, notify_url: str) -> None:
     """Post the status reports of an SMS and store the last status."""
-    said = transaction.said
-    words: Sequence[str] = errors.sms_outcome(said["dest"])
-    facts = {name: text for name, text in said.items() if name != "sms_status"}
+    details = transaction.details
+    statuses: Sequence[str] = errors.sms_outcome(details["dest"])
+    facts = {name: text for name, text in details.items() if name != "sms_status"}
     facts |= {"txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
-    for step in sms_script(*words):
+    for step in sms_script(*statuses):
         exchange.notify(transaction.account, notify_url, step_parameters(step, facts))
-    said["sms_status"] = words[-1]
+    details["sms_status"] = statuses[-1]
 
 
-def bring_in(number: Number, sender: str, msg: str) -> None:
+def bring_in(number: SandboxNumber, sender: str, msg: str) -> None:
     """Receive an SMS on one of the application's numbers. Each part of a long SMS is a separate transaction."""
     for part in wire.incoming_parts(msg):
         txn_ref = exchange.reference("AA-SI-")
         price = wire.amount(wire.INCOMING_PRICE)
-        said = {"src": sender, "dest": number.number, "msg": part, "sms_status": "received", "split_count": "1"}
-        said |= {"currency": wire.CURRENCY, "rate": price, "debit": price}
+        details = {"src": sender, "dest": number.number, "msg": part, "sms_status": "received", "split_count": "1"}
+        details |= {"currency": wire.CURRENCY, "rate": price, "debit": price}
         transaction = exchange.begin(
-            Transaction(account=number.account, channel="sms", txn_ref=txn_ref, at=now(), is_incoming=True, said=said)
+            SandboxTransaction(
+                account=number.account, channel="sms", txn_ref=txn_ref, at=now(), is_incoming=True, details=details
+            )
         )
         exchange.spend(number.account, wire.INCOMING_PRICE)
         facts = {"from": sender, "to": number.number, "date": wire.notified_date(transaction.at), "txn_ref": txn_ref}
-        exchange.notify(number.account, number.target("sms"), parameters_of(Kind.SMS_RECEIVED, {**said, **facts}))
+        exchange.notify(number.account, number.target("sms"), parameters_of(Kind.SMS_RECEIVED, {**details, **facts}))
 
 
 def charge(account: str, amount: Decimal) -> None:

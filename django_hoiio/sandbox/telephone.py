@@ -18,7 +18,7 @@ from . import handset, outbox
 from .delivery import PARAMETER_PLACES
 from .exchange import HANDSET, exchange
 from .handset import ActionRefused
-from .records import Call, LogEntry, State
+from .records import LiveCall, LogEntry, State
 
 # Seconds.
 MAX_DELAY = 3600
@@ -50,17 +50,17 @@ def _action(act: Callable[[QueryDict], None]) -> View:
     return view
 
 
-call = _action(lambda said: handset.call(said.get("to", "")))
-text = _action(lambda said: handset.text(said.get("to", ""), said.get("msg", "")))
-press = _action(lambda said: handset.press(said.get("digits", "")))
-speak = _action(lambda said: handset.speak(said.get("text", "")))
-answer = _action(lambda said: handset.answer())
-decline = _action(lambda said: handset.decline())
-hangup = _action(lambda said: handset.hang_up())
+call = _action(lambda form: handset.call(form.get("to", "")))
+text = _action(lambda form: handset.text(form.get("to", ""), form.get("msg", "")))
+press = _action(lambda form: handset.press(form.get("digits", "")))
+speak = _action(lambda form: handset.speak(form.get("text", "")))
+answer = _action(lambda form: handset.answer())
+decline = _action(lambda form: handset.decline())
+hangup = _action(lambda form: handset.hang_up())
 
 
-def _switch(said: QueryDict) -> None:
-    exchange.switch(**{_FAULTS[name][0]: _FAULTS[name][1](said.get(name, "")) for name in said if name in _FAULTS})
+def _switch(form: QueryDict) -> None:
+    exchange.switch(**{_FAULTS[name][0]: _FAULTS[name][1](form.get(name, "")) for name in form if name in _FAULTS})
 
 
 faults = _action(_switch)
@@ -72,7 +72,7 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
     with exchange.locked():
         content_type, content = exchange.files.get(name, ("", b""))
     if not content_type:
-        raise Http404("It was not kept.")
+        raise Http404("It is no longer stored.")
     return HttpResponse(content, content_type=content_type, headers={"X-Content-Type-Options": "nosniff"})
 
 
@@ -124,7 +124,7 @@ def _state(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _call(call: Call) -> dict[str, Any]:
+def _call(call: LiveCall) -> dict[str, Any]:
     gathers = call.state == State.GATHERING
     return {
         "session": call.session or call.transaction.txn_ref,
@@ -142,7 +142,7 @@ def _entry(entry: LogEntry) -> dict[str, Any]:
         "revision": entry.revision,
         "at": entry.at.isoformat(timespec="milliseconds"),
         "type": entry.type,
-        **entry.said,
+        **entry.details,
     }
 
 
@@ -161,7 +161,7 @@ POLICY = {
     "frame-ancestors": "'none'",
 }
 
-KEYS = (
+KEYPAD = (
     ("1", ""),
     ("2", "abc"),
     ("3", "def"),
@@ -182,7 +182,7 @@ def telephone(request: HttpRequest) -> HttpResponse:
     """Render the page. It fetches its data from the JSON endpoints."""
     context = {
         "actions": {action: reverse(f"hoiio_sandbox:{action}") for action in ACTIONS},
-        "keys": KEYS,
+        "keys": KEYPAD,
         "kinds": {kind.value: str(kind.label) for kind in Kind},
     }
     response = render(request, "django_hoiio/sandbox/telephone.html", context)

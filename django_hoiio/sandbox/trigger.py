@@ -18,7 +18,7 @@ from django_hoiio.verification import sign
 
 from .delivery import Delivery, InvalidUrl, RawRequest, is_dropped, post
 from .exchange import now, unused_number
-from .samples import ROUTES, Changes, Step, sample, with_changes
+from .samples import ROUTE_OF_KIND, Changes, ScriptStep, sample, with_changes
 from .wire import notified_date
 
 
@@ -26,7 +26,7 @@ from .wire import notified_date
 class TriggerRequest:
     """Notifications to send, the server, and the faults to simulate."""
 
-    steps: Sequence[Step]
+    steps: Sequence[ScriptStep]
     # Scheme and host, for example `http://127.0.0.1:8000`.
     server: str
     # A literal request that each step posts instead of its parameters.
@@ -35,7 +35,7 @@ class TriggerRequest:
     # Overrides the route of the kind.
     route: Route | None = None
     # Changes to the parameters of every notification.
-    said: Changes = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
     pass_on: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 1
     is_shuffled: bool = False
@@ -69,10 +69,12 @@ def send(order: TriggerRequest) -> Iterator[TriggerResult]:
     if order.is_shuffled:
         SystemRandom().shuffle(steps)
     for at, step in enumerate(steps, start=1):
-        said = {**step.said, **order.said}
+        changes = {**step.changes, **order.changes}
         is_sample = order.raw is None
         params = (
-            sample(step.kind, number=number + step.of, date=date, said=said) if is_sample else with_changes({}, said)
+            sample(step.kind, number=number + step.of, date=date, changes=changes)
+            if is_sample
+            else with_changes({}, changes)
         )
         if is_dropped(at, order.drop_rate):
             yield TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_dropped=True)
@@ -83,7 +85,7 @@ def send(order: TriggerRequest) -> Iterator[TriggerResult]:
 
 
 def _delivery(order: TriggerRequest, kind: Kind, params: Mapping[str, str]) -> Delivery:
-    route = order.route or ROUTES[kind]
+    route = order.route or ROUTE_OF_KIND[kind]
     key = next(iter(conf.access_tokens(order.account)), "" if order.has_bad_signature else None)
     return Delivery(
         url=order.server.rstrip("/") + _path(order, route),

@@ -1,4 +1,4 @@
-"""What people of different rights can have done from the admin."""
+"""Actions of the admin, for users with different permissions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from django_hoiio import dispatch, inbox, recording
 from django_hoiio.admin import actions as admin_actions
 from django_hoiio.enums import Channel
 from django_hoiio.models import Call, DailyTotal, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
-from django_hoiio.reconciliation import manual as asking_by_hand
+from django_hoiio.reconciliation import manual as manual_refresh
 from django_hoiio.reconciliation import reader
 from django_hoiio.recovery import batches, manual, recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
@@ -38,7 +38,7 @@ STATUS = "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111&msg=secret+words"
 GATHER = "txn_ref=AA-C-1&session=S1&digits=1&from=%2B6591231111"
 FAX = "txn_ref=AA-C-9&fax_status=ongoing&dest=%2B6591231111"
 
-# Each action, the lists that offer it, and the words in which they do.
+# Each action, the lists that offer it, and its label.
 OFFERED = {
     "retry_receivers": ([Notification, ReceiverFailure], "Retry failed receivers"),
     "dispatch": ([Notification], "Dispatch pending notifications"),
@@ -54,7 +54,7 @@ def now() -> datetime:
 
 
 class Flaky:
-    """A receiver that fails until it is told not to."""
+    """A receiver that fails while `fails` is true."""
 
     def __init__(self) -> None:
         self.fails = True
@@ -86,12 +86,12 @@ def receive(*bodies: str) -> list[Notification]:
     return [inbox.receive(raw_notification("any", body=body)).notification for body in bodies]
 
 
-def left_untold(*bodies: str) -> list[Notification]:
-    """Notifications whose process ended before it told anybody, and whose claim has run out."""
-    kept = receive(*bodies)
+def receive_pending(*bodies: str) -> list[Notification]:
+    """Return notifications whose process ended before it ran the receivers, with an expired claim."""
+    stored = receive(*bodies)
     Notification.objects.update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
     ReceiverFailure.objects.all().delete()
-    return kept
+    return stored
 
 
 def one_of_each() -> list[Model]:
@@ -100,20 +100,20 @@ def one_of_each() -> list[Model]:
     return [model._default_manager.all()[0] for model in MODELS]
 
 
-# Who is offered what.
+# Permissions.
 
 
 @pytest.mark.usefixtures("flaky")
 @pytest.mark.parametrize("action", OFFERED)
-def test_action_is_offered_to_those_alone_who_have_its_permission(action: str) -> None:
+def test_action_is_offered_only_to_users_with_its_permission(action: str) -> None:
     rows, (models, words) = one_of_each(), OFFERED[action]
     choice = f'<option value="{action}">{words}</option>'
     may, others = staff(PERMISSIONS[action]), staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
-    nobody = staff("view_personal_data", "view_recordings", "view_raw")
+    without_actions = staff("view_personal_data", "view_recordings", "view_raw")
     for row in rows:
-        pages = [client.get(list_of(type(row))).content.decode() for client in (may, others, nobody)]
+        pages = [client.get(list_of(type(row))).content.decode() for client in (may, others, without_actions)]
         assert [choice in page for page in pages] == [type(row) in models, False, False]
-    assert 'name="action"' not in nobody.get(list_of(Sms)).content.decode()
+    assert 'name="action"' not in without_actions.get(list_of(Sms)).content.decode()
 
 
 @pytest.mark.usefixtures("flaky")
@@ -122,11 +122,13 @@ def test_action_without_its_permission_is_refused_and_does_nothing(
     action: str, monkeypatch: pytest.MonkeyPatch, heard: list[Any]
 ) -> None:
     rows = one_of_each()
-    untold = left_untold(STATUS)[0]
+    pending = receive_pending(STATUS)[0]
     heard.clear()
     monkeypatch.setattr("django_hoiio.reconciliation.manual.refresh", pytest.fail)
     others = staff(*(set(PERMISSIONS.values()) - {PERMISSIONS[action]}))
-    rows[1] = ReceiverFailure.objects.create(notification=untold, signal="sms_status", receiver="shop.bill", attempts=1)
+    rows[1] = ReceiverFailure.objects.create(
+        notification=pending, signal="sms_status", receiver="shop.bill", attempts=1
+    )
 
     assert {act(others, action, [row]).status_code for row in rows} == {403}
     assert {others.post(page_of(row), {"action": action}).status_code for row in rows} == {403}
@@ -136,7 +138,7 @@ def test_action_without_its_permission_is_refused_and_does_nothing(
 
 @pytest.mark.usefixtures("flaky")
 @pytest.mark.parametrize("action", OFFERED)
-def test_action_takes_the_permission_to_view_as_well(action: str) -> None:
+def test_action_requires_the_view_permission_too(action: str) -> None:
     client = staff(*PERMISSIONS.values(), views=())
     rows = one_of_each()
 
@@ -146,7 +148,7 @@ def test_action_takes_the_permission_to_view_as_well(action: str) -> None:
 
 @pytest.mark.usefixtures("flaky")
 @pytest.mark.parametrize("model", MODELS)
-def test_list_does_only_what_it_offers(model: type[Model], admin_client: Client) -> None:
+def test_list_refuses_actions_that_it_does_not_offer(model: type[Model], admin_client: Client) -> None:
     (row,) = [row for row in one_of_each() if type(row) is model]
     others = {*OFFERED, "delete_selected", "x"} - {name for name, (models, _) in OFFERED.items() if model in models}
 
@@ -156,7 +158,7 @@ def test_list_does_only_what_it_offers(model: type[Model], admin_client: Client)
 
 
 @pytest.mark.usefixtures("flaky")
-def test_action_of_the_whole_site_is_not_offered_here(admin_client: Client) -> None:
+def test_site_wide_action_is_not_offered(admin_client: Client) -> None:
     def wipe(model_admin: Any, request: Any, rows: Any) -> None:
         pytest.fail("It was run.")
 
@@ -174,7 +176,7 @@ def test_action_of_the_whole_site_is_not_offered_here(admin_client: Client) -> N
 
 
 @pytest.mark.usefixtures("flaky")
-def test_actions_let_nobody_add_change_or_delete(admin_client: Client) -> None:
+def test_actions_do_not_allow_adding_changing_or_deleting(admin_client: Client) -> None:
     for row in one_of_each():
         model_admin = admin.site.get_model_admin(type(row))
         request = admin_client.get(list_of(type(row))).wsgi_request  # type: ignore[attr-defined]
@@ -194,21 +196,23 @@ def admin_client(db: None) -> Client:
 
 
 @pytest.mark.parametrize("action", OFFERED)
-def test_get_never_acts(action: str, flaky: Flaky, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_request_never_runs_an_action(
+    action: str, flaky: Flaky, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("django_hoiio.reconciliation.manual.refresh", pytest.fail)
     rows = one_of_each()
-    left_untold(STATUS)
+    receive_pending(STATUS)
     flaky.attempts.clear()
     for row in rows[:1] + rows[2:]:
-        asked = {"action": action, "index": "0", "_selected_action": str(row.pk), "select_across": "1"}
-        assert "text/csv" not in admin_client.get(page_of(row), asked)["Content-Type"]
-        # The list takes them for filters that it does not have.
-        assert admin_client.get(list_of(type(row)), asked).status_code in (302, 400)
+        data = {"action": action, "index": "0", "_selected_action": str(row.pk), "select_across": "1"}
+        assert "text/csv" not in admin_client.get(page_of(row), data)["Content-Type"]
+        # The list rejects them as unknown filters.
+        assert admin_client.get(list_of(type(row)), data).status_code in (302, 400)
     assert flaky.attempts == []
 
 
 @pytest.mark.parametrize("action", OFFERED)
-def test_post_without_the_token_of_the_form_is_refused(action: str, flaky: Flaky) -> None:
+def test_post_without_csrf_token_is_refused(action: str, flaky: Flaky) -> None:
     client = staff(*PERMISSIONS.values(), client=Client(enforce_csrf_checks=True))
     rows = one_of_each()
     flaky.attempts.clear()
@@ -219,13 +223,13 @@ def test_post_without_the_token_of_the_form_is_refused(action: str, flaky: Flaky
 
 
 @pytest.mark.parametrize("key", ["", "x", "-1", "1.5", "1" * 19, "٣", "\0", "1 OR 1=1"])
-def test_key_that_is_none_is_refused(key: str, admin_client: Client) -> None:
-    asked = {"action": "export_as_csv", "index": "0", "select_across": "0", "_selected_action": key}
+def test_invalid_key_is_refused(key: str, admin_client: Client) -> None:
+    data = {"action": "export_as_csv", "index": "0", "select_across": "0", "_selected_action": key}
 
-    assert admin_client.post(list_of(Sms), asked).status_code == 400
+    assert admin_client.post(list_of(Sms), data).status_code == 400
 
 
-def test_nothing_chosen_and_nothing_ticked_do_nothing(admin_client: Client) -> None:
+def test_post_without_action_or_without_selection_does_nothing(admin_client: Client) -> None:
     receive(STATUS)
 
     assert said(act(admin_client, "", [Sms.objects.get()])) == ["No action selected."]
@@ -241,25 +245,25 @@ def buttons(client: Client, row: Model) -> list[str]:
     return [name for name in OFFERED if f'name="action" value="{name}"' in page]
 
 
-def test_page_offers_what_can_be_done_for_its_row(flaky: Flaky, admin_client: Client) -> None:
-    told, failed = receive(STATUS, GATHER)[0], ReceiverFailure.objects.order_by("pk")[0]
-    assert buttons(admin_client, told) == ["retry_receivers"]
+def test_page_offers_the_actions_that_apply_to_its_row(flaky: Flaky, admin_client: Client) -> None:
+    dispatched, failed = receive(STATUS, GATHER)[0], ReceiverFailure.objects.order_by("pk")[0]
+    assert buttons(admin_client, dispatched) == ["retry_receivers"]
     assert buttons(admin_client, failed) == ["retry_receivers"]
     assert buttons(admin_client, Sms.objects.get()) == ["reconcile"]
-    assert buttons(staff(), told) == []
-    assert buttons(staff("export", "dispatch"), told) == []
+    assert buttons(staff(), dispatched) == []
+    assert buttons(staff("export", "dispatch"), dispatched) == []
 
     flaky.fails = False
     recover()
     ReceiverFailure.objects.update(resolved_at=now())
-    assert buttons(admin_client, told) == []
+    assert buttons(admin_client, dispatched) == []
     assert buttons(admin_client, failed) == []
 
-    Notification.objects.filter(pk=told.pk).update(dispatched_at=None)
-    assert buttons(admin_client, told) == ["dispatch"]
+    Notification.objects.filter(pk=dispatched.pk).update(dispatched_at=None)
+    assert buttons(admin_client, dispatched) == ["dispatch"]
 
 
-def test_row_without_a_reference_is_not_to_be_asked_after(admin_client: Client) -> None:
+def test_row_without_a_reference_cannot_be_refreshed(admin_client: Client) -> None:
     receive("msg=no+reference&from=ALERT")
     row = Sms.objects.get()
 
@@ -267,7 +271,7 @@ def test_row_without_a_reference_is_not_to_be_asked_after(admin_client: Client) 
     assert said(act(admin_client, "reconcile", [row])) == ["None of these has a reference that Hoiio knows it by."]
 
 
-def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -> None:
+def test_button_acts_only_on_its_row_and_redirects_to_its_page(flaky: Flaky) -> None:
     first, _ = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued")
     flaky.fails = False
 
@@ -279,7 +283,7 @@ def test_button_acts_on_its_row_alone_and_leads_back_to_its_page(flaky: Flaky) -
 
 
 @pytest.mark.parametrize("key", ["999999", "x", "\0"])
-def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: Client) -> None:
+def test_button_for_a_missing_row_is_refused(key: str, admin_client: Client) -> None:
     path = list_of(Notification) + f"{key.replace(chr(0), '%00')}/change/"
 
     assert admin_client.post(path, {"action": "retry_receivers"}).status_code == 403
@@ -288,7 +292,7 @@ def test_button_for_a_row_that_is_not_there_is_refused(key: str, admin_client: C
 # Retry failed receivers.
 
 
-def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_they_failed(flaky: Flaky) -> None:
+def test_failed_receivers_are_retried_without_backoff_and_beyond_the_maximum_of_attempts(flaky: Flaky) -> None:
     receive(STATUS)
     ReceiverFailure.objects.update(attempts=40)
     client = staff("retry_receivers")
@@ -302,13 +306,11 @@ def test_failed_receivers_are_run_again_whatever_they_rest_and_however_often_the
     )
     failure = ReceiverFailure.objects.get()
     assert (failure.attempts, failure.resolved_at is None) == (42, False)
-    # The last failure stays readable.
+    # The traceback of the last failure remains.
     assert failure.traceback.startswith("Traceback")
 
 
-def test_attempt_that_a_person_asked_for_counts_as_one_of_those_that_are_made_by_themselves(
-    flaky: Flaky, settings: Any
-) -> None:
+def test_manual_attempt_counts_towards_the_maximum_of_attempts(flaky: Flaky, settings: Any) -> None:
     settings.HOIIO = {"RECEIVER_MAX_ATTEMPTS": 2}
     receive(STATUS)
     act(staff("retry_receivers"), "retry_receivers", ReceiverFailure.objects.all())
@@ -317,7 +319,7 @@ def test_attempt_that_a_person_asked_for_counts_as_one_of_those_that_are_made_by
     assert recover().receivers == {}
 
 
-def test_failed_receivers_of_notifications_are_run_again(flaky: Flaky) -> None:
+def test_failed_receivers_of_selected_notifications_are_retried(flaky: Flaky) -> None:
     rows = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued", "txn_ref=AA-S-3&sms_status=queued")
     flaky.fails = False
 
@@ -325,7 +327,7 @@ def test_failed_receivers_of_notifications_are_run_again(flaky: Flaky) -> None:
     assert list(ReceiverFailure.objects.unresolved().values_list("notification", flat=True)) == [rows[2].pk]
 
 
-def test_receiver_of_an_interactive_call_is_run_and_the_message_says_that_it_is_late(flaky: Flaky) -> None:
+def test_message_warns_that_a_receiver_of_an_interactive_call_ran_late(flaky: Flaky) -> None:
     rows = receive(GATHER, STATUS)
     flaky.fails = False
 
@@ -334,18 +336,18 @@ def test_receiver_of_an_interactive_call_is_run_and_the_message_says_that_it_is_
     ]
 
 
-def test_message_counts_each_outcome_and_names_nobody(flaky: Flaky) -> None:
+def test_message_counts_each_outcome_without_personal_data(flaky: Flaky) -> None:
     rows = receive(*[f"{STATUS}{number}" for number in range(4)])
     gone, running, *_ = ReceiverFailure.objects.order_by("pk")
     ReceiverFailure.objects.filter(pk=gone.pk).update(receiver="shop.gone")
     ReceiverFailure.objects.filter(pk=running.pk).update(traceback=dispatch.RUNNING, failed_at=now())
 
     assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
-        "Receivers: 2 failed, 1 no longer connected, 1 taken by another process."
+        "Receivers: 2 failed, 1 no longer registered, 1 taken by another process."
     ]
 
 
-def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> None:
+def test_select_across_retries_all_rows_of_a_filter(flaky: Flaky) -> None:
     rows = receive(STATUS, GATHER)
     flaky.fails = False
 
@@ -364,24 +366,24 @@ def test_all_that_a_filter_finds_is_run_without_ticking_each(flaky: Flaky) -> No
         ("reconcile", Sms),
     ],
 )
-def test_all_that_is_found_is_not_read_at_once(
+def test_select_across_does_not_read_all_rows_at_once(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, action: str, model: type[Model]
 ) -> None:
-    (left_untold if action == "dispatch" else receive)(*[f"{STATUS}&x={number}" for number in range(4)])
+    (receive_pending if action == "dispatch" else receive)(*[f"{STATUS}&x={number}" for number in range(4)])
     monkeypatch.setattr(batches, "MAX_ITEMS", 2)
     client = staff(*PERMISSIONS.values())
 
     with CaptureQueriesContext(connection) as captured:
         act(client, action, model._default_manager.all()[:1], select_across="1")
 
-    asked = [each["sql"] for each in captured if each["sql"].startswith("SELECT") and "FROM" in each["sql"]]
-    of_rows = [sql for sql in asked if re.search(r"FROM .django_hoiio_", sql)]
+    selects = [each["sql"] for each in captured if each["sql"].startswith("SELECT") and "FROM" in each["sql"]]
+    of_rows = [sql for sql in selects if re.search(r"FROM .django_hoiio_", sql)]
     assert of_rows
     assert [sql for sql in of_rows if not re.search(r"LIMIT \d|COUNT\(|_?id.? = \d", sql)] == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("MAX_ITEMS", 2), ("SECONDS", 0.0)])
-def test_one_request_does_so_much_and_says_that_there_is_more(
+def test_one_request_is_limited_and_reports_that_rows_are_left(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
 ) -> None:
     rows = receive(*[f"{STATUS}{number}" for number in range(3)])
@@ -392,21 +394,21 @@ def test_one_request_does_so_much_and_says_that_there_is_more(
 
     assert len(flaky.attempts) == 3 + done
     more = "One request cannot do all of them; repeat the action for the rest."
-    assert said(response) == [f"Receivers: {done} failed again. {more}"]
+    assert said(response) == [f"Receivers: {done} failed. {more}"]
 
 
-def test_receiver_that_runs_is_left_to_its_process_until_its_claim_is_over(flaky: Flaky) -> None:
+def test_running_receiver_is_left_to_its_process_until_the_claim_expires(flaky: Flaky) -> None:
     receive(STATUS)
-    ledger = ReceiverFailure.objects.all()
-    ledger.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=now())
-    assert dispatch.retry(ledger.get(), ignore_backoff=True) == dispatch.Outcome.TAKEN
+    failures = ReceiverFailure.objects.all()
+    failures.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=now())
+    assert dispatch.retry(failures.get(), ignore_backoff=True) == dispatch.Outcome.TAKEN
 
-    ledger.update(failed_at=now() - recording.CLAIM)
-    assert dispatch.retry(ledger.get(), ignore_backoff=True) == dispatch.Outcome.FAILED
+    failures.update(failed_at=now() - recording.CLAIM)
+    assert dispatch.retry(failures.get(), ignore_backoff=True) == dispatch.Outcome.FAILED
     assert flaky.attempts == [1, 3]
 
 
-def test_attempt_whose_process_ended_leaves_the_traceback_from_before_it(flaky: Flaky) -> None:
+def test_attempt_after_a_crash_restores_the_previous_traceback(flaky: Flaky) -> None:
     receive(STATUS)
     moment = now() - recording.CLAIM
     ReceiverFailure.objects.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=moment)
@@ -417,7 +419,7 @@ def test_attempt_whose_process_ended_leaves_the_traceback_from_before_it(flaky: 
     assert ReceiverFailure.objects.get().traceback == "before"
 
 
-def test_attempt_that_took_so_long_that_another_was_begun_leaves_the_ledger_to_that(
+def test_attempt_that_outlives_its_claim_does_not_overwrite_a_later_attempt(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receive(STATUS)
@@ -434,7 +436,7 @@ def test_attempt_that_took_so_long_that_another_was_begun_leaves_the_ledger_to_t
     assert ReceiverFailure.objects.get().traceback == "of the third"
 
 
-def test_ledger_says_while_a_receiver_runs_that_it_does_and_what_was_before() -> None:
+def test_failure_is_marked_as_running_and_shows_the_previous_traceback() -> None:
     seen: list[str] = []
 
     def look(notification: Notification, attempt: int, **kwargs: Any) -> None:
@@ -451,7 +453,7 @@ def test_ledger_says_while_a_receiver_runs_that_it_does_and_what_was_before() ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
+def test_two_simultaneous_retries_run_a_receiver_once() -> None:
     runs: list[int] = []
     begun, may_end = threading.Event(), threading.Event()
 
@@ -467,17 +469,17 @@ def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
     failures = list(ReceiverFailure.objects.all())
     answers: list[list[str]] = []
 
-    def ask(client: Client) -> None:
+    def run_action(client: Client) -> None:
         try:
             answers.append(said(act(client, "retry_receivers", failures)))
         finally:
             connection.close()
 
     first, second = staff("retry_receivers"), staff("retry_receivers")
-    thread = threading.Thread(target=ask, args=[first])
+    thread = threading.Thread(target=run_action, args=[first])
     thread.start()
     assert begun.wait(30)
-    ask(second)
+    run_action(second)
     may_end.set()
     thread.join()
 
@@ -486,7 +488,7 @@ def test_two_people_who_ask_at_once_have_a_receiver_run_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_attempt_is_committed_before_it_is_made_also_where_requests_are_atomic() -> None:
+def test_attempt_is_committed_before_it_runs_even_with_atomic_requests() -> None:
     seen: list[Any] = []
 
     def look(attempt: int, **kwargs: Any) -> None:
@@ -507,57 +509,59 @@ def test_attempt_is_committed_before_it_is_made_also_where_requests_are_atomic()
     assert seen == [(1, False), (2, False), (3, False)]
 
 
-# Tell what was never told.
+# Dispatch pending notifications.
 
 
-def test_claim_that_a_wrong_clock_set_far_ahead_is_not_left_to_its_process(heard: list[Any]) -> None:
-    (kept,) = left_untold(f"{STATUS}1")
+def test_claim_far_in_the_future_from_a_wrong_clock_is_ignored(heard: list[Any]) -> None:
+    (stored,) = receive_pending(f"{STATUS}1")
     Notification.objects.update(claimed_until=now() + timedelta(days=400))
     heard.clear()
 
-    assert said(act(staff("dispatch"), "dispatch", [kept])) == ["1 notification was told. Receivers: 2 resolved."]
-    assert [arguments["notification"] for _, arguments in heard] == [kept, kept]
+    assert said(act(staff("dispatch"), "dispatch", [stored])) == [
+        "1 notification was dispatched. Receivers: 2 resolved."
+    ]
+    assert [arguments["notification"] for _, arguments in heard] == [stored, stored]
 
 
-def test_what_was_never_told_is_told_and_what_is_claimed_is_left_alone(heard: list[Any]) -> None:
-    free, claimed, told = left_untold(*[f"{STATUS}{number}" for number in range(3)])
+def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: list[Any]) -> None:
+    free, claimed, dispatched = receive_pending(*[f"{STATUS}{number}" for number in range(3)])
     Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + recording.CLAIM)
-    Notification.objects.filter(pk=told.pk).update(dispatched_at=now(), claimed_until=None)
+    Notification.objects.filter(pk=dispatched.pk).update(dispatched_at=now(), claimed_until=None)
     heard.clear()
     client = staff("dispatch")
 
-    assert said(act(client, "dispatch", [free, claimed, told])) == [
-        "1 notification was told. Receivers: 2 resolved. 1 is left to the process that has claimed it."
+    assert said(act(client, "dispatch", [free, claimed, dispatched])) == [
+        "1 notification was dispatched. Receivers: 2 resolved. 1 is being dispatched by another process."
     ]
     assert [(name, arguments["notification"]) for name, arguments in heard] == [
         ("sms_status", free),
         ("notification_received", free),
     ]
     assert list(Notification.objects.pending()) == [claimed]
-    assert said(act(client, "dispatch", [free, told]))[-1] == "None of these is pending."
+    assert said(act(client, "dispatch", [free, dispatched]))[-1] == "None of these is pending."
 
 
-def test_what_was_never_told_of_an_interactive_call_is_told_late(flaky: Flaky) -> None:
-    rows = left_untold(GATHER)
+def test_pending_notification_of_an_interactive_call_is_dispatched_late(flaky: Flaky) -> None:
+    rows = receive_pending(GATHER)
     flaky.fails = False
 
     assert said(act(staff("dispatch"), "dispatch", rows)) == [
         (
-            "1 notification was told. Receivers: 1 resolved."
+            "1 notification was dispatched. Receivers: 1 resolved."
             " 1 of them belongs to an interactive call, and may have dialled or played late."
         )
     ]
 
 
-def test_receiver_that_fails_when_it_is_told_at_last_stays_in_the_ledger(flaky: Flaky) -> None:
-    rows = left_untold(STATUS)
+def test_receiver_that_fails_in_a_late_dispatch_stays_unresolved(flaky: Flaky) -> None:
+    rows = receive_pending(STATUS)
 
-    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was told. Receivers: 1 failed."]
+    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was dispatched. Receivers: 1 failed."]
     assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unresolved()] == [("shop.bill", 2)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_people_who_tell_at_once_tell_it_once() -> None:
+def test_two_simultaneous_dispatches_run_the_receivers_once() -> None:
     calls: list[int] = []
     begun, may_end = threading.Event(), threading.Event()
 
@@ -566,34 +570,34 @@ def test_two_people_who_tell_at_once_tell_it_once() -> None:
         begun.set()
         assert may_end.wait(30)
 
-    rows = left_untold(STATUS)
+    rows = receive_pending(STATUS)
     sms_status.connect(slow)
     answers: list[list[str]] = []
 
-    def ask(client: Client) -> None:
+    def run_action(client: Client) -> None:
         try:
             answers.append(said(act(client, "dispatch", rows)))
         finally:
             connection.close()
 
     first, second = staff("dispatch"), staff("dispatch")
-    thread = threading.Thread(target=ask, args=[first])
+    thread = threading.Thread(target=run_action, args=[first])
     thread.start()
     assert begun.wait(30)
-    ask(second)
+    run_action(second)
     may_end.set()
     thread.join()
 
     assert calls == [1]
-    assert answers == [["None of these is pending."], ["1 notification was told. Receivers: 1 resolved."]]
+    assert answers == [["None of these is pending."], ["1 notification was dispatched. Receivers: 1 resolved."]]
 
 
-# Ask Hoiio.
+# Refresh status from Hoiio.
 
 
 @pytest.fixture
 def answers(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let Hoiio answer by the reference that is asked after."""
+    """Configure the fake Hoiio's replies by transaction reference."""
     settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 1000}
     monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
 
@@ -612,7 +616,7 @@ def status(reference: str, word: str) -> dict[str, str]:
     return {"status": "success_ok", "txn_ref": reference, "sms_status": word, "dest": NUMBER, "debit": "0.03"}
 
 
-def test_selected_sms_are_asked_after_and_news_comes_in_as_a_notification(
+def test_selected_sms_are_polled_and_a_change_is_ingested_as_a_notification(
     answers: Callable[..., None], hoiio: Hoiio, heard: list[Any]
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3", "AA-S-4")
@@ -631,7 +635,7 @@ def test_selected_sms_are_asked_after_and_news_comes_in_as_a_notification(
         ("sms_status", "delivered"),
         ("notification_received", "delivered"),
     ]
-    # What the reconciliation asks by itself is none the less asked.
+    # The automatic reconciliation still polls the overdue rows.
     assert HighWaterMark.objects.of("default", Channel.SMS).overdue_up_to is None
 
 
@@ -642,7 +646,7 @@ def test_selected_sms_are_asked_after_and_news_comes_in_as_a_notification(
         (Fax, FAX, "fax", {"fax_status": "answered"}, "fax_status"),
     ],
 )
-def test_calls_and_faxes_are_asked_after_too(
+def test_calls_and_faxes_are_polled_too(
     hoiio: Hoiio, model: type[Model], body: str, path: str, said_by_hoiio: dict[str, str], column: str
 ) -> None:
     receive(body)
@@ -655,7 +659,7 @@ def test_calls_and_faxes_are_asked_after_too(
     assert getattr(row, column) == said_by_hoiio[column]
 
 
-def test_parts_of_a_long_sms_are_asked_after_once(answers: Callable[..., None], hoiio: Hoiio) -> None:
+def test_parts_of_a_long_sms_are_polled_once(answers: Callable[..., None], hoiio: Hoiio) -> None:
     receive(*[f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-1" for text in ("one", "two")])
     answers(AA_SI_1={"status": "success_ok", "txn_ref": "AA-SI-1", "sms_status": "received"})
 
@@ -684,13 +688,13 @@ def test_parts_of_a_long_sms_are_asked_after_once(answers: Callable[..., None], 
         (
             (502, b"<html>+6591231111 new-token</html>", {}),
             (
-                "Account 'default': The answer to sms/query_status is not Hoiio's: HTTP 502, and no JSON object with a"
-                " status word. Check HOIIO['API_URL']. Hoiio may have carried the request out."
+                "Account 'default': The response to sms/query_status is not Hoiio's: HTTP 502, and no JSON object with a"
+                " status. Check HOIIO['API_URL']. Hoiio may have carried the request out."
             ),
         ),
     ],
 )
-def test_refusal_of_hoiio_is_told_with_what_to_do_and_ends_the_asking(
+def test_error_of_hoiio_is_reported_with_advice_and_ends_polling(
     answers: Callable[..., None], hoiio: Hoiio, reply: Any, sentence: str
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2")
@@ -702,13 +706,13 @@ def test_refusal_of_hoiio_is_told_with_what_to_do_and_ends_the_asking(
     assert {request.params["txn_ref"] for request in hoiio.requests} == {"AA-S-1"}
 
 
-def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_enough(
+def test_polling_continues_after_an_error_and_stops_after_several_in_a_row(
     answers: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = {"status": "error_internal_server_error"}
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3", "AA-S-4", "AA-S-5", "AA-S-6")
     answers(AA_S_1=fault, AA_S_2=status("AA-S-2", "delivered"), AA_S_3=fault, AA_S_4=fault, AA_S_5=fault, AA_S_6=fault)
-    monkeypatch.setattr(admin_actions, "MAX_FAILURES", 2)
+    monkeypatch.setattr(admin_actions, "MAX_FAILURES_SHOWN", 2)
 
     counted, failures = said(act(staff("reconcile"), "reconcile", rows))
 
@@ -729,7 +733,7 @@ def test_fault_with_one_keeps_no_other_from_being_asked_after_until_hoiio_has_en
         ),
     ],
 )
-def test_account_without_credentials_is_told_what_is_missing(
+def test_message_names_the_missing_credential_of_an_account(
     accounts: dict[str, Any], sentence: str, settings: Any
 ) -> None:
     rows = sms("AA-S-1")
@@ -738,7 +742,7 @@ def test_account_without_credentials_is_told_what_is_missing(
     assert said(act(staff("reconcile"), "reconcile", rows)) == [sentence]
 
 
-def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked(
+def test_account_removed_from_the_settings_does_not_stop_the_others(
     answers: Callable[..., None],
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2")
@@ -751,7 +755,7 @@ def test_account_that_is_in_the_settings_no_more_keeps_no_other_from_being_asked
     ]
 
 
-def test_hoiio_that_is_away_is_told_with_no_token(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_about_a_connection_failure_contains_no_token(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = sms("AA-S-1")
     monkeypatch.setattr("django_hoiio.client.connection.RETRY_DELAYS", (0, 0))
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": "new-token"}}
@@ -759,11 +763,11 @@ def test_hoiio_that_is_away_is_told_with_no_token(settings: Any, monkeypatch: py
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
         "1 request to Hoiio.",
-        "Account 'default': No answer of Hoiio's to sms/query_status: ConnectionError. It was not sent.",
+        "Account 'default': No response from Hoiio to sms/query_status: ConnectionError. It was not sent.",
     ]
 
 
-def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
+def test_rate_limit_is_shared_between_requests_and_does_not_wait(
     answers: Callable[..., None], hoiio: Hoiio, settings: Any
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
@@ -771,7 +775,7 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
     answers(**{row.txn_ref.replace("-", "_"): status(str(row.txn_ref), "queued") for row in rows if row.txn_ref})
     client = staff("reconcile")
     spent = (
-        "Account 'default': Hoiio may be asked 2 requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
+        "Account 'default': 2 requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
         " try again in a minute."
     )
 
@@ -780,7 +784,7 @@ def test_budget_holds_from_one_request_to_the_next_and_nobody_waits(
     assert len(hoiio.requests) == 2
 
 
-def test_one_request_asks_so_long_and_says_that_there_is_more(
+def test_one_request_polls_a_limited_number_and_reports_that_rows_are_left(
     answers: Callable[..., None], hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sms("AA-S-1", "AA-S-2", "AA-S-3")
@@ -793,7 +797,7 @@ def test_one_request_asks_so_long_and_says_that_there_is_more(
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
 
 
-def test_database_that_does_not_take_the_news_is_told_without_its_words(
+def test_database_error_is_reported_without_its_message(
     answers: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sms("AA-S-1")
@@ -801,15 +805,15 @@ def test_database_that_does_not_take_the_news_is_told_without_its_words(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise OperationalError(f"no {NUMBER} here")
 
-    monkeypatch.setattr(asking_by_hand, "ask", refuse)
+    monkeypatch.setattr(manual_refresh, "refresh", refuse)
     answers()
 
     assert said(act(staff("reconcile"), "reconcile", rows)) == [
-        "The database did not take it (OperationalError); try it again later."
+        "The database is not available (OperationalError); try again later."
     ]
 
 
-def test_without_the_packages_of_the_client_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_names_the_package_to_install_if_requests_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = sms("AA-S-1")
     for name in list(sys.modules):
         if name.startswith(("django_hoiio.client", "django_hoiio.reconciliation")):
@@ -821,7 +825,7 @@ def test_without_the_packages_of_the_client_the_message_says_what_to_install(mon
     ]
 
 
-def test_admin_is_imported_without_the_client_and_without_requests() -> None:
+def test_admin_imports_neither_the_client_nor_requests() -> None:
     code = (
         "import django, sys; django.setup(); import django_hoiio.admin;"
         "print(sorted(name for name in sys.modules if name.split('.')[0] == 'requests'"
@@ -832,14 +836,14 @@ def test_admin_is_imported_without_the_client_and_without_requests() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "[]\n"
 
 
-# What is said and logged.
+# Messages and log.
 
 
-def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
+def test_neither_messages_nor_the_log_contain_a_number_or_a_text(
     flaky: Flaky, answers: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="django_hoiio")
-    rows = left_untold(STATUS, GATHER)
+    rows = receive_pending(STATUS, GATHER)
     client = staff("retry_receivers", "dispatch", "reconcile")
     answers(AA_S_1={"status": "error_internal_server_error", "msg": "secret words", "dest": NUMBER})
 
@@ -854,13 +858,13 @@ def test_neither_messages_nor_the_log_tell_a_number_or_a_text(
     assert [text for text in texts for each in ("9123", "secret", "token", "customer") if each in text] == []
     user = User.objects.get()
     assert [text for text in texts if text.startswith("User")] == [
-        f"User {user.pk} had 2 notifications tried from the admin.",
-        f"User {user.pk} had 2 receivers tried from the admin.",
-        f"User {user.pk} had 1 questions to Hoiio tried from the admin.",
+        f"User {user.pk} ran an admin action: 2 notifications.",
+        f"User {user.pk} ran an admin action: 2 receivers.",
+        f"User {user.pk} ran an admin action: 1 requests to Hoiio.",
     ]
 
 
-def test_turn_that_takes_all_is_not_cut() -> None:
-    turn = batches.TimeBudget(60)
+def test_time_budget_that_allows_all_items_is_not_cut() -> None:
+    budget = batches.TimeBudget(60)
 
-    assert (list(turn.take("abc")), turn.is_cut) == (["a", "b", "c"], False)
+    assert (list(budget.take("abc")), budget.is_cut) == (["a", "b", "c"], False)

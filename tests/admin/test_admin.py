@@ -1,4 +1,4 @@
-"""The admin as users of different rights see it, on tables that were filled by posting as Hoiio does."""
+"""The admin as users with different permissions see it, with rows that were posted as Hoiio does."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from django_hoiio.admin.sections import open_button, readable
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.signals import sms_received
 from tests.conftest import Post
+from tests.users import EVERYTHING
 
-# Whatever the app registers, so that a model that is added is looked at too.
+# All models that the app registers, so that a new model is tested too.
 MODELS: list[type[Model]] = [model for model in admin.site._registry if model._meta.app_label == "django_hoiio"]
 TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
 
@@ -46,7 +47,7 @@ POSTED = [
     ("any/", ""),
 ]  # fmt: skip
 
-# What only those may see who have a permission for it, as it would stand in the HTML.
+# Values that need a permission, as they would appear in the HTML.
 NUMBERS = ["91231111", "81231111", "0000000000", "ALERT", "script&gt;", "no reference"]
 LINKS = ["rec-113", "fax-1.pdf"]
 RAW = ["passed-on", "73*519", "dest=", "no+reference", "application/x-www-form-urlencoded", "no customer has"]
@@ -54,7 +55,7 @@ RAW = ["passed-on", "73*519", "dest=", "no+reference", "application/x-www-form-u
 
 @pytest.fixture
 def filled(post: Post) -> Iterator[None]:
-    """Every table has rows, the ledger of failed receivers too."""
+    """Fill every table, including the failure log."""
 
     def fail(sms: Sms, **arguments: object) -> None:
         raise ValueError(f"no customer has {sms.remote_number}")
@@ -72,7 +73,7 @@ As = Callable[..., Client]
 
 @pytest.fixture
 def as_staff() -> As:
-    """Log in somebody who may view everything, and see what is named."""
+    """Log in a user who may view all models and has the given permissions."""
 
     def log_in(*permissions: str, views: bool = True) -> Client:
         user = User.objects.create_user(f"staff{User.objects.count()}", is_staff=True)
@@ -118,7 +119,7 @@ def page_of(row: Model | None) -> str:
 
 
 def every_page() -> list[str]:
-    """All lists, and the page of each row."""
+    """Return all lists, and the page of each row."""
     return [
         *(url(model) for model in MODELS),
         *(url(model, page, row.pk) for page in ("change", "history") for model in MODELS for row in _rows(model)),
@@ -136,13 +137,13 @@ def look(client: Client, path: str, **query: str) -> str:
 
 
 def found(client: Client, model: type[Model], term: str) -> list[str]:
-    """What a search finds, by the name of each row."""
+    """Return the matches of a search, by the name of each row."""
     response: Any = client.get(url(model), {"q": term})
     assert response.status_code == 200
     return sorted(str(row) for row in response.context["cl"].result_list)
 
 
-# Who may come in.
+# Access.
 
 
 def test_every_model_of_the_app_is_registered_read_only() -> None:
@@ -150,7 +151,7 @@ def test_every_model_of_the_app_is_registered_read_only() -> None:
     assert all(isinstance(admin.site._registry[model], ReadOnlyAdmin) for model in MODELS)
 
 
-def test_django_has_nothing_to_remark() -> None:
+def test_django_admin_checks_pass() -> None:
     assert [message for message in run_checks() if message.id and message.id.startswith("admin.")] == []
 
 
@@ -167,19 +168,19 @@ def test_viewer_opens_every_list_and_page(viewer: Client) -> None:
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("permissions", [(), ("view_personal_data", "view_recordings", "view_raw")])
-def test_staff_that_may_not_view_is_refused(as_staff: As, permissions: tuple[str, ...]) -> None:
+def test_staff_without_view_permission_is_refused(as_staff: As, permissions: tuple[str, ...]) -> None:
     client = as_staff(*permissions, views=())
     assert {client.get(path).status_code for path in every_page()} == {403}
 
 
 @pytest.mark.usefixtures("filled")
-def test_stranger_is_sent_to_log_in(client: Client) -> None:
+def test_anonymous_user_is_redirected_to_the_login(client: Client) -> None:
     assert {client.get(path).status_code for path in every_page()} == {302}
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("model", MODELS)
-def test_nobody_adds_changes_or_deletes(admin_client: Client, model: type[Model]) -> None:
+def test_rows_cannot_be_added_changed_or_deleted(admin_client: Client, model: type[Model]) -> None:
     row = model._default_manager.all()[0]
     paths = [url(model, "add"), page_of(row), url(model, "delete", row.pk)]
     assert [admin_client.post(path, {"txn_ref": "other"}).status_code for path in paths] == [403, 403, 403]
@@ -188,11 +189,11 @@ def test_nobody_adds_changes_or_deletes(admin_client: Client, model: type[Model]
     assert "delete_selected" not in look(admin_client, url(model))
 
 
-# What is seen.
+# Masking.
 
 
 @pytest.mark.usefixtures("filled")
-def test_viewer_sees_no_number_text_link_or_raw_request(viewer: Client) -> None:
+def test_viewer_without_more_permissions_sees_no_number_text_link_or_raw_request(viewer: Client) -> None:
     seen = {path: look(viewer, path) for path in every_page()}
     assert [(path, each) for path, page in seen.items() for each in NUMBERS + LINKS + RAW if each in page] == []
     assert "+65••••1111" in seen[url(Sms)]
@@ -205,11 +206,13 @@ def test_viewer_sees_no_number_text_link_or_raw_request(viewer: Client) -> None:
     [
         ("view_personal_data", NUMBERS, LINKS + RAW),
         ("view_recordings", LINKS, NUMBERS + RAW),
-        # A raw request holds numbers and links that cannot be told apart in it.
+        # A raw request contains numbers and links that cannot be masked separately.
         ("view_raw", [], NUMBERS + LINKS + RAW),
     ],
 )
-def test_each_permission_shows_its_own(as_staff: As, permission: str, shown: list[str], hidden: list[str]) -> None:
+def test_each_permission_shows_only_its_fields(
+    as_staff: As, permission: str, shown: list[str], hidden: list[str]
+) -> None:
     client = as_staff(permission)
     everything = "".join(look(client, path) for path in every_page())
     assert [each for each in shown if each not in everything and each != "0000000000"] == []
@@ -234,7 +237,7 @@ def test_text_from_outside_is_escaped(admin_client: Client) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_links_are_buttons_and_never_in_a_list(admin_client: Client) -> None:
+def test_links_are_shown_as_buttons_and_never_in_a_list(admin_client: Client) -> None:
     button = '<a class="button" href="{}" target="_blank" rel="noreferrer noopener">Open</a>'
     fax, recorded = Fax.objects.get(txn_ref="AA-C-3060997"), Notification.objects.get(kind="ivr_record")
     fax_button = button.format("https://example.com/fax-1.pdf?a=1&amp;b=2")
@@ -246,7 +249,7 @@ def test_links_are_buttons_and_never_in_a_list(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//example.com", "ftp://example.com"])
-def test_link_that_is_not_of_the_web_cannot_be_followed(link: str) -> None:
+def test_link_that_is_not_http_is_not_a_button(link: str) -> None:
     assert open_button(link) == "not a web address"
 
 
@@ -255,11 +258,11 @@ def test_link_cannot_break_out_of_its_button() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_list_of_sms(admin_client: Client) -> None:
+def test_list_of_sms_shows_number_status_cost_and_tag(admin_client: Client) -> None:
     page, sms = look(admin_client, url(Sms)), Sms.objects.get(txn_ref="AA-SI-85")
     for cell in [
         f'<td class="field-remote_number_link"><a href="{url(Sms, "conversation", sms.pk)}">+6591231111</a></td>',
-        # A word that Hoiio does not document is shown as it came.
+        # An undocumented status is shown as received.
         '<td class="field-status_words"><span class="hoiio-label hoiio-plain">bounced</span></td>',
         '<td class="field-cost">0.032 SGD</td>',
         '<td class="field-cost">0.013 SGD</td>',
@@ -269,7 +272,7 @@ def test_list_of_sms(admin_client: Client) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_list_of_calls_shows_the_words_of_both_legs(viewer: Client) -> None:
+def test_list_of_calls_shows_the_status_of_both_legs(viewer: Client) -> None:
     words = (
         '<span class="hoiio-label hoiio-success">answered</span> <span class="hoiio-label hoiio-warning">busy</span>'
     )
@@ -277,15 +280,15 @@ def test_list_of_calls_shows_the_words_of_both_legs(viewer: Client) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_list_of_notifications_shows_problems_and_whether_told(viewer: Client) -> None:
+def test_list_of_notifications_shows_problems_and_whether_dispatched(viewer: Client) -> None:
     Notification.objects.filter(txn_ref="AA-SI-85").update(dispatched_at=None)
     page = look(viewer, url(Notification))
-    assert page.count('<td class="field-is_told"><img src="/static/admin/img/icon-no.svg" alt="False"></td>') == 1
-    assert '<td class="field-misread">⚠ rate, sms_status</td>' in page or "⚠ sms_status, rate" in page
+    assert page.count('<td class="field-is_dispatched"><img src="/static/admin/img/icon-no.svg" alt="False"></td>') == 1
+    assert '<td class="field-problem_names">⚠ rate, sms_status</td>' in page or "⚠ sms_status, rate" in page
 
 
 @pytest.mark.usefixtures("filled")
-def test_page_of_a_call_names_each_status_and_leaves_out_what_is_not_told(viewer: Client) -> None:
+def test_page_of_a_call_names_each_status_and_leaves_out_empty_fields(viewer: Client) -> None:
     page = look(viewer, page_of(Call.objects.get(txn_ref="AA-C-2517398")))
     assert "<div>status of the first leg: answered</div>\n<div>status of the second leg: busy</div>" in page
     assert "0.036 SGD" in page
@@ -317,7 +320,7 @@ def test_page_of_a_notification_links_its_transaction_and_its_failures(viewer: C
 
 
 @pytest.mark.usefixtures("filled")
-def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
+def test_page_that_the_user_may_not_open_is_not_linked(as_staff: As) -> None:
     client = as_staff("view_notification", views=())
     notification = Notification.objects.get(txn_ref="AA-SI-85")
     page = look(client, page_of(notification))
@@ -326,17 +329,19 @@ def test_what_may_not_be_opened_is_not_linked(as_staff: As) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
+def test_page_of_a_notification_shows_the_received_request(admin_client: Client) -> None:
     page = html.unescape(look(admin_client, page_of(Notification.objects.get(txn_ref="AA-SI-85"))))
-    told = re.findall(r'field-(route|origin|proof|remote_addr)">.*?<div class="readonly">(.*?)</div>', page, re.DOTALL)
-    assert told == [
+    shown_fields = re.findall(
+        r'field-(route|source|verified_by|remote_addr)">.*?<div class="readonly">(.*?)</div>', page, re.DOTALL
+    )
+    assert shown_fields == [
         ("route", "SMS"),
         ("source", "webhook"),
-        ("verified_by", "nothing"),
+        ("verified_by", "not verified"),
         ("remote_addr", "127.0.0.1"),
     ]
     for piece in [
-        "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>the project's own</td>",
+        "<td>x_username</td><td>passed-on</td><td></td><td>passed-on</td><td>your parameter</td>",
         "<td>from</td><td></td><td>+6591231111</td><td>+6591231111</td><td>→ from_number</td>",
         "<td>Content-Type</td><td>application/x-www-form-urlencoded</td>",
         '<pre tabindex="0">x_username=passed-on</pre>',
@@ -345,7 +350,7 @@ def test_page_of_a_notification_shows_what_came(admin_client: Client) -> None:
         assert piece in page
 
 
-def test_body_that_is_no_utf_8_is_shown(post: Post, admin_client: Client) -> None:
+def test_body_that_is_not_utf_8_is_shown(post: Post, admin_client: Client) -> None:
     assert "msg=café\xff" in look(admin_client, page_of(post("sms/", b"msg=caf\xe9\xff&from=%2B6591231111")))
 
 
@@ -356,7 +361,7 @@ def test_page_of_a_failure_shows_the_traceback_escaped(admin_client: Client) -> 
     assert "File &quot;" in page
 
 
-# What is searched.
+# Search.
 
 
 @pytest.mark.usefixtures("filled")
@@ -375,7 +380,7 @@ def test_page_of_a_failure_shows_the_traceback_escaped(admin_client: Client) -> 
         (Fax, "+6591231111", ["AA-C-3060997"]),
         (ReceiverFailure, "AA-SI-85", ["sms_received → shop.bill"]),
         (Call, "S3839", ["AA-C-2507650"]),
-        # What its call, SMS or fax alone has a column for.
+        # Only the call, SMS or fax has a column for these.
         (Notification, "order 78", ["AA-C-2517398"]),
         (Notification, "+6581231111", ["AA-C-3060998", "AA-S-471806"]),
         # Whole words only, or beginnings of references.
@@ -386,46 +391,48 @@ def test_page_of_a_failure_shows_the_traceback_escaped(admin_client: Client) -> 
         (Notification, "script", []),
     ],
 )
-def test_search(as_staff: As, model: type[Model], term: str, names: list[str]) -> None:
+def test_search_finds_rows_by_reference_session_tag_and_number(
+    as_staff: As, model: type[Model], term: str, names: list[str]
+) -> None:
     assert found(as_staff("view_personal_data"), model, term) == names
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["+6591231111", "6591231111", "+65 9123 1111", "+65-9123-1111", "0065 9123 1111"])
-def test_whole_number_is_found_by_those_alone_who_may_see_it(as_staff: As, term: str) -> None:
+def test_whole_number_is_found_only_by_users_who_may_see_numbers(as_staff: As, term: str) -> None:
     assert found(as_staff("view_personal_data"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
     assert found(as_staff(), Sms, term) == []
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["91231111", "9123 1111", "591231111", "091231111"])
-def test_last_digits_of_a_number_are_found_by_those_alone_who_may_see_it(as_staff: As, term: str) -> None:
+def test_last_digits_of_a_number_are_found_only_by_users_who_may_see_numbers(as_staff: As, term: str) -> None:
     assert found(as_staff("view_personal_data"), Sms, term) == ["AA-S-471804", "AA-SI-85"]
     assert found(as_staff(), Sms, term) == []
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("term", ["1231111", "+65", "+659123", "659123111", "+6091231111"])
-def test_part_of_a_number_or_another_country_is_found_by_nobody(admin_client: Client, term: str) -> None:
+def test_part_of_a_number_or_another_country_code_finds_nothing(admin_client: Client, term: str) -> None:
     assert found(admin_client, Sms, term) == []
 
 
 @pytest.mark.usefixtures("filled")
-def test_reference_with_eight_digits_is_no_number(admin_client: Client, post: Post) -> None:
+def test_reference_with_eight_digits_is_not_searched_as_a_number(admin_client: Client, post: Post) -> None:
     post("sms/", "sms_status=queued&txn_ref=AA-S-91231111&dest=%2B6500000000")
     assert found(admin_client, Sms, "AA-S-91231111") == ["AA-S-91231111"]
 
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(("term", "names"), [("AA-SI", ["AA-SI-85"]), ("91231111", []), ("", 11)])
-def test_choosing_a_notification_by_typing_offers_what_the_search_finds(viewer: Client, term: str, names: Any) -> None:
-    asked = {"app_label": "django_hoiio", "model_name": "receiverfailure", "field_name": "notification", "term": term}
-    offered = [each["text"] for each in viewer.get(reverse("admin:autocomplete"), asked).json()["results"]]
+def test_autocomplete_of_notifications_offers_the_matches_of_the_search(viewer: Client, term: str, names: Any) -> None:
+    data = {"app_label": "django_hoiio", "model_name": "receiverfailure", "field_name": "notification", "term": term}
+    offered = [each["text"] for each in viewer.get(reverse("admin:autocomplete"), data).json()["results"]]
     assert names in (offered, len(offered))
 
 
 @pytest.mark.usefixtures("filled")
-def test_digest_of_a_text_is_hidden_with_the_text(as_staff: As, post: Post) -> None:
+def test_digest_of_a_text_is_masked_like_the_text(as_staff: As, post: Post) -> None:
     for text in ("your+code+is+1234", "and+the+rest"):
         post("sms/", f"msg={text}&from=%2B6591231111&txn_ref=AA-SI-86")
     parts = Sms.objects.filter(txn_ref="AA-SI-86")
@@ -453,11 +460,11 @@ NASTY = [
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("model", MODELS)
-def test_search_survives_anything(admin_client: Client, model: type[Model]) -> None:
+def test_search_accepts_any_term(admin_client: Client, model: type[Model]) -> None:
     assert {admin_client.get(url(model), {"q": term}).status_code for term in NASTY} == {200}
 
 
-# What it costs.
+# Queries.
 
 
 def test_page_of_many_notifications_costs_no_more_queries_than_of_one(post: Post, viewer: Client) -> None:
@@ -479,7 +486,7 @@ def test_list_does_not_load_raw_requests(post: Post, viewer: Client) -> None:
     assert [name for name in ("body", "query", "headers", "params", "pass_on") if name in rows] == []
 
 
-# The words.
+# Texts.
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -494,13 +501,13 @@ def test_every_column_has_a_translatable_description(model: type[Model]) -> None
     ("value", "text"),
     [("0.032000", "0.032 SGD"), ("0.0325", "0.0325 SGD"), ("12", "12.000 SGD"), ("-0.000001", "-0.000001 SGD")],
 )
-def test_amount_has_three_decimals_or_what_it_needs(value: str, text: str) -> None:
+def test_amount_has_at_least_three_decimals(value: str, text: str) -> None:
     assert amount_text(Decimal(value), "SGD") == text
 
 
-def test_amount_that_is_not_told_is_nothing() -> None:
+def test_missing_amount_is_empty() -> None:
     assert amount_text(None, "SGD") == ""
 
 
-def test_bytes_are_shown_as_utf_8_or_else_as_latin_1() -> None:
+def test_bytes_are_decoded_as_utf_8_or_else_as_latin_1() -> None:
     assert [readable("café".encode()), readable(b"caf\xe9"), readable(memoryview(b"ok"))] == ["café", "café", "ok"]

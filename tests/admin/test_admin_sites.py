@@ -1,4 +1,4 @@
-"""A site of a project's own, on which not every list is registered: its pages lead to it, and to what it has, alone."""
+"""A project's own admin site with only some of the lists: its pages link only to what it has."""
 
 from __future__ import annotations
 
@@ -18,42 +18,49 @@ from tests.users import EVERYTHING, look, staff
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
-desk = admin.AdminSite(name="desk")
-desk.register(Sms, SmsAdmin)
+second_site = admin.AdminSite(name="second_site")
+second_site.register(Sms, SmsAdmin)
 
-office = admin.AdminSite(name="office")
-office.register(Sms, SmsAdmin)
-office.register(Notification, NotificationAdmin)
+third_site = admin.AdminSite(name="third_site")
+third_site.register(Sms, SmsAdmin)
+third_site.register(Notification, NotificationAdmin)
 
-urlpatterns = [path("admin/", admin.site.urls), path("desk/", desk.urls), path("office/", office.urls)]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("second_site/", second_site.urls),
+    path("third_site/", third_site.urls),
+]
 
 
 @pytest.fixture
 def sms() -> Sms:
-    """A message of a bulk SMS that was told of."""
+    """A message of a bulk SMS, with notifications."""
     (row,) = transactions(Sms, 1, bulk_txn_ref="AA-B-1", sms_status="failed")
     notifications(4, txn_ref=row.txn_ref, params={"txn_ref": row.txn_ref, "sms_status": "failed"})
     return Sms.objects.get()
 
 
-@pytest.mark.parametrize("site", ["desk", "office"])
-def test_pages_lead_to_their_own_site(sms: Sms, site: str) -> None:
+@pytest.mark.parametrize("site", ["second_site", "third_site"])
+def test_pages_link_only_to_their_own_site(sms: Sms, site: str) -> None:
     client = staff(*EVERYTHING)
-    led = {
+    linked_sites = {
         page: set(re.findall(r'(?:href|action)="/(?!static)(\w+)/', look(client, f"/{site}/django_hoiio/sms/{page}")))
         for page in ("", "?q=AA-B-1", f"{sms.pk}/change/", f"{sms.pk}/conversation/", "bulk/?bulk_txn_ref=AA-B-1")
     }
-    assert led == {page: {site} for page in led}
+    assert linked_sites == {page: {site} for page in linked_sites}
 
 
-def test_list_that_a_site_does_not_have_is_not_led_to(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_that_is_not_registered_on_the_site_is_not_linked(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "MAX_EVENTS", 2)
     client: Any = staff(*EVERYTHING)
     there = f"django_hoiio/sms/{sms.pk}/change/"
-    assert ["All notifications" in look(client, f"/{site}/{there}") for site in ("office", "desk")] == [True, False]
+    assert ["All notifications" in look(client, f"/{site}/{there}") for site in ("third_site", "second_site")] == [
+        True,
+        False,
+    ]
 
 
-def test_list_that_a_user_may_not_open_is_not_led_to(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_that_the_user_may_not_open_is_not_linked(sms: Sms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "MAX_EVENTS", 2)
     client: Any = staff(*EVERYTHING, views=["sms"])
-    assert "All notifications" not in look(client, f"/office/django_hoiio/sms/{sms.pk}/change/")
+    assert "All notifications" not in look(client, f"/third_site/django_hoiio/sms/{sms.pk}/change/")

@@ -1,4 +1,4 @@
-"""The page of a bulk SMS: how its messages came out, what they cost, and whom to write again."""
+"""The page of a bulk SMS: outcomes and costs of its messages, and the numbers that failed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def see(client: Client, reference: str = REFERENCE, account: str = "default") ->
 
 @pytest.fixture
 def sent(post: Post) -> None:
-    """A bulk SMS of six, of which each came out in another way."""
+    """Receive a bulk SMS of six messages, each with another outcome."""
     accepted = "status=success_ok&bulk_txn_ref=AA-B-147"
-    for said in [
+    for body in [
         # Accepted and then delivered; delivered and then accepted.
         f"{accepted}&txn_ref=AA-S-1&dest=%2B6580000001",
         "sms_status=delivered&txn_ref=AA-S-1&dest=%2B6580000001&debit=0.032&currency=SGD",
@@ -44,11 +44,11 @@ def sent(post: Post) -> None:
         f"{accepted}&txn_ref=AA-S-5&dest=%2B6580000005",
         # Refused, and so without a reference.
         "status=error_dest_not_supported&bulk_txn_ref=AA-B-147&dest=%2B15551234567",
-        # Of none, and of another.
+        # Of no bulk SMS, and of another one.
         "sms_status=delivered&txn_ref=AA-S-7&dest=%2B6580000007&debit=5",
         "status=success_ok&bulk_txn_ref=AA-B-1477&txn_ref=AA-S-8&dest=%2B6580000008",
     ]:
-        post("sms/", said)
+        post("sms/", body)
 
 
 def shares(page: str) -> dict[str, str]:
@@ -61,11 +61,11 @@ def numbers(page: str) -> list[str] | None:
     return found and found[1].split("\n")
 
 
-# What is counted.
+# Counts.
 
 
 @pytest.mark.usefixtures("sent")
-def test_messages_are_counted_by_how_they_came_out() -> None:
+def test_messages_are_counted_by_outcome() -> None:
     page = see(staff())
     assert shares(page) == {
         "Accepted": "5",
@@ -76,7 +76,7 @@ def test_messages_are_counted_by_how_they_came_out() -> None:
         "Cost": "0.096 SGD 0.000 USD",
     }
     assert "6 messages, 5 accepted. " in text(page)
-    assert "No cost is told of 3 messages." in text(page)
+    assert "Hoiio has not reported the cost of 3 messages." in text(page)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,13 @@ def test_messages_are_counted_by_how_they_came_out() -> None:
         ("delivered", "", "delivered"),
         ("failed", "success_ok", "failed"),
         ("error", "success_ok", "failed"),
-        # Told of its delivery, it was not refused.
+        # A message with a delivery status was not refused.
         ("delivered", "error_x", "delivered"),
     ],
 )
-def test_outcome_of_a_message(sms_status: str, status: str, outcome: str) -> None:
+def test_outcome_is_the_delivery_status_or_else_whether_hoiio_accepted_the_message(
+    sms_status: str, status: str, outcome: str
+) -> None:
     assert outcome_of(Sms(sms_status=sms_status, status=status)) == outcome
 
 
@@ -104,7 +106,7 @@ def test_costs_in_different_currencies_are_not_added() -> None:
     assert bulk_of(rows).costs == {"SGD": Decimal("0.3"), "USD": Decimal("0.4"), "": Decimal("0.8")}
 
 
-def test_bar_is_filled_to_its_end() -> None:
+def test_bar_is_filled_completely() -> None:
     words = ["delivered"] * 3 + ["failed"] * 2 + ["queued"] * 2
     parts = shares_of(bulk_of([Sms(sms_status=word) for word in words]))
     assert [(part.name, part.count, part.start, part.width) for part in parts] == [
@@ -115,17 +117,17 @@ def test_bar_is_filled_to_its_end() -> None:
     ]
 
 
-# Whom to write again.
+# Numbers that failed.
 
 
 @pytest.mark.usefixtures("sent")
-def test_numbers_that_failed_are_listed_to_be_copied() -> None:
+def test_numbers_that_failed_are_listed_for_copying() -> None:
     page = see(staff("view_personal_data"))
     assert numbers(page) == ["+6580000003", "+15551234567"]
     failed = Sms.objects.get(txn_ref="AA-S-3")
     assert f'<a href="{url(failed)}">AA-S-3</a>' in page
     assert f'<a href="{url(failed, "conversation")}">+6580000003</a>' in page
-    # That it was accepted is not said of one that has got further.
+    # If there is a delivery status, the page does not show that the message was accepted.
     assert re.findall(r'<span class="hoiio-label hoiio-error">(.*?)</span>', page) == [
         "failed",
         "error_dest_not_supported",
@@ -133,30 +135,30 @@ def test_numbers_that_failed_are_listed_to_be_copied() -> None:
 
 
 @pytest.mark.usefixtures("sent")
-def test_numbers_are_masked_and_not_to_be_copied_for_those_who_may_not_see_them() -> None:
+def test_numbers_are_masked_and_cannot_be_copied_without_permission() -> None:
     page = see(staff("view_recordings", "view_raw"))
     assert numbers(page) is None
     assert ("80000003" in page, "5551234567" in page, "+65••••0003" in page) == (False, False, True)
 
 
-def test_bulk_of_which_none_failed_lists_none(post: Post) -> None:
+def test_bulk_without_failures_lists_no_numbers(post: Post) -> None:
     post("sms/", "status=success_ok&bulk_txn_ref=AA-B-1&txn_ref=AA-S-1&dest=%2B6580000001")
     page = see(staff("view_personal_data"), "AA-B-1")
-    assert (numbers(page), "What failed" in page) == (None, False)
+    assert (numbers(page), "Numbers that failed" in page, "Failed messages" in page) == (None, False, False)
     assert shares(page)["Cost"] == "unknown"
 
 
 @pytest.mark.usefixtures("sent")
-def test_number_that_failed_twice_is_written_once(post: Post) -> None:
+def test_number_that_failed_twice_is_listed_once(post: Post) -> None:
     post("sms/", "status=error_dest_not_supported&bulk_txn_ref=AA-B-147&dest=%2B15551234567")
     assert numbers(see(staff("view_personal_data"))) == ["+6580000003", "+15551234567"]
 
 
-# Where it is found.
+# Links.
 
 
 @pytest.mark.usefixtures("sent")
-def test_each_of_its_messages_and_the_search_lead_to_it() -> None:
+def test_each_of_its_messages_and_the_search_link_to_it() -> None:
     link = f'<a href="{PATH}?account=default&amp;bulk_txn_ref=AA-B-147">Bulk SMS AA-B-147</a>'
     viewer = staff()
     pages = [look(viewer, url(sms)) for sms in Sms.objects.filter(bulk_txn_ref=REFERENCE)]
@@ -164,11 +166,11 @@ def test_each_of_its_messages_and_the_search_lead_to_it() -> None:
     assert "Bulk SMS" not in look(viewer, url(Sms.objects.get(txn_ref="AA-S-7")))
 
     search = url(Sms, "changelist")
-    assert f"6 of these were sent at once: {link}" in look(viewer, search, q=" AA-B-147 ")
+    assert f"6 of these belong to one bulk SMS: {link}" in look(viewer, search, q=" AA-B-147 ")
     assert [PATH in look(viewer, search, q=term) for term in ("AA-B-14", "AA-S-1", "", "\0", "x" * 9000)] == [False] * 5
 
 
-def test_same_reference_of_another_account_is_another_bulk_sms() -> None:
+def test_same_reference_in_another_account_is_another_bulk_sms() -> None:
     now = timezone.now()
     for account in ("default", "second", "second"):
         Sms.objects.create(bulk_txn_ref="AA-B-1", account=account, created_at=now, updated_at=now)
@@ -195,18 +197,18 @@ def test_reference_from_outside_is_escaped() -> None:
     + [{"bulk_txn_ref": REFERENCE, "account": account} for account in ("other", "\0", "")],
 )
 @pytest.mark.usefixtures("sent")
-def test_bulk_that_is_not_there_is_not_found(query: dict[str, Any]) -> None:
+def test_unknown_bulk_is_not_found(query: dict[str, Any]) -> None:
     assert staff().get(PATH, query).status_code == 404
 
 
 @pytest.mark.usefixtures("sent")
-def test_stranger_and_staff_without_rights_stay_out() -> None:
+def test_anonymous_user_and_staff_without_permission_are_refused() -> None:
     query = {"bulk_txn_ref": REFERENCE}
     assert Client().get(PATH, query).status_code == 302
     assert staff(*EVERYTHING, views=("call",)).get(PATH, query).status_code == 403
 
 
-# What it costs.
+# Queries.
 
 
 def _fill(count: int) -> None:
@@ -228,7 +230,7 @@ def _fill(count: int) -> None:
     )
 
 
-def test_page_of_a_full_bulk_costs_what_a_page_of_few_does() -> None:
+def test_page_of_a_full_bulk_needs_no_more_queries_than_a_small_one() -> None:
     viewer = staff(*EVERYTHING)
     _fill(2)
     few = queries(viewer, PATH, bulk_txn_ref="AA-B-2")
@@ -237,10 +239,10 @@ def test_page_of_a_full_bulk_costs_what_a_page_of_few_does() -> None:
     assert queries(viewer, PATH, bulk_txn_ref="AA-B-2") == few
     page = see(viewer, "AA-B-2")
     assert len(numbers(page) or []) == 1000
-    assert (page.count("<tr><td>"), "The first 200 have a line here." in page) == (bulk.MAX_LISTED, True)
+    assert (page.count("<tr><td>"), "Only the first 200 are listed." in page) == (bulk.MAX_LISTED, True)
 
 
-def test_bulk_that_is_too_big_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bulk_that_is_too_big_is_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "MAX_MESSAGES", 10)
     _fill(11)
     page = see(staff(), "AA-B-2")

@@ -1,4 +1,4 @@
-"""Pictures: they are XML, say in words all that they show, and draw it to scale."""
+"""Charts: they are valid XML, drawn to scale, and have a text for everything that they show."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from django_hoiio.admin.charts import NO_GAP_ABOVE, Bar, Chart
 
 
-def bar(whole: str, succeeded: str = "0", words: str = "") -> Bar:
-    return Bar(value=Decimal(whole), succeeded=Decimal(succeeded), words=words or f"{whole}, {succeeded} delivered")
+def bar(whole: str, succeeded: str = "0", text: str = "") -> Bar:
+    return Bar(value=Decimal(whole), succeeded=Decimal(succeeded), text=text or f"{whole}, {succeeded} delivered")
 
 
 def picture(*bars: Bar, title: str = "SMS by day") -> ElementTree.Element:
-    # Drawn here, of words that are given here.
+    # The XML comes from this test.
     return ElementTree.fromstring(Chart(name="sms", title=title, description="Many.", bars=bars).svg)  # noqa: S314
 
 
@@ -23,7 +23,7 @@ def paths(*bars: Bar) -> dict[str, str]:
     return {path.attrib["class"]: path.attrib["d"] for path in picture(*bars).iter("path")}
 
 
-def test_picture_says_in_words_all_that_it_shows() -> None:
+def test_chart_has_a_text_for_everything_that_it_shows() -> None:
     drawn = picture(bar("12", "11"), bar("0"), bar("7", "7"))
 
     assert drawn.attrib == {
@@ -52,7 +52,7 @@ def test_bars_are_drawn_to_scale() -> None:
     }
 
 
-def test_little_beside_much_is_seen() -> None:
+def test_small_value_next_to_a_large_one_is_visible() -> None:
     assert paths(bar("1000000", "999999"), bar("1", "1")) == {
         "hoiio-succeeded": "M0 100.0v-98.0h0.8v98.0zM1 100.0v-2.0h0.8v2.0z",
         "hoiio-rest": "M0 2.0v-2.0h0.8v2.0z",
@@ -65,18 +65,18 @@ def test_many_days_leave_no_gap() -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "-5"])
-def test_nothing_is_drawn_of_nothing_or_less(amount: str) -> None:
+def test_no_bar_is_drawn_for_zero_or_less(amount: str) -> None:
     assert paths(bar(amount, amount)) == {"hoiio-succeeded": "", "hoiio-rest": ""}
 
 
-def test_words_are_escaped() -> None:
-    drawn = picture(bar("1", words='</title><script>"&'), title="<b>")
+def test_texts_are_escaped() -> None:
+    drawn = picture(bar("1", text='</title><script>"&'), title="<b>")
 
     assert drawn.findtext("title") == "<b>"
     assert [rect.findtext("title") for rect in drawn.iter("rect")] == ['</title><script>"&']
 
 
-def test_picture_needs_no_style_or_script_of_its_own() -> None:
+def test_chart_has_no_inline_style_or_script() -> None:
     drawn = picture(bar("12", "11"))
 
     assert {element.tag for element in drawn.iter()} == {"svg", "title", "desc", "path", "rect"}

@@ -1,4 +1,4 @@
-"""The conversation with one number, whoever looks and however long it is."""
+"""The conversation with one number, for every permission and any length."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NUMBER = "+6591231111"
 MODELS: tuple[type[Transaction], ...] = (Call, Sms, Fax)
 
 
-def keep(model: type[Transaction], name: str, minute: int, number: str = NUMBER, **fields: Any) -> Any:
+def create(model: type[Transaction], name: str, minute: int, number: str = NUMBER, **fields: Any) -> Any:
     moment = MORNING + timedelta(minutes=minute)
-    told = {"remote_number": number, "remote_suffix": suffix_of(number), "direction": "incoming", **fields}
-    return model._default_manager.create(txn_ref=name, created_at=moment, updated_at=moment, **told)
+    values = {"remote_number": number, "remote_suffix": suffix_of(number), "direction": "incoming", **fields}
+    return model._default_manager.create(txn_ref=name, created_at=moment, updated_at=moment, **values)
 
 
 def shown(page: str) -> list[str]:
-    """The references on a page, from above."""
+    """Return the references on a page, from top to bottom."""
     return re.findall(r'<a href="/admin/django_hoiio/\w+/\d+/change/">([^<]*)</a></p>\s*</li>', page)
 
 
@@ -37,21 +37,21 @@ def address_of(row: Transaction) -> str:
     return url(row, "conversation")
 
 
-def turn(page: str, rel: str) -> str | None:
+def page_link(page: str, rel: str) -> str | None:
     found = re.search(rf'<a class="button" href="([^"]*)" rel="{rel}">', page)
     return found and found[1].replace("&amp;", "&")
 
 
-# What is in it.
+# Content.
 
 
-def test_calls_sms_and_faxes_of_the_number_stand_in_order() -> None:
-    row = keep(Sms, "AA-S-2", 2, msg="hello")
-    keep(Call, "AA-C-3", 3, duration=2)
-    keep(Fax, "AA-F-1", 1, fax_pages=3, direction="outgoing")
-    keep(Sms, "AA-S-9", 2, number="+6581231111")
+def test_calls_sms_and_faxes_of_the_number_are_in_order() -> None:
+    row = create(Sms, "AA-S-2", 2, msg="hello")
+    create(Call, "AA-C-3", 3, duration=2)
+    create(Fax, "AA-F-1", 1, fax_pages=3, direction="outgoing")
+    create(Sms, "AA-S-9", 2, number="+6581231111")
     # The same last digits in another country.
-    keep(Sms, "AA-S-8", 2, number="+6091231111")
+    create(Sms, "AA-S-8", 2, number="+6091231111")
 
     page = look(staff(*EVERYTHING), address_of(row))
     assert shown(page) == ["AA-F-1", "AA-S-2", "AA-C-3"]
@@ -63,8 +63,8 @@ def test_calls_sms_and_faxes_of_the_number_stand_in_order() -> None:
     ]
 
 
-def test_message_says_what_it_was() -> None:
-    row = keep(
+def test_message_shows_its_type_text_status_and_cost() -> None:
+    row = create(
         Sms, "AA-S-1", 0, msg="<script>\nhello", debit="0.032", currency="SGD", split_count=2, sms_status="bounced"
     )
     page = look(staff(*EVERYTHING), address_of(row))
@@ -73,7 +73,7 @@ def test_message_says_what_it_was() -> None:
 
 
 def test_document_of_a_fax_is_a_button() -> None:
-    row = keep(Fax, "AA-F-1", 0, fax_url="https://example.com/fax-1.pdf")
+    row = create(Fax, "AA-F-1", 0, fax_url="https://example.com/fax-1.pdf")
     assert 'href="https://example.com/fax-1.pdf" target="_blank" rel="noreferrer noopener"' in look(
         staff(*EVERYTHING), address_of(row)
     )
@@ -81,47 +81,47 @@ def test_document_of_a_fax_is_a_button() -> None:
 
 
 @pytest.mark.parametrize("number", ["+6591231111", "6591231111"])
-def test_number_with_and_without_its_plus_is_one(number: str) -> None:
-    rows = [keep(Sms, "AA-S-1", 1, "+6591231111"), keep(Call, "AA-C-1", 0, "6591231111")]
+def test_number_with_and_without_plus_is_the_same(number: str) -> None:
+    rows = [create(Sms, "AA-S-1", 1, "+6591231111"), create(Call, "AA-C-1", 0, "6591231111")]
     assert [shown(look(staff("view_personal_data"), address_of(row))) for row in rows] == [["AA-C-1", "AA-S-1"]] * 2
     assert spellings(number) == ["+6591231111", "6591231111"]
 
 
 @pytest.mark.parametrize("number", ["ALERT", "1234", "+1234", "<b>", "ALERT 91231111"])
-def test_short_number_and_name_have_a_conversation_too(number: str) -> None:
-    row = keep(Sms, "AA-S-1", 1, number)
-    keep(Sms, "AA-S-2", 1, "OTHER")
+def test_short_number_and_name_have_a_conversation(number: str) -> None:
+    row = create(Sms, "AA-S-1", 1, number)
+    create(Sms, "AA-S-2", 1, "OTHER")
     page = look(staff("view_personal_data"), address_of(row))
     assert shown(page) == ["AA-S-1"]
     assert f"Conversation with {number}" in text(page)
 
 
-def test_other_numbers_of_a_row_have_one_as_well() -> None:
-    call = keep(Call, "AA-C-1", 0, dest1="+6581231111", dest2=NUMBER, direction="outgoing")
-    keep(Sms, "AA-S-1", 0, number="+6581231111")
+def test_other_numbers_of_a_row_have_a_conversation() -> None:
+    call = create(Call, "AA-C-1", 0, dest1="+6581231111", dest2=NUMBER, direction="outgoing")
+    create(Sms, "AA-S-1", 0, number="+6581231111")
     viewer = staff("view_personal_data")
     assert shown(look(viewer, address_of(call), number="dest1")) == ["AA-S-1"]
     assert f'<a href="{address_of(call)}?number=dest1">+6581231111</a>' in look(viewer, url(call))
 
 
 @pytest.mark.parametrize("name", ["to_number", "txn_ref", "pk", "delete", "", "x" * 9000])
-def test_what_is_nobodys_number_has_none(name: str) -> None:
-    row = keep(Sms, "AA-S-1", 0, to_number="+6533330000")
+def test_field_without_a_remote_number_has_no_conversation(name: str) -> None:
+    row = create(Sms, "AA-S-1", 0, to_number="+6533330000")
     assert staff().get(address_of(row), {"number": name}).status_code == 404
 
 
-def test_row_without_a_number_has_none_and_no_link() -> None:
-    row = keep(Call, "AA-C-1", 0, number="")
+def test_row_without_a_number_has_no_conversation_and_no_link() -> None:
+    row = create(Call, "AA-C-1", 0, number="")
     assert staff().get(address_of(row)).status_code == 404
     assert address_of(row) not in look(staff(), url(row)) + look(staff(), url(Call, "changelist"))
 
 
-# Who sees what.
+# Permissions.
 
 
-def test_number_is_in_no_address_and_masked_for_those_who_may_not_see_it() -> None:
+def test_number_is_in_no_url_and_masked_without_permission() -> None:
     for minute in range(60):
-        row = keep(Sms, f"AA-S-{minute}", minute, msg="secret words", from_number=NUMBER)
+        row = create(Sms, f"AA-S-{minute}", minute, msg="secret words", from_number=NUMBER)
     viewer = staff()
     pages = [look(viewer, address_of(row)), look(viewer, url(row)), look(viewer, url(Sms, "changelist"))]
     assert ["91231111" in page or "secret words" in page for page in pages] == [False] * 3
@@ -131,11 +131,11 @@ def test_number_is_in_no_address_and_masked_for_those_who_may_not_see_it() -> No
     assert "91231111" not in addresses
 
 
-def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> None:
-    """Two numbers that look alike when masked, of which a conversation would tell that they differ."""
-    row = keep(Sms, "AA-S-1", 1)
-    keep(Call, "AA-C-1", 2)
-    keep(Fax, "AA-F-1", 3, number="+6588881111")
+def test_users_who_may_not_see_numbers_cannot_tell_which_rows_share_one() -> None:
+    """A conversation would reveal that two numbers that look alike when masked differ."""
+    row = create(Sms, "AA-S-1", 1)
+    create(Call, "AA-C-1", 2)
+    create(Fax, "AA-F-1", 3, number="+6588881111")
 
     page = look(staff(), address_of(row), before=str(Position(MORNING + timedelta(1), 0, 0)))
 
@@ -144,84 +144,88 @@ def test_those_who_may_not_see_numbers_are_not_shown_which_rows_share_one() -> N
     assert "Can view phone numbers" not in text(look(staff("view_personal_data"), address_of(row)))
 
 
-def test_models_that_may_not_be_viewed_are_left_out() -> None:
-    rows = [keep(model, f"AA-{model.__name__}", at) for at, model in enumerate(MODELS)]
+def test_models_that_the_user_may_not_view_are_left_out() -> None:
+    rows = [create(model, f"AA-{model.__name__}", at) for at, model in enumerate(MODELS)]
     viewer = staff("view_personal_data", views=("sms", "call"))
     assert [viewer.get(address_of(row)).status_code for row in rows] == [200, 200, 403]
     assert shown(look(viewer, address_of(rows[1]))) == ["AA-Call", "AA-Sms"]
 
 
-def test_stranger_and_staff_without_rights_stay_out() -> None:
-    row = keep(Sms, "AA-S-1", 0)
+def test_anonymous_user_and_staff_without_permission_are_refused() -> None:
+    row = create(Sms, "AA-S-1", 0)
     assert Client().get(address_of(row)).status_code == 302
     assert staff(*EVERYTHING, views=()).get(address_of(row)).status_code == 403
     assert staff(views=()).get(f"{address_of(row)[:-15]}9/conversation/").status_code == 403
 
 
 @pytest.mark.parametrize("pk", [0, 999999999, 10**30])
-def test_row_that_is_not_there_has_none(pk: int) -> None:
+def test_missing_row_is_not_found(pk: int) -> None:
     assert staff().get(f"/admin/django_hoiio/sms/{pk}/conversation/").status_code == 404
 
 
-# By pages.
+# Pages.
 
 
-def _walk(client: Client, path: str, query: str | None, rel: str) -> list[list[str]]:
-    """The pages in one direction, each as its references."""
+def _pages_of(client: Client, path: str, query: str | None, rel: str) -> list[list[str]]:
+    """Return the pages in one direction, each as its references."""
     pages = []
     while query is not None:
         page = look(client, path + query)
         pages.append(shown(page))
-        query = turn(page, rel)
+        query = page_link(page, rel)
     return pages
 
 
 def _fill(count: int) -> list[str]:
-    """Rows of all models, three of each moment; gives their names in order."""
+    """Create rows of all models, several of each moment, and return their names in order."""
     for at in range(count):
-        keep(MODELS[at % 3], f"AA-{at:04}", at // 7)
+        create(MODELS[at % 3], f"AA-{at:04}", at // 7)
     rows = [row for model in MODELS for row in model._default_manager.all()]
     return [str(row) for row in sorted(rows, key=conversation.position_of)]
 
 
-def test_every_row_is_on_exactly_one_page_also_those_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_is_on_exactly_one_page_even_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     names = _fill(45)
     viewer, row = staff("view_personal_data"), Sms.objects.all()[0]
-    backwards = _walk(viewer, address_of(row), "", "prev")
+    backwards = _pages_of(viewer, address_of(row), "", "prev")
     assert [name for page in reversed(backwards) for name in page] == names
 
-    forwards = _walk(viewer, address_of(row), f"?after={Position(MORNING - timedelta(1), 0, 0)}", "next")
+    forwards = _pages_of(viewer, address_of(row), f"?after={Position(MORNING - timedelta(1), 0, 0)}", "next")
     assert [name for page in forwards for name in page] == names
 
 
-def test_newest_page_has_no_newer_and_the_oldest_no_older(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_page_has_no_newer_link_and_the_oldest_no_older_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     _fill(8)
     viewer, path = staff("view_personal_data"), address_of(Sms.objects.all()[0])
     newest = look(viewer, path)
-    oldest = look(viewer, path + str(turn(newest, "prev")))
-    assert (turn(newest, "next"), turn(oldest, "prev"), turn(oldest, "next") is None) == (None, None, False)
-    assert shown(look(viewer, path + str(turn(oldest, "next")))) == shown(newest)
+    oldest = look(viewer, path + str(page_link(newest, "prev")))
+    assert (page_link(newest, "next"), page_link(oldest, "prev"), page_link(oldest, "next") is None) == (
+        None,
+        None,
+        False,
+    )
+    assert shown(look(viewer, path + str(page_link(oldest, "next")))) == shown(newest)
 
 
 @pytest.mark.parametrize("place", ["", "x", "1", "1-0", "-1-0-0", "9" * 16 + "-2-1", "9" * 17 + "-0-0", "1-3-1", "1-0-" + "9" * 18, "1-0-" + "9" * 19, "\0", "١-0-1"])  # fmt: skip
 @pytest.mark.parametrize("way", ["before", "after"])
-def test_any_place_in_the_address_is_borne(way: str, place: str) -> None:
-    row = keep(Sms, "AA-S-1", 0)
+def test_any_position_in_the_url_is_accepted(way: str, place: str) -> None:
+    row = create(Sms, "AA-S-1", 0)
     assert staff("view_personal_data").get(address_of(row), {way: place}).status_code == 200
 
 
-def test_place_is_read_as_it_is_written() -> None:
+def test_position_is_parsed_from_its_text() -> None:
     place = Position(MORNING + timedelta(microseconds=1), 2, 77)
     assert (parse_position(str(place)), parse_position("AA")) == (place, None)
 
 
-# What it costs.
+# Queries.
 
 
-def test_page_costs_the_same_for_one_and_for_many() -> None:
-    viewer, row = staff(*EVERYTHING), keep(Sms, "AA-S-1", 0)
+def test_page_needs_no_more_queries_for_many_rows_than_for_one() -> None:
+    viewer, row = staff(*EVERYTHING), create(Sms, "AA-S-1", 0)
     few = queries(viewer, address_of(row))
     Sms.objects.bulk_create(
         Sms(
@@ -234,7 +238,7 @@ def test_page_costs_the_same_for_one_and_for_many() -> None:
         for at in range(3000)
     )
     assert queries(viewer, address_of(row)) == few
-    # Three models in two spellings; the others are the session, the user, the rights and the row.
+    # Three models in two spellings; the others are the session, the user, the permissions and the row.
     assert few <= 6 + 6
 
 
@@ -242,7 +246,7 @@ def test_page_costs_the_same_for_one_and_for_many() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("upwards", [False, True])
-def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transaction], upwards: bool) -> None:
+def test_rows_are_read_from_the_index_at_the_start_of_the_page(model: type[Transaction], upwards: bool) -> None:
     # A fifth of them are with the number.
     numbers = [NUMBER if at % 5 == 0 else f"+658{at:07}" for at in range(5000)]
     model._default_manager.bulk_create(
@@ -267,7 +271,7 @@ def test_rows_are_read_from_the_index_where_the_page_begins(model: type[Transact
     assert re.search(r"TEMP B-TREE|filesort|(?<!Incremental )Sort  ", plan) is None
 
 
-# What has to stand in the plan: the index, down to the moment.
+# Must be in the plan: the index, down to the moment.
 PLANS = {
     "sqlite": [r"USING INDEX hoiio_\w+_remote_number \(remote_suffix=\? AND remote_number=\? AND created_at[<>]\?\)"],
     "postgresql": [r"using hoiio_\w+_remote_number", r"Index Cond: .*created_at"],
@@ -283,7 +287,7 @@ def _gather_statistics(model: type[Transaction]) -> None:
         cursor.execute(ANALYZE[connection.vendor].format(model._meta.db_table))
 
 
-def test_page_holds_no_more_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_loads_no_more_rows_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     _fill(30)
     page = page_of(NUMBER, MODELS, before=None, after=None)

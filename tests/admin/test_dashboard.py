@@ -1,4 +1,4 @@
-"""The dashboard of the admin, compared with counts by hand over tables that were filled through the inbox."""
+"""The dashboard of the admin, compared with values that are computed from each row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from django_hoiio.enums import Kind, Source, Traffic
 from django_hoiio.models import CLAIM, Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.retention.totals import close
 from tests.conftest import raw_notification
-from tests.counting import DAY, Tables, came, fill, standing_by_hand, tables_by_hand
+from tests.counting import DAY, Tables, expected_health_figures, expected_tables, fill, receive
 from tests.factories import failures
 
 pytestmark = pytest.mark.django_db
@@ -38,12 +38,12 @@ NOW = datetime.now(timezone.utc)
 TODAY = NOW.date()
 PAGE = "/admin/django_hoiio/"
 
-# A second site, on which not every list is registered.
-desk = admin.AdminSite(name="desk")
-desk.register(Notification, NotificationAdmin)
-desk.register(Sms, SmsAdmin)
+# A second site with only some of the lists.
+second_site = admin.AdminSite(name="second_site")
+second_site.register(Notification, NotificationAdmin)
+second_site.register(Sms, SmsAdmin)
 
-urlpatterns = [path("admin/", admin.site.urls), path("desk/", desk.urls)]
+urlpatterns = [path("admin/", admin.site.urls), path("second_site/", second_site.urls)]
 
 
 def client_of(user: User) -> Client:
@@ -59,7 +59,7 @@ def root(db: None) -> Client:
 
 @pytest.fixture
 def as_viewer_of() -> Callable[..., Client]:
-    """Log in somebody who may view the rows of these models alone."""
+    """Log in a user who may view only these models."""
 
     def log_in(*models: type[Model]) -> Client:
         user = User.objects.create_user("viewer", is_staff=True)
@@ -84,71 +84,74 @@ def tables(client: Client, **query: str) -> dict[str, list[list[str]]]:
     return Tables(look(client, **query)).found
 
 
-# By hand.
+# Expected values.
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_figures_agree_with_a_count_by_hand_before_and_after_days_are_closed(root: Client, seed: int) -> None:
+def test_figures_match_the_expected_values_before_and_after_days_are_closed(root: Client, seed: int) -> None:
     fill(random.Random(seed), 150, 45)
-    asked = [(7, ""), (30, ""), (90, ""), (30, "shop"), (90, "default")]
-    counted = [tables_by_hand(TODAY, days, account) for days, account in asked]
+    requested = [(7, ""), (30, ""), (90, ""), (30, "shop"), (90, "default")]
+    counted = [expected_tables(TODAY, days, account) for days, account in requested]
 
-    assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
+    assert [tables(root, days=str(days), account=account) for days, account in requested] == counted
 
     assert close() > 30
-    assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
+    assert [tables(root, days=str(days), account=account) for days, account in requested] == counted
 
 
-# Blanked and deleted after so many days: long after a day is closed by itself, and long before it.
+# Days until rows are redacted and deleted: long after a day is usually closed, and long before.
 @pytest.mark.parametrize(("number", "retention"), [(2_000, (20, 40)), (400, (1, 3))])
-def test_figures_agree_with_a_count_by_hand_before_and_after_pruning(
+def test_figures_match_the_expected_values_before_and_after_pruning(
     root: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, number: int, retention: tuple[int, int]
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     settings.HOIIO = {"RETENTION_DAYS": dict.fromkeys(Kind.values, retention)}
     fill(random.Random(number), number, 60)
-    # Some were never told, and of some a receiver failed.
-    untold, failed, mended = (list(Notification.objects.order_by("pk")[at : at + 40]) for at in (100, 200, 300))
-    Notification.objects.filter(pk__in=[each.pk for each in untold]).update(dispatched_at=None, claimed_until=NOW - DAY)
+    # Some are pending, some have a failed receiver, and some a resolved one.
+    pending, failed, resolved = (list(Notification.objects.order_by("pk")[at : at + 40]) for at in (100, 200, 300))
+    Notification.objects.filter(pk__in=[each.pk for each in pending]).update(
+        dispatched_at=None, claimed_until=NOW - DAY
+    )
     failures(failed)
-    failures(mended, resolved_at=NOW)
-    asked = [(7, ""), (30, ""), (90, ""), (90, "default"), (30, "shop")]
-    counted = [tables_by_hand(TODAY, days, account) for days, account in asked]
+    failures(resolved, resolved_at=NOW)
+    requested = [(7, ""), (30, ""), (90, ""), (90, "default"), (30, "shop")]
+    counted = [expected_tables(TODAY, days, account) for days, account in requested]
 
-    assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
-    before = _standing(root)
-    assert before == standing_by_hand(conf.OVERDUE_AFTER)
+    assert [tables(root, days=str(days), account=account) for days, account in requested] == counted
+    before = _health_figures(root)
+    assert before == expected_health_figures(conf.OVERDUE_AFTER)
 
     call_command("hoiio_prune", stdout=StringIO())
     redacted = Notification.objects.exclude(redacted_at=None).count()
     assert min(redacted, number - Notification.objects.count()) > number / 60
     assert Sms.objects.exclude(redacted_at=None).exists()
 
-    assert [tables(root, days=str(days), account=account) for days, account in asked] == counted
-    after = _standing(root)
-    assert after == standing_by_hand(conf.OVERDUE_AFTER)
+    assert [tables(root, days=str(days), account=account) for days, account in requested] == counted
+    after = _health_figures(root)
+    assert after == expected_health_figures(conf.OVERDUE_AFTER)
     assert int(after["SMS overdue"]) < int(before["SMS overdue"])
 
 
-def _standing(client: Client) -> dict[str, str]:
+def _health_figures(client: Client) -> dict[str, str]:
     shown = figures(client)
-    return {name: shown[name].value for name in standing_by_hand(conf.OVERDUE_AFTER)}
+    return {name: shown[name].value for name in expected_health_figures(conf.OVERDUE_AFTER)}
 
 
-def test_panels_say_what_the_days_came_to(root: Client) -> None:
+def test_panels_show_the_totals_of_the_days(root: Client) -> None:
     for place, (status, ago) in enumerate([("delivered", 0), ("delivered", 3), ("failed", 3), ("queued", 400)]):
-        came(f"txn_ref=AA-S-{place}&dest=%2B6591231111&sms_status={status}&debit=1234.5&currency=SGD", ago=DAY * ago)
-    came("txn_ref=AA-C-1&from=%2B6591231111&call_state=ended&duration=2&debit=0.25&currency=SGD", route="ivr")
+        receive(f"txn_ref=AA-S-{place}&dest=%2B6591231111&sms_status={status}&debit=1234.5&currency=SGD", ago=DAY * ago)
+    receive("txn_ref=AA-C-1&from=%2B6591231111&call_state=ended&duration=2&debit=0.25&currency=SGD", route="ivr")
 
     page = look(root)
 
-    most = f"{TODAY - 3 * DAY:%B} {(TODAY - 3 * DAY).day}"
+    peak = TODAY - 3 * DAY
+    peak_day = f"{peak.day} {peak:%b}" if peak.year == TODAY.year else f"{peak.day} {peak:%b %Y}"
     assert [(panel.title, panel.total, panel.note) for panel in page.context["volumes"]] == [
         ("Calls received", "1", "1 answered, 100 %"),
         ("SMS sent", "3", "2 delivered, 66.7 %"),
     ]
     assert [(panel.title, panel.total, panel.note, panel.highest) for panel in page.context["spend"]] == [
-        ("SGD", "3,703.750", "SMS sent 3,703.500, calls received 0.250", f"most on {most}: 2,469.000"),
+        ("SGD", "3,703.750", "SMS sent 3,703.500, calls received 0.250", f"peak 2,469.000 on {peak_day}"),
     ]
 
 
@@ -156,7 +159,7 @@ def test_currencies_are_never_added(root: Client) -> None:
     for place, cost in enumerate(
         ["debit=1&currency=USD", "debit=2&currency=SGD", "debit=4", "currency=EUR", "debit=0"]
     ):
-        came(f"txn_ref=AA-S-{place}&dest=%2B6591231111&sms_status=delivered&rate=9&{cost}")
+        receive(f"txn_ref=AA-S-{place}&dest=%2B6591231111&sms_status=delivered&rate=9&{cost}")
 
     page = look(root)
 
@@ -167,11 +170,11 @@ def test_currencies_are_never_added(root: Client) -> None:
     ]
 
 
-# At any moment, it is another day in one of them.
+# At any moment, the date in one of them differs from UTC's.
 @pytest.mark.parametrize(("name", "hours"), [("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)])
-def test_day_is_that_of_the_project(root: Client, settings: Any, name: str, hours: int) -> None:
+def test_days_are_in_the_time_zone_of_the_project(root: Client, settings: Any, name: str, hours: int) -> None:
     settings.TIME_ZONE = name
-    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", ago=timedelta(hours=24))
+    receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", ago=timedelta(hours=24))
 
     rows = tables(root, days="7")["Calls, SMS and faxes by day"]
 
@@ -180,12 +183,14 @@ def test_day_is_that_of_the_project(root: Client, settings: Any, name: str, hour
     assert [row for row in rows[2:] if row[1] != "0"] == [[(there - DAY).isoformat(), "1", "1"]]
 
 
-# What is asked for.
+# Parameters.
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("7", 7), ("365", 365), ("", 30), ("31", 30), ("0", 30), ("x'\0", 30)])
-def test_days_that_are_not_offered_are_the_usual_ones(root: Client, asked: str, shown: int) -> None:
-    page = look(root, days=asked)
+@pytest.mark.parametrize(
+    ("requested", "shown"), [("7", 7), ("365", 365), ("", 30), ("31", 30), ("0", 30), ("x'\0", 30)]
+)
+def test_invalid_number_of_days_falls_back_to_the_default(root: Client, requested: str, shown: int) -> None:
+    page = look(root, days=requested)
 
     assert len(page.context["days"]) == shown
     assert [(choice.label, choice.url) for choice in page.context["periods"] if choice.is_chosen] == [
@@ -193,8 +198,8 @@ def test_days_that_are_not_offered_are_the_usual_ones(root: Client, asked: str, 
     ]
 
 
-def test_accounts_are_offered_where_there_are_several(root: Client, settings: Any) -> None:
-    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", account="a&b")
+def test_accounts_are_offered_if_there_are_several(root: Client, settings: Any) -> None:
+    receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered", account="a&b")
     assert look(root).context["accounts"] == []
 
     settings.HOIIO = {"ACCOUNTS": {"shop": {}}}
@@ -212,7 +217,7 @@ def test_accounts_are_offered_where_there_are_several(root: Client, settings: An
 
 def test_text_from_outside_is_escaped(root: Client, settings: Any) -> None:
     settings.HOIIO = {"ACCOUNTS": {"shop": {}}}
-    came(
+    receive(
         'txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered&debit=1&currency="><script>alert(1)</script>',
         account="<script>alert(2)</script>",
     )
@@ -226,10 +231,10 @@ def test_text_from_outside_is_escaped(root: Client, settings: Any) -> None:
     ]
 
 
-# How things stand.
+# Health figures.
 
 
-def test_nothing_has_come_yet(root: Client) -> None:
+def test_dashboard_without_any_rows(root: Client) -> None:
     page = look(root)
 
     assert [(figure.label, figure.value, figure.is_alarming) for figure in page.context["figures"]] == [
@@ -246,8 +251,8 @@ def test_nothing_has_come_yet(root: Client) -> None:
     assert "<svg" not in page.content.decode().partition("hoiio-dashboard")[2].partition('id="content-main"')[0]
 
 
-def test_claim_far_ahead_counts_as_never_told(root: Client) -> None:
-    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered")
+def test_claim_far_in_the_future_counts_as_pending(root: Client) -> None:
+    receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered")
     Notification.objects.update(received_at=NOW + 400 * DAY, dispatched_at=None, claimed_until=NOW + 400 * DAY)
 
     shown = figures(root)["Pending"]
@@ -255,19 +260,19 @@ def test_claim_far_ahead_counts_as_never_told(root: Client) -> None:
     assert (shown.value, shown.command, shown.is_alarming) == ("1", "hoiio_recover", True)
 
 
-def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> None:
-    came("txn_ref=AA-C-1&from=%2B6591231111&call_state=ringing", route="ivr", ago=DAY)
-    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=queued", ago=DAY)
-    came("txn_ref=AA-S-2&dest=%2B6591231111&sms_status=queued", ago=DAY)
-    came("txn_ref=AA-S-3&dest=%2B6591231111&sms_status=queued")
-    came("txn_ref=AA-F-1&dest=%2B6591231111&fax_status=ongoing", ago=DAY)
-    told, untold, claimed, *_rest = Notification.objects.order_by("pk")
-    Notification.objects.filter(pk=untold.pk).update(dispatched_at=None, claimed_until=NOW - DAY)
+def test_each_alarm_names_its_command_and_links_to_its_rows(root: Client) -> None:
+    receive("txn_ref=AA-C-1&from=%2B6591231111&call_state=ringing", route="ivr", ago=DAY)
+    receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=queued", ago=DAY)
+    receive("txn_ref=AA-S-2&dest=%2B6591231111&sms_status=queued", ago=DAY)
+    receive("txn_ref=AA-S-3&dest=%2B6591231111&sms_status=queued")
+    receive("txn_ref=AA-F-1&dest=%2B6591231111&fax_status=ongoing", ago=DAY)
+    dispatched, pending, claimed, *_rest = Notification.objects.order_by("pk")
+    Notification.objects.filter(pk=pending.pk).update(dispatched_at=None, claimed_until=NOW - DAY)
     Notification.objects.filter(pk=claimed.pk).update(
         dispatched_at=None, claimed_until=datetime.now(timezone.utc) + CLAIM
     )
-    ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.ring", failed_at=NOW)
-    ReceiverFailure.objects.create(notification=told, signal="ivr_answer", receiver="shop.bill", resolved_at=NOW)
+    ReceiverFailure.objects.create(notification=dispatched, signal="ivr_answer", receiver="shop.ring", failed_at=NOW)
+    ReceiverFailure.objects.create(notification=dispatched, signal="ivr_answer", receiver="shop.bill", resolved_at=NOW)
 
     shown = figures(root)
 
@@ -291,10 +296,10 @@ def test_each_alarm_says_what_mends_it_and_leads_to_its_rows(root: Client) -> No
         "SMS overdue": ["AA-S-1", "AA-S-2"],
         "Faxes overdue": ["AA-F-1"],
     }
-    assert str(untold) in [str(row) for row in listed["Pending"].context["cl"].result_list]
+    assert str(pending) in [str(row) for row in listed["Pending"].context["cl"].result_list]
 
 
-def test_counts_end_at_a_thousand(root: Client) -> None:
+def test_counts_stop_at_a_thousand(root: Client) -> None:
     def rows(number: int) -> list[Sms]:
         return [Sms(txn_ref=f"AA-{uuid4()}", created_at=NOW - DAY, updated_at=NOW) for _ in range(number)]
 
@@ -314,9 +319,9 @@ def test_counts_end_at_a_thousand(root: Client) -> None:
         (timedelta(hours=26), "1\xa0day ago"),
     ],
 )
-def test_last_notification_is_told_with_its_exact_time(root: Client, ago: timedelta, value: str) -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=ago)
-    came("txn_ref=AA-S-1&sms_status=queued", ago=ago + DAY, source=Source.POLL)
+def test_last_notification_is_shown_with_its_exact_time(root: Client, ago: timedelta, value: str) -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued", ago=ago)
+    receive("txn_ref=AA-S-1&sms_status=queued", ago=ago + DAY, source=Source.POLL)
 
     figure = figures(root)["Last notification"]
 
@@ -325,8 +330,8 @@ def test_last_notification_is_told_with_its_exact_time(root: Client, ago: timede
     assert f"{moment:%-d %b %Y, %H:%M:%S}</time>" in look(root).content.decode()
 
 
-def test_last_notification_says_where_hoiio_did_not_post_it(root: Client) -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
+def test_last_notification_shows_its_source_if_it_is_not_the_webhook(root: Client) -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
 
     assert figures(root)["Last notification"].note == "read from Hoiio's API"
 
@@ -347,16 +352,16 @@ def test_spool_is_counted(root: Client, settings: Any, tmp_path: Path) -> None:
     )
 
 
-def test_files_that_were_set_aside_are_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
+def test_quarantined_files_are_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": tmp_path}
     spool.quarantine(spool.store(raw_notification("sms", "", "txn_ref=AA-S-1"), tmp_path))
 
     assert figures(root)["Not yet imported"] == Figure(
-        label="Not yet imported", value="0", note="1 set aside", is_alarming=True
+        label="Not yet imported", value="0", note="1 in quarantine", is_alarming=True
     )
 
 
-def test_spool_that_cannot_be_read_breaks_nothing(root: Client, settings: Any, tmp_path: Path) -> None:
+def test_unreadable_spool_is_an_alarm(root: Client, settings: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings.HOIIO = {"SPOOL_DIR": tmp_path / "file"}
 
@@ -365,25 +370,25 @@ def test_spool_that_cannot_be_read_breaks_nothing(root: Client, settings: Any, t
     )
 
 
-# How far the totals are closed.
+# Closed totals.
 
 
-def test_days_that_nobody_closes_are_an_alarm(root: Client) -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * (EXPECTED_OPEN_DAYS - 1))
+def test_too_many_open_days_are_an_alarm(root: Client) -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * (EXPECTED_OPEN_DAYS - 1))
     assert not figures(root)["Totals closed through"].is_alarming
 
-    came("txn_ref=AA-S-2&sms_status=delivered", ago=DAY * 13)
+    receive("txn_ref=AA-S-2&sms_status=delivered", ago=DAY * 13)
     figure = figures(root)["Totals closed through"]
     assert (figure.value, figure.note, figure.command, figure.is_alarming) == (
         "no day yet",
-        "14 days are counted anew each time",
+        "14 days are recounted on each visit",
         "hoiio_prune",
         True,
     )
 
 
 @pytest.mark.parametrize(("open_days", "is_alarming"), [(EXPECTED_OPEN_DAYS, False), (EXPECTED_OPEN_DAYS + 1, True)])
-def test_totals_may_lag_behind_by_a_week_and_not_more(root: Client, open_days: int, is_alarming: bool) -> None:
+def test_totals_may_be_open_for_the_expected_days_and_no_more(root: Client, open_days: int, is_alarming: bool) -> None:
     ClosedDay.objects.create(day=TODAY - DAY * open_days, closed_at=NOW)
 
     figure = figures(root)["Totals closed through"]
@@ -392,8 +397,8 @@ def test_totals_may_lag_behind_by_a_week_and_not_more(root: Client, open_days: i
     assert str((TODAY - DAY * open_days).year) in figure.value
 
 
-def test_closing_each_day_keeps_the_alarm_away(root: Client) -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * 40)
+def test_closing_the_days_ends_the_alarm(root: Client) -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered", ago=DAY * 40)
     assert figures(root)["Totals closed through"].is_alarming
 
     close()
@@ -401,27 +406,27 @@ def test_closing_each_day_keeps_the_alarm_away(root: Client) -> None:
     assert not figures(root)["Totals closed through"].is_alarming
 
 
-# Who sees what.
+# Permissions.
 
-OF_NOTIFICATIONS = ["Last notification", "Not yet imported", "Pending"]
+NOTIFICATION_FIGURES = ["Last notification", "Not yet imported", "Pending"]
 
 
 @pytest.mark.parametrize(
     ("models", "labels"),
     [
-        ([Notification], OF_NOTIFICATIONS),
+        ([Notification], NOTIFICATION_FIGURES),
         ([ReceiverFailure], ["Failed receivers"]),
         ([Call], ["Calls overdue"]),
         ([Sms], ["SMS overdue"]),
         ([Fax], ["Faxes overdue"]),
         ([DailyTotal], ["Totals closed through"]),
-        ([Notification, Fax], [*OF_NOTIFICATIONS, "Faxes overdue"]),
+        ([Notification, Fax], [*NOTIFICATION_FIGURES, "Faxes overdue"]),
     ],
 )
-def test_each_figure_is_for_those_who_may_view_its_rows(
+def test_each_figure_is_shown_only_to_users_who_may_view_its_rows(
     as_viewer_of: Callable[..., Client], models: list[type[Model]], labels: list[str]
 ) -> None:
-    came("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered&debit=1&currency=SGD")
+    receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=delivered&debit=1&currency=SGD")
     client = as_viewer_of(*models)
 
     page = look(client)
@@ -431,29 +436,29 @@ def test_each_figure_is_for_those_who_may_view_its_rows(
     assert [word in page.content.decode() for word in ("SMS sent", "SGD", "The last 30 days")] == [shows_days] * 3
 
 
-def test_figure_asks_nothing_of_tables_that_the_user_may_not_view(as_viewer_of: Callable[..., Client]) -> None:
+def test_tables_that_the_user_may_not_view_are_not_queried(as_viewer_of: Callable[..., Client]) -> None:
     client = as_viewer_of(Fax)
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+    with CaptureQueriesContext(connection) as captured:
         look(client)
 
-    tables_asked = {
+    tables_queried = {
         model._meta.db_table
         for model in (Notification, Call, Sms, Fax, DailyTotal, ReceiverFailure, ClosedDay)
-        if any(f"{model._meta.db_table}" in query["sql"] for query in asked)
+        if any(f"{model._meta.db_table}" in query["sql"] for query in captured)
     }
-    assert tables_asked == {Fax._meta.db_table}
+    assert tables_queried == {Fax._meta.db_table}
 
 
-def test_nobody_else_gets_in(client: Client, as_viewer_of: Callable[..., Client]) -> None:
+def test_user_without_permission_and_anonymous_user_are_refused(
+    client: Client, as_viewer_of: Callable[..., Client]
+) -> None:
     assert as_viewer_of().get(PAGE).status_code == 404
     assert client.get(PAGE).status_code == 302
 
 
-def test_nothing_personal_is_in_it(root: Client) -> None:
-    came("txn_ref=AA-S-77&from=%2B6591231111&to=%2B6500000000&msg=secret+words&tag=order-5")
-    came("txn_ref=AA-S-78&dest=%2B6591231111&sms_status=queued&tag=order-5", ago=DAY)
+def test_dashboard_contains_no_personal_data(root: Client) -> None:
+    receive("txn_ref=AA-S-77&from=%2B6591231111&to=%2B6500000000&msg=secret+words&tag=order-5")
+    receive("txn_ref=AA-S-78&dest=%2B6591231111&sms_status=queued&tag=order-5", ago=DAY)
 
     page = look(root).content.decode()
 
@@ -461,23 +466,23 @@ def test_nothing_personal_is_in_it(root: Client) -> None:
 
 
 @pytest.mark.urls(__name__)
-def test_site_of_ones_own_shows_what_is_registered_there_and_links_to_itself(root: Client) -> None:
-    came("txn_ref=AA-S-78&dest=%2B6591231111&sms_status=queued", ago=DAY)
+def test_second_site_shows_only_its_models_and_links_to_itself(root: Client) -> None:
+    receive("txn_ref=AA-S-78&dest=%2B6591231111&sms_status=queued", ago=DAY)
 
-    response: Any = root.get("/desk/django_hoiio/")
+    response: Any = root.get("/second_site/django_hoiio/")
 
     assert {figure.label: figure.url for figure in response.context["figures"]} == {
-        "Last notification": "/desk/django_hoiio/notification/",
+        "Last notification": "/second_site/django_hoiio/notification/",
         "Not yet imported": "",
-        "Pending": "/desk/django_hoiio/notification/?pending=yes",
-        "SMS overdue": "/desk/django_hoiio/sms/?overdue=yes",
+        "Pending": "/second_site/django_hoiio/notification/?pending=yes",
+        "SMS overdue": "/second_site/django_hoiio/sms/?overdue=yes",
     }
 
 
-# What it costs.
+# Queries.
 
 
-def test_other_pages_of_the_admin_have_none_of_it(root: Client) -> None:
+def test_other_pages_of_the_admin_do_not_contain_the_dashboard(root: Client) -> None:
     pages = [reverse("admin:index"), "/admin/auth/", reverse("admin:django_hoiio_sms_changelist")]
 
     assert ["hoiio-dashboard" in root.get(page).content.decode() for page in [*pages, PAGE]] == [
@@ -489,13 +494,13 @@ def test_other_pages_of_the_admin_have_none_of_it(root: Client) -> None:
 
 
 def queries(client: Client, **query: str) -> list[str]:
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as captured:
         look(client, **query)
-    return [query["sql"] for query in asked]
+    return [query["sql"] for query in captured]
 
 
 @pytest.mark.parametrize("days", ["7", "30", "365"])
-def test_page_asks_as_much_of_many_rows_as_of_few(root: Client, days: str) -> None:
+def test_page_needs_as_many_queries_for_many_rows_as_for_few(root: Client, days: str) -> None:
     fill(random.Random(1), 20, 40)
     close()
     few = queries(root, days=days)
@@ -527,7 +532,7 @@ def test_no_count_reads_a_whole_table(root: Client) -> None:
 
 # With a transaction around it, MariaDB's ANALYZE would commit.
 @pytest.mark.django_db(transaction=True)
-def test_what_waits_is_found_through_indexes() -> None:
+def test_overdue_and_pending_rows_are_found_by_indexes() -> None:
     sms = [
         Sms(txn_ref=f"AA-{place}", is_final=place % 90 > 0, created_at=NOW - DAY * place / 10, updated_at=NOW)
         for place in range(4000)
@@ -542,11 +547,11 @@ def test_what_waits_is_found_through_indexes() -> None:
         for model in (Sms, Notification):
             cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{model._meta.db_table}")
 
-    asked = {
+    querysets = {
         "hoiio_sms_final": Sms.objects.overdue(),
         "hoiio_notification_claimed": Notification.objects.pending().unclaimed(NOW),
     }
 
-    assert [name for name, rows in asked.items() if name not in rows.order_by()[:1001].explain()] == []
+    assert [name for name, rows in querysets.items() if name not in rows.order_by()[:1001].explain()] == []
     newest = Notification.objects.order_by("-received_at").values_list("received_at", "source")[:1]
     assert "hoiio_notification_received" in newest.explain()

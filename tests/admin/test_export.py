@@ -1,4 +1,4 @@
-"""Lists as CSV files: what is in them, for whom, and that they are written as they are read."""
+"""Lists as CSV files: columns, masking, and streaming."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ HEADERS: dict[type[Model], list[str]] = {
     ],
     DailyTotal: ["id", "day", "account", "traffic", "currency", "count", "succeeded", "debit"],
 }
-# What no export has: what is only for the machine, and what holds numbers, texts and links that cannot be told apart.
+# Fields that no export has: internal ones, and those whose numbers, texts and links cannot be masked separately.
 LEFT_OUT: dict[type[Model], set[str]] = {
     **{key: {"remote_suffix", "stamps"} for key in (Call, Sms, Fax)},
     Notification: {
@@ -110,7 +110,7 @@ def receive(*bodies: str) -> None:
 
 
 def sms(count: int) -> list[Sms]:
-    """So many SMS, the newest first."""
+    """Create `count` SMS and return them, newest first."""
     moment = datetime.now(timezone.utc)
     Sms.objects.bulk_create(
         [Sms(txn_ref=f"AA-S-{number}", created_at=moment, updated_at=moment) for number in range(count)]
@@ -124,12 +124,12 @@ def text_of(response: Any) -> str:
 
 
 def rows_of(response: Any) -> list[dict[str, str]]:
-    """An export as a program reads it."""
+    """Parse an export."""
     return list(csv.DictReader(io.StringIO(text_of(response).removeprefix(export.BOM), newline="")))
 
 
 def export_all(client: Client, model: type[Model], query: str = "") -> list[dict[str, str]]:
-    """What the button above the list brings."""
+    """Export with the button above the list."""
     page = client.get(list_of(model) + query).content.decode()
     form = re.search(r'<form method="post" class="hoiio-tool">.*?</form>', page, re.DOTALL)
     assert form is not None
@@ -186,13 +186,13 @@ HARMLESS = [
 
 
 def _calculates(written: str) -> bool:
-    """Whether some spreadsheet takes it, or a piece of it, for a formula, leaving out blanks and quotes."""
+    """Return whether a spreadsheet may read it, or a part of it, as a formula, after whitespace and quotes."""
     pieces = [written, *re.split("[;\t\r\n]", written)]
     return written[:1] in {*"\t\r\n"} or any(re.match(r'[\s"]*[=+\-@＝＋－＠]', piece) for piece in pieces)
 
 
 @pytest.mark.parametrize("text", DANGEROUS)
-def test_text_that_would_calculate_is_written_after_an_apostrophe_and_read_back(text: str) -> None:
+def test_formula_is_written_after_an_apostrophe_and_can_be_read_back(text: str) -> None:
     written = guarded(text)
 
     assert written != text
@@ -201,12 +201,12 @@ def test_text_that_would_calculate_is_written_after_an_apostrophe_and_read_back(
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_text_that_does_not_calculate_is_written_as_it_is(text: str) -> None:
+def test_text_that_is_no_formula_is_written_unchanged(text: str) -> None:
     assert (guarded(text), unguarded(text)) == (text, text)
 
 
 @given(st.text(alphabet=st.sampled_from("=+-@'; \t\r\n\"a1＝\u00a0")) | st.text())
-def test_any_text_is_read_back_and_begins_no_formula(text: str) -> None:
+def test_any_text_can_be_read_back_and_starts_no_formula(text: str) -> None:
     written = guarded(text)
 
     assert unguarded(written) == text
@@ -214,7 +214,7 @@ def test_any_text_is_read_back_and_begins_no_formula(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*DANGEROUS, *HARMLESS])
-def test_function_of_the_documentation_reads_it_back(text: str) -> None:
+def test_function_in_the_documentation_reads_a_text_back(text: str) -> None:
     page = (ROOT / "docs/admin.rst").read_text(encoding="utf-8")
     block = re.search(r"( +import csv\n.*?)\n+    with open", page, re.DOTALL)
     assert block is not None
@@ -224,7 +224,7 @@ def test_function_of_the_documentation_reads_it_back(text: str) -> None:
     assert names["unguarded"](guarded(text)) == text
 
 
-def test_text_of_blanks_alone_takes_no_longer_than_another_one() -> None:
+def test_text_of_whitespace_takes_linear_time() -> None:
     """A megabyte of tabs: looking ahead from each of them would take hours."""
     text = "\t" * 1_000_000
 
@@ -249,7 +249,7 @@ def test_text_of_blanks_alone_takes_no_longer_than_another_one() -> None:
         ("+6591231111", "'+6591231111"),
     ],
 )
-def test_value_is_written_so(value: object, written: str) -> None:
+def test_value_has_its_format(value: object, written: str) -> None:
     assert cell_of(value, SGT) == written
 
 
@@ -257,7 +257,7 @@ def test_value_is_written_so(value: object, written: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_columns_are_all_that_is_not_left_out_by_name(model: type[Model]) -> None:
+def test_columns_are_all_fields_except_those_left_out_by_name(model: type[Model]) -> None:
     model_admin: Any = admin.site.get_model_admin(model)
     fields = {field.name for field in model._meta.concrete_fields}
     export_fields = {name.removesuffix("_id") for name in model_admin.export_fields if "__" not in name}
@@ -269,7 +269,7 @@ def test_columns_are_all_that_is_not_left_out_by_name(model: type[Model]) -> Non
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", MODELS)
-def test_list_that_is_empty_is_a_header(model: type[Model]) -> None:
+def test_empty_list_is_exported_as_a_header(model: type[Model]) -> None:
     client = staff("export")
     response = client.post(
         list_of(model), {"action": "export_as_csv", "index": "0", "select_across": "1", "_selected_action": "0"}
@@ -298,7 +298,7 @@ def filled(db: None) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("filled")
-def test_sms_is_exported_whole_to_those_who_may_see_it() -> None:
+def test_sms_is_exported_completely_with_all_permissions() -> None:
     row = Sms.objects.get(txn_ref="AA-SI-1")
     with in_zone(SGT):
         (export_fields,) = rows_of(act(staff("export", *SEES), "export_as_csv", [row]))
@@ -348,7 +348,7 @@ def test_each_list_is_exported() -> None:
 
 
 @pytest.mark.django_db
-def test_daily_totals_are_exported_to_be_added_up() -> None:
+def test_daily_totals_are_exported_as_plain_numbers() -> None:
     made = DailyTotal.objects.create(
         day=date(2026, 3, 1), account="=shop", traffic="sms_sent", currency="SGD", count=1234, succeeded=2, debit="-0.5"
     )
@@ -367,7 +367,7 @@ def test_daily_totals_are_exported_to_be_added_up() -> None:
     ]
 
 
-# Who sees what.
+# Permissions.
 
 
 @pytest.mark.usefixtures("filled")
@@ -380,9 +380,9 @@ def test_daily_totals_are_exported_to_be_added_up() -> None:
         (SEES, ["customer"]),
     ],
 )
-def test_export_hides_what_the_screen_hides(sees: tuple[str, ...], hidden: list[str]) -> None:
+def test_export_masks_the_same_values_as_the_screen(sees: tuple[str, ...], hidden: list[str]) -> None:
     client = staff("export", *sees)
-    # A reference and a moment are no numbers of anybody's.
+    # References and moments are not phone numbers.
     exports = [export_all(client, model) for model in MODELS]
     cells = [cell for rows in exports for row in rows for name, cell in row.items() if not name.endswith("_at")]
 
@@ -397,7 +397,7 @@ def test_export_hides_what_the_screen_hides(sees: tuple[str, ...], hidden: list[
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("model", MODELS)
-def test_button_is_for_those_alone_who_may_export(model: type[Model]) -> None:
+def test_button_is_shown_only_to_users_who_may_export(model: type[Model]) -> None:
     client = staff("retry_receivers", "dispatch", "reconcile", *SEES)
 
     assert "hoiio-tool" not in client.get(list_of(model)).content.decode()
@@ -405,25 +405,25 @@ def test_button_is_for_those_alone_who_may_export(model: type[Model]) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_stranger_gets_no_export(client: Client) -> None:
+def test_anonymous_user_is_redirected_to_the_login(client: Client) -> None:
     response = act(client, "export_as_csv", Sms.objects.all())
 
     assert (response.status_code, "/login/" in response["Location"]) == (302, True)
 
 
 @pytest.mark.usefixtures("filled")
-def test_export_is_kept_by_no_cache_and_named_by_what_it_holds() -> None:
+def test_export_is_not_cached_and_named_after_its_model() -> None:
     response = act(staff("export"), "export_as_csv", Sms.objects.all())
 
     assert "no-store" in response["Cache-Control"]
     assert re.fullmatch(r'attachment; filename="hoiio-sms-\d{8}-\d{6}\.csv"', response["Content-Disposition"])
 
 
-# Which rows.
+# Rows.
 
 
 @pytest.mark.django_db
-def test_ticked_rows_are_exported_and_no_others() -> None:
+def test_only_selected_rows_are_exported() -> None:
     rows = sms(4)
 
     export_fields = rows_of(act(staff("export"), "export_as_csv", rows[1:3]))
@@ -440,11 +440,11 @@ def test_ticked_rows_are_exported_and_no_others() -> None:
         ("?q=nobody", []),
         ("?direction__exact=outgoing", ["AA-S-2"]),
         ("?direction__exact=outgoing&q=AA-SI", []),
-        # How the list is sorted and on which page it stands does not matter.
+        # The sort order and the page do not matter.
         ("?o=1", ["AA-S-2", "AA-SI-1"]),
     ],
 )
-def test_all_that_is_found_is_exported_by_select_across_and_by_the_button(query: str, references: list[str]) -> None:
+def test_select_across_and_the_button_export_all_matches(query: str, references: list[str]) -> None:
     client = staff("export")
     ticked = Sms.objects.all()[:1]
 
@@ -455,19 +455,19 @@ def test_all_that_is_found_is_exported_by_select_across_and_by_the_button(query:
 
 
 @pytest.mark.usefixtures("filled")
-def test_filter_that_the_list_does_not_have_is_refused() -> None:
+def test_unknown_filter_is_refused() -> None:
     client = staff("export")
     fields = {"action": "export_as_csv", "index": "0", "select_across": "1", "_selected_action": "0"}
 
-    assert client.post(list_of(Sms) + "?other_number__startswith=%2B6591", fields).status_code == 400
+    assert client.post(list_of(Sms) + "?remote_number__startswith=%2B6591", fields).status_code == 400
 
 
-# How it is written.
+# Streaming.
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
-def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_is_written_once_at_any_chunk_boundary(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(count)
 
@@ -475,7 +475,7 @@ def test_every_row_is_written_once_wherever_a_chunk_ends(count: int, monkeypatch
 
 
 @pytest.mark.django_db
-def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_while_the_response_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(6)
     response = act(staff("export"), "export_as_csv", rows[:1], select_across="1")
@@ -483,7 +483,7 @@ def test_rows_are_read_as_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None
     with CaptureQueriesContext(connection) as queries:
         pieces = iter(response.streaming_content)
         after = [(next(pieces).count(b"\r\n"), len(queries)) for _ in range(3)]
-        # What was not read yet can still go, and what comes is for the next export.
+        # Rows that were not read yet may be deleted, and new rows are not part of this export.
         Sms.objects.filter(pk__lte=rows[4].pk).delete()
         sms(1)
         rest = list(pieces)
@@ -513,17 +513,15 @@ def test_chunk_takes_one_query(model: type[Model], monkeypatch: pytest.MonkeyPat
 
     assert count >= 5
     assert len(queries) == count // 3 + 1
-    # The second begins at the key where the first has ended, and skips nothing.
+    # The second chunk starts at the key where the first one ended, and skips nothing.
     assert re.search(rf'"?{model._meta.db_table}"?."?id"? < \d+'.replace('"', '["`]'), queries[1]["sql"])
     assert [each["sql"] for each in queries if "OFFSET" in each["sql"]] == []
-    # Nothing that may be a megabyte is read.
+    # No large column is read.
     assert [each["sql"] for each in queries if "stamps" in each["sql"] or "body" in each["sql"]] == []
 
 
 @pytest.mark.django_db
-def test_export_that_is_broken_off_is_logged_too(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_aborted_export_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     caplog.set_level("INFO", logger="django_hoiio.admin.export")
     monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     client = staff("export", *SEES)
@@ -535,7 +533,7 @@ def test_export_that_is_broken_off_is_logged_too(
     broken = export.export_as_csv(admin.site.get_model_admin(Sms), request, Sms.objects.all())
     for _, _ in zip(range(3), broken.streaming_content, strict=False):
         pass
-    # As a server does when nobody listens any more, but for the connection, which is that of the test.
+    # Close it as a server does if the client disconnects, but leave the test's database connection open.
     request_finished.disconnect(close_old_connections)
     broken.close()
     request_finished.connect(close_old_connections)
@@ -548,7 +546,7 @@ def test_export_that_is_broken_off_is_logged_too(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_is_streamed_under_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "CHUNK_SIZE", 2)
     rows = sms(3)
     client: Any = staff("export", client=AsyncClient())
@@ -557,7 +555,7 @@ def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pyt
         response = await act(client, "export_as_csv", rows[:1], select_across="1")
         assert inspect.isasyncgen(response.streaming_content) or response.is_async
         found = [piece async for piece in response.streaming_content]
-        # That of the thread in which it was read.
+        # Close the connection of the thread that read the rows.
         await sync_to_async(lambda: connection.close())()
         return found
 
@@ -565,7 +563,7 @@ def test_server_of_the_asynchronous_kind_gets_it_piece_by_piece(monkeypatch: pyt
 
 
 @pytest.mark.django_db
-def test_dates_are_in_the_time_zone_of_the_request_also_when_it_is_over() -> None:
+def test_dates_are_in_the_time_zone_of_the_request_even_after_it_ended() -> None:
     (row,) = sms(1)
     with in_zone(SGT):
         response = act(staff("export"), "export_as_csv", [row])
@@ -574,7 +572,7 @@ def test_dates_are_in_the_time_zone_of_the_request_also_when_it_is_over() -> Non
 
 
 @pytest.mark.django_db
-def test_file_begins_with_the_mark_by_which_excel_knows_utf_8_and_lines_end_as_the_standard_says() -> None:
+def test_file_starts_with_a_byte_order_mark_and_lines_end_with_crlf() -> None:
     text = b"".join(act(staff("export"), "export_as_csv", sms(1)).streaming_content)
 
     assert text.startswith(b"\xef\xbb\xbfid,account,")

@@ -1,4 +1,4 @@
-"""How figures are written."""
+"""Formatting of figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_hoiio.admin.formatting import capped_number_text, day_text, money_te
 @pytest.mark.parametrize(
     ("number", "written"), [(0, "0"), (999, "999"), (1000, "1,000"), (1001, "1,000+"), (10**7, "1,000+")]
 )
-def test_count_that_ended_early_says_so(number: int, written: str) -> None:
+def test_count_that_stopped_at_the_limit_has_a_plus(number: int, written: str) -> None:
     assert capped_number_text(number) == written
 
 
@@ -29,7 +29,7 @@ def test_count_that_ended_early_says_so(number: int, written: str) -> None:
         ("-3.25", "-3.250"),
     ],
 )
-def test_money_keeps_the_decimals_that_it_needs(value: str, written: str) -> None:
+def test_money_has_three_to_six_decimals(value: str, written: str) -> None:
     assert money_text(Decimal(value)) == written
 
 
@@ -44,16 +44,16 @@ def test_money_keeps_the_decimals_that_it_needs(value: str, written: str) -> Non
         (1, 1_000_000, "0.1 %"),
     ],
 )
-def test_share_is_all_or_nothing_only_where_it_is(part: int, whole: int, written: str) -> None:
+def test_only_all_is_100_percent_and_only_none_is_0_percent(part: int, whole: int, written: str) -> None:
     assert percent_text(part, whole) == written
 
 
-def test_day_has_its_year_where_it_is_another() -> None:
+def test_day_of_another_year_has_its_year() -> None:
     days = [date(2026, 11, 5), date(2025, 11, 26)]
-    assert [day_text(day, date(2026, 11, 25)) for day in days] == ["November 5", "Nov. 26, 2025"]
+    assert [day_text(day, date(2026, 11, 25)) for day in days] == ["5 Nov", "26 Nov 2025"]
 
 
-def test_figures_are_written_in_the_readers_language() -> None:
+def test_figures_are_formatted_in_the_users_language() -> None:
     with override("de"):
         assert (number_text(1234567), money_text(Decimal("1234.5")), percent_text(2, 3)) == (
             "1.234.567",

@@ -1,4 +1,4 @@
-"""What a notification said, parameter by parameter, and the line that posts it again."""
+"""The parameters of a notification, one by one, and the command that posts it again."""
 
 from __future__ import annotations
 
@@ -37,64 +37,66 @@ def line(name: str, query: str | None, body: str | None, taken: str | None, went
     return ParameterRow(name=name, query=query, body=body, taken=taken, result=went)
 
 
-# Side by side.
+# Parameters.
 
 
 @pytest.mark.django_db
-def test_each_parameter_says_where_it_stood_and_where_it_went() -> None:
-    kept = receive(
+def test_each_parameter_shows_where_it_was_and_what_it_became() -> None:
+    notification = receive(
         "ivr",
         "from=%252B6591231111&x_order=77&tag=one",
         "from=%2B6591231111&txn_ref=AA-C-1&session=S1&digits=12&tag=&date=soon&call_state=martian&duration=1&duration=2",
         pass_on={"user": ["bob", 1]},
     )
-    assert parameter_rows(kept) == [
+    assert parameter_rows(notification) == [
         line("from", "%2B6591231111", "+6591231111", "+6591231111", "→ from_number"),
         line("txn_ref", None, "AA-C-1", "AA-C-1", "→ txn_ref"),
         line("session", None, "S1", "S1", "→ session"),
         line("digits", None, "12", "12", "an event; it is stored with the notification only"),
         line("tag", "one", "", "", "not stored: it is empty"),
-        line("date", None, "soon", "soon", "left out; is not a date"),
+        line("date", None, "soon", "soon", "not stored; is not a date"),
         line("call_state", None, "martian", "martian", "→ call_state; is not a value that Hoiio documents"),
         line("duration", None, "2 (the last of 2)", "2", "→ duration"),
-        line("x_order", "77", None, "77", "the project's own"),
+        line("x_order", "77", None, "77", "your parameter"),
         line("user", None, None, "['bob', 1]", "your parameter, from the signed URL"),
     ]
 
 
 @pytest.mark.django_db
-def test_what_a_signature_does_not_cover_is_not_taken() -> None:
-    kept = receive(
+def test_parameter_that_the_signature_does_not_cover_is_not_used() -> None:
+    notification = receive(
         "sms",
         "sms_status=failed&x_order=77",
         "txn_ref=AA-S-1&sms_status=delivered&tag=",
         verified_by=VerifiedBy.SIGNATURE,
     )
     untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", verified_by=VerifiedBy.SIGNATURE)
-    assert parameter_rows(kept)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
-    assert parameter_rows(kept)[3] == line("x_order", "77", None, "77", "your parameter, not verified")
+    assert parameter_rows(notification)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
+    assert parameter_rows(notification)[3] == line("x_order", "77", None, "77", "your parameter, not verified")
     assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not used: it is not signed")
 
 
 @pytest.mark.django_db
-def test_what_history_says_in_words_of_its_own_is_not_taken() -> None:
-    kept = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
-    assert parameter_rows(kept)[2] == line("src", None, "Hoiio", None, "not used: no notification has this parameter")
+def test_parameter_that_only_the_history_has_is_not_used() -> None:
+    notification = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
+    assert parameter_rows(notification)[2] == line(
+        "src", None, "Hoiio", None, "not used: no notification has this parameter"
+    )
 
 
 @pytest.mark.django_db
-def test_page_shows_the_first_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_shows_only_the_first_parameters_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspector, "MAX_PARAMETERS", 10)
-    kept = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))
-    assert [each.name for each in parameter_rows(kept)] == [f"x_{at}" for at in range(10)]
+    notification = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))
+    assert [each.name for each in parameter_rows(notification)] == [f"x_{at}" for at in range(10)]
 
 
 @pytest.mark.django_db
-def test_page_of_a_notification_shows_all_of_it_to_those_who_may_see_it_alone() -> None:
-    kept = receive(
+def test_page_shows_the_raw_request_only_with_all_permissions() -> None:
+    notification = receive(
         "sms", "x_order=%3Cb%3E", "msg=%3Cscript%3E&from=%2B6591231111&record_url=https://example.com/rec-1.mp3"
     )
-    page = look(staff(*EVERYTHING), url(kept))
+    page = look(staff(*EVERYTHING), url(notification))
     assert "<td>x_order</td><td>&lt;b&gt;</td><td></td><td>&lt;b&gt;</td><td>your parameter</td>" in page
     assert "<td>&lt;script&gt;</td>" in page
     assert page.count('href="https://example.com/rec-1.mp3" target="_blank" rel="noreferrer noopener"') >= 2
@@ -106,13 +108,13 @@ def test_page_of_a_notification_shows_all_of_it_to_those_who_may_see_it_alone() 
         ("view_raw", "view_personal_data"),
         ("view_raw", "view_recordings"),
     ):
-        page = look(staff(*permissions), url(kept))
+        page = look(staff(*permissions), url(notification))
         assert ("hoiio_trigger" in page, "x_order" in page, "script&gt;" in page) == (False, False, False)
 
 
 @pytest.mark.django_db
-def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
-    kept = receive(
+def test_page_shows_how_the_notification_was_delivered_and_verified() -> None:
+    notification = receive(
         "sms",
         "",
         "txn_ref=AA-S-1&sms_status=queued",
@@ -121,50 +123,50 @@ def test_page_of_a_notification_says_how_it_came_and_who_proved_it() -> None:
         source=Source.SPOOL,
         remote_addr="192.0.2.1",
     )
-    shown = text(look(staff(), url(kept))).partition(" How it came ")[2].partition(" Telling the project ")[0]
-    told = {
+    shown = text(look(staff(), url(notification))).partition(" Delivery ")[2].partition(" Dispatch ")[0]
+    expected = {
         "Account": "shop",
         "Route": "SMS",
         "Source": "webhook, imported from the spool",
-        "VerifiedBy": "signature header",
+        "Verified by": "signature header",
         "Remote address": "192.0.2.1",
-        "RawNotification": str(kept.uuid),
+        "UUID": str(notification.uuid),
     }
-    # Where the help stands, Django's versions do not agree.
-    labels = re.split(r"(Account|Route|Source|VerifiedBy|Remote address|RawNotification): ", shown)[1:]
+    # The position of the help text differs between versions of Django.
+    labels = re.split(r"(Account|Route|Source|Verified by|Remote address|UUID): ", shown)[1:]
     fields = dict(zip(labels[::2], labels[1::2], strict=True))
-    assert {name: value for name, value in told.items() if value in fields[name]} == told
-    assert list(fields) == list(told)
+    assert {name: value for name, value in expected.items() if value in fields[name]} == expected
+    assert list(fields) == list(expected)
 
 
 @pytest.mark.django_db
-def test_blanked_notification_cannot_be_posted_again() -> None:
-    kept = receive("sms", "", "msg=hello")
-    Notification.objects.update(body=b"", params={}, redacted_at=kept.received_at)
-    assert "Copy as a test" not in look(staff(*EVERYTHING), url(kept))
+def test_redacted_notification_cannot_be_posted_again() -> None:
+    notification = receive("sms", "", "msg=hello")
+    Notification.objects.update(body=b"", params={}, redacted_at=notification.received_at)
+    assert "Copy as a test" not in look(staff(*EVERYTHING), url(notification))
 
 
-# Posting it again.
+# Posting again.
 
 
 SHELLS = [["sh"], ["bash"], ["bash", "--norc", "-i"]]
 
 
 @pytest.fixture
-def typed(tmp_path: Path) -> Callable[[list[str], str], list[str]]:
-    """Paste a line into a shell in which `python` says what it was given; it reads the line as one that is typed."""
-    said = tmp_path / "said"
+def run_in_shell(tmp_path: Path) -> Callable[[list[str], str], list[str]]:
+    """Paste a command into a shell in which `python` prints its arguments, and return these."""
+    output = tmp_path / "output"
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {said}\n")
+    program.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {output}\n")
     program.chmod(0o755)
 
-    def typed(shell: list[str], line: str) -> list[str]:
+    def run_in_shell(shell: list[str], line: str) -> list[str]:
         environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/nowhere", "LC_ALL": "C.UTF-8"}
         run = subprocess.run(shell, input=f"{line}\n".encode(), env=environ, check=False, capture_output=True)
-        assert said.exists(), run.stderr
-        return said.read_bytes().decode().split("\0")[:-1]
+        assert output.exists(), run.stderr
+        return output.read_bytes().decode().split("\0")[:-1]
 
-    return typed
+    return run_in_shell
 
 
 ODD: list[tuple[str, str, bytes, str]] = [
@@ -212,16 +214,16 @@ TEXTS = [
         ("", b"msg=a&from=1", "text/plain; x='$HOME'"),
     ],
 )
-def test_shell_reads_the_line_as_it_stands(
-    typed: Callable[[list[str], str], list[str]], shell: list[str], query: str, body: bytes, content_type: str
+def test_shell_parses_the_command_correctly(
+    run_in_shell: Callable[[list[str], str], list[str]], shell: list[str], query: str, body: bytes, content_type: str
 ) -> None:
     if shutil.which(shell[0]) is None:
         pytest.skip(f"There is no {shell[0]}.")
-    kept = receive("sms", query, body, headers={"Content-Type": content_type}, pass_on={"user": "it's $HOME"})
-    said = command_line(kept)
-    assert said is not None
-    assert typed(shell, said) == shlex.split(said)[1:]
-    given = dict(option.partition("=")[::2] for option in typed(shell, said)[2:])
+    notification = receive("sms", query, body, headers={"Content-Type": content_type}, pass_on={"user": "it's $HOME"})
+    command = command_line(notification)
+    assert command is not None
+    assert run_in_shell(shell, command) == shlex.split(command)[1:]
+    given = dict(option.partition("=")[::2] for option in run_in_shell(shell, command)[2:])
     as_base64 = given.get("--body-base64")
     assert (b64decode(as_base64) if as_base64 else given["--body"].encode()) == body
     assert unquote(given.get("--query", "")) == unquote(query)
@@ -229,51 +231,53 @@ def test_shell_reads_the_line_as_it_stands(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("said", ['it\'s <b>&amp; "so"', "a  b", "☃", "\n \x00 \xff"])
-def test_page_shows_the_line_to_the_letter(said: str) -> None:
-    kept = receive("sms", "", f"msg={said}&from=1".encode("latin-1", "replace"))
-    page = look(staff(*EVERYTHING), url(kept))
+@pytest.mark.parametrize("message", ['it\'s <b>&amp; "so"', "a  b", "☃", "\n \x00 \xff"])
+def test_page_shows_the_exact_command(message: str) -> None:
+    notification = receive("sms", "", f"msg={message}&from=1".encode("latin-1", "replace"))
+    page = look(staff(*EVERYTHING), url(notification))
     shown = re.findall(r"<pre[^>]*>([^<]*hoiio_trigger[^<]*)</pre>", page)
-    assert [html.unescape(each) for each in shown] == [command_line(kept)]
+    assert [html.unescape(each) for each in shown] == [command_line(notification)]
 
 
 @pytest.fixture
-def again(live_server: Any, settings: Any, transactional_db: None) -> Any:
-    """Take a notification and its state away, and run its line as a shell would; gives the new one."""
+def post_again(live_server: Any, settings: Any, transactional_db: None) -> Any:
+    """Delete a notification and its state, run its command, and return the values before and after."""
     settings.HOIIO = {
         "ACCOUNTS": {"default": {"ACCESS_TOKEN": "token"}, "second": {"ACCESS_TOKEN": "second's token"}},
         "PUBLIC_URL": live_server.url,
     }
 
-    def again(kept: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
-        said = command_line(kept)
-        assert said is not None
-        assert said.isprintable()
-        python, manage, command, *options = shlex.split(said)
-        assert (python, manage, command) == ("python", "manage.py", "hoiio_trigger")
-        before = _told(kept)
-        if kept.transaction:
-            kept.transaction.delete()
-        kept.delete()
-        call_command(command, *options, stdout=StringIO())
-        return before, _told(Notification.objects.get())
+    def post_again(notification: Notification) -> tuple[dict[str, Any], dict[str, Any]]:
+        command = command_line(notification)
+        assert command is not None
+        assert command.isprintable()
+        python, manage, name, *options = shlex.split(command)
+        assert (python, manage, name) == ("python", "manage.py", "hoiio_trigger")
+        before = _snapshot(notification)
+        if notification.transaction:
+            notification.transaction.delete()
+        notification.delete()
+        call_command(name, *options, stdout=StringIO())
+        return before, _snapshot(Notification.objects.get())
 
-    return again
+    return post_again
 
 
-def _told(kept: Notification) -> dict[str, Any]:
-    row = kept.transaction
+def _snapshot(notification: Notification) -> dict[str, Any]:
+    row = notification.transaction
     state = {name: value for name, value in values(row).items() if name != "updated_at"} if row else None
     names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unverified_params")
-    # What is wrong with a proof is another matter: it is proved anew.
-    problems = {name: problem for name, problem in kept.problems.items() if name not in OF_VERIFICATION}
-    return {**{name: getattr(kept, name) for name in names}, "problems": problems, "state": state}
+    # Problems of the verification may differ, because the new notification is verified again.
+    problems = {name: problem for name, problem in notification.problems.items() if name not in OF_VERIFICATION}
+    return {**{name: getattr(notification, name) for name in names}, "problems": problems, "state": state}
 
 
 @pytest.mark.parametrize(("route", "query", "body", "content_type"), ODD)
-def test_line_posts_the_same_again(again: Any, route: str, query: str, body: bytes, content_type: str) -> None:
-    kept = receive(route, query, body, headers={"Content-Type": content_type})
-    before, after = again(kept)
+def test_command_posts_the_same_notification_again(
+    post_again: Any, route: str, query: str, body: bytes, content_type: str
+) -> None:
+    notification = receive(route, query, body, headers={"Content-Type": content_type})
+    before, after = post_again(notification)
     assert after == before
     assert bytes(Notification.objects.get().body) == body
 
@@ -282,16 +286,18 @@ def test_line_posts_the_same_again(again: Any, route: str, query: str, body: byt
     "pass_on",
     [{"user": "bob"}, {"user": "it's \n bob", "n": 1}, {"a=b": "c"}, {"": "x"}, {"deep": {"é": [None, True]}}],
 )
-def test_line_gives_back_what_the_signed_url_gave_back(post: Post, again: Any, pass_on: dict[str, Any]) -> None:
-    kept = post(f"sms/{sign(Route.SMS, 'second', pass_on)}/?x=1", "sms_status=queued&txn_ref=AA-S-1")
-    assert (kept.pass_on, kept.verified_by) == ({"x": "1", **pass_on}, VerifiedBy.URL)
-    before, after = again(kept)
+def test_command_passes_on_the_parameters_of_the_signed_url(
+    post: Post, post_again: Any, pass_on: dict[str, Any]
+) -> None:
+    notification = post(f"sms/{sign(Route.SMS, 'second', pass_on)}/?x=1", "sms_status=queued&txn_ref=AA-S-1")
+    assert (notification.pass_on, notification.verified_by) == ({"x": "1", **pass_on}, VerifiedBy.URL)
+    before, after = post_again(notification)
     assert after == before
 
 
-def test_line_of_what_a_signature_proved_is_signed_again(again: Any) -> None:
+def test_command_signs_a_notification_that_was_verified_by_signature(post_again: Any) -> None:
     body = "sms_status=queued&txn_ref=AA-S-1"
-    kept = receive(
+    notification = receive(
         "sms",
         "x=1&sms_status=failed",
         body,
@@ -299,23 +305,23 @@ def test_line_of_what_a_signature_proved_is_signed_again(again: Any) -> None:
         account="second",
         headers={"Content-Type": FORM},
     )
-    before, after = again(kept)
+    before, after = post_again(notification)
     assert after == before
     assert Notification.objects.get().verified_by == VerifiedBy.SIGNATURE
 
 
-def test_line_of_a_poll_posts_the_notification_that_would_have_said_it(again: Any) -> None:
-    said = "txn_ref=AA-SI-1&sms_status=received&src=%2B6591231111&dest=%2B6533330000&msg=hello"
-    kept = receive("sms", "", said, source=Source.POLL, headers={"Content-Type": FORM})
-    before, after = again(kept)
+def test_command_of_a_polled_notification_posts_an_equivalent_one(post_again: Any) -> None:
+    body = "txn_ref=AA-SI-1&sms_status=received&src=%2B6591231111&dest=%2B6533330000&msg=hello"
+    notification = receive("sms", "", body, source=Source.POLL, headers={"Content-Type": FORM})
+    before, after = post_again(notification)
     assert after == before
     assert before["params"]["from"] == "+6591231111"
 
 
 @pytest.mark.django_db
-def test_what_is_too_long_for_a_shell_has_no_line() -> None:
-    kept = receive("sms", "", b"msg=" + b"x" * MAX_ARGUMENT_BYTES + b"&from=1")
-    assert command_line(kept) is None
-    page = look(staff(*EVERYTHING), url(kept))
+def test_notification_that_is_too_long_for_a_shell_has_no_command() -> None:
+    notification = receive("sms", "", b"msg=" + b"x" * MAX_ARGUMENT_BYTES + b"&from=1")
+    assert command_line(notification) is None
+    page = look(staff(*EVERYTHING), url(notification))
     assert "It is too long for a command line." in page
     assert re.search(r"<button[^>]*data-copies", page) is None

@@ -1,4 +1,4 @@
-"""Every page of the admin costs as many queries for many rows as for two."""
+"""Every page of the admin needs as many queries for many rows as for two."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN: dict[type[Transaction], dict[str, Any]] = {Call: {"session": "S1"}, Sms: {"
 
 
 def fill(count: int) -> None:
-    """So many more of all that a page shows."""
+    """Create `count` more rows of everything that a page shows."""
     for model in TRANSACTIONS:
         transactions(model, count, **ALIKE, **OWN[model], txn_ref=None)
         (one,) = transactions(model, 1, txn_ref=f"AA-{model._meta.model_name}-{count}", **ALIKE)
@@ -43,7 +43,7 @@ def fill(count: int) -> None:
 
 
 def pages(count: int) -> dict[str, tuple[str, dict[str, str]]]:
-    """Each page, by the name of its URL where it has one: the list, and those of a row with so many of everything."""
+    """Return the URL of each page by name: the lists, and the pages of a row with `count` of everything."""
     found: dict[str, tuple[str, dict[str, str]]] = {"app": (reverse("admin:app_list", args=["django_hoiio"]), {})}
     for model in MODELS:
         name = str(model._meta.model_name)
@@ -59,7 +59,7 @@ def costs(client: Any, count: int) -> dict[str, int]:
     return {name: queries(client, path, **query) for name, (path, query) in pages(count).items()}
 
 
-def test_every_page_costs_as_many_queries_for_many_rows_as_for_two() -> None:
+def test_every_page_needs_as_many_queries_for_many_rows_as_for_two() -> None:
     client = staff(*EVERYTHING, *ACTIONS)
     ClosedDay.objects.create(day=now().date() - timedelta(days=8), closed_at=now())
     fill(2)
@@ -72,7 +72,7 @@ def test_every_page_costs_as_many_queries_for_many_rows_as_for_two() -> None:
     assert max(few.values()) <= 11
 
 
-def test_no_page_of_the_admin_is_left_out() -> None:
+def test_all_pages_of_the_admin_are_counted() -> None:
     fill(1)
     names = {
         str(pattern.name).removeprefix("django_hoiio_")

@@ -1,4 +1,4 @@
-"""What PostgreSQL does for each search and each filter of the admin: it reads no table whole."""
+"""Query plans of PostgreSQL for each search and filter of the admin: no plan reads a whole table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.users import list_of, look, staff, url
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(VENDOR != "postgresql", reason="SQL is only captured as it was asked on PostgreSQL."),
+    pytest.mark.skipif(VENDOR != "postgresql", reason="Django captures SQL that can be explained only on PostgreSQL."),
 ]
 
 TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
@@ -40,15 +40,15 @@ SEARCHES: dict[type[Model], list[str]] = {
 
 @pytest.fixture
 def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
-    """Somebody before tables of so many rows, of which a page shows five and looks through a hundred."""
+    """A user of lists with `ROWS` rows, whose pages show five and scan a hundred."""
     for model in MODELS:
         monkeypatch.setattr(admin.site.get_model_admin(model), "list_per_page", 5)
     monkeypatch.setattr(changelist, "SCAN_LIMIT", 100)
     own = {"session": "S-{}".format, "bulk_txn_ref": "AA-B-{}".format}
     for model in TRANSACTIONS:
-        transactions(model, ROWS, **{name: said for name, said in own.items() if hasattr(model, name)})
-    told = notifications(ROWS, txn_ref="AA-T-{}".format, session="S-{}".format)
-    failures(told, resolved_at=BEGAN)
+        transactions(model, ROWS, **{name: value for name, value in own.items() if hasattr(model, name)})
+    made = notifications(ROWS, txn_ref="AA-T-{}".format, session="S-{}".format)
+    failures(made, resolved_at=BEGAN)
     DailyTotal.objects.bulk_create(
         DailyTotal(day=BEGAN, account=f"of {number}", traffic=kind, count=1, succeeded=1, debit=1)
         for number in range(ROWS // len(Traffic))
@@ -59,17 +59,17 @@ def viewer(monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 def filters(client: Client, model: type[Model]) -> list[str]:
-    """The address of each choice of each filter."""
+    """Return the query string of each choice of each filter."""
     response: Any = client.get(list_of(model))
     changelist = response.context["cl"]
     return [choice["query_string"] for spec in changelist.filter_specs for choice in spec.choices(changelist)]
 
 
 def whole(client: Client, address: str) -> list[str]:
-    """The plans of what a page asks that read one of our tables whole."""
-    with CaptureQueriesContext(connection) as asked:
+    """Return the plans of a page's queries that read a whole table of the app."""
+    with CaptureQueriesContext(connection) as captured:
         look(client, address)
-    plans = [plan_of(query["sql"]) for query in asked.captured_queries if '"django_hoiio_' in query["sql"]]
+    plans = [plan_of(query["sql"]) for query in captured.captured_queries if '"django_hoiio_' in query["sql"]]
     assert plans
     return [plan for plan in plans if "Seq Scan on django_hoiio_" in plan]
 
@@ -81,14 +81,14 @@ def plan_of(sql: str) -> str:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_no_search_and_no_filter_reads_a_table_whole(viewer: Client, model: type[Model]) -> None:
+def test_no_search_and_no_filter_reads_a_whole_table(viewer: Client, model: type[Model]) -> None:
     addresses = ["", *filters(viewer, model), *(f"?q={term.replace('+', '%2B')}" for term in SEARCHES[model])]
     read = {address: plans for address in addresses if (plans := whole(viewer, list_of(model) + address))}
     assert len(addresses) > 3
     assert read == {}
 
 
-def test_no_page_of_a_row_reads_a_table_whole(viewer: Client) -> None:
+def test_no_page_of_a_row_reads_a_whole_table(viewer: Client) -> None:
     rows = [model._default_manager.order_by("pk")[718] for model in MODELS]
     pages = [
         *map(url, rows),
@@ -98,7 +98,7 @@ def test_no_page_of_a_row_reads_a_table_whole(viewer: Client) -> None:
     assert {page: plans for page in pages if (plans := whole(viewer, page))} == {}
 
 
-def test_search_for_a_tag_that_many_have_reads_no_table_whole(viewer: Client) -> None:
+def test_search_for_a_common_tag_reads_no_whole_table(viewer: Client) -> None:
     Sms.objects.update(tag="campaign")
     learn(Sms)
 

@@ -1,4 +1,4 @@
-"""The page of a call, SMS or fax: where it stands, in words, and what happened to it."""
+"""The page of a call, SMS or fax: its state in words, and its timeline."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.django_db
 MORNING = datetime(2012, 6, 6, 3, 15, tzinfo=timezone.utc)
 
 
-def receive(said: str, minute: float = 0, **fields: Any) -> Notification:
-    came = raw_notification(
-        "any", fields.pop("query", ""), said, received_at=MORNING + timedelta(minutes=minute), **fields
+def receive(body: str, minute: float = 0, **fields: Any) -> Notification:
+    raw = raw_notification(
+        "any", fields.pop("query", ""), body, received_at=MORNING + timedelta(minutes=minute), **fields
     )
-    notification = inbox.receive(came).notification
+    notification = inbox.receive(raw).notification
     Notification.objects.filter(pk=notification.pk).update(dispatched_at=F("received_at"))
     return notification
 
@@ -36,11 +36,11 @@ def sms() -> Sms:
     return Sms.objects.get()
 
 
-# The state in words.
+# State.
 
 
 @pytest.mark.parametrize(
-    ("model", "said", "sentence"),
+    ("model", "body", "sentence"),
     [
         (Sms, "sms_status=delivered&dest=%2B6591231111&date=2012-06-06+11:15:20.0&debit=0.032&currency=SGD", "Delivered. Sent to +65••••1111 on 6 Jun 2012, 03:15; cost 0.032 SGD."),
         (Sms, "sms_status=delivered&dest=%2B6591231111&split_count=3", "Delivered. Sent to +65••••1111 on 6 Jun 2012, 03:15; in 3 parts."),
@@ -58,8 +58,8 @@ def sms() -> Sms:
         (Fax, "fax_status=failed&fax_error_code=busy&dest=%2B6591231111", "Failed (failed, busy). Sent to +65••••1111 on 6 Jun 2012, 03:15."),
     ],
 )  # fmt: skip
-def test_state_is_said_in_one_sentence(model: type[Transaction], said: str, sentence: str) -> None:
-    receive(f"txn_ref=AA-1&{said}")
+def test_state_is_described_in_one_sentence(model: type[Transaction], body: str, sentence: str) -> None:
+    receive(f"txn_ref=AA-1&{body}")
     page = look(staff(), url(model._default_manager.get()))
     assert _sentence(page) == sentence
 
@@ -71,7 +71,7 @@ def _sentence(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("model", "said", "beginning"),
+    ("model", "body", "beginning"),
     [
         (Sms, "sms_status=queued", "Waiting: Hoiio has queued it."),
         (Sms, "status=success_ok&dest=%2B65", "Accepted (success_ok), not delivered yet."),
@@ -82,10 +82,10 @@ def _sentence(page: str) -> str:
         (Fax, "fax_status=martian", "Status “martian”, which Hoiio does not document."),
     ],
 )
-def test_what_is_not_final_is_said_to_be_overdue_after_a_while(
-    settings: Any, model: type[Transaction], said: str, beginning: str
+def test_row_that_is_not_final_is_shown_as_overdue_after_a_while(
+    settings: Any, model: type[Transaction], body: str, beginning: str
 ) -> None:
-    receive(f"txn_ref=AA-1&{said}")
+    receive(f"txn_ref=AA-1&{body}")
     row, viewer = model._default_manager.get(), staff()
     assert _sentence(look(viewer, url(row))).startswith(beginning)
     assert "Overdue: no final status for" in _sentence(look(viewer, url(row)))
@@ -93,10 +93,10 @@ def test_what_is_not_final_is_said_to_be_overdue_after_a_while(
     assert "Overdue" not in _sentence(look(viewer, url(row)))
 
 
-# What happened.
+# Timeline.
 
 
-def test_each_notification_says_what_it_changed_and_what_it_was_not_allowed_to() -> None:
+def test_each_notification_shows_its_changes_and_its_refused_changes() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued&tag=order+77", 0)
     receive("txn_ref=AA-S-1&sms_status=delivered&debit=0.032", 1)
     receive("txn_ref=AA-S-1&sms_status=queued&tag=order+78&rate=dear", 2)
@@ -110,7 +110,7 @@ def test_each_notification_says_what_it_changed_and_what_it_was_not_allowed_to()
     ]
 
 
-def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -> None:
+def test_events_are_in_the_order_of_receipt_and_show_what_an_older_report_could_not_change() -> None:
     receive("txn_ref=AA-S-1&sms_status=failed", 5)
     receive("txn_ref=AA-S-1&sms_status=delivered", 1, source=Source.SPOOL)
 
@@ -122,17 +122,17 @@ def test_events_stand_in_the_order_of_arrival_and_tell_what_an_older_one_met() -
     assert newer == "SMS status is_final no → yes sms_status failed"
 
 
-def test_poll_and_late_telling_are_remarked() -> None:
+def test_poll_and_late_dispatch_have_a_note() -> None:
     polled = receive("txn_ref=AA-S-1&sms_status=queued", source=Source.POLL)
     Notification.objects.filter(pk=polled.pk).update(dispatched_at=MORNING + timedelta(minutes=20))
     assert events(look(staff(), url(sms()))) == [
-        "SMS status sms_status queued Read from Hoiio's API. Its receivers were called 20 minutes after it came."
+        "SMS status sms_status queued Read from Hoiio's API. Its receivers ran 20 minutes after it was received."
     ]
     Notification.objects.filter(pk=polled.pk).update(dispatched_at=None)
     assert "Its receivers have not all run yet." in events(look(staff(), url(sms())))[0]
 
 
-def test_what_was_sent_is_the_beginning() -> None:
+def test_timeline_of_a_sent_sms_starts_with_the_request() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111", "msg": "hello <b>"})
     page = look(staff("view_personal_data"), url(sms()))
     assert events(page) == ["Sent by this project direction outgoing dest +6591231111 msg hello <b>"]
@@ -140,7 +140,7 @@ def test_what_was_sent_is_the_beginning() -> None:
     assert events(look(staff(), url(sms()))) == ["Sent by this project direction outgoing dest +65••••1111 msg ••••"]
 
 
-def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
+def test_timeline_notes_that_the_first_notifications_were_deleted() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", 0).delete()
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
     first, second = events(look(staff(), url(sms())))
@@ -148,16 +148,18 @@ def test_row_whose_first_notifications_are_gone_is_known_from_before() -> None:
     assert second == "SMS status is_final no → yes sms_status delivered"
 
 
-def test_blanked_notification_is_shown_as_blanked() -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=queued&digits=12", 0)
-    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, pass_on={}, redacted_at=MORNING)
+def test_redacted_notification_is_shown_as_redacted() -> None:
+    notification = receive("txn_ref=AA-S-1&sms_status=queued&digits=12", 0)
+    Notification.objects.filter(pk=notification.pk).update(
+        body=b"", query="", params={}, pass_on={}, redacted_at=MORNING
+    )
     Sms.objects.update(redacted_at=MORNING)
     page = look(staff(*EVERYTHING), url(sms()))
     assert events(page) == ["SMS status Redacted: its content was removed."]
     assert "Its numbers and texts were removed on 6 Jun 2012, 03:15." in text(page)
 
 
-def test_results_of_blocks_are_events() -> None:
+def test_results_of_ivr_blocks_are_events() -> None:
     receive("txn_ref=AA-C-1&session=S1&call_state=ringing&from=%2B6591231111", 0)
     receive("txn_ref=AA-C-1&session=S1&call_state=ongoing&digits=73*519", 1)
     receive("txn_ref=AA-C-1&session=S1&call_state=ongoing&digits=", 2)
@@ -167,23 +169,23 @@ def test_results_of_blocks_are_events() -> None:
     page = look(staff(*EVERYTHING), url(call))
     assert [entry.partition(" call_state")[0] for entry in events(page)[1:]] == [
         "IVR: keys gathered Keys pressed 73*519",
-        "IVR: keys gathered Keys pressed none in time",
+        "IVR: keys gathered Keys pressed none before the time-out",
         "IVR: voice recorded Recording Open",
     ]
     assert 'href="https://example.com/rec-113.mp3" target="_blank" rel="noreferrer noopener"' in page
-    veiled = look(staff("view_personal_data"), url(call))
-    assert [each for each in ("73*519", "rec-113") if each in veiled] == []
-    assert "Recording ••••" in events(veiled)[3]
+    masked = look(staff("view_personal_data"), url(call))
+    assert [each for each in ("73*519", "rec-113") if each in masked] == []
+    assert "Recording ••••" in events(masked)[3]
 
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x"])
-def test_recording_that_is_no_web_address_is_no_link(link: str) -> None:
+def test_recording_without_a_web_address_is_not_linked(link: str) -> None:
     receive(f"txn_ref=AA-C-1&session=S1&record_url={link}")
     page = look(staff(*EVERYTHING), url(Call.objects.get()))
-    assert (link in page, "Recording no web address" in events(page)[0]) == (False, True)
+    assert (link in page, "Recording not a web address" in events(page)[0]) == (False, True)
 
 
-def test_texts_numbers_and_pass_on_values_are_veiled_and_escaped() -> None:
+def test_texts_numbers_and_pass_on_values_are_masked_and_escaped() -> None:
     receive(
         "txn_ref=AA-SI-1&msg=%3Cscript%3Ealert(1)%3C/script%3E&from=%2B6591231111&to=%2B6500000000&date=%3Cb%3E",
         query="x_user=%3Cscript%3Ebob",
@@ -198,7 +200,7 @@ def test_texts_numbers_and_pass_on_values_are_veiled_and_escaped() -> None:
     ]
 
 
-def test_refused_number_is_veiled_too() -> None:
+def test_refused_number_is_masked() -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6591231111", 0)
     receive("txn_ref=AA-S-1&sms_status=queued&dest=%2B6581232222", 1)
     (refusal,) = re.findall(r"dest stays [^<]*", look(staff(), url(sms())))
@@ -210,29 +212,29 @@ def test_refused_number_is_veiled_too() -> None:
 
 @pytest.fixture
 def billed(post: Post) -> Sms:
-    """An SMS of which one receiver failed, and others were called."""
+    """An SMS with one failed receiver and others that succeeded."""
 
     def fail(**arguments: Any) -> None:
         raise ValueError("no customer has +6591231111 <b>")
 
     sms_received.connect(fail, dispatch_uid="shop.<b>bill")
-    kept = post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+    notification = post("sms/", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
     sms_received.disconnect(dispatch_uid="shop.<b>bill")
     called = [["sms_received", "shop.<b>bill"], ["sms_received", "shop.log"], ["notification_received", "<script>"]]
-    Notification.objects.filter(pk=kept.pk).update(receivers=called)
+    Notification.objects.filter(pk=notification.pk).update(receivers=called)
     return Sms.objects.get()
 
 
-def test_receivers_that_were_called_and_that_failed_are_named(billed: Sms) -> None:
+def test_receivers_are_named_with_their_outcome(billed: Sms) -> None:
     page = look(staff(), url(billed))
     (event,) = events(page)
     assert "sms_received → shop.<b>bill failed, after 1 attempt, last on" in event
-    assert event.endswith("sms_received → shop.log called notification_received → <script> called")
+    assert event.endswith("sms_received → shop.log succeeded notification_received → <script> succeeded")
     assert ("→ <script>" in page, "no customer has" in page, "Traceback" in page) == (False, False, False)
     assert f'<a href="{url(ReceiverFailure.objects.get())}">sms_received → shop.&lt;b&gt;bill</a>' in page
 
 
-def test_page_tells_of_each_receiver_from_its_failure_until_it_has_succeeded(post: Post) -> None:
+def test_page_shows_each_receiver_from_its_failure_until_it_succeeds(post: Post) -> None:
     orders: list[str] = []
 
     def bill(**arguments: Any) -> None:
@@ -241,56 +243,58 @@ def test_page_tells_of_each_receiver_from_its_failure_until_it_has_succeeded(pos
     sms_received.connect(bill, dispatch_uid="shop.bill")
     sms_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.log")
     notification_received.connect(lambda **arguments: None, weak=False, dispatch_uid="shop.count")
-    viewer, tellings = staff(*EVERYTHING, "retry_receivers"), []
+    viewer, shown = staff(*EVERYTHING, "retry_receivers"), []
     try:
-        kept = post("sms/?x_order=77", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
+        notification = post("sms/?x_order=77", "msg=hello&from=%2B6591231111&txn_ref=AA-SI-1")
         for order in ("78", "77", ""):
-            tellings.append(_untimed(events(look(viewer, url(sms())))[0].partition("shop.bill")[2]))
+            shown.append(_untimed(events(look(viewer, url(sms())))[0].partition("shop.bill")[2]))
             orders.append(order)
-            act(viewer, "retry_receivers", [kept])
+            act(viewer, "retry_receivers", [notification])
     finally:
         for signal in (sms_received, notification_received):
             for name in ("shop.bill", "shop.log", "shop.count"):
                 signal.disconnect(dispatch_uid=name)
 
-    others = "sms_received → shop.log called notification_received → shop.count called Your parameters: x_order 77"
+    others = (
+        "sms_received → shop.log succeeded notification_received → shop.count succeeded Your parameters: x_order 77"
+    )
     traceback = "Traceback ValueError: list.remove(x): x not in list"
-    assert tellings == [
+    assert shown == [
         f"failed, after 1 attempt, last on … {traceback} {others}",
         f"failed, after 2 attempts, last on … {traceback} {others}",
-        f"mended on …, after 3 attempts {traceback} {others}",
+        f"resolved on …, after 3 attempts {traceback} {others}",
     ]
 
 
-def _untimed(said: str) -> str:
-    untimed = re.sub(r"\d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d", "…", said.strip())
+def _untimed(words: str) -> str:
+    untimed = re.sub(r"\d+ [A-Z][a-z]+ \d{4}, \d\d:\d\d", "…", words.strip())
     return re.sub(r"(Traceback) .*?(ValueError: list\.remove\(x\): x not in list)", r"\1 \2", untimed)
 
 
-def test_traceback_is_seen_by_those_alone_who_see_raw_requests(billed: Sms) -> None:
+def test_traceback_is_shown_only_to_users_who_may_see_raw_requests(billed: Sms) -> None:
     page = look(staff(*EVERYTHING), url(billed))
     assert "<details><summary>Traceback</summary>" in page
     assert "ValueError: no customer has +6591231111 &lt;b&gt;" in page
 
 
-def test_mended_receiver_is_said_to_be_mended(billed: Sms) -> None:
+def test_resolved_receiver_is_shown_as_resolved(billed: Sms) -> None:
     ReceiverFailure.objects.update(attempts=3, resolved_at=MORNING)
     assert "shop.<b>bill resolved on 6 Jun 2012, 03:15, after 3 attempts" in events(look(staff(), url(billed)))[0]
 
 
 @pytest.mark.parametrize("receivers", [[], {}, ["x"], [["x"]], [[1, 2]], "x", [["sms_received", "x" * 9000]]])
-def test_failure_is_named_whatever_is_noted_of_the_called(billed: Sms, receivers: Any) -> None:
+def test_failure_is_shown_even_if_the_recorded_receivers_are_malformed(billed: Sms, receivers: Any) -> None:
     Notification.objects.update(receivers=receivers)
     assert "sms_received → shop.<b>bill failed, after 1 attempt" in events(look(staff(), url(billed)))[0]
 
 
-def test_what_may_not_be_opened_is_not_linked(billed: Sms) -> None:
+def test_page_that_the_user_may_not_open_is_not_linked(billed: Sms) -> None:
     page = look(staff(views=("sms",)), url(billed))
     assert (url(billed.notifications[0]) in page, url(ReceiverFailure.objects.get()) in page) == (False, False)
     assert events(page)[0].startswith("SMS received")
 
 
-# However many there are.
+# Many notifications.
 
 
 def _fill(count: int) -> Sms:
@@ -311,7 +315,7 @@ def _fill(count: int) -> Sms:
     return sms()
 
 
-def test_timeline_of_very_many_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timeline_of_very_many_notifications_is_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "MAX_EVENTS", 5)
     monkeypatch.setattr(timeline, "MAX_LATEST_EVENTS", 2)
     row = _fill(20)
@@ -325,12 +329,12 @@ def test_timeline_of_very_many_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatc
     assert shown[-1] == "SMS status"
 
 
-def test_page_of_ten_thousand_notifications_costs_what_a_page_of_few_does() -> None:
+def test_page_of_ten_thousand_notifications_needs_one_query_more_than_of_few() -> None:
     viewer = staff(*EVERYTHING)
     row = _fill(3)
     few = queries(viewer, url(row))
     row = _more(row, 10_000)
-    # One for the latest.
+    # One more query for the latest notifications.
     assert queries(viewer, url(row)) == few + 1
     assert len(events(look(viewer, url(row)))) == timeline.MAX_EVENTS + 1 + timeline.MAX_LATEST_EVENTS
 
@@ -341,7 +345,7 @@ def _more(row: Sms, count: int) -> Sms:
     return _fill(count)
 
 
-def test_failures_and_rivals_cost_no_more_where_there_are_more(post: Post) -> None:
+def test_many_failures_need_no_more_queries_than_few(post: Post) -> None:
     def fail(**arguments: Any) -> None:
         raise ValueError
 

@@ -1,4 +1,4 @@
-"""The list of the daily totals, which is a list as the others are."""
+"""The list of the daily totals."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_figures_are_grouped_and_money_has_three_decimals() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Asia/Singapore", "America/New_York"])
-def test_day_begins_the_page_whatever_the_time_zone(settings: Any, zone: str) -> None:
+def test_page_starts_with_the_day_in_every_time_zone(settings: Any, zone: str) -> None:
     settings.TIME_ZONE = zone
     totals(60)
     assert listed({"day": "2026-03-10"})[:2] == ["2026-03-10", "2026-03-09"]
@@ -62,11 +62,11 @@ def test_day_begins_the_page_whatever_the_time_zone(settings: Any, zone: str) ->
 def test_day_is_found_by_an_index() -> None:
     totals(1_000)
     learn(DailyTotal)
-    asked = DailyTotal.objects.filter(day__gte=FIRST + timedelta(days=900)).order_by("day").values_list("pk")[:50]
-    assert is_answered_by(asked, "hoiio_total_day", "day>?"), plan_of(asked)
+    query = DailyTotal.objects.filter(day__gte=FIRST + timedelta(days=900)).order_by("day").values_list("pk")[:50]
+    assert is_answered_by(query, "hoiio_total_day", "day>?"), plan_of(query)
 
 
-def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filter_by_traffic_scans_and_shows_how_far(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
     monkeypatch.setattr(changelist, "SCAN_LIMIT", 10)
     totals(1, traffic=Traffic.FAXES_SENT)
@@ -79,7 +79,7 @@ def test_kind_is_looked_for_and_the_page_says_how_far(settings: Any, monkeypatch
     assert listed(scans) == ["2026-03-01"]
 
 
-def test_list_has_nothing_to_search_by() -> None:
+def test_list_has_no_search() -> None:
     totals(1)
     assert 'name="q"' not in look(staff(), list_of(DailyTotal))
     assert listed({"q": "2026"}) == []

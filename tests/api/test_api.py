@@ -1,4 +1,4 @@
-"""The read API as users of different rights get it, on tables that were filled by posting as Hoiio does."""
+"""The read API for users with different permissions, on rows of posted notifications."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ POSTED = [
     ("any/", ""),
 ]  # fmt: skip
 
-# What only those may see who have a permission for it, as it would stand in JSON.
+# Values that need a permission, as they would appear in JSON.
 NUMBERS = ["91231111", "81231111", "6500000000", "ALERT", "whisper", "no reference"]
 LINKS = ["rec-113", "fax-1.pdf"]
 HIDDEN_RAW = ["passed-on", "73*519", "no+reference", "application/x-www-form-urlencoded"]
@@ -71,17 +71,17 @@ def everything(client: Client) -> str:
     return "".join(json.dumps(read(client, path), ensure_ascii=False) for path in every_path())
 
 
-# Who may come in.
+# Permissions.
 
 
 @pytest.mark.usefixtures("filled")
-def test_stranger_is_refused(client: Client) -> None:
-    # Django's session says nothing of how to log in, and so the answer is 403; another authentication has 401.
+def test_anonymous_user_is_refused(client: Client) -> None:
+    # Session authentication has no WWW-Authenticate header, so the status is 403; other classes answer 401.
     assert {client.get(API + path).status_code for path in every_path()} == {403}
 
 
 @pytest.mark.usefixtures("filled")
-def test_user_who_is_no_staff_is_refused_whatever_he_may_view() -> None:
+def test_user_who_is_not_staff_is_refused_despite_all_permissions() -> None:
     user = User.objects.create_user("customer")
     client = staff(*EVERYTHING)
     user.user_permissions.set(User.objects.get(username="staff1").user_permissions.all())
@@ -91,7 +91,7 @@ def test_user_who_is_no_staff_is_refused_whatever_he_may_view() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_staff_that_may_not_view_is_refused() -> None:
+def test_staff_without_view_permissions_is_refused() -> None:
     client = staff(*EVERYTHING, views=())
 
     assert {client.get(API + path).status_code for path in every_path() if path} == {403}
@@ -99,7 +99,7 @@ def test_staff_that_may_not_view_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_each_list_takes_the_permission_of_its_model() -> None:
+def test_each_list_needs_the_permission_of_its_model() -> None:
     client = staff("view_sms", views=())
 
     assert [client.get(f"{API}{name}/").status_code for name in LISTS] == [403, 403, 200, 403, 403]
@@ -124,7 +124,7 @@ def test_head_and_options_are_answered() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_pages_are_called_what_the_admin_calls_them() -> None:
+def test_pages_have_the_names_of_the_admin() -> None:
     client = staff()
     pages = [
         page
@@ -137,7 +137,7 @@ def test_pages_are_called_what_the_admin_calls_them() -> None:
     ]
 
 
-def test_page_that_refuses_a_stranger_is_named_without_a_look_at_the_rows() -> None:
+def test_refused_page_has_its_name_without_a_query() -> None:
     class OfTheCustomer(SmsViewSet):
         renderer_classes = (BrowsableAPIRenderer,)
 
@@ -156,14 +156,14 @@ def test_root_names_the_lists() -> None:
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("key", ["0", "99999999", "9" * 30, "-1", "x", "1.5", "%00", "None"])
-def test_row_that_there_is_not_is_not_found(key: str) -> None:
+def test_missing_row_is_not_found(key: str) -> None:
     client = staff()
 
     assert [client.get(f"{API}{name}/{key}/").status_code for name in ROWS] == [404] * 4
     assert list(json.loads(client.get(f"{API}sms/{key}/").content)) == ["detail"]
 
 
-# What is written.
+# Fields.
 
 
 @pytest.mark.usefixtures("filled")
@@ -181,7 +181,7 @@ def test_sms_in_full(settings: Any) -> None:
         "is_final": False,
         "bulk_txn_ref": "",
         "part": "",
-        # A word that Hoiio does not document is written as it came.
+        # A status that Hoiio does not document is returned as received.
         "sms_status": "bounced",
         "status": "",
         "remote_number": "+6591231111",
@@ -245,7 +245,7 @@ def test_notification_in_full() -> None:
     }
 
 
-def test_bytes_and_values_of_any_kind_come_back_as_they_were_kept(post: Post) -> None:
+def test_bytes_and_values_of_any_kind_are_returned_as_stored(post: Post) -> None:
     row = post("sms/", b"msg=caf\xe9\xff\x00&from=%2B6591231111")
     Notification.objects.filter(pk=row.pk).update(pass_on={"a": [1, None, {"b": "c"}]})
     raw = read(staff(*EVERYTHING), f"notifications/{row.pk}/")["raw"]
@@ -255,7 +255,7 @@ def test_bytes_and_values_of_any_kind_come_back_as_they_were_kept(post: Post) ->
 
 
 @pytest.mark.usefixtures("filled")
-def test_list_writes_rows_as_their_pages_do_but_for_what_came() -> None:
+def test_list_has_the_rows_of_the_detail_pages_without_the_raw_request() -> None:
     client = staff(*EVERYTHING)
     for name in ROWS:
         (*_, row) = read(client, f"{name}/")["results"]
@@ -265,16 +265,16 @@ def test_list_writes_rows_as_their_pages_do_but_for_what_came() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_every_field_of_a_model_is_written_but_those_that_serve_the_app_alone() -> None:
-    # The tail is a part of the number, the claim and the stamps are the bookkeeping of the app.
-    kept_back = {"stamps", "remote_suffix", "claimed_until"}
+def test_every_field_of_a_model_is_serialized_except_internal_ones() -> None:
+    # The suffix is a part of the number; the claim and the stamps are internal.
+    internal = {"stamps", "remote_suffix", "claimed_until"}
     wire = {"from_number": "from", "to_number": "to"}
     client = staff(*EVERYTHING)
 
     for name, model in ROWS.items():
         written = read(client, f"{name}/{model._default_manager.first().pk}/")
         names = {wire.get(field.name, field.name) for field in model._meta.concrete_fields}
-        assert {*written, *written.get("raw", ())} - {"raw"} == names - kept_back
+        assert {*written, *written.get("raw", ())} - {"raw"} == names - internal
 
 
 def test_formats_of_the_project_change_nothing(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +287,7 @@ def test_formats_of_the_project_change_nothing(post: Post, monkeypatch: pytest.M
     assert [read(client, f"notifications/{row.pk}/"), read(client, "sms/")] == before
 
 
-# What is hidden.
+# Masking.
 
 
 @pytest.mark.usefixtures("filled")
@@ -301,7 +301,7 @@ def test_viewer_gets_no_number_text_link_or_raw_request() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_no_other_way_of_asking_shows_a_viewer_more() -> None:
+def test_no_other_format_or_method_shows_a_viewer_more() -> None:
     client, secrets = staff(), NUMBERS + LINKS + HIDDEN_RAW[:-1]
     paths = [path.rstrip("/") for path in every_path() if path]
     answers = [
@@ -313,7 +313,7 @@ def test_no_other_way_of_asking_shows_a_viewer_more() -> None:
     assert {answer.status_code for answer in answers} == {200}
     texts = [html.unescape(answer.content.decode()) for answer in answers]
     assert [each for each in secrets if any(each in text for text in texts)] == []
-    # They are the pages that show it to others.
+    # The same pages show it to users with the permission.
     (sms,) = Sms.objects.filter(txn_ref="AA-SI-85")
     assert "whisper" in staff("view_personal_data").get(f"{API}sms/{sms.pk}.api").content.decode()
 
@@ -324,26 +324,26 @@ def test_no_other_way_of_asking_shows_a_viewer_more() -> None:
     [
         ("view_personal_data", NUMBERS, LINKS + HIDDEN_RAW),
         ("view_recordings", ["fax-1.pdf"], NUMBERS + HIDDEN_RAW),
-        # A raw request holds numbers and links that cannot be told apart in it.
+        # A raw request contains numbers and links that cannot be separated from it.
         ("view_raw", [], NUMBERS + LINKS + HIDDEN_RAW),
     ],
 )
-def test_each_permission_shows_its_own(permission: str, shown: list[str], hidden: list[str]) -> None:
+def test_each_permission_shows_its_own_fields_only(permission: str, shown: list[str], hidden: list[str]) -> None:
     seen = everything(staff(permission))
 
     assert [each for each in shown if each not in seen] == []
     assert [each for each in hidden if each in seen] == []
 
 
-def test_what_no_list_of_the_admin_loads_no_list_of_the_api_loads() -> None:
-    assert set(serializers.DETAIL_FIELDS) == set(hoiio_admin.notifications.HEAVY)
+def test_lists_of_the_api_and_the_admin_defer_the_same_columns() -> None:
+    assert set(serializers.DETAIL_FIELDS) == set(hoiio_admin.notifications.LARGE_FIELDS)
 
 
-# What it costs.
+# Queries.
 
 
 @pytest.mark.usefixtures("filled")
-def test_list_asks_the_database_as_often_for_many_rows_as_for_few(post: Post) -> None:
+def test_list_takes_as_many_queries_for_many_rows_as_for_few(post: Post) -> None:
     client = staff(*EVERYTHING)
     few = [_queries(client, f"{name}/") for name in LISTS]
     for number in range(30):
@@ -364,7 +364,7 @@ def test_row_takes_one_query() -> None:
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("name", ROWS)
-def test_list_does_not_load_what_it_does_not_show(name: str) -> None:
+def test_list_does_not_load_columns_that_it_does_not_show(name: str) -> None:
     client, table = staff(*EVERYTHING), ROWS[name]._meta.db_table
     with CaptureQueriesContext(connection) as queries:
         read(client, f"{name}/")

@@ -1,4 +1,4 @@
-"""The read API in projects with settings of their own, and as docs/api.rst says to use it."""
+"""The read API in projects with settings of their own, and the examples of docs/api.rst."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ for headers in ({}, known, known, known):
 
 
 def answers(**settings: object) -> list[str]:
-    """What a stranger is answered in a project with these settings, and then thrice somebody who is known."""
+    """Return one response for an anonymous user and three for a known user, in a project with these settings."""
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROJECT, json.dumps(settings)], check=True, capture_output=True, text=True
     )
@@ -73,7 +73,7 @@ def test_authentication_and_throttling_are_those_of_the_project() -> None:
     ]
 
 
-def test_project_that_says_nothing_takes_sessions_and_passwords() -> None:
+def test_default_authentication_is_session_and_password() -> None:
     assert answers() == ["403 None False"] * 4
 
 
@@ -81,14 +81,14 @@ def test_project_that_says_nothing_takes_sessions_and_passwords() -> None:
 
 
 def written(word: str) -> str:
-    """The piece of code on the page that has the word."""
+    """Return the code block of the page that contains the word."""
     (code,) = (code for code in code_of(PAGE) if word in code)
     return code
 
 
 @pytest.fixture
 def page(live_server: Any, settings: Any) -> dict[str, Any]:
-    """The functions of the page, for an API that is served."""
+    """Return the functions of the page, for an API that is served."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     User.objects.create_superuser("root", password="secret")
     names: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def test_poller_of_the_page_keeps_up(page: dict[str, Any], post: Post) -> None:
     assert set(copy) == set(Sms.objects.values_list("pk", flat=True))
 
 
-def test_view_of_the_page_lets_others_in_and_veils_what_they_see(client: Any, post: Post) -> None:
+def test_view_of_the_page_admits_other_users_and_masks_fields(client: Any, post: Post) -> None:
     names: dict[str, Any] = {"__name__": "tests.urls_of_the_page"}
     exec(written("class OurSms"), names)  # noqa: S102
     post("sms/", "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111")

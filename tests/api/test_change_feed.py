@@ -1,4 +1,4 @@
-"""Asking the read API for what changed since, so that nothing is missed."""
+"""Polling the read API for changes never misses a row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ago(**span: float) -> datetime:
 
 
 def rows_since(client: Client, path: str, since: datetime, **query: object) -> Iterator[dict[str, Any]]:
-    """All rows of all pages, as a client reads them."""
+    """Yield the rows of all pages, as a client reads them."""
     page = _read(client, f"{API}{path}", {"updated_since": since.isoformat(), **query})
     yield from page["results"]
     while page["next"]:
@@ -54,7 +54,7 @@ def changed(client: Client, path: str, since: datetime, **query: object) -> list
 
 
 def report(txn_ref: str, word: str, at: datetime, source: Source = Source.WEBHOOK) -> None:
-    """Have Hoiio tell of an SMS, as it came to the door at that moment."""
+    """Receive a notification about an SMS at that moment."""
     body = f"txn_ref={txn_ref}&sms_status={word}&dest=%2B6591231111&tag={txn_ref.lower()}"
     inbox.receive(raw_notification(route="sms", body=body, received_at=at, source=source))
 
@@ -70,7 +70,7 @@ def client() -> Client:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes is kept before anything else happens, and all clocks are one: nothing need be given twice."""
+    """Each notification is stored at once and there is one clock, so no row needs to be returned twice."""
     monkeypatch.setattr(change_feed, "OVERLAP", timedelta())
 
 
@@ -78,7 +78,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Mirror:
-    """A program that keeps a copy of all SMS, and asks now and then for what changed."""
+    """A program with a copy of all SMS that polls for changes now and then."""
 
     def __init__(self, client: Client, page_size: int) -> None:
         self.client, self.page_size = client, page_size
@@ -93,11 +93,11 @@ class Mirror:
         self.since = begun
 
 
-def _deed(rng: random.Random, references: list[str]) -> None:
-    """One thing that happens to an SMS: told at once, told by the spool or by a poll, or sent."""
+def _act(rng: random.Random, references: list[str]) -> None:
+    """Perform one random action: a report at once, from the spool or by a poll, or a sent SMS."""
     txn_ref, word = rng.choice(references), rng.choice(("queued", "delivered", "failed"))
     late = timedelta(seconds=rng.uniform(0, 10**6))
-    deeds = [
+    actions = [
         lambda: report(txn_ref, word, now()),
         lambda: report(txn_ref, word, now() - late, Source.SPOOL),
         lambda: report(txn_ref, word, now(), Source.POLL),
@@ -110,26 +110,24 @@ def _deed(rng: random.Random, references: list[str]) -> None:
         ),
         lambda: inbox.receive(raw_notification(body=f"msg={rng.random()}&from=ALERT", received_at=now())),
     ]
-    rng.choice(deeds)()
+    rng.choice(actions)()
 
 
 def _overtaken(txn_ref: str, word: str) -> None:
-    """Hoiio tells of what is sent before it has answered."""
+    """Hoiio reports a sent SMS before it has answered the request."""
     report(txn_ref, word, now())
     send(txn_ref)
 
 
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("seed", range(12))
-def test_program_that_asks_for_changes_has_all_rows_as_they_are(
-    client: Client, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_polling_program_has_all_rows_up_to_date(client: Client, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagination, "SCAN_LIMIT", 5)
     rng = random.Random(seed)
     references = [f"AA-S-{number}" for number in range(15)]
     mirror = Mirror(client, page_size=rng.choice((1, 3, 100)))
     for _ in range(60):
-        _deed(rng, references)
+        _act(rng, references)
         if rng.random() < 0.15:
             mirror.poll()
             assert mirror.rows == _truth(client)
@@ -141,11 +139,11 @@ def _truth(client: Client) -> dict[int, dict[str, Any]]:
     return {row["id"]: row for row in _read(client, f"{API}sms/?page_size=500")["results"]}
 
 
-# What is given, and what is not.
+# Returned rows.
 
 
 @pytest.mark.usefixtures("at_once")
-def test_row_that_changed_is_given_and_no_other(client: Client) -> None:
+def test_only_changed_rows_are_returned(client: Client) -> None:
     for number in range(4):
         report(f"AA-S-{number}", "queued", ago(days=2))
     moment = now()
@@ -158,7 +156,7 @@ def test_row_that_changed_is_given_and_no_other(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_waited_in_the_spool_is_given_after_it_was_kept(client: Client) -> None:
+def test_row_of_a_spooled_notification_is_returned_after_the_import(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     moment = now()
     report("AA-S-1", "delivered", ago(days=1), Source.SPOOL)
@@ -168,48 +166,48 @@ def test_what_waited_in_the_spool_is_given_after_it_was_kept(client: Client) -> 
 
 
 @pytest.mark.usefixtures("at_once")
-def test_what_was_drained_before_is_not_given_for_ever(client: Client) -> None:
+def test_row_imported_from_the_spool_before_is_not_returned_again(client: Client) -> None:
     report("AA-S-1", "delivered", ago(days=1), Source.SPOOL)
 
     assert changed(client, "sms/", now()) == []
 
 
-def test_what_is_kept_a_while_after_it_came_is_given(client: Client) -> None:
+def test_row_committed_some_time_after_its_notification_was_received_is_returned(client: Client) -> None:
     report("AA-S-0", "queued", ago(days=1))
     report("AA-S-1", "queued", ago(hours=1))
     moment = now()
-    # Another process was slow: it came before the moment, and is there only now.
+    # Another process was slow: the notification was received before the moment, and committed only now.
     report("AA-S-2", "queued", moment - timedelta(minutes=4))
 
     assert changed(client, "sms/", moment) == ["AA-S-2"]
-    # Once more, because nobody can know.
+    # It is repeated, because the time of the commit is unknown.
     assert changed(client, "sms/", moment + timedelta(seconds=30)) == ["AA-S-2"]
     assert changed(client, "sms/", moment + timedelta(minutes=2)) == []
 
 
 @pytest.mark.parametrize("minutes", [4, 20])
-def test_what_is_entered_late_is_given_to_who_asks_for_as_much_earlier(client: Client, minutes: int) -> None:
+def test_row_that_is_sent_late_is_returned_for_an_accordingly_earlier_moment(client: Client, minutes: int) -> None:
     report("AA-S-0", "queued", ago(days=1))
-    # A transaction that was open for so long: meanwhile Hoiio has told all that it will.
+    # A database transaction that was open for so long: meanwhile Hoiio has sent its last report.
     report("AA-S-1", "delivered", ago(minutes=minutes))
-    asked = now()
+    moment = now()
     send("AA-S-1")
 
-    assert changed(client, "sms/", asked) == (["AA-S-1"] if minutes < 5 else [])
-    (row,) = rows_since(client, "sms/", asked - timedelta(minutes=minutes))
+    assert changed(client, "sms/", moment) == (["AA-S-1"] if minutes < 5 else [])
+    (row,) = rows_since(client, "sms/", moment - timedelta(minutes=minutes))
     assert (row["txn_ref"], row["msg"]) == ("AA-S-1", "Hi")
 
 
-def test_what_the_receivers_were_told_late_of_does_not_stand_in_the_way(client: Client) -> None:
+def test_pending_notification_from_the_spool_does_not_repeat_rows(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     report("AA-S-2", "queued", ago(days=1), Source.SPOOL)
-    # Nobody has taken it up for a day.
+    # No process has dispatched it for a day.
     Notification.objects.filter(txn_ref="AA-S-2").update(dispatched_at=None, claimed_until=ago(days=1))
 
     assert changed(client, "sms/", now()) == []
 
 
-def test_all_is_given_where_nothing_older_is_known(client: Client) -> None:
+def test_all_rows_are_returned_if_no_older_notification_is_known(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     report("AA-S-2", "delivered", ago(days=1))
     Notification.objects.all().delete()
@@ -218,7 +216,7 @@ def test_all_is_given_where_nothing_older_is_known(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_row_without_a_reference_is_given(client: Client) -> None:
+def test_row_without_a_reference_is_returned(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=1))
     moment = now()
     inbox.receive(raw_notification(body="msg=Hi&from=ALERT", received_at=now()))
@@ -227,7 +225,7 @@ def test_row_without_a_reference_is_given(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_call_is_given_of_which_its_session_alone_tells(client: Client) -> None:
+def test_call_is_returned_if_a_notification_has_only_its_session(client: Client) -> None:
     inbox.receive(
         raw_notification(body="ivr_block=answer&call_state=ringing&session=S1&txn_ref=AA-C-1", received_at=ago(days=1))
     )
@@ -241,7 +239,7 @@ def test_call_is_given_of_which_its_session_alone_tells(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_each_text_of_a_long_sms_is_given(client: Client) -> None:
+def test_each_part_of_a_long_sms_is_returned(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=1))
     moment = now()
     for text in ("One", "Two"):
@@ -251,27 +249,27 @@ def test_each_text_of_a_long_sms_is_given(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("at_once")
-def test_changes_may_be_asked_for_with_any_filter(client: Client) -> None:
+def test_changes_can_be_filtered(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=1))
     moment = now()
     report("AA-S-1", "delivered", now())
     report("AA-S-2", "queued", now())
     send("AA-S-3")
 
-    def given(**query: object) -> list[str]:
+    def filtered(**query: object) -> list[str]:
         return changed(client, "sms/", moment, **query)
 
-    assert given(tag="aa-s-2") == ["AA-S-2"]
-    assert given(number="+6591231111") == ["AA-S-1", "AA-S-2", "AA-S-3"]
-    assert given(sms_status="delivered") == given(final="true") == ["AA-S-1"]
-    assert given(final="false", number="91231111") == ["AA-S-2", "AA-S-3"]
-    assert given(created_from=moment.isoformat()) == ["AA-S-2", "AA-S-3"]
-    assert given(txn_ref="AA-S-2", final="true") == []
-    assert given(account="second") == []
+    assert filtered(tag="aa-s-2") == ["AA-S-2"]
+    assert filtered(number="+6591231111") == ["AA-S-1", "AA-S-2", "AA-S-3"]
+    assert filtered(sms_status="delivered") == filtered(final="true") == ["AA-S-1"]
+    assert filtered(final="false", number="91231111") == ["AA-S-2", "AA-S-3"]
+    assert filtered(created_from=moment.isoformat()) == ["AA-S-2", "AA-S-3"]
+    assert filtered(txn_ref="AA-S-2", final="true") == []
+    assert filtered(account="second") == []
 
 
 @pytest.mark.usefixtures("at_once")
-def test_notifications_that_were_kept_since(client: Client) -> None:
+def test_notifications_stored_since_a_moment_are_returned(client: Client) -> None:
     report("AA-S-1", "queued", ago(days=2))
     moment = now()
     report("AA-S-2", "queued", ago(days=1), Source.SPOOL)
@@ -282,7 +280,7 @@ def test_notifications_that_were_kept_since(client: Client) -> None:
     assert changed(client, "notifications/", moment, kind="unknown") == []
 
 
-def test_pass_has_no_way_back(client: Client) -> None:
+def test_pages_of_changes_have_no_previous_link(client: Client) -> None:
     for number in range(3):
         report(f"AA-S-{number}", "queued", ago(days=5 - number))
     page = _read(client, f"{API}sms/", {"updated_since": ago(days=4).isoformat(), "page_size": 1})
@@ -290,11 +288,11 @@ def test_pass_has_no_way_back(client: Client) -> None:
     assert (page["previous"], _read(client, page["next"])["previous"]) == (None, None)
 
 
-# What it costs.
+# Queries.
 
 
 @pytest.mark.usefixtures("at_once")
-def test_changes_take_as_many_queries_of_many_rows_as_of_few(client: Client) -> None:
+def test_changes_take_as_many_queries_for_many_rows_as_for_few(client: Client) -> None:
     report("AA-S-0", "queued", ago(days=1))
     moment = now()
     counts = []
@@ -305,12 +303,14 @@ def test_changes_take_as_many_queries_of_many_rows_as_of_few(client: Client) -> 
             _read(client, f"{API}sms/", {"updated_since": moment.isoformat(), "page_size": 500})
         counts.append(len(queries))
 
-    # The session, the user and two for the permissions; the notification that is older, the newest, the page of them
-    # and its end; what they name, and the rows.
+    # The session, the user and two for the permissions; the older notification, the newest, the page of them and its
+    # end; the keys that they refer to, and the rows.
     assert counts == [10, 10]
 
 
-def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_of_changes_scans_a_bounded_number_of_notifications(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     report("AA-S-0", "queued", ago(days=2))
     for number in range(25):
@@ -318,17 +318,19 @@ def test_pass_looks_through_a_bounded_number_of_notifications(client: Client, mo
     page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat(), "page_size": 1})
 
     newest = Notification.objects.latest("pk").pk
-    assert (page["results"], f"cursor=told.{newest - 9}&" in page["next"]) == ([], True)
+    assert (page["results"], f"cursor=reported.{newest - 9}&" in page["next"]) == ([], True)
     assert changed(client, "faxes/", ago(days=1)) == sorted(f"AA-F-{number}" for number in range(25))
 
 
-def test_pass_ends_with_what_was_kept_since(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_changes_end_at_the_oldest_notification_since_the_moment(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     for number in range(40):
         report(f"AA-S-{number}", "queued", ago(days=2))
     report("AA-S-40", "queued", now())
     page = _read(client, f"{API}sms/", {"updated_since": ago(days=1).isoformat()})
 
-    # What was sent is the second and last page.
+    # Sent rows are on the second and last page.
     assert "cursor=sent." in page["next"]
     assert _read(client, page["next"])["next"] is None

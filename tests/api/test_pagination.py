@@ -25,18 +25,18 @@ BEGAN = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 @pytest.fixture
 def scan_limit(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A page looks through ten rows where no index helps."""
+    """A page scans at most ten rows without an index."""
     monkeypatch.setattr(pagination, "SCAN_LIMIT", 10)
     return 10
 
 
 def sms(number: int, **fields: Any) -> Sms:
-    """One that was sent in the hour of its number."""
-    other = fields.get("remote_number", f"+65{90000000 + number}")
+    """Return an SMS that was sent in the hour of its number."""
+    remote = fields.get("remote_number", f"+65{90000000 + number}")
     moment = BEGAN + timedelta(hours=number)
     fields = {"txn_ref": f"AA-S-{number}", "direction": "outgoing", "created_at": moment, **fields}
     return Sms(
-        **{"updated_at": moment, "remote_number": other, "remote_suffix": suffix_of(other), "dest": other, **fields}
+        **{"updated_at": moment, "remote_number": remote, "remote_suffix": suffix_of(remote), "dest": remote, **fields}
     )
 
 
@@ -51,7 +51,7 @@ def read(client: Client, path: str, status: int = 200, **query: object) -> Any:
 
 
 def pages(client: Client, path: str, link: str = "next", **query: object) -> Iterator[list[str]]:
-    """The references on each page, as far as the links lead."""
+    """Yield the references on each page, following the links."""
     address: str | None = f"{API}{path}?{urlencode(query)}" if "?" not in path else path
     while address:
         page = json.loads(client.get(address).content)
@@ -87,7 +87,7 @@ def test_pages_lead_through_all_rows_and_back(query: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"created_from": "2000-01-01T00:00:00Z"}, {"tag": "t"}])
-def test_page_that_is_just_full_is_the_last(query: dict[str, str]) -> None:
+def test_full_page_without_further_rows_is_the_last(query: dict[str, str]) -> None:
     make(10, tag="t")
 
     page = read(staff(), "sms/", page_size=10, **query)
@@ -95,18 +95,18 @@ def test_page_that_is_just_full_is_the_last(query: dict[str, str]) -> None:
     assert (len(page["results"]), page["next"], page["previous"]) == (10, None, None)
 
 
-def test_page_has_a_hundred_rows_where_nothing_is_said() -> None:
+def test_page_has_a_hundred_rows_by_default() -> None:
     make(101)
 
     assert [len(page) for page in pages(staff(), "sms/")] == [100, 1]
 
 
 @pytest.mark.parametrize("size", ["0", "501", "-1", "x", "1.5", "9" * 20, "٣"])
-def test_size_of_no_page_is_refused(size: str) -> None:
+def test_invalid_page_size_is_refused(size: str) -> None:
     assert read(staff(), "sms/", 400, page_size=size) == {"page_size": ["A page has 1 to 500 rows."]}
 
 
-def test_rows_that_come_in_between_move_no_page() -> None:
+def test_new_rows_do_not_shift_pages() -> None:
     make(20)
     client = staff()
     first = read(client, "sms/", page_size=10)
@@ -119,7 +119,7 @@ def test_rows_that_come_in_between_move_no_page() -> None:
     assert back == [[f"AA-S-{number}" for number in numbers] for numbers in (range(19, 9, -1), range(29, 19, -1))]
 
 
-def test_rows_of_one_moment_are_each_on_one_page() -> None:
+def test_rows_of_the_same_moment_are_on_one_page_each() -> None:
     make(25, created_at=BEGAN)
 
     read_in_all = found(staff(), "sms/", page_size=4, created_from="2026-11-01T00:00:00Z")
@@ -143,7 +143,7 @@ def test_empty_table_has_one_empty_page() -> None:
 @pytest.mark.parametrize(
     "cursor", ["x", "older", "older.x", "older.1.2.3", "older.-1", "sideways.1", "older.1\n", "older.٣"]
 )
-def test_cursor_that_is_none_is_refused(cursor: str) -> None:
+def test_invalid_cursor_is_refused(cursor: str) -> None:
     message = "This cursor does not belong to this list; follow the links of its pages, with all other parameters."
 
     assert read(staff(), "sms/", 400, cursor=cursor) == {"cursor": [message]}
@@ -153,11 +153,11 @@ def test_cursor_that_is_none_is_refused(cursor: str) -> None:
     ("cursor", "query"),
     [
         ("older.1764000000000000.5", {}),
-        ("told.5", {}),
+        ("reported.5", {}),
         ("sent.1764000000000000.5", {"tag": "t"}),
         ("older.5", {"final": "true"}),
         ("older.1764000000000000.5", {"tag": "t"}),
-        ("told.1764000000000000.5", {"updated_since": "2026-01-01T00:00:00Z"}),
+        ("reported.1764000000000000.5", {"updated_since": "2026-01-01T00:00:00Z"}),
         ("sent.5", {"updated_since": "2026-01-01T00:00:00Z"}),
         ("older.1764000000000000.5", {"updated_since": "2026-01-01T00:00:00Z"}),
     ],
@@ -177,13 +177,13 @@ FAR = "9" * 16
     ("query", "below", "above"),
     [
         ({}, "0", LAST),
-        # Looked for key by key.
+        # Scanned by key.
         ({"account": "default"}, "0", LAST),
         ({"tag": "t"}, "0", LAST),
         ({"final": "false"}, "0.0", f"{FAR}.{LAST}"),
     ],
 )
-def test_cursor_beyond_the_ends_is_the_page_at_the_end(query: dict[str, str], below: str, above: str) -> None:
+def test_cursor_beyond_the_ends_returns_the_page_at_the_end(query: dict[str, str], below: str, above: str) -> None:
     make(3, tag="t")
     client, every = staff(), ["AA-S-2", "AA-S-1", "AA-S-0"]
 
@@ -194,13 +194,13 @@ def test_cursor_beyond_the_ends_is_the_page_at_the_end(query: dict[str, str], be
 
     assert beyond(f"older.{above}")[:2] == (every, [])
     assert beyond(f"newer.{below}")[::2] == (every, [])
-    # Nothing is there, and the way back leads to all of it.
+    # The page is empty, and the link back leads to all rows.
     assert beyond(f"newer.{above}") == ([], [every], [])
     assert beyond(f"older.{below}") == ([], [], [every])
 
 
 @pytest.mark.parametrize("query", [{}, {"account": "default"}, {"tag": "t"}, {"final": "false"}])
-def test_way_back_has_each_row_once(query: dict[str, str]) -> None:
+def test_previous_pages_have_each_row_once(query: dict[str, str]) -> None:
     make(25, tag="t")
     client = staff()
     second = read(client, read(client, "sms/", page_size=10, **query)["next"])
@@ -235,7 +235,7 @@ def test_way_back_has_each_row_once(query: dict[str, str]) -> None:
         ({"account": "second"}, [3]),
         ({"direction": "incoming"}, [6]),
         ({"sms_status": "delivered"}, [2, 1]),
-        # A word that Hoiio does not document.
+        # A status that Hoiio does not document.
         ({"sms_status": "bounced"}, [4]),
         ({"sms_status": "deliver"}, []),
         ({"status": "success_ok"}, [2]),
@@ -271,14 +271,14 @@ def test_filter_of_sms(query: dict[str, str], numbers: list[int]) -> None:
 
 
 @pytest.mark.parametrize("number", ["91231111", "9123 1111", "591231111", "+6591231111"])
-def test_number_finds_it_for_those_alone_who_may_see_it(number: str) -> None:
+def test_number_search_needs_the_permission_to_view_numbers(number: str) -> None:
     Sms.objects.bulk_create([sms(1, remote_number="+6591231111"), sms(2)])
 
     assert found(staff("view_personal_data"), "sms/", number=number) == ["AA-S-1"]
     refused = staff().get(f"{API}sms/", {"number": number})
     assert (refused.status_code, refused.json()) == (
         403,
-        {"detail": "To find a number takes the permission django_hoiio.view_personal_data."},
+        {"detail": "Searching for a number needs the permission django_hoiio.view_personal_data."},
     )
 
 
@@ -352,9 +352,9 @@ def test_filter_of_notifications(query: dict[str, str], numbers: list[int]) -> N
         (
             "sms/",
             {"stauts": "x"},
-            "There is no such parameter here. There are account, txn_ref, updated_since, number, ",
+            "Unknown parameter. The parameters are account, txn_ref, updated_since, number, ",
         ),
-        ("sms/", {"kind": "sms_status"}, "There is no such parameter here."),
+        ("sms/", {"kind": "sms_status"}, "Unknown parameter."),
         ("sms/", {"direction": "sideways"}, "Select a valid choice. sideways is not one of the available choices."),
         ("sms/", {"final": "maybe"}, "Select a valid choice. maybe is not one of the available choices."),
         ("sms/", {"tag": "x" * 257}, "Ensure this value has at most 256 characters (it has 257)."),
@@ -366,11 +366,11 @@ def test_filter_of_notifications(query: dict[str, str], numbers: list[int]) -> N
         ("notifications/", {"kind": "sms"}, "Select a valid choice. sms is not one of the available choices."),
         ("totals/", {"day_from": "yesterday"}, "Write a day, for example 2026-11-25."),
         ("totals/", {"day_to": "2026-02-30"}, "Write a day, for example 2026-11-25."),
-        ("totals/", {"cursor": "2026-02-30"}, "This list has no such cursor"),
-        ("totals/", {"cursor": "older.1"}, "This list has no such cursor"),
+        ("totals/", {"cursor": "2026-02-30"}, "This cursor does not belong to this list;"),
+        ("totals/", {"cursor": "older.1"}, "This cursor does not belong to this list;"),
     ],
 )
-def test_parameter_that_cannot_be_taken_is_refused(path: str, query: dict[str, str], reasons: str) -> None:
+def test_invalid_parameter_is_refused(path: str, query: dict[str, str], reasons: str) -> None:
     (name,) = query
     refused = read(staff(*EVERYTHING), path, 400, **query)
 
@@ -387,43 +387,43 @@ def test_moment_may_be_written_with_any_offset(moment: str) -> None:
     client = staff()
 
     assert found(client, "sms/", created_from=moment) == ["AA-S-3", "AA-S-2"]
-    # As those write it who do not encode the plus.
+    # Without percent-encoding of the plus.
     assert len(json.loads(client.get(f"{API}sms/?created_from={moment}").content)["results"]) == 2
 
 
-def test_parameter_that_is_given_twice_is_refused() -> None:
+def test_repeated_parameter_is_refused() -> None:
     client = staff()
 
-    for path in ("sms/?tag=a&tag=b", "totals/?kind=sms_sent&kind=sms_sent", "sms/?cursor=older.1&cursor="):
+    for path in ("sms/?tag=a&tag=b", "totals/?traffic=sms_sent&traffic=sms_sent", "sms/?cursor=older.1&cursor="):
         (reasons,) = read(client, path, 400).values()
         assert reasons == ["It is given more than once."]
 
 
 @pytest.mark.parametrize("parameter", ["created_from", "created_to", "updated_since"])
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
-def test_moment_beyond_all_time_is_taken(parameter: str, moment: str) -> None:
+def test_moment_outside_the_range_of_dates_is_accepted(parameter: str, moment: str) -> None:
     make(1)
     assert read(staff(), "sms/", **{parameter: moment})["next"] is None
 
 
-# What nobody can guess by.
+# Unknown parameters.
 
 GUESSES = [
     "ordering", "search", "order_by", "o", "from", "to", "from_number", "from_number__startswith", "dest",
-    "remote_number", "other_number__startswith", "remote_suffix", "msg", "msg__contains", "part", "fax_url", "fields",
+    "remote_number", "remote_number__startswith", "remote_suffix", "msg", "msg__contains", "part", "fax_url", "fields",
     "body", "query", "params", "params__from", "headers", "pass_on", "stamps", "tag__startswith", "txn_ref__lt", "id__lt",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("permissions", [(), ("view_personal_data",), EVERYTHING])
 @pytest.mark.parametrize("path", ["notifications/", "calls/", "sms/", "faxes/", "totals/"])
-def test_nothing_is_ordered_searched_or_looked_up_beside_the_filters(path: str, permissions: tuple[str, ...]) -> None:
+def test_other_parameters_than_the_filters_are_refused(path: str, permissions: tuple[str, ...]) -> None:
     client = staff(*permissions)
 
     assert [name for name in GUESSES if client.get(API + path, {name: "x"}).status_code != 400] == []
 
 
-def test_guess_of_a_number_is_answered_as_a_number_that_there_is_not() -> None:
+def test_partial_number_is_answered_like_an_unknown_number() -> None:
     Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
     client = staff()
     (nothing,) = {client.get(f"{API}sms/", {"number": "+6500000000"}).content}
@@ -444,7 +444,7 @@ def test_guess_of_a_number_is_answered_as_a_number_that_there_is_not() -> None:
     assert {client.get(f"{API}sms/", {"number": part}).content for part in parts} == {nothing}
 
 
-def test_single_row_takes_no_filter() -> None:
+def test_detail_page_ignores_filters() -> None:
     Sms.objects.bulk_create([sms(1, remote_number="+6591231111")])
     row, client = Sms.objects.get(), staff()
 
@@ -454,10 +454,10 @@ def test_single_row_takes_no_filter() -> None:
     assert len({answer.content for answer in answers}) == 1
 
 
-# A bounded reach.
+# Scan limit.
 
 
-def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(scan_limit: int) -> None:
+def test_page_without_an_index_scans_a_bounded_number_of_rows(scan_limit: int) -> None:
     Sms.objects.bulk_create(
         [sms(number, sms_status="failed" if number in (2, 24) else "queued") for number in range(25)]
     )
@@ -465,7 +465,7 @@ def test_page_of_what_no_index_answers_looks_through_a_bounded_number_of_rows(sc
     assert list(pages(staff(), "sms/", sms_status="failed")) == [["AA-S-24"], [], ["AA-S-2"]]
 
 
-def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(scan_limit: int) -> None:
+def test_page_of_a_date_range_without_an_index_scans_a_bounded_number_of_rows(scan_limit: int) -> None:
     Sms.objects.bulk_create(
         [
             sms(number, is_final=number % 2 == 0, sms_status="failed" if number in (2, 37) else "queued")
@@ -475,14 +475,14 @@ def test_page_of_a_span_and_of_what_no_index_answers_does_so_too(scan_limit: int
     client = staff()
     query = {"sms_status": "failed", "created_from": "2026-11-01T00:00:00Z"}
 
-    # Ten that are final and ten that are not at a time.
+    # Each page scans ten final rows and ten others.
     assert list(pages(client, "sms/", **query)) == [["AA-S-37"], ["AA-S-2"], []]
     assert list(pages(client, "sms/", final="true", **query)) == [[], ["AA-S-2"], []]
     last = read(client, read(client, read(client, "sms/", **query)["next"])["next"])
     assert list(pages(client, last["previous"], link="previous")) == [["AA-S-2"], ["AA-S-37"], []]
 
 
-def test_tag_that_is_found_too_often_is_looked_for_by_key(scan_limit: int) -> None:
+def test_tag_with_too_many_rows_is_scanned_by_key(scan_limit: int) -> None:
     make(25, tag="campaign")
     Sms.objects.bulk_create([sms(number) for number in range(25, 50)])
 
@@ -490,7 +490,7 @@ def test_tag_that_is_found_too_often_is_looked_for_by_key(scan_limit: int) -> No
     assert found(staff(), "sms/", tag="campaign") == [f"AA-S-{number}" for number in range(24, -1, -1)]
 
 
-def test_of_two_terms_the_one_that_finds_less_leads(scan_limit: int) -> None:
+def test_term_with_fewer_rows_is_used_of_two_terms(scan_limit: int) -> None:
     make(25, tag="campaign")
 
     assert list(pages(staff("view_personal_data"), "sms/", tag="campaign", number="90000007")) == [["AA-S-7"]]

@@ -44,7 +44,7 @@ def parameters(operation: Any) -> dict[str, Any]:
     return {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
 
 
-def test_each_operation_has_a_name_of_its_own(schema: Any) -> None:
+def test_operations_have_unique_names(schema: Any) -> None:
     assert set(operations(schema)) == {
         "hoiio_notifications_list",
         "hoiio_notifications_retrieve",
@@ -59,7 +59,7 @@ def test_each_operation_has_a_name_of_its_own(schema: Any) -> None:
     assert {method for path, methods in schema["paths"].items() for method in methods} == {"get"}
 
 
-def test_each_operation_says_what_it_gives_and_how_it_refuses(schema: Any) -> None:
+def test_each_operation_describes_its_responses(schema: Any) -> None:
     for name, operation in operations(schema).items():
         statuses = {"200", "401", "403", "404", "429"} | ({"400"} if name.endswith("_list") else set())
         assert (set(operation["responses"]), bool(operation["summary"]), operation["tags"]) == (
@@ -79,25 +79,25 @@ def test_list_names_each_filter_with_an_example(schema: Any, name: str) -> None:
     assert [each for each in filters if not described[each]["description"] or "example" not in described[each]] == []
 
 
-def test_words_are_open(schema: Any) -> None:
+def test_statuses_are_extensible_enums(schema: Any) -> None:
     components = schema["components"]["schemas"]
     word = components["HoiioSms"]["properties"]["sms_status"]
 
     assert (word["type"], word["x-extensible-enum"], "enum" in word) == ("string", SmsStatus.values, False)
-    assert components["HoiioTotal"]["properties"]["kind"]["x-extensible-enum"] == Traffic.values
+    assert components["HoiioTotal"]["properties"]["traffic"]["x-extensible-enum"] == Traffic.values
     assert [name for name, each in components.items() if "Enum" in name or "enum" in each] == []
 
 
 def test_raw_request_is_described_and_may_be_null(schema: Any) -> None:
     components = schema["components"]["schemas"]
-    raw = components["HoiioWholeNotification"]["properties"]["raw"]
+    raw = components["HoiioNotificationDetail"]["properties"]["raw"]
 
     assert raw["nullable"] is True
     assert components["Raw"]["properties"]["body"]["format"] == "byte"
     assert "raw" not in components["HoiioNotification"]["properties"]
 
 
-def test_component_has_a_text_for_each_field(schema: Any) -> None:
+def test_component_describes_each_field(schema: Any) -> None:
     fields = schema["components"]["schemas"]["HoiioSms"]["properties"]
 
     assert [name for name, each in fields.items() if "description" not in each and name != "id"] == []
@@ -108,7 +108,7 @@ def test_schema_is_served(client: Client) -> None:
     assert "operationId: hoiio_sms_list" in client.get("/api/schema/").content.decode()
 
 
-def test_schema_holds_nothing_of_what_is_kept(schema: Any) -> None:
+def test_schema_contains_no_stored_data(schema: Any) -> None:
     # It is made without a query: the test has no database.
     assert Notification._meta.db_table not in str(schema)
     assert urls.app_name == "hoiio_api"

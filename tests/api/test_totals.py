@@ -83,7 +83,7 @@ def test_filters() -> None:
     assert days(client, day_from=TODAY, day_to=TODAY - DAY) == []
 
 
-def test_page_has_31_days_and_leads_to_those_before_and_back() -> None:
+def test_page_has_31_days_and_links_to_the_days_before_and_after() -> None:
     for number in range(1, 71):
         closed(TODAY - number * DAY)
     client = staff()
@@ -115,5 +115,5 @@ def test_page_has_31_days_and_leads_to_those_before_and_back() -> None:
         {"day_from": "9999-12-01", "day_to": "9999-12-31", "cursor": "9999-12-30"},
     ],
 )
-def test_days_beyond_all_time_have_no_totals(query: dict[str, str]) -> None:
+def test_days_outside_the_range_of_dates_have_no_totals(query: dict[str, str]) -> None:
     assert days(staff(), **query) == []

@@ -42,7 +42,7 @@ def _project() -> Iterator[None]:
     middleware = [
         "tests.browser.admin_policy.strict",
         *django_settings.MIDDLEWARE,
-        "tests.browser.served.keep",
+        "tests.browser.served.record",
     ]
     with override_settings(INSTALLED_APPS=apps, ROOT_URLCONF="tests.browser.urls", MIDDLEWARE=middleware):
         yield
@@ -103,14 +103,14 @@ def complaints() -> Iterator[Complaints]:
 @pytest.fixture
 def open_telephone(browser: Browser, application: str, complaints: Complaints) -> Iterator[Open]:
     """Open the telephone in a new window. It may send requests only to its own server."""
-    contexts, asked = [], set()
+    contexts, requested = [], set()
 
     def open_telephone(**options: Any) -> Page:
         context = browser.new_context(**{"reduced_motion": "reduce", **options})
         contexts.append(context)
         page = context.new_page()
         complaints.watch(page)
-        page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
+        page.on("request", lambda request: requested.add(urlsplit(request.url).netloc))
         page.goto(application)
         expect(page.locator("#link")).to_have_text("Connected")
         return page
@@ -118,7 +118,7 @@ def open_telephone(browser: Browser, application: str, complaints: Complaints) -
     yield open_telephone
     for context in contexts:
         context.close()
-    assert asked == {urlsplit(application).netloc}
+    assert requested == {urlsplit(application).netloc}
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Mouse:
 
     def speak(self, text: str) -> None:
         self.page.get_by_label("Say something into the recording").fill(text)
-        self.page.get_by_role("button", name="ManualResult").click()
+        self.page.get_by_role("button", name="Done").click()
 
     def text(self, msg: str) -> None:
         self.page.get_by_label("Text message", exact=True).fill(msg)

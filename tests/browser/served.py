@@ -13,7 +13,7 @@ from .console import RIGHTS
 served: defaultdict[str, list[str]] = defaultdict(list)
 
 
-def keep(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def record(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Record the pages of the workshop's users."""
 
     def answer(request: HttpRequest) -> HttpResponse:

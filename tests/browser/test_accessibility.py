@@ -14,7 +14,7 @@ RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
 
-# What Tab reaches on the page as it opens, in this order; the numbers and the keys are many.
+# The stops of the Tab key on the opened page, in this order.
 STOPS = [
     "number",
     "choice",
@@ -45,7 +45,7 @@ OUTLINE = """
 
 
 def violations(page: Page) -> list[Any]:
-    """What axe-core finds that is serious or worse, in short."""
+    """Return the serious and critical violations that axe-core finds."""
     found = Axe().run(page, options=RULES).response["violations"]
     return [
         (each["id"], [node["target"] for node in each["nodes"]])
@@ -57,7 +57,7 @@ def violations(page: Page) -> list[Any]:
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(open_telephone: Open, viewport: dict[str, int], color_scheme: str) -> None:
-    # Only axe's own script needs the policy out of the way.
+    # Without the bypass, the policy would block axe's own script.
     page = open_telephone(viewport=viewport, color_scheme=color_scheme, bypass_csp=True)
     assert violations(page) == []
 
@@ -68,7 +68,7 @@ def test_axe_finds_nothing_serious(open_telephone: Open, viewport: dict[str, int
     page.keyboard.press("2")
     expect(page.locator("#speech")).to_be_visible()
     page.locator("#faults summary").click()
-    page.get_by_label("Sent twice").check()
+    page.get_by_label("Duplicated").check()
     page.locator("#spoken").fill("My chain came off.")
     page.keyboard.press("Enter")
     expect(page.locator("#state")).to_have_text("Ready")
@@ -79,7 +79,7 @@ def test_axe_finds_nothing_serious(open_telephone: Open, viewport: dict[str, int
     assert violations(page) == []
 
 
-def test_tab_reaches_all_and_shows_where_it_is(telephone: Page) -> None:
+def test_tab_reaches_every_control_and_shows_the_focus(telephone: Page) -> None:
     stops, outlines = [], []
     for _ in STOPS:
         telephone.keyboard.press("Tab")
@@ -90,7 +90,7 @@ def test_tab_reaches_all_and_shows_where_it_is(telephone: Page) -> None:
     assert min(outlines) >= 2
 
 
-def test_nothing_moves_where_the_system_asks_for_stillness(open_telephone: Open) -> None:
+def test_nothing_moves_with_reduced_motion(open_telephone: Open) -> None:
     moving = {}
     for reduced_motion in ("reduce", "no-preference"):
         page = open_telephone(reduced_motion=reduced_motion)

@@ -1,4 +1,4 @@
-"""What a person does in the lists and on the pages of the admin, in a real browser."""
+"""Actions in the lists and on the pages of the admin, in a browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
-    """A browser in which somebody who may do everything has logged in."""
+    """A browser in which a superuser is logged in."""
     settings.ROOT_URLCONF = "tests.urls"
     with window(browser, live_server.url, root(), accept_downloads=True) as context:
         yield context.new_page()
@@ -29,7 +29,7 @@ def page(browser: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
 
 @pytest.fixture
 def bill() -> Iterator[dict[str, bool]]:
-    """A receiver that fails until it is told not to, and three SMS of which it was told."""
+    """A receiver that fails while `fails` is true, and three SMS for which it failed."""
     state = {"fails": True}
 
     def bill(**kwargs: Any) -> None:
@@ -43,7 +43,9 @@ def bill() -> Iterator[dict[str, bool]]:
     sms_status.disconnect(dispatch_uid="shop.bill")
 
 
-def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, bill: dict[str, bool]) -> None:
+def test_receivers_of_selected_rows_are_retried_from_the_list(
+    page: Page, live_server: Any, bill: dict[str, bool]
+) -> None:
     bill["fails"] = False
     page.goto(f"{live_server.url}/admin/django_hoiio/receiverfailure/")
     page.locator("input.action-select").nth(0).check()
@@ -55,7 +57,7 @@ def test_ticked_rows_are_run_again_from_the_list(page: Page, live_server: Any, b
     assert ReceiverFailure.objects.unresolved().count() == 1
 
 
-def test_button_of_a_page_runs_its_receivers_and_is_gone_then(
+def test_button_on_a_page_retries_its_receivers_and_disappears(
     page: Page, live_server: Any, bill: dict[str, bool]
 ) -> None:
     bill["fails"] = False
@@ -67,10 +69,10 @@ def test_button_of_a_page_runs_its_receivers_and_is_gone_then(
 
 
 @pytest.mark.usefixtures("bill")
-def test_all_that_is_found_is_downloaded(page: Page, live_server: Any) -> None:
+def test_export_button_downloads_all_matches(page: Page, live_server: Any) -> None:
     page.goto(f"{live_server.url}/admin/django_hoiio/sms/?q=AA-S-1")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export all that is found").click()
+        page.get_by_role("button", name="Export all results").click()
 
     with open(download.value.path(), encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
         assert [(row["txn_ref"], row["dest"]) for row in csv.DictReader(file)] == [("AA-S-1", "'+6591231111")]

@@ -1,4 +1,4 @@
-"""The pages of the admin in a browser: nothing inline, readable by all, whatever the theme and the width."""
+"""The pages of the admin in a browser: no inline content, and accessible in every theme and width."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .test_accessibility import DESKTOP, PHONE, violations
 
 CUSTOMER = "+6591231111"
 
-SAID: list[tuple[str, dict[str, str]]] = [
+POSTED: list[tuple[str, dict[str, str]]] = [
     ("sms", {"msg": "Is my bike ready? The chain came off again.", "from": CUSTOMER, "to": "+6533330000", "txn_ref": "AA-SI-85", "debit": "0.013", "currency": "SGD", "date": "2012-10-30 12:20:50"}),
     ("sms", {"sms_status": "queued", "txn_ref": "AA-S-1", "dest": CUSTOMER, "tag": "order 77", "rate": "0.032", "currency": "SGD"}),
     ("sms", {"sms_status": "delivered", "txn_ref": "AA-S-1", "dest": CUSTOMER, "debit": "0.032", "split_count": "2", "date": "2012-10-30 12:30:50"}),
@@ -40,7 +40,7 @@ SAID: list[tuple[str, dict[str, str]]] = [
 
 @pytest.fixture
 def filled(live_server: Any, settings: Any) -> Iterator[str]:
-    """Rows of every kind, of one customer and of a bulk SMS; gives the address of the server."""
+    """Post notifications of every kind, of one customer and of a bulk SMS. Yields the URL of the server."""
     client = Client()
 
     def fail(**arguments: Any) -> None:
@@ -52,8 +52,8 @@ def filled(live_server: Any, settings: Any) -> Iterator[str]:
     sms_received.connect(fail, dispatch_uid="shop.bill")
     sms_status.connect(works, dispatch_uid="shop.note")
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": CUSTOMER, "msg": "Yes, come and get it!", "tag": "order 77"})
-    for route, said in [*SAID, *_bulk()]:
-        client.post(f"/hoiio/{route}/?x_order=77", urlencode(said), content_type="application/x-www-form-urlencoded")
+    for route, params in [*POSTED, *_bulk()]:
+        client.post(f"/hoiio/{route}/?x_order=77", urlencode(params), content_type="application/x-www-form-urlencoded")
     yield live_server.url
     sms_received.disconnect(dispatch_uid="shop.bill")
     sms_status.disconnect(dispatch_uid="shop.note")
@@ -72,7 +72,7 @@ def _bulk() -> Iterator[tuple[str, dict[str, str]]]:
 
 @pytest.fixture
 def look(open_as: Open, filled: str) -> Open:
-    """Open a page of the admin as somebody who may see everything, or as somebody else."""
+    """Open a page of the admin as a superuser, or as another user."""
 
     def look(path: str, *, user: User | None = None, **options: Any) -> Page:
         return open_as(filled + path, user or root(), **options)
@@ -104,7 +104,7 @@ def pages() -> dict[str, str]:
 def test_axe_finds_nothing_serious_on_any_page(look: Open, viewport: dict[str, int], color_scheme: str) -> None:
     found = {}
     for name, path in pages().items():
-        # Only axe's own script needs the policy out of the way.
+        # Without the bypass, the policy would block axe's own script.
         page = look(path, viewport=viewport, color_scheme=color_scheme, bypass_csp=True)
         found[name] = violations(page)
 
@@ -112,10 +112,10 @@ def test_axe_finds_nothing_serious_on_any_page(look: Open, viewport: dict[str, i
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_no_page_needs_an_inline_script_or_style_or_is_wider_than_its_window(
+def test_no_page_has_an_inline_script_or_style_or_is_wider_than_its_window(
     look: Open, viewport: dict[str, int]
 ) -> None:
-    # What the policy forbids is among the complaints.
+    # The fixture `complaints` fails the test if the policy blocks something.
     wide = {}
     for name, path in pages().items():
         page = look(path, viewport=viewport)
@@ -134,16 +134,16 @@ def test_command_line_is_copied_by_the_button(look: Open, filled: str) -> None:
     assert copied.startswith("python manage.py hoiio_trigger --route=sms")
 
 
-def test_command_line_is_selected_where_the_clipboard_is_shut(look: Open) -> None:
+def test_command_line_is_selected_if_the_clipboard_is_blocked(look: Open) -> None:
     page = look(pages()["notification"])
-    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('shut')); }")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('blocked')); }")
     page.get_by_role("button", name="Copy").click()
 
     expect(page.get_by_role("status")).to_have_text("Selected: copy it with the keyboard.")
     assert page.evaluate("getSelection().toString()").startswith("python manage.py hoiio_trigger")
 
 
-def test_without_scripts_the_line_is_there_and_the_button_is_not(look: Open) -> None:
+def test_without_scripts_the_command_line_is_shown_without_a_copy_button(look: Open) -> None:
     page = look(pages()["notification"], java_script_enabled=False)
 
     expect(page.locator("pre", has_text="hoiio_trigger")).to_be_visible()
@@ -160,7 +160,7 @@ def test_traceback_opens_from_the_keyboard(look: Open) -> None:
     expect(traceback).to_contain_text("ValueError: no such order")
 
 
-def test_incoming_stands_left_and_outgoing_right(look: Open) -> None:
+def test_incoming_messages_are_on_the_left_and_outgoing_ones_on_the_right(look: Open) -> None:
     page = look(pages()["conversation"], viewport=DESKTOP)
     column = page.locator(".hoiio-conversation").bounding_box()
     assert column is not None
@@ -173,7 +173,7 @@ def test_incoming_stands_left_and_outgoing_right(look: Open) -> None:
     assert edges == {"incoming": (True, False), "outgoing": (False, True)}
 
 
-def test_pages_lead_to_one_another(look: Open) -> None:
+def test_pages_link_to_each_other(look: Open) -> None:
     page = look(pages()["sms"])
     page.get_by_role("link", name="Conversation").click()
     expect(page).to_have_title("Conversation with +6591231111 | Django site admin")

@@ -1,4 +1,4 @@
-"""The console by somebody who has a keyboard and nothing else."""
+"""The admin with only a keyboard."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from .conftest import Open
 from .console import PASSWORD
 from .workshop import MEI
 
-# How the focused element is marked, and whether the mark and the element are within the window.
+# Whether the focused element is marked, and both are within the window.
 MARKED = """
 (() => {
     const focused = document.activeElement;
     if (focused === document.body) return true;
     const style = getComputedStyle(focused), box = focused.getBoundingClientRect();
-    // The button of the calendar within the field of a date: the browser outlines it, and tells no script.
+    // The calendar button in a date field: the browser outlines it, but scripts cannot see that.
     const isWithin = focused.matches("input[type=date]:not(:focus-visible)");
     const isOutlined = isWithin || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
     const isInside = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
@@ -24,19 +24,19 @@ MARKED = """
 FOCUSED = "document.activeElement.outerHTML.slice(0, 120)"
 IS_FOCUSED = "element => element === document.activeElement"
 
-# No page has more stops between two that a person wants to reach.
+# Maximum number of stops between two controls.
 MOST = 120
 
 
 class Hand:
-    """Presses keys, and looks each time where the focus is."""
+    """Press keys, and check the focus each time."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.unmarked: list[str] = []
 
     def go_to(self, stop: Locator, key: str = "Tab") -> None:
-        """Press Tab, or another key, until the focus is there."""
+        """Press Tab, or another key, until the focus is at `stop`."""
         expect(stop).to_be_visible()
         for _ in range(MOST):
             self.page.keyboard.press(key)
@@ -47,12 +47,12 @@ class Hand:
         raise AssertionError(f"{key} does not lead to {stop}")
 
     def follow(self, name: str, key: str = "Tab") -> None:
-        """Go to a link of that name, and open it."""
+        """Go to the link with this name, and open it."""
         self.go_to(self.page.get_by_role("link", name=name, exact=True), key)
         self.page.keyboard.press("Enter")
 
 
-def test_keyboard_leads_from_the_login_to_a_conversation_and_back(look: Open) -> None:
+def test_keyboard_alone_leads_from_the_login_to_a_conversation_and_back(look: Open) -> None:
     page = look("login/?next=/admin/", who="nobody")
     hand = Hand(page)
     expect(page.get_by_label("Username")).to_be_focused()

@@ -1,4 +1,4 @@
-"""The console in windows of several sizes and colours; the pictures of docs/admin.rst come from here."""
+"""The admin in windows of several sizes and colours. The pictures of docs/admin.rst are made here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .workshop import BULK
 
 OUTSIDE = "document.documentElement.scrollWidth - innerWidth"
 
-# The list of lists at the side, which each user may fold, is folded: a picture shows what it is of.
+# Fold the sidebar, so that the pictures show only the page.
 FOLDED = "localStorage.setItem('django.admin.navSidebarIsOpen', 'false')"
 
 
 @pytest.fixture(scope="module")
 def days() -> int:
-    """A month for the pictures; else as little as does."""
+    """A month for the pictures, otherwise the minimum."""
     return 30 if "HOIIO_PICTURES" in os.environ else 3
 
 
@@ -31,7 +31,7 @@ def page_of(row: Model, page: str = "change") -> str:
     return reverse(f"admin:django_hoiio_{row._meta.model_name}_{page}", args=[row.pk]).removeprefix("/admin/")
 
 
-# What each picture shows, what it begins with, and how much of what follows it holds.
+# Name of each picture → its page, the element at its top, and its height.
 PICTURES = {
     "dashboard": (lambda: "django_hoiio/", "#content", 1150),
     "list": (lambda: "django_hoiio/sms/", "#content", 760),
@@ -49,9 +49,7 @@ PICTURES = {
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1120, 390])
 @pytest.mark.parametrize("name", PICTURES)
-def test_nothing_stands_outside_the_window(
-    look: Open, tmp_path: Path, name: str, width: int, color_scheme: str
-) -> None:
+def test_nothing_is_outside_the_window(look: Open, tmp_path: Path, name: str, width: int, color_scheme: str) -> None:
     path, begin, height = PICTURES[name]
     page = look(path(), viewport=ViewportSize(width=width, height=900), color_scheme=color_scheme)
 
@@ -66,7 +64,7 @@ def test_nothing_stands_outside_the_window(
 
 
 def part(page: Page, begin: str, height: int) -> FloatRect:
-    """The contents of the page from there on, without what Django's admin has around them."""
+    """Return the part of the page from `begin` on, without the frame of Django's admin."""
     whole, first = page.locator("#content").bounding_box(), page.locator(begin).bounding_box()
     assert whole is not None
     assert first is not None

@@ -1,4 +1,4 @@
-"""The console as its users see it: one who sees everything, one who sees numbers and texts, one who sees neither."""
+"""The admin as three users see it: one sees everything, one sees numbers and texts, one sees neither."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HIDDEN = "••••"
 
 # List → its filters, and a choice of each.
 FILTERS = {
-    "notification": {"kind": "SMS status", "unknown": "Yes", "failed receivers": "Yes"},
+    "notification": {"kind": "SMS status", "pending": "Yes", "failed receivers": "Yes"},
     "call": {
         "call state": "ringing",
         "outcome": "busy",
@@ -46,8 +46,8 @@ FILTERS = {
     },
     "sms": {"status": "failed", "direction": "incoming", "not final": "Yes", "overdue": "Yes"},
     "fax": {"status": "ongoing", "direction": "outgoing", "not final": "Yes", "overdue": "Yes"},
-    "receiverfailure": {"not mended": "Yes"},
-    "dailytotal": {"kind": "SMS sent"},
+    "receiverfailure": {"unresolved": "Yes"},
+    "dailytotal": {"traffic": "SMS sent"},
 }
 
 sights = pytest.mark.parametrize(
@@ -58,13 +58,13 @@ sights = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def days() -> int:
-    """As long as it takes until totals are closed."""
+    """Long enough for totals to be closed."""
     return 10
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _lost(staff: dict[str, User]) -> None:
-    """What the workshop waits for: a call and a fax that never end, an SMS, and a process that ended too early."""
+def _pending_and_overdue_rows(staff: dict[str, User]) -> None:
+    """Receive a call, a fax and an SMS that never become final. The SMS is pending, as after a crash."""
     before = datetime.now(timezone.utc) - timedelta(hours=3)
     for route, body in (
         ("ivr", "txn_ref=AA-C-9201&session=S-9201&from=%2B6591110001&ivr_block=answer&call_state=ringing"),
@@ -76,15 +76,15 @@ def _lost(staff: dict[str, User]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _guest_never_gets_to_see_it(_lost: None) -> Iterator[None]:
-    """Whatever a test opens as the guest: no page may hold a number, a text, or a link to a recording or a fax."""
+def _guest_never_sees_personal_data(_pending_and_overdue_rows: None) -> Iterator[None]:
+    """Fail a test if a page of the guest contains a number, a text, or a link to a recording or a fax."""
     served.clear()
     yield
     assert leaks(served["guest"]) == set()
 
 
 def leaks(pages: list[str]) -> set[str]:
-    """The numbers, texts and links, of all that there are, that stand in the pages."""
+    """Return all stored numbers, texts and links that the pages contain."""
     private = {RECORDING, *Fax.objects.exclude(fax_url="").values_list("fax_url", flat=True)}
     private |= {msg for msg in Sms.objects.values_list("msg", flat=True) if msg}
     numbers = {number for model in (Call, Sms, Fax) for number in model.objects.values_list("remote_number", flat=True)}
@@ -117,7 +117,7 @@ def recorded() -> Call:
 @pytest.mark.parametrize(
     ("who", "names"), [("chief", [*LISTS.values()]), ("support", SUPPORTED), ("guest", [*LISTS.values()])]
 )
-def test_console_offers_the_lists_that_one_may_view(look: Open, who: str, names: list[str]) -> None:
+def test_index_offers_the_lists_that_the_user_may_view(look: Open, who: str, names: list[str]) -> None:
     page = look(who=who)
 
     expect(page.locator("#content .app-django_hoiio tbody th")).to_have_text(names)
@@ -132,12 +132,12 @@ def test_console_offers_the_lists_that_one_may_view(look: Open, who: str, names:
         ("chief", MEI, True),
         ("chief", "9123 4567", True),
         ("support", "91234567", True),
-        # Written with blanks, for the page repeats what was searched for.
+        # Written with spaces, because the page repeats the search term.
         ("guest", "+65 9123 4567", False),
         ("guest", "9123 4567", False),
     ],
 )
-def test_number_is_found_by_those_who_see_it_also_by_its_last_digits(
+def test_number_and_its_last_digits_are_found_by_users_who_may_see_numbers(
     look: Open, who: str, term: str, is_found: bool
 ) -> None:
     page = look("django_hoiio/sms/", who)
@@ -157,7 +157,7 @@ def test_number_is_found_by_those_who_see_it_also_by_its_last_digits(
         ("order 31", []),
     ],
 )
-def test_everybody_finds_by_reference_and_tag(look: Open, who: str, term: str, found: list[str]) -> None:
+def test_every_user_finds_by_reference_and_tag(look: Open, who: str, term: str, found: list[str]) -> None:
     page = look("django_hoiio/sms/", who)
     page.get_by_label("Search for").fill(term)
     page.keyboard.press("Enter")
@@ -167,7 +167,7 @@ def test_everybody_finds_by_reference_and_tag(look: Open, who: str, term: str, f
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_each_filter_leads_to_rows(look: Open, name: str) -> None:
+def test_each_filter_finds_rows(look: Open, name: str) -> None:
     page = look(f"django_hoiio/{name}/")
     every = page.locator("#changelist-filter details")
     titles = every.evaluate_all("all => all.map(each => each.dataset.filterTitle)")
@@ -183,7 +183,7 @@ def test_each_filter_leads_to_rows(look: Open, name: str) -> None:
 
 
 @sights
-def test_timeline_tells_what_happened(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
+def test_timeline_shows_the_events_with_masks(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
     page = look(address(Sms.objects.get(txn_ref="AA-SI-9001")), who)
 
     expect(page.locator(".hoiio-sentence")).to_contain_text(number)
@@ -200,12 +200,12 @@ def test_timeline_tells_what_happened(look: Open, who: str, number: str, text: s
 
 
 @sights
-def test_request_and_its_copy_are_for_those_who_may_see_raw(
+def test_raw_request_and_command_are_shown_only_to_users_who_may_see_raw_requests(
     look: Open, who: str, number: str, text: str, sees_all: bool
 ) -> None:
-    kept = Notification.objects.get(txn_ref="AA-SI-9001")
-    page = look(address(kept), who, permissions=["clipboard-read", "clipboard-write"])
-    expect(page.get_by_role("heading", name="How it came")).to_be_visible()
+    notification = Notification.objects.get(txn_ref="AA-SI-9001")
+    page = look(address(notification), who, permissions=["clipboard-read", "clipboard-write"])
+    expect(page.get_by_role("heading", name="Delivery")).to_be_visible()
 
     for title in ("Parameters", "Raw body", "Headers", "Copy as a test"):
         expect(page.get_by_role("heading", name=title)).to_have_count(1 if sees_all else 0)
@@ -216,7 +216,7 @@ def test_request_and_its_copy_are_for_those_who_may_see_raw(
 
 
 @sights
-def test_conversation_holds_what_one_may_see(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
+def test_conversation_shows_what_the_user_may_see(look: Open, who: str, number: str, text: str, sees_all: bool) -> None:
     page = look(address(Sms.objects.get(txn_ref="AA-SI-9001")), who)
     page.get_by_role("link", name="Conversation").click()
 
@@ -230,7 +230,7 @@ def test_conversation_holds_what_one_may_see(look: Open, who: str, number: str, 
 
 
 @pytest.mark.parametrize(("who", "may_copy"), [("chief", True), ("support", True), ("guest", False)])
-def test_numbers_that_failed_are_copied_by_those_who_see_them(look: Open, who: str, may_copy: bool) -> None:
+def test_numbers_that_failed_can_be_copied_by_users_who_may_see_numbers(look: Open, who: str, may_copy: bool) -> None:
     page = look(f"django_hoiio/sms/?q={BULK}", who, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("link", name=f"Bulk SMS {BULK}").click()
 
@@ -245,9 +245,9 @@ def test_numbers_that_failed_are_copied_by_those_who_see_them(look: Open, who: s
 
 
 def exported(page: Page) -> dict[str, dict[str, str]]:
-    """What the button above the list brings, by reference."""
+    """Export with the button above the list, and return the rows by reference."""
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export all that is found").click()
+        page.get_by_role("button", name="Export all results").click()
     with open(download.value.path(), encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
         return {row["txn_ref"]: row for row in csv.DictReader(file)}
 
@@ -267,18 +267,18 @@ def test_export_is_guarded_and_masked(look: Open, who: str, number: str, formula
 
 
 @pytest.mark.parametrize("who", ["support", "guest"])
-def test_nothing_is_offered_that_one_may_not_do(look: Open, who: str) -> None:
+def test_actions_without_permission_are_not_offered(look: Open, who: str) -> None:
     page = look("django_hoiio/notification/", who)
 
     expect(rows(page)).not_to_have_count(0)
-    expect(page.get_by_role("button", name="Export all that is found")).to_have_count(0)
+    expect(page.get_by_role("button", name="Export all results")).to_have_count(0)
     expect(page.locator("select[name=action], .action-select")).to_have_count(0)
     page.goto(page.url + f"{Notification.objects.get(txn_ref='AA-SI-9001').pk}/change/")
-    expect(page.get_by_role("heading", name="How it came")).to_be_visible()
+    expect(page.get_by_role("heading", name="Delivery")).to_be_visible()
     expect(page.locator("button[name=action]")).to_have_count(0)
 
 
-def test_script_that_somebody_texts_is_a_text(look: Open) -> None:
+def test_script_in_a_message_is_shown_as_text(look: Open) -> None:
     page = look("django_hoiio/sms/?q=AA-SI-9101")
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
@@ -292,13 +292,13 @@ def test_script_that_somebody_texts_is_a_text(look: Open) -> None:
     assert dialogs == []
 
 
-def test_guest_sees_none_of_it_on_any_page(look: Open) -> None:
+def test_guest_sees_no_personal_data_on_any_page(look: Open) -> None:
     page = look(who="guest")
     base = page.url.partition("django_hoiio/")[0]
     about_mei = [row for model in (Call, Sms, Fax) for row in model.objects.filter(remote_number=MEI)]
-    told = Notification.objects.filter(txn_ref__in=[row.txn_ref for row in about_mei])
-    failures = ReceiverFailure.objects.filter(notification__in=told)
-    paths = [address(row) for row in (*about_mei, *told, *failures)]
+    notifications = Notification.objects.filter(txn_ref__in=[row.txn_ref for row in about_mei])
+    failures = ReceiverFailure.objects.filter(notification__in=notifications)
+    paths = [address(row) for row in (*about_mei, *notifications, *failures)]
     paths += [f"django_hoiio/{name}/" for name in LISTS]
     paths += [address(about_mei[0], "conversation"), f"django_hoiio/sms/bulk/?bulk_txn_ref={BULK}"]
 
@@ -307,7 +307,7 @@ def test_guest_sees_none_of_it_on_any_page(look: Open) -> None:
     assert leaks(served["guest"]) == set()
 
 
-def test_what_the_chief_sees_would_be_a_leak(look: Open) -> None:
+def test_leaks_are_detected_on_the_pages_of_the_chief(look: Open) -> None:
     look(address(Sms.objects.get(txn_ref="AA-SI-9001"), "conversation"))
     look(address(recorded()))
 

@@ -1,4 +1,4 @@
-"""The dashboard in a browser, under a policy that lets it load nothing from elsewhere and nothing inline."""
+"""The dashboard in a browser, under a policy that forbids other hosts and inline content."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ SCHEMES = ["light", "dark"]
 PAGE = "/admin/django_hoiio/"
 
 
-def came(body: str, days: int, account: str = "default") -> Any:
+def receive(body: str, days: int, account: str = "default") -> Any:
     received_at = datetime.now(timezone.utc) - timedelta(days=days)
     return inbox.receive(raw_notification("any", "", body, received_at=received_at, account=account))
 
 
 @pytest.fixture
 def filled(live_server: Any) -> None:
-    """Some of everything, and something of each that is alarming but the spool."""
+    """Receive notifications of every kind, with all alarms except that of the spool."""
     for days in range(20):
         status = "failed" if days % 5 == 0 else "queued" if days % 7 == 1 else "delivered"
-        came(f"txn_ref=AA-S-{days}&dest=%2B6591231111&sms_status={status}&debit=0.0{days}&currency=SGD", days)
-        came(f"txn_ref=AA-C-{days}&dest1=%2B6591231111&call_status_dest1=answered&debit=2&currency=USD", days, "shop")
-    notification = came("txn_ref=AA-F-1&from=%2B6591231111&fax_status=answered", 3).notification
+        receive(f"txn_ref=AA-S-{days}&dest=%2B6591231111&sms_status={status}&debit=0.0{days}&currency=SGD", days)
+        receive(
+            f"txn_ref=AA-C-{days}&dest1=%2B6591231111&call_status_dest1=answered&debit=2&currency=USD", days, "shop"
+        )
+    notification = receive("txn_ref=AA-F-1&from=%2B6591231111&fax_status=answered", 3).notification
     ReceiverFailure.objects.create(notification=notification, signal="fax_received", receiver="shop.print")
 
 
 @pytest.fixture
 def open_dashboard(open_as: Open, live_server: Any) -> Open:
-    """Open the dashboard as somebody who may do everything."""
+    """Open the dashboard as a superuser."""
 
     def open_dashboard(query: str = "", **options: Any) -> Page:
         return open_as(f"{live_server.url}{PAGE}{query}", root(), **options)
@@ -48,10 +50,10 @@ def open_dashboard(open_as: Open, live_server: Any) -> Open:
 
 
 @pytest.mark.usefixtures("filled")
-def test_dashboard_is_whole_under_a_strict_policy(open_dashboard: Open) -> None:
+def test_dashboard_is_complete_under_a_strict_policy(open_dashboard: Open) -> None:
     page = open_dashboard(viewport=DESKTOP)
 
-    # The complaints of the browser, also about what the policy forbids, are looked at when the test ends.
+    # The fixture `complaints` checks the messages of the browser when the test ends.
     expect(page.locator(".hoiio-figure")).to_have_count(8)
     expect(page.locator(".hoiio-alarm")).to_have_count(3)
     expect(page.get_by_role("img", name="SMS sent by day")).to_be_visible()
@@ -63,9 +65,7 @@ def test_dashboard_is_whole_under_a_strict_policy(open_dashboard: Open) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_without_a_policy_that_allows_it_an_inline_style_would_be_complained_of(
-    open_dashboard: Open, complaints: Complaints
-) -> None:
+def test_inline_style_violates_the_policy(open_dashboard: Open, complaints: Complaints) -> None:
     page = open_dashboard()
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">red</p>')")
 
@@ -78,7 +78,7 @@ def test_without_a_policy_that_allows_it_an_inline_style_would_be_complained_of(
 @pytest.mark.parametrize("viewport", BOTH, ids=["desktop", "phone"])
 @pytest.mark.parametrize("color_scheme", SCHEMES)
 def test_axe_finds_nothing_serious(open_dashboard: Open, viewport: dict[str, int], color_scheme: str) -> None:
-    # Only axe's own script needs the policy out of the way.
+    # Without the bypass, the policy would block axe's own script.
     page = open_dashboard(viewport=viewport, color_scheme=color_scheme, bypass_csp=True)
     for summary in page.locator(".hoiio-details summary").all():
         summary.click()
@@ -108,7 +108,7 @@ def test_other_days_and_accounts_are_one_click_away(open_dashboard: Open) -> Non
 
 
 @pytest.mark.usefixtures("filled")
-def test_alarm_leads_to_its_rows(open_dashboard: Open) -> None:
+def test_alarm_links_to_its_rows(open_dashboard: Open) -> None:
     page = open_dashboard()
 
     page.locator(".hoiio-figure", has_text="Failed receivers").get_by_role("link").click()
@@ -116,7 +116,7 @@ def test_alarm_leads_to_its_rows(open_dashboard: Open) -> None:
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
 
-def test_empty_dashboard_is_whole_too(open_dashboard: Open) -> None:
+def test_empty_dashboard_is_complete(open_dashboard: Open) -> None:
     page = open_dashboard(viewport=PHONE)
 
     expect(page.get_by_text("No calls, SMS or faxes in this period.")).to_be_visible()

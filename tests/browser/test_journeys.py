@@ -1,4 +1,4 @@
-"""Calls and texts from their beginning to their end, each by mouse and by keyboard alone."""
+"""Calls and texts from start to end, each with only a mouse and with only a keyboard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def person(request: pytest.FixtureRequest, telephone: Page) -> Person:
     return request.param(telephone)
 
 
-def test_call_goes_through_menu_and_recording_to_its_end(person: Person, telephone: Page) -> None:
+def test_call_passes_menu_and_recording_until_its_end(person: Person, telephone: Page) -> None:
     person.call()
     state(telephone, "Press keys")
     expect(telephone.locator("#caption")).to_have_text(MENU)
@@ -55,7 +55,7 @@ def test_text_is_replied_to(person: Person, telephone: Page) -> None:
     person.text("Is it ready?")
     expect(telephone.locator("#bubbles > li")).to_have_count(2)
     expect(telephone.locator("#msg")).to_have_value("")
-    # The reply is there before the server has answered the notification that it replies to.
+    # The reply arrives before the server has responded to the notification.
     expect(telephone.locator("#posts > li .outcome").last).to_have_text("answered 200")
 
     assert words(telephone) == [f"SMS to {NUMBER}: Is it ready?", "SMS from the application: You wrote: Is it ready?"]

@@ -1,4 +1,4 @@
-"""The lists of the admin in a browser: by keyboard, in both themes, at a desk and on a phone."""
+"""The lists of the admin in a browser: with the keyboard, in both themes, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import Open
 from .console import root
 from .test_accessibility import DESKTOP, PHONE, violations
 
-# Of one process, which serves: the rows are there before it asks.
+# The server runs in a thread, so the rows must be committed.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -58,7 +58,7 @@ def test_search_field_fills_its_row_on_a_phone(open_list: Open) -> None:
     assert (field["x"], field["width"]) == (row["x"], row["width"])
 
 
-def test_keyboard_leads_from_page_to_page(open_list: Open) -> None:
+def test_page_links_work_with_the_keyboard(open_list: Open) -> None:
     page = open_list("notification/")
     first = page.locator("#result_list tbody tr")
     expect(first).to_have_count(50)
@@ -72,11 +72,11 @@ def test_keyboard_leads_from_page_to_page(open_list: Open) -> None:
     expect(page.get_by_role("link", name="Newer", exact=True)).to_have_count(0)
 
 
-def test_day_and_search_go_together_with_a_filter(open_list: Open) -> None:
+def test_day_search_and_filter_are_combined(open_list: Open) -> None:
     page = open_list("sms/")
     page.get_by_role("link", name="failed", exact=True).click()
     page.get_by_label("Search for").fill("campaign")
-    page.get_by_label("Up to the day").fill("2026-03-01")
+    page.get_by_label("Until").fill("2026-03-01")
     page.get_by_role("button", name="Show").click()
     expect(page).to_have_url(re.compile("q=campaign.*sms_status__exact=failed"))
     expect(page.locator(".hoiio-error").first).to_have_text("failed")

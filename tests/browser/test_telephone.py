@@ -21,18 +21,18 @@ HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document
 
 @contextmanager
 def holding(page: Page, action: str) -> Iterator[None]:
-    """Keep what the page asks from the server, and let it go afterwards, the last one first."""
+    """Hold the requests of an action, and release them at the end, the last one first."""
     held: list[Route] = []
     is_open = False
 
-    def meet(route: Route) -> None:
+    def hold_or_continue(route: Route) -> None:
         if is_open:
             route.continue_()
         else:
             held.append(route)
 
     with page.expect_request(f"**/telephone/{action}/**"):
-        page.route(f"**/telephone/{action}/**", meet)
+        page.route(f"**/telephone/{action}/**", hold_or_continue)
         yield
     is_open = True
     for route in reversed(held):
@@ -42,7 +42,7 @@ def holding(page: Page, action: str) -> Iterator[None]:
 # The keypad and the number.
 
 
-def test_keys_make_a_new_number_while_nobody_is_on_the_line(telephone: Page) -> None:
+def test_keys_enter_a_new_number_without_a_call(telephone: Page) -> None:
     expect(telephone.locator("#number")).to_have_value(NUMBER)
     for key in "6590":
         telephone.keyboard.press(key)
@@ -51,7 +51,7 @@ def test_keys_make_a_new_number_while_nobody_is_on_the_line(telephone: Page) -> 
 
 
 @pytest.mark.parametrize("field", ["msg", "number"])
-def test_digits_in_a_text_are_no_keys(telephone: Page, field: str) -> None:
+def test_digits_in_a_text_field_are_not_keypad_keys(telephone: Page, field: str) -> None:
     telephone.locator(f"#{field}").focus()
     telephone.keyboard.type("12#")
 
@@ -69,7 +69,7 @@ def test_numbers_of_the_application_are_offered(telephone: Page) -> None:
     expect(choice).to_have_attribute("aria-pressed", "true")
 
 
-def test_number_of_nobody_is_refused_in_words(telephone: Page, complaints: Complaints) -> None:
+def test_unknown_number_is_refused_with_a_message(telephone: Page, complaints: Complaints) -> None:
     telephone.locator("#number").fill("+6500000000")
     telephone.keyboard.press("Enter")
 
@@ -79,7 +79,7 @@ def test_number_of_nobody_is_refused_in_words(telephone: Page, complaints: Compl
     complaints.clear()
 
 
-def test_key_that_is_pressed_twice_in_haste_calls_once(telephone: Page) -> None:
+def test_double_click_on_the_call_key_calls_once(telephone: Page) -> None:
     with holding(telephone, "call"):
         telephone.locator("#green").dblclick()
     state(telephone, "Press keys")
@@ -88,7 +88,7 @@ def test_key_that_is_pressed_twice_in_haste_calls_once(telephone: Page) -> None:
     assert words(telephone)[0] == f"You call {NUMBER}."
 
 
-def test_keys_that_are_pressed_in_haste_arrive_in_their_order(telephone: Page) -> None:
+def test_keys_pressed_quickly_arrive_in_order(telephone: Page) -> None:
     with HoiioClient() as client:
         session = client.ivr.dial(dest=HANDSET, msg=GREETING).session
         state(telephone, "The application calls")
@@ -104,10 +104,10 @@ def test_keys_that_are_pressed_in_haste_arrive_in_their_order(telephone: Page) -
     assert words(telephone)[-1] == "You press: 40921"
 
 
-# The wire.
+# Notifications.
 
 
-def test_notification_shows_what_went_out(telephone: Page) -> None:
+def test_notification_shows_the_posted_parameters(telephone: Page) -> None:
     Mouse(telephone).text("Is it ready?")
     answered(telephone, 3)
     post = telephone.locator("#posts > li").last
@@ -118,18 +118,18 @@ def test_notification_shows_what_went_out(telephone: Page) -> None:
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
     )
     assert dict(shown) == notification.params
-    expect(post.locator(".address")).to_have_text("POST /hoiio/sms/••••/ by body")
+    expect(post.locator(".address")).to_have_text("POST /hoiio/sms/••••/ in the body")
 
 
 @pytest.mark.parametrize(
     ("switch", "expected"),
     [
-        ("Sent twice", [("sms_received", "answered 200"), ("sms_received", "answered 200", "twice")]),
-        ("Lost on the way", [("sms_received", "lost")]),
-        ("Wrong signature", [("sms_received", "answered 200", "wrong signature")]),
+        ("Duplicated", [("sms_received", "answered 200"), ("sms_received", "answered 200", "duplicate")]),
+        ("Dropped", [("sms_received", "dropped")]),
+        ("Wrong signature", [("sms_received", "answered 200", "bad signature")]),
     ],
 )
-def test_fault_is_switched_on(telephone: Page, switch: str, expected: list[tuple[str, ...]]) -> None:
+def test_fault_can_be_switched_on(telephone: Page, switch: str, expected: list[tuple[str, ...]]) -> None:
     telephone.locator("#faults summary").click()
     telephone.get_by_label(switch).check()
     expect(telephone.locator("#faults-on")).to_have_text("1 on")
@@ -139,8 +139,8 @@ def test_fault_is_switched_on(telephone: Page, switch: str, expected: list[tuple
     assert [post for post in posts(telephone) if post[0] == "sms_received"][: len(expected)] == expected
 
 
-def test_notification_that_nobody_takes_is_said_to_have_failed(telephone: Page, settings: Any) -> None:
-    # The port of the discard protocol, where nobody listens.
+def test_notification_without_a_server_is_shown_as_failed(telephone: Page, settings: Any) -> None:
+    # The port of the discard protocol, which no server uses.
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "http://127.0.0.1:9"}
     Mouse(telephone).text("Is it ready?")
     expect(telephone.locator("#posts > li[data-state=failed]")).to_have_count(1)
@@ -151,23 +151,23 @@ def test_notification_that_nobody_takes_is_said_to_have_failed(telephone: Page, 
     assert f"The notification sms_received failed. {error}" in announced(telephone)
 
 
-# What others have written.
+# Untrusted text.
 
 
-def test_hostile_text_stays_text(telephone: Page) -> None:
+def test_script_in_a_text_is_shown_as_text(telephone: Page) -> None:
     Mouse(telephone).text(HOSTILE)
     expect(telephone.locator("#bubbles > li")).to_have_count(2)
     telephone.locator("#posts summary").first.click()
 
     assert words(telephone) == [f"SMS to {NUMBER}: {HOSTILE}", f"SMS from the application: You wrote: {HOSTILE}"]
     assert telephone.locator("main :is(script, img)").count() == 0
-    assert telephone.title() == "Telephone – Hoiio on your desk"
+    assert telephone.title() == "Telephone – Hoiio sandbox"
 
 
-# What is read out.
+# Announcements.
 
 
-def test_what_happens_is_read_out_once(telephone: Page) -> None:
+def test_events_are_announced_once(telephone: Page) -> None:
     Mouse(telephone).call()
     state(telephone, "Press keys")
     Mouse(telephone).hang_up()
@@ -182,7 +182,7 @@ def test_what_happens_is_read_out_once(telephone: Page) -> None:
     ]
 
 
-def test_what_was_before_is_shown_and_not_read_out(telephone: Page, open_telephone: Open) -> None:
+def test_earlier_events_are_shown_but_not_announced(telephone: Page, open_telephone: Open) -> None:
     Mouse(telephone).text("Is it ready?")
     expect(telephone.locator("#bubbles > li")).to_have_count(2)
     other = open_telephone()
@@ -195,7 +195,7 @@ def test_what_was_before_is_shown_and_not_read_out(telephone: Page, open_telepho
 # The server.
 
 
-def test_server_that_is_lost_is_said_in_words_until_it_is_back(telephone: Page, complaints: Complaints) -> None:
+def test_lost_connection_is_shown_until_the_server_is_back(telephone: Page, complaints: Complaints) -> None:
     def refuse(route: Route) -> None:
         route.abort("connectionrefused")
 
@@ -212,7 +212,7 @@ def test_server_that_is_lost_is_said_in_words_until_it_is_back(telephone: Page, 
     complaints.clear()
 
 
-def test_server_that_was_started_again_is_followed(telephone: Page) -> None:
+def test_page_continues_after_a_restart_of_the_server(telephone: Page) -> None:
     Mouse(telephone).text("Is it ready?")
     expect(telephone.locator("#bubbles > li")).to_have_count(2)
     answered(telephone, 3)
@@ -226,7 +226,7 @@ def test_server_that_was_started_again_is_followed(telephone: Page) -> None:
     ]
 
 
-def test_form_of_a_page_that_has_become_too_old_is_said_to_be_so(telephone: Page, complaints: Complaints) -> None:
+def test_expired_form_is_reported(telephone: Page, complaints: Complaints) -> None:
     telephone.context.clear_cookies()
     telephone.locator("#green").click()
 

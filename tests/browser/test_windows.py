@@ -1,4 +1,4 @@
-"""The page in windows of several sizes and colours; the pictures of docs/telephone.rst come from here."""
+"""The telephone in windows of several sizes and colours. The pictures of docs/telephone.rst are made here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUTSIDE = """
 
 
 def converse(page: Page) -> None:
-    """Leave a message, text, lose a text on the wire, and call once more: something of everything."""
+    """Leave a message, send a text, lose another one, and call again, to show every state."""
     page.locator("#green").click()
     expect(page.locator("#state")).to_have_text("Press keys")
     page.locator("#keypad button[value='2']").click()
@@ -29,11 +29,11 @@ def converse(page: Page) -> None:
     expect(page.locator("#state")).to_have_text("Ready")
     text(page, "Is my bicycle ready?")
     expect(page.locator("[data-state=answered] .label", has_text="delivered")).to_have_count(1)
-    lost = page.get_by_label("Lost on the way")
+    lost = page.get_by_label("Dropped")
     page.locator("#faults summary").click()
     lost.check()
     text(page, "Hello?")
-    expect(page.locator("[data-state=lost]")).to_have_count(1)
+    expect(page.locator("[data-state=dropped]")).to_have_count(1)
     lost.uncheck()
     expect(page.locator("#faults-on")).to_be_hidden()
     page.locator("#faults summary").click()
@@ -57,7 +57,7 @@ def text(page: Page, msg: str) -> None:
         ("phone", 360, 740, "light"),
     ],
 )
-def test_nothing_stands_outside_the_window(
+def test_nothing_is_outside_the_window(
     open_telephone: Open, tmp_path: Path, name: str, width: int, height: int, color_scheme: str
 ) -> None:
     page = open_telephone(viewport=ViewportSize(width=width, height=height), color_scheme=color_scheme)

@@ -70,7 +70,7 @@ class Workshop:
         self._bulk(self._at(2, 10))
         self._today()
         self._mei()
-        self._strangers()
+        self._unknown_sender()
         with _listening():
             for _moment, happen in sorted(self.plan, key=itemgetter(0)):
                 happen()
@@ -79,7 +79,7 @@ class Workshop:
         for failure in ReceiverFailure.objects.select_related("notification"):
             failure.failed_at = failure.notification.received_at + timedelta(milliseconds=35)
             failure.save()
-        _mend(ReceiverFailure.objects.filter(notification__txn_ref="AA-SI-9001"))
+        _resolve(ReceiverFailure.objects.filter(notification__txn_ref="AA-SI-9001"))
         close()
 
     # Daily traffic.
@@ -126,21 +126,21 @@ class Workshop:
             "currency": currency,
             "rate": price,
         }
-        self.say(moment, "sms", {**named, "sms_status": "queued"}, account)
+        self.schedule(moment, "sms", {**named, "sms_status": "queued"}, account)
         if end is None:
             end = self.random.choices(["delivered", "failed", ""], [92, 7, 1])[0]
         if end:
-            self.say(moment + timedelta(seconds=9), "sms", {**named, "sms_status": end, "debit": price}, account)
+            self.schedule(moment + timedelta(seconds=9), "sms", {**named, "sms_status": end, "debit": price}, account)
 
     def _sms_received(self, moment: datetime) -> None:
-        said = {"from": self._number("default"), "to": OURS, "msg": self.random.choice(_QUESTIONS)}
-        self.say(moment, "sms", {**self._named("AA-SI", moment), **said, "debit": 0.013, "currency": "SGD"})
+        params = {"from": self._number("default"), "to": OURS, "msg": self.random.choice(_QUESTIONS)}
+        self.schedule(moment, "sms", {**self._named("AA-SI", moment), **params, "debit": 0.013, "currency": "SGD"})
 
     def _call(self, moment: datetime, account: str) -> None:
         currency, _price, minute = _PRICES[account]
         outcome = self.random.choice(_OUTCOMES)
         minutes = self.random.randint(1, 12) if outcome == "answered" else 0
-        said = {
+        params = {
             "dest1": OURS,
             "dest2": self._number(account),
             "call_status_dest1": "answered",
@@ -150,36 +150,36 @@ class Workshop:
             "debit": f"{minute * minutes:.3f}",
             "currency": currency,
         }
-        self.say(moment, "voice", {**self._named("AA-C", moment), **said}, account)
+        self.schedule(moment, "voice", {**self._named("AA-C", moment), **params}, account)
 
     def _hung_up(self, moment: datetime) -> None:
         """A caller who hangs up before the menu starts."""
         named = self._named("AA-C", moment)
         call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": self._number("default"), "to": OURS}
-        self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
-        self.say(moment + timedelta(seconds=3), "ivr", {**call, "call_state": "ended", "duration": 0})
+        self.schedule(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
+        self.schedule(moment + timedelta(seconds=3), "ivr", {**call, "call_state": "ended", "duration": 0})
 
     def _menu(self, moment: datetime, number: str = "", recording: str = "", digits: str = "1") -> None:
         named = self._named("AA-C", moment)
         call = {**named, "session": f"S-{named['txn_ref'][5:]}", "from": number or self._number("default"), "to": OURS}
-        self.say(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
+        self.schedule(moment, "ivr", {**call, "ivr_block": "answer", "call_state": "ringing"})
         pressed = moment + timedelta(seconds=14)
-        self.say(pressed, "ivr", {**call, "ivr_block": "gather", "call_state": "ongoing", "digits": digits})
+        self.schedule(pressed, "ivr", {**call, "ivr_block": "gather", "call_state": "ongoing", "digits": digits})
         if recording:
             recorded = {"ivr_block": "record", "call_state": "ongoing", "record_url": recording}
-            self.say(moment + timedelta(seconds=58), "ivr", {**call, **recorded})
+            self.schedule(moment + timedelta(seconds=58), "ivr", {**call, **recorded})
         ended = {"call_state": "ended", "duration": 2, "debit": 0.036, "currency": "SGD"}
-        self.say(moment + timedelta(seconds=71), "ivr", {**call, **ended})
+        self.schedule(moment + timedelta(seconds=71), "ivr", {**call, **ended})
 
     def _fax(self, moment: datetime, number: str = "") -> None:
-        said = {
+        params = {
             "from": number or self._number("default"),
             "to": OURS,
             "fax_status": "answered",
             "fax_pages": self.random.randint(1, 4),
             "fax_url": f"https://faxes.example.com/fax-{self.count}.pdf",
         }
-        self.say(moment, "fax", {**self._named("AA-C", moment), **said, "debit": 0.05, "currency": "SGD"})
+        self.schedule(moment, "fax", {**self._named("AA-C", moment), **params, "debit": 0.05, "currency": "SGD"})
 
     # Rows for the screenshots and the tests.
 
@@ -188,19 +188,24 @@ class Workshop:
         for place in range(48):
             number = {"dest": self._number("default"), "bulk_txn_ref": BULK}
             if place % 20 == 19:
-                self.say(moment, "sms", {**number, "status": "error_dest_not_supported"})
+                self.schedule(moment, "sms", {**number, "status": "error_dest_not_supported"})
                 continue
             named = {**number, "txn_ref": f"AA-S-70{place:02}"}
-            self.say(moment, "sms", {**named, "status": "success_ok"})
+            self.schedule(moment, "sms", {**named, "status": "success_ok"})
             end = {3: "failed", 17: "failed", 30: "failed", 41: "failed", 45: "queued", 46: "queued"}
-            said = {"sms_status": end.get(place, "delivered"), "tag": "autumn check", "currency": "SGD", "debit": 0.032}
-            self.say(moment + timedelta(seconds=5), "sms", {**named, **said})
+            params = {
+                "sms_status": end.get(place, "delivered"),
+                "tag": "autumn check",
+                "currency": "SGD",
+                "debit": 0.032,
+            }
+            self.schedule(moment + timedelta(seconds=5), "sms", {**named, **params})
 
     def _mei(self) -> None:
         """A customer writes, gets an answer, calls, and leaves a message."""
         first, second = self._at(3, 9), self._at(1, 11)
-        asked = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
-        self.say(first, "sms", {**asked, "txn_ref": "AA-SI-9001", "msg": QUESTION})
+        common = {"from": MEI, "to": OURS, "debit": 0.013, "currency": "SGD"}
+        self.schedule(first, "sms", {**common, "txn_ref": "AA-SI-9001", "msg": QUESTION})
         self._answer(
             "AA-S-9002",
             first + timedelta(minutes=4),
@@ -214,13 +219,13 @@ class Workshop:
             "Your bicycle is ready: new chain and cassette, 86.50 SGD. We are open until seven.",
             is_late=True,
         )
-        self.say(
-            second + timedelta(minutes=9), "sms", {**asked, "txn_ref": "AA-SI-9004", "msg": "Great, I come at six."}
+        self.schedule(
+            second + timedelta(minutes=9), "sms", {**common, "txn_ref": "AA-SI-9004", "msg": "Great, I come at six."}
         )
         missed = {"dest1": OURS, "dest2": MEI, "call_status_dest1": "answered", "call_status_dest2": "unanswered"}
         charge = {"duration": 0, "debit": "0.000", "currency": "SGD"}
-        self.say(second + timedelta(hours=8), "voice", {"txn_ref": "AA-C-9005", **missed, **charge})
-        self.say(self._at(0, 0), "sms", {**asked, "txn_ref": "AA-SI-9006", "msg": SECRET})
+        self.schedule(second + timedelta(hours=8), "voice", {"txn_ref": "AA-C-9005", **missed, **charge})
+        self.schedule(self._at(0, 0), "sms", {**common, "txn_ref": "AA-SI-9006", "msg": SECRET})
 
     def _answer(self, txn_ref: str, moment: datetime, msg: str, *, is_late: bool = False) -> None:
         """An SMS that the workshop sends. With `is_late`, its reports arrive out of order."""
@@ -230,25 +235,34 @@ class Workshop:
         if is_late:
             reports += [{"sms_status": "queued", "split_count": "one"}]
         for place, report in enumerate(reports):
-            self.say(moment + timedelta(seconds=2 + 4 * place), "sms", {**named, **report}, pass_on={"order": "3117"})
+            self.schedule(
+                moment + timedelta(seconds=2 + 4 * place), "sms", {**named, **report}, pass_on={"order": "3117"}
+            )
 
-    def _strangers(self) -> None:
+    def _unknown_sender(self) -> None:
         """An unknown sender who tries to inject code by SMS."""
         for txn_ref, msg in (("AA-SI-9101", SCRIPT), ("AA-SI-9102", FORMULA)):
-            said = {"from": STRANGER, "to": OURS, "msg": msg, "txn_ref": txn_ref, "debit": 0.013, "currency": "SGD"}
-            self.say(self._at(1, 13), "sms", said)
+            params = {"from": STRANGER, "to": OURS, "msg": msg, "txn_ref": txn_ref, "debit": 0.013, "currency": "SGD"}
+            self.schedule(self._at(1, 13), "sms", params)
 
     # Notifications.
 
-    def say(self, moment: datetime, route: str, said: dict[str, Any], account: str = "default", **fields: Any) -> None:
+    def schedule(
+        self, moment: datetime, route: str, params: dict[str, Any], account: str = "default", **fields: Any
+    ) -> None:
         """Schedule a notification as Hoiio would have posted it at `moment`."""
         # All notifications of a call, SMS or fax have the date of its start.
-        began = self.began.setdefault(said["txn_ref"], moment) if "txn_ref" in said else moment
+        began = self.began.setdefault(params["txn_ref"], moment) if "txn_ref" in params else moment
         date = {"date": began.astimezone(_GMT8).strftime("%Y-%m-%d %H:%M:%S")}
-        came = {"received_at": moment, "account": account, "verified_by": VerifiedBy.URL, "remote_addr": "203.0.113.7"}
+        delivery = {
+            "received_at": moment,
+            "account": account,
+            "verified_by": VerifiedBy.URL,
+            "remote_addr": "203.0.113.7",
+        }
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
-        came_in = raw_notification(route, "", urlencode({**said, **date}), **came, headers=headers, **fields)
-        self.plan.append((moment, partial(inbox.receive, came_in)))
+        raw = raw_notification(route, "", urlencode({**params, **date}), **delivery, headers=headers, **fields)
+        self.plan.append((moment, partial(inbox.receive, raw)))
 
     def _named(self, prefix: str, moment: datetime) -> dict[str, Any]:
         self.count += 1
@@ -297,5 +311,5 @@ def _send(txn_ref: str, moment: datetime, msg: str) -> None:
     Sms.objects.filter(txn_ref=txn_ref).update(created_at=moment, updated_at=moment)
 
 
-def _mend(failures: Any) -> None:
+def _resolve(failures: Any) -> None:
     failures.update(attempts=2, resolved_at=F("failed_at") + timedelta(minutes=5))

@@ -13,11 +13,11 @@ from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.settings import api_settings
 
 from django_hoiio import checks
-from django_hoiio.conf import KEYS, conf
+from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind
 from django_hoiio.recording import merging
 
-# So that a database that hangs is given up in time, whichever it is.
+# Timeouts for the options of any database, so that a hanging database fails in time.
 TIMEOUTS = {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5}
 
 
@@ -56,7 +56,7 @@ def test_good_settings_pass(settings: Any) -> None:
         "OVERDUE_AFTER": timedelta(hours=6),
         "RECONCILE_REQUESTS_PER_MINUTE": 1,
     }
-    assert set(full) == set(KEYS)
+    assert set(full) == set(SETTINGS)
     for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):
         assert errors(settings, good) == []
 
@@ -85,11 +85,11 @@ def test_settings_that_are_no_dict_are_an_error(settings: Any) -> None:
     ]
 
 
-def test_unknown_key_is_an_error_that_guesses_what_was_meant(settings: Any) -> None:
+def test_unknown_setting_is_an_error_with_a_suggestion(settings: Any) -> None:
     assert errors(settings, {"PUBLIC_ULR": "https://my.example.com", "XYZ": 1, 7: 2}) == [
         ("django_hoiio.E002", "HOIIO has no key 'PUBLIC_ULR'.", "Write 'PUBLIC_URL' instead."),
-        ("django_hoiio.E002", "HOIIO has no key 'XYZ'.", f"Remove it; the keys are {', '.join(KEYS)}."),
-        ("django_hoiio.E002", "HOIIO has no key 7.", f"Remove it; the keys are {', '.join(KEYS)}."),
+        ("django_hoiio.E002", "HOIIO has no key 'XYZ'.", f"Remove it; the keys are {', '.join(SETTINGS)}."),
+        ("django_hoiio.E002", "HOIIO has no key 7.", f"Remove it; the keys are {', '.join(SETTINGS)}."),
     ]
 
 
@@ -223,7 +223,7 @@ def test_odd_dispatch_is_an_error(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0, -1, -0.5, 61, float("inf"), float("nan")])
-def test_time_out_of_the_hand_over_that_makes_no_sense_is_an_error(settings: Any, timeout: float) -> None:
+def test_invalid_task_timeout_is_an_error(settings: Any, timeout: float) -> None:
     assert errors(settings, {"TASK_TIMEOUT": timeout}) == [
         (
             "django_hoiio.E018",
@@ -234,14 +234,14 @@ def test_time_out_of_the_hand_over_that_makes_no_sense_is_an_error(settings: Any
 
 
 @pytest.mark.parametrize("key", ["TASK_TIMEOUT", "RECEIVER_MAX_ATTEMPTS", "RECONCILE_REQUESTS_PER_MINUTE"])
-def test_true_is_not_taken_for_a_number(settings: Any, key: str) -> None:
+def test_true_is_not_a_number(settings: Any, key: str) -> None:
     (found,) = errors(settings, {key: True})
 
     assert (found[0], f"HOIIO[{key!r}] is of type bool; it needs " in found[1]) == ("django_hoiio.E003", True)
 
 
 @pytest.mark.parametrize("timeout", [1, 0.05, 60])
-def test_time_out_of_the_hand_over_may_be_whole_or_not(settings: Any, timeout: float) -> None:
+def test_task_timeout_may_be_an_integer_or_a_float(settings: Any, timeout: float) -> None:
     assert errors(settings, {"TASK_TIMEOUT": timeout}) == []
 
 
@@ -272,7 +272,7 @@ def test_dates_need_time_zones(settings: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("required", "warnings"), [(True, []), (False, [checks.deployment.W001])])
-def test_deployment_without_proof_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
+def test_deployment_without_verification_is_a_warning(settings: Any, required: bool, warnings: list[Any]) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": required, "SPOOL_DIR": "/tmp"}
 
     assert checks.check_deployment(None) == warnings
@@ -315,7 +315,7 @@ def test_models_give_no_warning_on_any_database() -> None:
     assert django_checks.run_checks(tags=["models"], databases=["default"]) == []
 
 
-def test_databases_are_only_looked_at_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_databases_are_checked_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "vendor", "oracle")
 
     assert checks.check_databases(None) == checks.check_databases(None, databases=["other"]) == []
@@ -333,9 +333,9 @@ def test_checks_and_recording_know_the_same_databases() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_careless_collation_of_mariadb_is_a_warning_whose_cure_works() -> None:
+def test_case_insensitive_collation_of_mariadb_is_a_warning_with_a_working_fix() -> None:
     if connection.vendor != "mysql":
-        # Elsewhere references are compared as they are.
+        # Other databases compare references exactly.
         assert list(checks.databases._careless_collation("default")) == []
         return
     table = apps.get_model("django_hoiio", "Notification")._meta.db_table
@@ -361,7 +361,7 @@ NARROW = "the character set utf8mb3, which cannot hold every text: an SMS with a
 
 @pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
 @pytest.mark.django_db(transaction=True)
-def test_table_that_cannot_hold_an_emoji_is_a_warning_whose_cure_works() -> None:
+def test_table_without_utf8mb4_is_a_warning_with_a_working_fix() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE django_hoiio_sms CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_bin")
     (found,) = checks.check_databases(None, databases=["default"])
@@ -520,7 +520,7 @@ def test_retention_of_an_unknown_kind_is_an_error(settings: Any, kind: object, m
 @pytest.mark.parametrize(
     "days", [30, (30,), (30, 365, 400), ("30", 365), (30.5, None), (True, None), (0, 365), (None, -1), None, "30"]
 )
-def test_retention_that_is_no_pair_of_days_is_an_error(settings: Any, days: object) -> None:
+def test_retention_that_is_not_a_pair_of_days_is_an_error(settings: Any, days: object) -> None:
     assert errors(settings, {"RETENTION_DAYS": {"fax_status": days}}) == [
         (
             "django_hoiio.E014",
@@ -530,7 +530,7 @@ def test_retention_that_is_no_pair_of_days_is_an_error(settings: Any, days: obje
     ]
 
 
-def test_retention_that_deletes_before_it_blanks_is_an_error(settings: Any) -> None:
+def test_retention_that_deletes_before_it_redacts_is_an_error(settings: Any) -> None:
     assert errors(settings, {"RETENTION_DAYS": {"call_ended": (30, 7)}}) == [
         (
             "django_hoiio.E015",

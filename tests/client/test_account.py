@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.verification import VerificationResult
-from tests.client.test_client import proved
+from tests.client.test_client import verified
 from tests.fake_hoiio import Hoiio
 
 VOICE = {
@@ -33,16 +33,16 @@ def run(*arguments: str) -> list[str]:
 
 
 def sent(hoiio: Hoiio) -> dict[str, str]:
-    """What update_forwarding was given beside the credentials."""
+    """Return the parameters of update_forwarding without the credentials."""
     params = hoiio.requests[-1].params
     return {name: text for name, text in params.items() if name not in ("app_id", "access_token")}
 
 
 def routes(params: dict[str, str]) -> dict[str, str]:
-    return {name: proved(params[name])[0] for name in ("forward_to", "forward_sms_to") if name in params}
+    return {name: verified(params[name])[0] for name in ("forward_to", "forward_sms_to") if name in params}
 
 
-def test_number_is_shown_as_it_is_and_would_be_and_nothing_is_set(hoiio: Hoiio) -> None:
+def test_without_configure_the_current_and_new_urls_are_shown_and_nothing_is_set(hoiio: Hoiio) -> None:
     hoiio.says(NUMBERS)
 
     lines = run("--number", "+6531234567")
@@ -59,10 +59,10 @@ def test_number_is_shown_as_it_is_and_would_be_and_nothing_is_set(hoiio: Hoiio) 
         ["new", lines[6].split()[1]],
         "Would set 2 URLs; add --configure.",
     ]
-    assert [proved(lines[at].split()[1])[0] for at in (3, 6)] == [Route.IVR, Route.SMS]
+    assert [verified(lines[at].split()[1])[0] for at in (3, 6)] == [Route.IVR, Route.SMS]
 
 
-def test_configure_sets_what_was_shown(hoiio: Hoiio) -> None:
+def test_configure_sets_the_urls_that_were_shown(hoiio: Hoiio) -> None:
     hoiio.says(NUMBERS, DONE)
 
     lines = run("--number", "+6531234567", "--configure", "--pass-on", "shop=north")
@@ -77,12 +77,12 @@ def test_configure_sets_what_was_shown(hoiio: Hoiio) -> None:
         "forward_to": lines[3].split()[1],
         "forward_sms_to": lines[6].split()[1],
     }
-    assert proved(lines[6].split()[1])[1] == VerificationResult(verified_by=VerifiedBy.URL, pass_on={"shop": "north"})
+    assert verified(lines[6].split()[1])[1] == VerificationResult(verified_by=VerifiedBy.URL, pass_on={"shop": "north"})
     assert lines[-1] == "Set 2 URLs."
 
 
 @pytest.mark.parametrize("arguments", [(), ("--configure",)])
-def test_what_is_set_already_is_not_set_again(hoiio: Hoiio, arguments: tuple[str, ...]) -> None:
+def test_urls_that_are_already_set_are_not_sent_again(hoiio: Hoiio, arguments: tuple[str, ...]) -> None:
     hoiio.says(NUMBERS)
     lines = run("--number", "+6531234567")
     set_already = {**VOICE, "forward_to": lines[3].split()[1], "forward_sms_to": lines[6].split()[1]}
@@ -102,7 +102,7 @@ def test_what_is_set_already_is_not_set_again(hoiio: Hoiio, arguments: tuple[str
     ],
     ids=["fax", "unknown"],
 )
-def test_number_gets_what_it_is_capable_of_and_keeps_its_mode(
+def test_urls_are_set_for_the_capabilities_of_the_number_and_its_mode_stays(
     hoiio: Hoiio, number: dict[str, Any], expected: dict[str, str]
 ) -> None:
     hoiio.says(NUMBERS, DONE)
@@ -113,19 +113,19 @@ def test_number_gets_what_it_is_capable_of_and_keeps_its_mode(
 
 
 @pytest.mark.parametrize("written", ["6531234567", "+65 3123 4567"])
-def test_number_may_be_written_as_people_do(hoiio: Hoiio, written: str) -> None:
+def test_number_is_found_without_plus_and_with_spaces(hoiio: Hoiio, written: str) -> None:
     hoiio.says(NUMBERS)
 
     assert run("--number", written)[0] == "+6531234567 voice"
 
 
-def test_other_account_is_asked_with_its_own_credentials(hoiio: Hoiio) -> None:
+def test_other_account_uses_its_own_credentials(hoiio: Hoiio) -> None:
     hoiio.says(NUMBERS, DONE)
 
     run("--account", "second", "--number", "+6531234567", "--configure")
 
     assert {request.params["app_id"] for request in hoiio.requests} == {"other-app"}
-    assert proved(sent(hoiio)["forward_to"])[1].account == "second"
+    assert verified(sent(hoiio)["forward_to"])[1].account == "second"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_other_account_is_asked_with_its_own_credentials(hoiio: Hoiio) -> None:
         (["--number", "+6531234567", "--pass-on", "bob"], "--pass-on is 'bob'; write it as NAME=VALUE."),
     ],
 )
-def test_what_cannot_be_set_is_said_and_nothing_is_set(hoiio: Hoiio, arguments: list[str], message: str) -> None:
+def test_invalid_arguments_are_reported_and_nothing_is_set(hoiio: Hoiio, arguments: list[str], message: str) -> None:
     hoiio.says(NUMBERS)
 
     with pytest.raises(CommandError) as raised:
@@ -157,7 +157,7 @@ def test_what_cannot_be_set_is_said_and_nothing_is_set(hoiio: Hoiio, arguments: 
     assert "/open/number/update_forwarding" not in [request.path for request in hoiio.requests]
 
 
-def test_refusal_of_hoiio_is_said(hoiio: Hoiio) -> None:
+def test_refusal_of_hoiio_is_reported(hoiio: Hoiio) -> None:
     hoiio.says(NUMBERS, {"status": "error_unable_to_resolve_forward_to"})
 
     with pytest.raises(CommandError) as raised:

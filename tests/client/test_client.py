@@ -1,4 +1,4 @@
-"""What is sent and what comes back, call by call, over a real connection."""
+"""Requests and responses of each call of the client, over a real connection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ACCEPTED = HoiioResponse(status="success_ok")
 
 Call = tuple[str, str, dict[str, Any], dict[str, str], HoiioResponse]
 
-# Group and method, path, arguments, what is sent beside the credentials and the notify URL, and what comes back.
+# Group and method, path, arguments, parameters without the credentials and the notify URL, and the response.
 # Each twice: with the least it needs, and with all it takes.
 CALLS: list[Call] = [
     ("voice.call", "voice/call", {"dest2": DEST2}, {"dest2": DEST2}, SENT),
@@ -262,7 +262,7 @@ NOTIFIED = {call[0]: call for call in CALLS if ENDPOINTS[call[1]].route}
 ALWAYS_NOTIFIED = {"ivr.gather", "ivr.record", "ivr.monitor"}
 
 each_call = pytest.mark.parametrize(
-    ("name", "path", "arguments", "said", "answer"),
+    ("name", "path", "arguments", "sent_params", "answer"),
     CALLS,
     ids=[f"{call[0]}({', '.join(call[2])})" for call in CALLS],
 )
@@ -278,20 +278,20 @@ def notify_urls(request: Any) -> dict[str, str]:
     return {name: text for name, text in request.params.items() if name.endswith("notify_url")}
 
 
-def proved(url: str) -> tuple[str, VerificationResult]:
-    """The route of a notify URL, and what it proves."""
+def verified(url: str) -> tuple[str, VerificationResult]:
+    """Return the route of a notify URL and the result of its verification."""
     route, token = url.removeprefix("https://my.example.com/hoiio/").strip("/").split("/")
     return route, verify(Route(route), token, b"", None)
 
 
 @each_call
-def test_call_sends_what_it_was_given_and_gives_back_what_was_answered(
+def test_call_sends_its_arguments_and_returns_the_response(
     hoiio: Hoiio,
     hoiio_client: HoiioClient,
     name: str,
     path: str,
     arguments: dict[str, Any],
-    said: dict[str, str],
+    sent_params: dict[str, str],
     answer: HoiioResponse,
 ) -> None:
     for value in arguments.values():
@@ -300,11 +300,11 @@ def test_call_sends_what_it_was_given_and_gives_back_what_was_answered(
     returned = ask(hoiio_client, name, **arguments)
 
     sent = {name: text for name, text in hoiio.request.params.items() if name not in notify_urls(hoiio.request)}
-    assert (hoiio.request.path, sent) == (f"/open/{path}", {**CREDENTIALS, **said})
+    assert (hoiio.request.path, sent) == (f"/open/{path}", {**CREDENTIALS, **sent_params})
     assert (returned, type(returned)) == (answer, type(answer))
 
 
-def test_every_call_is_tried_here_and_every_path_is_asked(hoiio_client: HoiioClient) -> None:
+def test_calls_of_this_module_cover_every_method_and_path(hoiio_client: HoiioClient) -> None:
     methods = {
         f"{group}.{method}"
         for group, held in vars(hoiio_client).items()
@@ -317,7 +317,7 @@ def test_every_call_is_tried_here_and_every_path_is_asked(hoiio_client: HoiioCli
     assert {call[1] for call in CALLS} == set(ENDPOINTS)
 
 
-def test_every_argument_is_tried_here_and_keyword_only(hoiio_client: HoiioClient) -> None:
+def test_calls_of_this_module_cover_every_argument_and_all_are_keyword_only(hoiio_client: HoiioClient) -> None:
     for name in {call[0] for call in CALLS}:
         group, method = name.split(".")
         parameters = inspect.signature(getattr(getattr(hoiio_client, group), method)).parameters
@@ -337,7 +337,9 @@ def test_only_status_and_history_queries_may_be_repeated() -> None:
 
 
 @each_notified
-def test_notify_url_is_signed_by_itself_and_passes_on(hoiio: Hoiio, hoiio_client: HoiioClient, name: str) -> None:
+def test_notify_url_is_signed_and_contains_the_pass_on_parameters(
+    hoiio: Hoiio, hoiio_client: HoiioClient, name: str
+) -> None:
     _, path, arguments, _, _ = NOTIFIED[name]
 
     ask(hoiio_client, name, **{**arguments, **fresh(arguments)}, pass_on={"username": "bob", "order": 17})
@@ -345,7 +347,7 @@ def test_notify_url_is_signed_by_itself_and_passes_on(hoiio: Hoiio, hoiio_client
     urls = notify_urls(hoiio.request)
     assert set(urls) == {"notify_url", *(["monitor_notify_url"] if name == "ivr.monitor" else [])}
     for url in urls.values():
-        route, verdict = proved(url)
+        route, verdict = verified(url)
         assert route == ENDPOINTS[path].route
         assert verdict == VerificationResult(
             verified_by=VerifiedBy.URL, account="default", pass_on={"username": "bob", "order": 17}
@@ -365,7 +367,7 @@ def test_notify_url_can_be_left_out(hoiio: Hoiio, hoiio_client: HoiioClient, nam
     assert notify_urls(hoiio.request) == {}
 
 
-def test_calls_that_nothing_is_told_of_have_no_notify_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_calls_without_notifications_send_no_notify_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     for name, _, arguments, _, _ in CALLS:
         if name not in NOTIFIED:
             ask(hoiio_client, name, **arguments)
@@ -379,7 +381,7 @@ def test_pass_on_without_a_notification_is_refused(hoiio: Hoiio, hoiio_client: H
     assert hoiio.requests == []
 
 
-def test_missing_public_url_sends_nothing_and_says_so(hoiio: Hoiio, settings: Any) -> None:
+def test_missing_public_url_is_an_error_and_nothing_is_sent(hoiio: Hoiio, settings: Any) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": None}
 
     with HoiioClient() as client:
@@ -398,7 +400,7 @@ def test_account_has_its_own_credentials_and_notify_urls(hoiio: Hoiio) -> None:
 
     params = hoiio.request.params
     assert (params["app_id"], params["access_token"]) == ("other-app", "other-token")
-    assert proved(params["notify_url"])[1].account == "second"
+    assert verified(params["notify_url"])[1].account == "second"
 
 
 @pytest.mark.parametrize(
@@ -425,15 +427,17 @@ def test_unknown_account_is_a_clear_error(hoiio: Hoiio) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://my.example.com/open/", "ftp://127.0.0.1/", "", "127.0.0.1:8000/open/"])
-def test_token_never_travels_in_the_clear(settings: Any, url: str) -> None:
+def test_token_is_never_sent_unencrypted(settings: Any, url: str) -> None:
     settings.HOIIO = {"API_URL": url, "ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}}
 
-    with pytest.raises(ImproperlyConfigured, match=r"the access token would travel in the clear; write an https URL"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"which would send the access token unencrypted; write an https URL"
+    ):
         HoiioClient()
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
-def test_api_url_works_with_and_without_its_last_slash(hoiio: Hoiio, settings: Any, ending: str) -> None:
+def test_api_url_works_with_and_without_a_trailing_slash(hoiio: Hoiio, settings: Any, ending: str) -> None:
     settings.HOIIO = {**settings.HOIIO, "API_URL": hoiio.url.rstrip("/") + ending}
 
     with HoiioClient() as client:
@@ -460,13 +464,13 @@ def shown(error: BaseException, trace: TracebackType | None) -> set[str]:
 
 
 @each_call
-def test_error_page_shows_stars_for_what_a_call_was_given(
+def test_error_page_masks_the_arguments_of_a_call(
     hoiio: Hoiio,
     hoiio_client: HoiioClient,
     name: str,
     path: str,
     arguments: dict[str, Any],
-    said: dict[str, str],
+    sent_params: dict[str, str],
     answer: HoiioResponse,
 ) -> None:
     hoiio.says({"status": "error_malformed_params"})
@@ -485,7 +489,7 @@ def test_error_page_shows_stars_for_what_a_call_was_given(
         ("sms.get_history", {"from_": NOON, "to": MORNING}),
     ],
 )
-def test_error_page_shows_stars_for_what_is_refused_here(
+def test_error_page_masks_arguments_that_the_client_refuses(
     hoiio_client: HoiioClient, name: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"\S") as raised:
@@ -508,8 +512,11 @@ def test_error_page_shows_neither_number_nor_text_nor_url_of_a_refusal(hoiio: Ho
     assert [private for private in (dest, dest[1:], msg, passed, url, url[-20:]) if private in page] == []
 
 
-def test_error_page_does_not_show_the_urls_that_a_number_was_to_get(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
-    number, url = responses.Number(status="", number=f"+65{uuid4().int % 10**8:08}"), f"https://{uuid4().hex}.example"
+def test_error_page_does_not_show_the_new_urls_of_a_number(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    number, url = (
+        responses.NumberResponse(status="", number=f"+65{uuid4().int % 10**8:08}"),
+        f"https://{uuid4().hex}.example",
+    )
     hoiio.says({"status": "error_number_invalid"})
 
     with pytest.raises(InvalidParameter) as raised:
@@ -535,7 +542,7 @@ def test_error_page_of_a_missing_app_id_does_not_show_the_token(settings: Any, d
 
 
 @pytest.mark.parametrize("reply", [{"status": "error_dest_invalid"}, {"status": "success_ok"}, b"<html>"])
-def test_error_page_does_not_show_the_token_even_where_debug_is_on(hoiio: Hoiio, settings: Any, reply: Any) -> None:
+def test_error_page_does_not_show_the_token_even_with_debug(hoiio: Hoiio, settings: Any, reply: Any) -> None:
     token = uuid4().hex
     settings.DEBUG = True
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": token}}}
@@ -552,7 +559,7 @@ def test_error_page_does_not_show_the_token_even_where_debug_is_on(hoiio: Hoiio,
 # The receiving side.
 
 
-def test_receiving_side_imports_neither_the_client_nor_what_it_needs() -> None:
+def test_webhook_imports_neither_the_client_nor_its_dependencies() -> None:
     code = (
         "import sys, django; django.setup()\n"
         "import django_hoiio.urls, django_hoiio.inbox, django_hoiio.checks\n"
@@ -564,7 +571,7 @@ def test_receiving_side_imports_neither_the_client_nor_what_it_needs() -> None:
     assert run(code) == "[]\n"
 
 
-def test_missing_requests_is_said_with_the_cure() -> None:
+def test_missing_requests_package_is_reported_with_the_install_command() -> None:
     code = (
         "import sys, django; django.setup(); sys.modules['requests'] = None\n"
         "from io import StringIO\n"

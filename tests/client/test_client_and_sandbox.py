@@ -56,7 +56,7 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
 
 
 def until(find: Callable[[], Found | None]) -> Found:
-    """Wait for what comes from another thread."""
+    """Wait for a result of another thread."""
     give_up = time.monotonic() + 30
     while time.monotonic() < give_up:
         found = find()
@@ -70,11 +70,11 @@ def final(model: type[Transaction], txn_ref: str) -> Any:
     return until(lambda: model._base_manager.filter(txn_ref=txn_ref, is_final=True).first())
 
 
-def told(kind: str, **about: str) -> Notification:
+def notified(kind: str, **about: str) -> Notification:
     return until(lambda: Notification.objects.filter(kind=kind, **about).first())
 
 
-def test_sandbox_offers_what_the_client_asks_for_and_no_more() -> None:
+def test_sandbox_has_exactly_the_endpoints_of_the_client() -> None:
     assert set(ENDPOINTS) == set(OFFERED)
 
 
@@ -94,7 +94,7 @@ def test_sms(client: HoiioClient) -> None:
     assert Sms.objects.count() == 1
 
 
-def test_sms_that_nothing_is_told_of(client: HoiioClient) -> None:
+def test_sms_without_notifications(client: HoiioClient) -> None:
     sent = client.sms.send(dest=DEST, msg="hello", notify=False)
 
     assert client.sms.query_status(txn_ref=sent.txn_ref).sms_status == "delivered"
@@ -137,7 +137,7 @@ def test_conference(client: HoiioClient, path: str) -> None:
     assert Call.objects.count() == 2
 
 
-def test_person_of_a_conference_is_silenced_and_put_out(client: HoiioClient) -> None:
+def test_participant_of_a_conference_is_muted_and_removed(client: HoiioClient) -> None:
     (txn_ref,) = client.conference.call(dest=[TALKATIVE]).txn_refs
 
     client.conference.moderate(txn_ref=txn_ref, action="mute")
@@ -178,21 +178,21 @@ def test_interactive_call_block_by_block(client: HoiioClient) -> None:
     dialled = client.ivr.dial(dest=DEST, msg="Welcome", max_duration=600, tag="t", pass_on={"step": "dial"})
     waiting = Call.objects.get(txn_ref=dialled.txn_ref)
     session = {"session": dialled.session}
-    assert (waiting.session, waiting.dest, told("ivr_dial").pass_on) == (dialled.session, DEST, {"step": "dial"})
+    assert (waiting.session, waiting.dest, notified("ivr_dial").pass_on) == (dialled.session, DEST, {"step": "dial"})
 
     client.ivr.monitor(**session, msg="This call is recorded")
-    told("ivr_monitor")
+    notified("ivr_monitor")
     client.ivr.play(**session, msg="Hello")
-    told("ivr_play")
+    notified("ivr_play")
     client.ivr.gather(**session, msg="Press a key", max_digits=1, timeout=5, attempts=2)
-    assert told("ivr_gather").params["digits"] == "1"
+    assert notified("ivr_gather").params["digits"] == "1"
     client.ivr.record(**session, msg="Speak", max_duration=60)
-    assert told("ivr_record").params["record_url"]
+    assert notified("ivr_record").params["record_url"]
     client.ivr.hold(**session, msg="Wait")
     client.ivr.unhold(**session)
-    told("ivr_unhold")
+    notified("ivr_unhold")
     client.ivr.hangup(**session, msg="Bye")
-    told("ivr_hangup")
+    notified("ivr_hangup")
     until(lambda: [row for row in Notification.objects.filter(kind="ivr_monitor") if "monitor_url" in row.params])
 
     row = final(Call, dialled.txn_ref)
@@ -201,9 +201,9 @@ def test_interactive_call_block_by_block(client: HoiioClient) -> None:
         client.ivr.play(**session, msg="Still there?")
 
 
-def test_interactive_call_is_handed_on(client: HoiioClient) -> None:
+def test_interactive_call_is_transferred(client: HoiioClient) -> None:
     dialled = client.ivr.dial(dest=DEST)
-    told("ivr_dial")
+    notified("ivr_dial")
 
     transferred = client.ivr.transfer(session=dialled.session, dest="room:R7", msg="One moment")
 
@@ -211,9 +211,9 @@ def test_interactive_call_is_handed_on(client: HoiioClient) -> None:
     assert final(Call, dialled.txn_ref).call_state == "ended"
 
 
-def test_interactive_call_is_cut(client: HoiioClient) -> None:
+def test_interactive_call_is_hung_up_by_force(client: HoiioClient) -> None:
     dialled = client.ivr.dial(dest=DEST)
-    told("ivr_dial")
+    notified("ivr_dial")
     client.ivr.hold(session=dialled.session)
     with pytest.raises(InvalidState):
         client.ivr.play(session=dialled.session, msg="Hello")
@@ -226,7 +226,7 @@ def test_interactive_call_is_cut(client: HoiioClient) -> None:
 # Histories.
 
 
-def test_histories_hold_what_was_sent_page_by_page(client: HoiioClient) -> None:
+def test_histories_list_all_transactions_page_by_page(client: HoiioClient) -> None:
     before = datetime.now(timezone.utc) - timedelta(seconds=2)
     texts = [client.sms.send(dest=DEST, msg="hello", notify=False).txn_ref for _ in range(101)]
     call = client.voice.call(dest2=DEST2, dest1=DEST, notify=False).txn_ref
@@ -253,7 +253,7 @@ def test_histories_hold_what_was_sent_page_by_page(client: HoiioClient) -> None:
 # Numbers and the account.
 
 
-def test_number_is_set_up_and_what_is_texted_to_it_comes_in(client: HoiioClient, live_server: Any) -> None:
+def test_number_is_configured_and_its_sms_are_received(client: HoiioClient, live_server: Any) -> None:
     number = next(each for each in client.number.get_active().entries if each.mode == "voice")
     out = StringIO()
     call_command("hoiio_urls", number=number.number, configure=True, pass_on=["shop=north"], stdout=out)
@@ -266,10 +266,10 @@ def test_number_is_set_up_and_what_is_texted_to_it_comes_in(client: HoiioClient,
     assert after.forward_sms_to.startswith(f"{live_server.url}/hoiio/sms/")
     assert after.forward_to in out.getvalue()
     assert after.forward_sms_to in out.getvalue()
-    assert told("sms_received").pass_on == {"shop": "north"}
+    assert notified("sms_received").pass_on == {"shop": "north"}
 
 
-def test_fax_number_is_set_up(client: HoiioClient, live_server: Any) -> None:
+def test_fax_number_is_configured(client: HoiioClient, live_server: Any) -> None:
     number = next(each for each in client.number.get_active().entries if each.mode == "fax")
 
     call_command("hoiio_urls", number=number.number, configure=True, stdout=StringIO())
@@ -300,7 +300,7 @@ def test_account(client: HoiioClient) -> None:
         ("no number", InvalidParameter),
     ],
 )
-def test_refused_sms_is_raised_and_not_entered(client: HoiioClient, dest: str, meaning: type[HoiioError]) -> None:
+def test_refused_sms_raises_and_is_not_stored(client: HoiioClient, dest: str, meaning: type[HoiioError]) -> None:
     with pytest.raises(HoiioError) as raised:
         client.sms.send(dest=dest, msg="hello")
     assert type(raised.value) is meaning
@@ -308,7 +308,7 @@ def test_refused_sms_is_raised_and_not_entered(client: HoiioClient, dest: str, m
 
 
 @pytest.mark.parametrize("wrong", [{"APP_ID": "other"}, {"ACCESS_TOKEN": "other"}])
-def test_wrong_credentials_are_said_so(client: HoiioClient, settings: Any, wrong: dict[str, str]) -> None:
+def test_wrong_credentials_raise_invalid_credentials(client: HoiioClient, settings: Any, wrong: dict[str, str]) -> None:
     client._connection._credentials |= {name.lower(): text for name, text in wrong.items()}
 
     with pytest.raises(InvalidCredentials):
@@ -316,6 +316,6 @@ def test_wrong_credentials_are_said_so(client: HoiioClient, settings: Any, wrong
 
 
 def test_unknown_references_are_refused(client: HoiioClient) -> None:
-    for ask in (client.voice.hangup, client.voice.query_status, client.sms.query_status, client.fax.query_status):
+    for request in (client.voice.hangup, client.voice.query_status, client.sms.query_status, client.fax.query_status):
         with pytest.raises(InvalidParameter):
-            ask(txn_ref="AA-S-0")
+            request(txn_ref="AA-S-0")

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Hoiio and back, what is tried again, and what never shows."""
+"""Connection failures, retries, and secrets that no error, log or page may show."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def query(client: HoiioClient) -> Any:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long was waited; nothing is waited."""
+    """Record the pauses instead of sleeping."""
     waited: list[float] = []
     monkeypatch.setattr(connection.time, "sleep", waited.append)
     return waited
 
 
 @pytest.fixture
-def nobody(hoiio: Hoiio, settings: Any) -> str:
-    """An address of this machine at which nothing listens."""
+def closed_port(hoiio: Hoiio, settings: Any) -> str:
+    """Return an address of this machine where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings.HOIIO = {**settings.HOIIO, "API_URL": f"http://127.0.0.1:{port}/open/"}
     return f"127.0.0.1:{port}"
 
 
-# What is no answer of Hoiio's.
+# Invalid responses.
 
 NOT_HOIIO = {
     "HTML": (200, b"<html>+6591234567</html>", {}),
@@ -76,7 +76,7 @@ NOT_HOIIO = {
 
 
 @pytest.mark.parametrize("reply", NOT_HOIIO.values(), ids=NOT_HOIIO)
-def test_what_is_no_answer_of_hoiios_is_said_so_and_nothing_is_entered(
+def test_invalid_response_raises_connection_failed_and_stores_nothing(
     hoiio: Hoiio, hoiio_client: HoiioClient, reply: Reply
 ) -> None:
     hoiio.says(reply)
@@ -86,14 +86,16 @@ def test_what_is_no_answer_of_hoiios_is_said_so_and_nothing_is_entered(
     code = reply[0] if isinstance(reply, tuple) else 200
     assert (raised.value.status, raised.value.may_have_happened) == ("", True)
     assert str(raised.value) == (
-        f"The answer to sms/send is not Hoiio's: HTTP {code}, and no JSON object with a status word."
+        f"The response to sms/send is not Hoiio's: HTTP {code}, and no JSON object with a status."
         " Check HOIIO['API_URL']. Hoiio may have carried the request out."
     )
     assert not Sms.objects.exists()
 
 
 @pytest.mark.parametrize("code", [200, 400, 403, 500])
-def test_status_word_counts_whatever_http_says(hoiio: Hoiio, hoiio_client: HoiioClient, code: int) -> None:
+def test_status_in_the_body_counts_whatever_the_http_status_is(
+    hoiio: Hoiio, hoiio_client: HoiioClient, code: int
+) -> None:
     hoiio.says((code, SUCCESS, {}), (code, {"status": "error_insufficient_credit"}, {}))
 
     assert send(hoiio_client).txn_ref == "AA-S-1"
@@ -102,22 +104,26 @@ def test_status_word_counts_whatever_http_says(hoiio: Hoiio, hoiio_client: Hoiio
 
 
 @pytest.mark.parametrize("without", ["txn_ref", "session"])
-def test_success_that_does_not_say_of_what_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, without: str) -> None:
+def test_success_without_a_reference_raises_server_error(hoiio: Hoiio, hoiio_client: HoiioClient, without: str) -> None:
     hoiio.says({name: value for name, value in SUCCESS.items() if name != without})
 
     with pytest.raises(ServerError) as raised:
         hoiio_client.ivr.dial(dest=DEST)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
-        f"Hoiio answered ivr/start/dial without {without}; look at its portal what became of it.",
+        f"Hoiio answered ivr/start/dial without {without}; check Hoiio's portal.",
     )
 
 
 @pytest.mark.parametrize("entries", ["AA-S-1", [["AA-S-1"]], {"txn_ref": "AA-S-1"}])
-def test_history_of_something_else_is_a_fault(hoiio: Hoiio, hoiio_client: HoiioClient, entries: Any) -> None:
+def test_history_with_invalid_entries_raises_server_error(
+    hoiio: Hoiio, hoiio_client: HoiioClient, entries: Any
+) -> None:
     hoiio.says({"status": "success_ok", "entries": entries})
 
-    with pytest.raises(ServerError, match=r"^Hoiio answered sms/get_history with entries that are no list of objects"):
+    with pytest.raises(
+        ServerError, match=r"^Hoiio answered sms/get_history with entries that are not a list of objects"
+    ):
         hoiio_client.sms.get_history()
 
 
@@ -128,13 +134,13 @@ def test_redirect_is_not_followed(hoiio: Hoiio, hoiio_client: HoiioClient, code:
     with pytest.raises(ConnectionFailed) as raised:
         send(hoiio_client)
     assert str(raised.value) == (
-        "The answer to sms/send is a redirect, which is not followed; write HOIIO['API_URL'] as it should be."
+        "The response to sms/send is a redirect, which is not followed; correct HOIIO['API_URL']."
     )
     assert hoiio.request.path == "/open/sms/send"
 
 
 @pytest.mark.parametrize("location", ["http://[", "\x80"])
-def test_redirect_to_no_address_is_no_answer_and_holds_no_token(
+def test_redirect_to_an_invalid_address_raises_without_the_token(
     hoiio: Hoiio, hoiio_client: HoiioClient, location: str
 ) -> None:
     hoiio.says((302, b"", {"Location": location}))
@@ -145,27 +151,29 @@ def test_redirect_to_no_address_is_no_answer_and_holds_no_token(
     assert raised.value.__cause__ is raised.value.__context__ is None
 
 
-def test_refused_connection_is_known_not_to_have_been_sent(nobody: str) -> None:
+def test_refused_connection_reports_that_nothing_was_sent(closed_port: str) -> None:
     with HoiioClient() as client, pytest.raises(ConnectionFailed) as raised:
         send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         False,
-        "No answer of Hoiio's to sms/send: ConnectionError. It was not sent.",
+        "No response from Hoiio to sms/send: ConnectionError. It was not sent.",
     )
 
 
-def test_time_out_may_have_been_carried_out(hoiio: Hoiio) -> None:
+def test_timeout_reports_that_the_request_may_have_been_carried_out(hoiio: Hoiio) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, HoiioClient(timeouts=(5, 0.05)) as client:
         client._connection._url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(ConnectionFailed) as raised:
             send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
-        "No answer of Hoiio's to sms/send: ReadTimeout. Hoiio may have carried it out.",
+        "No response from Hoiio to sms/send: ReadTimeout. Hoiio may have carried it out.",
     )
 
 
-def test_connection_that_breaks_off_may_have_been_carried_out(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_broken_connection_reports_that_the_request_may_have_been_carried_out(
+    hoiio: Hoiio, hoiio_client: HoiioClient
+) -> None:
     hoiio.says((200, b"{", {"Content-Length": "99", "Connection": "close"}))
 
     with pytest.raises(ConnectionFailed) as raised:
@@ -173,10 +181,10 @@ def test_connection_that_breaks_off_may_have_been_carried_out(hoiio: Hoiio, hoii
     assert raised.value.may_have_happened
 
 
-# What is set on every request.
+# Settings of every request.
 
 
-def test_time_outs_are_set_always(hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_request_has_timeouts(hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
     post = hoiio_client._connection._session.post
 
@@ -202,14 +210,14 @@ def test_requests_share_a_connection_until_it_is_closed(hoiio: Hoiio) -> None:
     assert peers[0] == peers[1] == peers[2] != peers[3]
 
 
-def test_request_is_a_form_and_nothing_of_it_is_in_the_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_request_is_a_form_without_parameters_in_the_url(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     send(hoiio_client)
 
     assert hoiio.request.path == "/open/sms/send"
     assert hoiio.request.headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-def test_loopback_is_reached_without_a_proxy(
+def test_loopback_is_requested_without_a_proxy(
     hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch, hoiio_client: HoiioClient
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -219,7 +227,7 @@ def test_loopback_is_reached_without_a_proxy(
 
 
 @pytest.mark.parametrize(("url", "by_proxy"), [("https://my.example.com/", True), ("http://127.0.0.1/", False)])
-def test_proxy_is_for_the_way_out(settings: Any, url: str, by_proxy: bool) -> None:
+def test_proxy_is_used_for_other_hosts_only(settings: Any, url: str, by_proxy: bool) -> None:
     settings.HOIIO = {"API_URL": url, "ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}}
 
     with HoiioClient() as client:
@@ -231,7 +239,7 @@ def test_proxy_is_for_the_way_out(settings: Any, url: str, by_proxy: bool) -> No
 
 @pytest.mark.parametrize("broken", [FAULT, (502, b"", {}), {"status": "error_service_not_available"}])
 @pytest.mark.parametrize("times", [1, 2])
-def test_query_is_tried_again_with_pauses(
+def test_query_is_retried_with_pauses(
     hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], broken: Reply, times: int
 ) -> None:
     hoiio.says(*[broken] * times, REPORT)
@@ -240,7 +248,7 @@ def test_query_is_tried_again_with_pauses(
     assert (len(hoiio.requests), pauses) == (times + 1, [0.5, 2.0][:times])
 
 
-def test_query_is_given_up_after_three_tries(hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]) -> None:
+def test_query_fails_after_three_attempts(hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]) -> None:
     hoiio.says(FAULT)
 
     with pytest.raises(ServerError):
@@ -248,7 +256,7 @@ def test_query_is_given_up_after_three_tries(hoiio: Hoiio, hoiio_client: HoiioCl
     assert (len(hoiio.requests), pauses) == (3, [0.5, 2.0])
 
 
-def test_query_without_a_connection_is_tried_again(nobody: str, pauses: list[float]) -> None:
+def test_query_without_a_connection_is_retried(closed_port: str, pauses: list[float]) -> None:
     with HoiioClient() as client, pytest.raises(ConnectionFailed):
         query(client)
     assert pauses == [0.5, 2.0]
@@ -262,7 +270,7 @@ def test_query_without_a_connection_is_tried_again(nobody: str, pauses: list[flo
         ("error_odd", HoiioError),
     ],
 )
-def test_refusal_is_not_asked_for_twice(
+def test_refused_query_is_not_retried(
     hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], word: str, meaning: type[HoiioError]
 ) -> None:
     hoiio.says({"status": word})
@@ -276,7 +284,7 @@ def test_refusal_is_not_asked_for_twice(
 @pytest.mark.parametrize(
     "broken", [FAULT, (502, b"", {}), (200, b"{", {"Content-Length": "99", "Connection": "close"})]
 )
-def test_what_costs_money_is_never_tried_again(
+def test_request_that_costs_money_is_never_retried(
     hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float], broken: Reply
 ) -> None:
     hoiio.says(broken)
@@ -286,7 +294,7 @@ def test_what_costs_money_is_never_tried_again(
     assert (len(hoiio.requests), pauses) == (1, [])
 
 
-def test_what_costs_money_is_not_sent_twice_when_the_kept_connection_has_gone(
+def test_request_that_costs_money_is_not_sent_twice_if_the_open_connection_was_closed(
     hoiio: Hoiio, hoiio_client: HoiioClient, pauses: list[float]
 ) -> None:
     def hang_up(request: Request) -> None:
@@ -325,16 +333,14 @@ def test_nothing_private_is_logged_or_in_an_exception(
         send(hoiio_client)
     error = raised.value
     printed = "".join(traceback.format_exception(error))
-    told = caplog.text + printed + str(error) + repr(error) + repr(vars(error))
-    assert [secret for secret in PRIVATE if secret in told] == []
+    shown = caplog.text + printed + str(error) + repr(error) + repr(vars(error))
+    assert [secret for secret in PRIVATE if secret in shown] == []
     # Where the exception of requests hangs on, so does the request.
     assert (error.__cause__, error.__context__) == (None, None)
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:1/"], ids=["bad answer", "no answer"])
-def test_error_page_with_all_its_variables_does_not_show_the_token(
-    hoiio: Hoiio, settings: Any, url: str | None
-) -> None:
+def test_error_page_with_all_variables_does_not_show_the_token(hoiio: Hoiio, settings: Any, url: str | None) -> None:
     # Made here, because the page shows the source as well.
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": uuid4().hex}}
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts, "API_URL": url or hoiio.url}
@@ -348,7 +354,7 @@ def test_error_page_with_all_its_variables_does_not_show_the_token(
     assert accounts["default"]["ACCESS_TOKEN"] not in page
 
 
-def test_representations_hold_no_secret(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_representations_contain_no_secret(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     shown = repr(hoiio_client) + repr(hoiio_client._connection) + repr(hoiio_client.sms)
 
     assert "token" not in shown

@@ -246,20 +246,20 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "message"), REFUSED, ids=[f"{name}: {says}" for name, _, says in REFUSED]
+    ("name", "arguments", "message"), REFUSED, ids=[f"{name}: {message}" for name, _, message in REFUSED]
 )
-def test_argument_that_hoiio_would_not_take_is_named_and_nothing_is_sent(
+def test_invalid_argument_is_named_and_nothing_is_sent(
     hoiio: Hoiio, hoiio_client: HoiioClient, name: str, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=r"\S") as raised:
         ask(hoiio_client, name, **arguments)
-    said = str(raised.value)
-    assert said == message or re.fullmatch(message, said)
-    assert not [value for value in arguments.values() if isinstance(value, str) and len(value) > 3 and value in said]
+    shown = str(raised.value)
+    assert shown == message or re.fullmatch(message, shown)
+    assert not [value for value in arguments.values() if isinstance(value, str) and len(value) > 3 and value in shown]
     assert hoiio.requests == []
 
 
-@pytest.mark.parametrize(("name", "arguments"), TAKEN, ids=[f"{name} {list(said)}" for name, said in TAKEN])
+@pytest.mark.parametrize(("name", "arguments"), TAKEN, ids=[f"{name} {list(arguments)}" for name, arguments in TAKEN])
 def test_argument_at_the_limit_is_sent(
     hoiio: Hoiio, hoiio_client: HoiioClient, name: str, arguments: dict[str, Any]
 ) -> None:

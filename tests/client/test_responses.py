@@ -17,7 +17,7 @@ from tests.fake_hoiio import Hoiio
 pytestmark = pytest.mark.django_db
 
 
-def test_conference_is_read_as_both_manuals_have_it(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_conference_is_read_as_in_both_manuals(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     hoiio.says(
         {**DONE, "txn_refs": ["AA-C-1", "AA-C-2"], "room": "R123"},
         {**DONE, "txn_refs": "AA-C-1, AA-C-2,", "room": "R123"},
@@ -49,7 +49,7 @@ def test_numbers_are_read_under_both_names(hoiio: Hoiio, hoiio_client: HoiioClie
     }
     hoiio.says({**DONE, "entries_count": "1", "entries": [entry]})
 
-    number = responses.Number(
+    number = responses.NumberResponse(
         number=DEST,
         forward_to="https://a.example",
         forward_sms_to="https://b.example",
@@ -65,8 +65,8 @@ def test_numbers_are_read_under_both_names(hoiio: Hoiio, hoiio_client: HoiioClie
 
 
 def test_user_is_read_with_caller_ids_as_a_list_or_as_text(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
-    said = {**DONE, "uid": "AA-1234", "name": "Bob", "prefix": 65, "user_status": "trial"}
-    hoiio.says({**said, "caller_ids": [DEST, "p"]}, {**said, "caller_ids": f"{DEST},p"})
+    given = {**DONE, "uid": "AA-1234", "name": "Bob", "prefix": 65, "user_status": "trial"}
+    hoiio.says({**given, "caller_ids": [DEST, "p"]}, {**given, "caller_ids": f"{DEST},p"})
 
     expected = responses.UserResponse(
         status="success_ok", uid="AA-1234", name="Bob", prefix="65", user_status="trial", caller_ids=(DEST, "p")
@@ -74,7 +74,7 @@ def test_user_is_read_with_caller_ids_as_a_list_or_as_text(hoiio: Hoiio, hoiio_c
     assert [hoiio_client.user.get_info(), hoiio_client.user.get_info()] == [expected, expected]
 
 
-def test_numbers_of_json_are_read_like_text_and_money_is_never_a_float(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_json_numbers_are_read_like_text_and_money_is_never_a_float(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     hoiio.says(
         b'{"status":"success_ok","total_entries_count":250,"entries_count":1,"entries":[{"rate":0.00001,"duration":7.0}]}'
     )
@@ -89,8 +89,8 @@ def test_numbers_of_json_are_read_like_text_and_money_is_never_a_float(hoiio: Ho
     )
 
 
-def test_what_cannot_be_read_is_left_out_and_stays_in_what_was_said(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
-    said = {
+def test_invalid_values_are_none_and_stay_in_the_raw_response(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    given = {
         **DONE,
         "txn_ref": "AA-S-1",
         "sms_status": "teleported",
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_left_out_and_stays_in_what_was_said(hoiio: Hoiio
         "novelty": "1",
         "msg": "a\0b",
     }
-    hoiio.says(said)
+    hoiio.says(given)
 
     report = hoiio_client.sms.query_status(txn_ref="AA-S-1")
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_is_left_out_and_stays_in_what_was_said(hoiio: Hoiio
         dest="+545454",
         msg="a\N{REPLACEMENT CHARACTER}b",
     )
-    assert report.raw == said
+    assert report.raw == given
     assert "novelty" not in repr(report)
 
 
@@ -197,7 +197,7 @@ READ: list[tuple[str, HoiioResponse]] = [
 ]
 
 
-def test_documented_answers_are_read(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_documented_responses_are_read(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     names = {call[1]: (call[0], {**call[2], **fresh(call[2])}) for call in CALLS}
     names["date-format"] = names["sms/query_status"]
     documented = [payload for payload in PAYLOADS if payload["kind"].startswith("api:")]

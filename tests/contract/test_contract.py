@@ -1,4 +1,4 @@
-"""Whatever the schema allows the API takes, whatever it forbids the API refuses, and each answer is as the schema says."""
+"""The API accepts every request that the schema allows, refuses all others, and answers as the schema describes."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ COMMAND = (
 
 @pytest.fixture
 def address(transactional_db: None, live_server: Any, post: Post, settings: Any) -> str:
-    """Where the schema is, of an API that has something of everything."""
-    # To check a password takes long on purpose, and here each request has one.
+    """Return the URL of the schema of an API with rows of all kinds."""
+    # The default hashers are slow on purpose, and each request has a password.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     for path, body in POSTED:
         post(path, body)
     return f"{live_server.url}/api/schema/"
 
 
-def ask(address: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_schemathesis(address: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, "--auth=reader:secret", address]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
 
 
-def test_superuser_gets_what_the_schema_says(address: str, tmp_path: Path) -> None:
+def test_responses_for_a_superuser_match_the_schema(address: str, tmp_path: Path) -> None:
     User.objects.create_superuser("reader", password="secret")
 
-    asked = ask(address, tmp_path)
+    result = run_schemathesis(address, tmp_path)
 
-    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_viewer_who_may_see_nothing_else_gets_what_the_schema_says(address: str, tmp_path: Path) -> None:
+def test_responses_for_a_user_with_view_permissions_match_the_schema(address: str, tmp_path: Path) -> None:
     user = User.objects.create_user("reader", password="secret", is_staff=True)
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="django_hoiio", codename__startswith="view_")
     )
 
-    asked = ask(address, tmp_path)
+    result = run_schemathesis(address, tmp_path)
 
-    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert result.returncode == 0, result.stdout + result.stderr

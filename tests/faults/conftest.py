@@ -32,11 +32,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def figures(request: pytest.FixtureRequest) -> Figures:
     """A function that adds a line with named numbers to the output of the run."""
 
-    def tell(**numbers: object) -> None:
-        told = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
-        request.config.stash[_FIGURES].append(f"{request.node.name} [{connection.vendor}]: {told}")
+    def add(**numbers: object) -> None:
+        line = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers.items())
+        request.config.stash[_FIGURES].append(f"{request.node.name} [{connection.vendor}]: {line}")
 
-    return tell
+    return add
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def spool_dir(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(transactional_db: None, spool_dir: Path, tmp_path: Path) -> Environment:
     """Environment of processes that use the database of the tests and a separate spool."""
-    return environment(str(connection.settings_dict["NAME"]), spool_dir, HOIIO_FAULTS_LOG=str(tmp_path / "told"))
+    return environment(str(connection.settings_dict["NAME"]), spool_dir, HOIIO_FAULTS_LOG=str(tmp_path / "calls"))
 
 
 @pytest.fixture

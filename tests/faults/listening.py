@@ -39,7 +39,7 @@ def _write(line: str) -> None:
     os.close(descriptor)
 
 
-def _tells(harm: Callable[[], None], name: str) -> Callable[..., None]:
+def _misbehaves(harm: Callable[[], None], name: str) -> Callable[..., None]:
     def receiver(notification: Any, attempt: int, **kwargs: Any) -> None:
         _write(f"{name} {notification.uuid} {attempt}\n")
         if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
@@ -96,6 +96,6 @@ HARMS = {
     "leaves_a_transaction_open": _leaves_a_transaction_open,
 }
 RECEIVERS: dict[str, Callable[..., Any]] = {
-    name: _tells(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
+    name: _misbehaves(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
 }
 RECEIVERS["asynchronous"] = _is_asynchronous

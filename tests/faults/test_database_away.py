@@ -1,8 +1,8 @@
-"""The database is stopped, cut off or locked under load, comes back, and `hoiio_recover` brings in what waited.
+"""The database is stopped, cut off or locked under load, returns, and `hoiio_recover` imports the spool.
 
-With HOIIO_TEST_DATABASE=postgres a PostgreSQL server of the tests' own is stopped and started; the one that the suite
-uses is left alone. With mariadb, a proxy before the server hangs up and refuses. With sqlite, another process locks the
-file for longer than anybody waits.
+With HOIIO_TEST_DATABASE=postgres, a private PostgreSQL server is stopped and started, not the one of the suite. With
+mariadb, a proxy in front of the server disconnects and refuses. With sqlite, another process locks the file for longer
+than the timeout.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_postgres_that_is_stopped_under_load_loses_nothing(
     cluster: Cluster, spool_dir: Path, tmp_path: Path, figures: Figures
 ) -> None:
     where = {"PGHOST": "127.0.0.1", "PGPORT": str(cluster.port), "PGUSER": "postgres"}
-    environ = environment(DATABASE, spool_dir, **where, HOIIO_FAULTS_LOG=str(tmp_path / "told"))
+    environ = environment(DATABASE, spool_dir, **where, HOIIO_FAULTS_LOG=str(tmp_path / "calls"))
     assert run_command(environ, "migrate", "--verbosity=0") == (0, "")
 
     def rows() -> Counter[str]:
@@ -58,11 +58,11 @@ def test_postgres_that_is_stopped_under_load_loses_nothing(
         cluster.start()
         time.sleep(BEFORE_AND_AFTER)
 
-    waiting = _check_that_all_is_kept(load, rows(), spool_dir)
+    waiting = _check_that_all_is_stored(load, rows(), spool_dir)
     code, printed = run_command(environ, "hoiio_recover")
     assert code == 0, printed
-    _check_that_all_is_a_row(load, rows(), spool_dir)
-    _tell(figures, load, waiting, len(rows()), seconds_away=AWAY)
+    _check_that_all_is_imported(load, rows(), spool_dir)
+    _add_figures(figures, load, waiting, len(rows()), seconds_away=AWAY)
 
 
 @pytest.mark.skipif("connection.vendor != 'mysql'", reason="runs with HOIIO_TEST_DATABASE=mariadb")
@@ -87,13 +87,13 @@ def test_mariadb_that_is_cut_off_under_load_loses_nothing(
 def test_sqlite_that_is_locked_past_its_timeout_goes_to_the_spool(
     environ: Environment, spool_dir: Path, figures: Figures
 ) -> None:
-    impatient = {**environ, "HOIIO_FAULTS_TIMEOUT": "0.5"}
+    short_timeout = {**environ, "HOIIO_FAULTS_TIMEOUT": "0.5"}
     locking = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
 
-    with gunicorn(impatient, workers=1, threads=6) as server, Load(server.port, pause=0.02) as load:
+    with gunicorn(short_timeout, workers=1, threads=6) as server, Load(server.port, pause=0.02) as load:
         load.wait_for(20)
         locking.execute("BEGIN EXCLUSIVE")
-        # A lock is waited for, and tried again for ten seconds in all.
+        # The app waits for the lock, and retries for ten seconds in all.
         until = time.monotonic() + 60
         while len(spooled(spool_dir)) < load.clients and time.monotonic() < until:
             time.sleep(0.1)
@@ -108,15 +108,15 @@ def _check_and_recover(environ: Environment, load: Load, spool_dir: Path, figure
     def rows() -> Counter[str]:
         return Counter(Notification.objects.values_list("pass_on__marker", flat=True))
 
-    waiting = _check_that_all_is_kept(load, rows(), spool_dir)
+    waiting = _check_that_all_is_stored(load, rows(), spool_dir)
     code, printed = run_command(environ, "hoiio_recover")
     assert code == 0, printed
-    _check_that_all_is_a_row(load, rows(), spool_dir)
-    _tell(figures, load, waiting, len(rows()), **numbers)
+    _check_that_all_is_imported(load, rows(), spool_dir)
+    _add_figures(figures, load, waiting, len(rows()), **numbers)
 
 
-def _check_that_all_is_kept(load: Load, rows: Counter[str], spool_dir: Path) -> int:
-    """Each 200 is in the database or in the spool, and nothing was refused; the number of files."""
+def _check_that_all_is_stored(load: Load, rows: Counter[str], spool_dir: Path) -> int:
+    """Check that each 200 is in the database or in the spool and nothing was refused. Return the number of files."""
     waiting = spooled(spool_dir)
     assert load.statuses.keys() == {200}
     assert waiting != []
@@ -126,12 +126,12 @@ def _check_that_all_is_kept(load: Load, rows: Counter[str], spool_dir: Path) -> 
     return len(waiting)
 
 
-def _check_that_all_is_a_row(load: Load, rows: Counter[str], spool_dir: Path) -> None:
+def _check_that_all_is_imported(load: Load, rows: Counter[str], spool_dir: Path) -> None:
     assert rows == Counter(load.promised)
     assert list(spool_dir.iterdir()) == []
 
 
-def _tell(figures: Figures, load: Load, waiting: int, rows: int, **numbers: object) -> None:
+def _add_figures(figures: Figures, load: Load, waiting: int, rows: int, **numbers: object) -> None:
     figures(
         **numbers,
         requests=len(load.answers),

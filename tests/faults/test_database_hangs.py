@@ -1,7 +1,7 @@
-"""The database stops answering on connections that are open: each notification is stored or spooled in time.
+"""The database stops answering on open connections: each notification is stored or spooled in time.
 
-A proxy before the database stops reading. The operating system goes on acknowledging what is sent to it, so that no
-time-out of TCP ends the wait.
+A proxy in front of the database stops reading. The operating system still acknowledges the data, so no TCP timeout ends
+the wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is a file: no server can hang"),
 ]
 
-# As docs/reliability.rst gives them.
+# As in docs/reliability.rst.
 OPTIONS: dict[str, dict[str, object]] = {
     "postgresql": {
         "connect_timeout": 5,
@@ -57,7 +57,7 @@ def _post(port: int, marker: str) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("is_pooled", [False, True], ids=["kept connections", "pool"])
+@pytest.mark.parametrize("is_pooled", [False, True], ids=["persistent connections", "pool"])
 @pytest.mark.parametrize("threads", [1, 3], ids=["sync", "gthread"])
 def test_notification_is_stored_or_spooled_in_time_while_the_database_hangs(
     environ: Environment,

@@ -1,6 +1,6 @@
-"""A server that is full, read-only, out of connections or given too much: nothing is lost, nothing is held up.
+"""A server that is full, read-only, out of connections or overloaded: nothing is lost, nothing is blocked.
 
-The servers are the tests' own, because these faults would harm whatever else runs on them.
+The servers are private, because these faults would harm other users of a shared one.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def _suffixes(folder: Path) -> list[str]:
 
 
 def _recovered(environ: Environment) -> tuple[int, str]:
-    """The exit code, and what became of the files."""
+    """Run `hoiio_recover` and return its exit code and its sentence about the spool."""
     code, printed = run_command(environ, "hoiio_recover")
-    return code, printed.partition(")")[0]
+    return code, printed.partition(". ")[0]
 
 
 # PostgreSQL.
@@ -74,7 +74,7 @@ def _behind(cluster: Cluster, spool_dir: Path, **more: str) -> Environment:
 
 @contextlib.contextmanager
 def _small_disk(megabytes: int) -> Iterator[Path]:
-    """A folder of so many megabytes, for the user `postgres`."""
+    """Mount a disk of this size for the user `postgres`."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("a small disk needs root on Linux")
     folder = Path(tempfile.mkdtemp(prefix="hoiio_disk_"))
@@ -96,7 +96,7 @@ def test_postgres_with_a_full_disk_leaves_everything_in_the_spool(spool_dir: Pat
         cluster.query(f"CREATE TABLESPACE small LOCATION '{disk}'")
         table = "django_hoiio_notification"
         cluster.query(f"ALTER TABLE {table} SET TABLESPACE small", DATABASE)
-        # Bodies that compress would take no room.
+        # Compressible bodies would take no space.
         bodies = [notification(uuid.uuid4().hex) + b"&fill=" + os.urandom(150_000).hex().encode() for _ in range(30)]
 
         assert _post(environ, *bodies) == [200] * 30
@@ -120,8 +120,8 @@ def test_postgres_out_of_connections_leaves_everything_in_the_spool(cluster: Clu
     crowded = {**environ, "PGUSER": "web"}
 
     assert _post(crowded, _notification()) == [200]
-    assert _recovered(crowded) == (1, "Stored 0 from the spool (0 were known, 1 wait, 0 set aside")
-    assert _recovered(environ) == (0, "Stored 1 from the spool (0 were known, 0 wait, 0 set aside")
+    assert _recovered(crowded) == (1, "Spool: 0 imported, 0 already stored, 1 not yet imported, 0 in quarantine")
+    assert _recovered(environ) == (0, "Spool: 1 imported, 0 already stored, 0 not yet imported, 0 in quarantine")
 
 
 @on_postgres
@@ -142,9 +142,9 @@ def _answers(environ: Environment) -> list[int]:
 
 
 @on_mariadb
-def test_mariadb_that_does_not_take_one_large_file_imports_the_others(spool_dir: Path, tmp_path: Path) -> None:
+def test_mariadb_that_rejects_a_large_file_imports_the_others(spool_dir: Path, tmp_path: Path) -> None:
     with own_mariadb(max_allowed_packet="1M") as own:
-        receivers = {"HOIIO_FAULTS_RECEIVERS": "first", "HOIIO_FAULTS_LOG": str(tmp_path / "told")}
+        receivers = {"HOIIO_FAULTS_RECEIVERS": "first", "HOIIO_FAULTS_LOG": str(tmp_path / "calls")}
         environ = environment(DATABASE, spool_dir, **own.environment, **receivers)
         assert run_command(environ, "migrate", "--verbosity=0") == (0, "")
         assert _post(environ, _notification(1_000_000)) == [200]
@@ -152,12 +152,12 @@ def test_mariadb_that_does_not_take_one_large_file_imports_the_others(spool_dir:
         assert _post(away, *(_notification() for _ in range(3))) == [200] * 3
         assert _suffixes(spool_dir) == [".json"] * 4
 
-        stored = "Stored 3 from the spool (0 were known, 0 wait, 1 set aside"
+        stored = "Spool: 3 imported, 0 already stored, 0 not yet imported, 1 in quarantine"
         assert _recovered(environ) == (1, stored)
         assert _recovered(environ) == (1, stored.replace("3", "0"))
         assert _suffixes(spool_dir) == [".quarantined"]
         assert own.query("SELECT COUNT(*) FROM hoiio.django_hoiio_notification") == ["3"]
-        assert len((tmp_path / "told").read_text().splitlines()) == 3
+        assert len((tmp_path / "calls").read_text().splitlines()) == 3
 
 
 @on_mariadb
@@ -168,8 +168,8 @@ def test_mariadb_that_does_not_take_one_large_file_imports_the_others(spool_dir:
         ("SET GLOBAL max_user_connections = 1", "SET GLOBAL max_user_connections = 0"),
     ],
 )
-def test_mariadb_that_takes_nothing_leaves_everything_in_the_spool(spool_dir: Path, fault: str, cure: str) -> None:
-    # It can be limited later only if it is limited from the start.
+def test_mariadb_that_accepts_nothing_leaves_everything_in_the_spool(spool_dir: Path, fault: str, cure: str) -> None:
+    # The limit can be changed later only if there is one from the start.
     with own_mariadb(max_user_connections="100") as own:
         environ = environment(DATABASE, spool_dir, **own.environment)
         assert run_command(environ, "migrate", "--verbosity=0") == (0, "")
@@ -179,8 +179,8 @@ def test_mariadb_that_takes_nothing_leaves_everything_in_the_spool(spool_dir: Pa
             code, printed = _recovered(environ)
             own.query(cure)
 
-        assert (code, printed) == (1, "Stored 0 from the spool (0 were known, 1 wait, 0 set aside")
-        assert _recovered(environ) == (0, "Stored 1 from the spool (0 were known, 0 wait, 0 set aside")
+        assert (code, printed) == (1, "Spool: 0 imported, 0 already stored, 1 not yet imported, 0 in quarantine")
+        assert _recovered(environ) == (0, "Spool: 1 imported, 0 already stored, 0 not yet imported, 0 in quarantine")
 
 
 @on_mariadb

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 REQUESTS = 50
 
 
-def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
+def test_failing_receivers_stop_no_other_and_only_they_are_retried(
     environ: Environment, tmp_path: Path, figures: Figures
 ) -> None:
     mischief = tmp_path / "mischief"
     mischief.touch()
-    # Each of the good ones comes after a bad one, but for the first.
-    everybody = ["first", *HARMS, "last"]
-    environ = {**environ, CONNECTED: " ".join(everybody), MISCHIEF: str(mischief)}
+    # Each good receiver runs after a bad one, except the first.
+    receivers = ["first", *HARMS, "last"]
+    environ = {**environ, CONNECTED: " ".join(receivers), MISCHIEF: str(mischief)}
     path = signed_path()
     failures = REQUESTS * len(HARMS)
 
@@ -41,25 +41,25 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
         assert server.workers() == before
 
     assert answers == {200: REQUESTS}
-    assert _called(tmp_path) == {(name, "1"): REQUESTS for name in everybody}
+    assert _called(tmp_path) == {(name, "1"): REQUESTS for name in receivers}
     assert Notification.objects.pending().count() == 0
-    assert _ledger() == {(harm, 1, False): REQUESTS for harm in HARMS}
+    assert _failures() == {(harm, 1, False): REQUESTS for harm in HARMS}
 
-    # They rest for a minute.
-    assert run_command(environ, "hoiio_recover") == (1, _summary(resting=failures))
-    assert _ledger() == {(harm, 1, False): REQUESTS for harm in HARMS}
+    # They wait a minute for their retry.
+    assert run_command(environ, "hoiio_recover") == (1, _summary(waiting=failures))
+    assert _failures() == {(harm, 1, False): REQUESTS for harm in HARMS}
 
-    # They fail once more, and then no longer.
-    _rest()
+    # They fail once more, and then succeed.
+    _end_backoff()
     assert run_command(environ, "hoiio_recover") == (1, _summary(failed=failures))
-    assert _ledger() == {(harm, 2, False): REQUESTS for harm in HARMS}
+    assert _failures() == {(harm, 2, False): REQUESTS for harm in HARMS}
     mischief.unlink()
-    _rest()
-    assert run_command(environ, "hoiio_recover") == (0, _summary(mended=failures))
-    assert _ledger() == {(harm, 3, True): REQUESTS for harm in HARMS}
+    _end_backoff()
+    assert run_command(environ, "hoiio_recover") == (0, _summary(resolved=failures))
+    assert _failures() == {(harm, 3, True): REQUESTS for harm in HARMS}
 
     again = {(harm, attempt): REQUESTS for harm in HARMS for attempt in ("2", "3")}
-    assert _called(tmp_path) == {**{(name, "1"): REQUESTS for name in everybody}, **again}
+    assert _called(tmp_path) == {**{(name, "1"): REQUESTS for name in receivers}, **again}
     figures(
         requests=REQUESTS,
         answered_200=answers[200],
@@ -69,16 +69,16 @@ def test_receivers_that_fail_stop_no_other_and_are_run_again_alone(
     )
 
 
-def _summary(mended: int = 0, failed: int = 0, resting: int = 0) -> str:
-    """What `hoiio_recover` prints, and nothing beside it."""
-    outcomes = {Outcome.RESOLVED: mended, Outcome.FAILED: failed, Outcome.BACKING_OFF: resting}
+def _summary(resolved: int = 0, failed: int = 0, waiting: int = 0) -> str:
+    """Return the complete output of `hoiio_recover`."""
+    outcomes = {Outcome.RESOLVED: resolved, Outcome.FAILED: failed, Outcome.BACKING_OFF: waiting}
     return f"{RecoveryResult(receivers=Counter(outcomes))}\n"
 
 
-def test_async_receiver_under_gevent_is_left_to_the_recovery_and_hits_no_other(
+def test_async_receiver_under_gevent_is_left_to_the_recovery_and_affects_no_other(
     environ: Environment, tmp_path: Path, figures: Figures
 ) -> None:
-    """All greenlets of a thread would see the event loop of the first, and could not use the database meanwhile."""
+    """All greenlets of a thread would see the event loop of the first one, and could not use the database meanwhile."""
     environ = {**environ, CONNECTED: "first asynchronous last"}
     path = signed_path()
     number = 60
@@ -89,28 +89,28 @@ def test_async_receiver_under_gevent_is_left_to_the_recovery_and_hits_no_other(
 
     assert answers == {200: number}
     assert _called(tmp_path) == {("first", "1"): number, ("last", "1"): number}
-    assert _ledger() == {("asynchronous", 1, False): number}
+    assert _failures() == {("asynchronous", 1, False): number}
     assert "gevent" in ReceiverFailure.objects.all()[0].traceback
-    _rest()
-    assert run_command(environ, "hoiio_recover") == (0, _summary(mended=number))
+    _end_backoff()
+    assert run_command(environ, "hoiio_recover") == (0, _summary(resolved=number))
     assert _called(tmp_path)["asynchronous", "2"] == number
     figures(requests=number, answered_200=number, left_to_the_recovery=number)
 
 
 def _called(folder: Path) -> Counter[tuple[str, str]]:
-    """How often each receiver was called, by name and attempt."""
-    lines = [line.split() for line in (folder / "told").read_text().splitlines()]
+    """Count the calls of each receiver, by name and attempt."""
+    lines = [line.split() for line in (folder / "calls").read_text().splitlines()]
     return Counter((name, attempt) for name, _, attempt in lines)
 
 
-def _ledger() -> Counter[tuple[str, int, bool]]:
-    """The failures, by receiver, attempts, and whether it has succeeded since."""
+def _failures() -> Counter[tuple[str, int, bool]]:
+    """Count the recorded failures, by receiver, attempts, and whether they are resolved."""
     return Counter(
         (failure.receiver, failure.attempts, failure.resolved_at is not None)
         for failure in ReceiverFailure.objects.all()
     )
 
 
-def _rest() -> None:
-    """As if the time had gone by after which a receiver is run again."""
+def _end_backoff() -> None:
+    """Pretend that the retry delay of all receivers is over."""
     ReceiverFailure.objects.unresolved().update(failed_at=F("failed_at") - timedelta(hours=1))

@@ -1,4 +1,4 @@
-"""A number that is forgotten is found nowhere: not in a dump of the database, not in a file of the spool."""
+"""A forgotten number is in no dump of the database and in no file of the spool."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from django.db import connection
 
 from django_hoiio import inbox, spool
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
+from django_hoiio.sandbox.samples import ROUTE_OF_KIND, SCRIPTS, step_parameters
 from django_hoiio.sandbox.wire import CURRENCY
 from tests.conftest import raw_notification
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BOB, EVE, OURS = "+6561234567", "+6587654321", "+6500000000"
 
-# In the raw text of somebody else's notifications.
+# Spellings in the raw text of other people's notifications.
 MENTIONS = [
     "%2B6561234567",
     "%252B6561234567",
@@ -56,7 +56,7 @@ DUMPS = {
 
 
 def dump() -> str:
-    """All that the database gives out, with what it writes in hexadecimal spelled out beside it."""
+    """Return a dump of the database, with the decoded text of its hexadecimal values appended."""
     command = DUMPS[connection.vendor]
     if shutil.which(command[0]) is None:
         assert os.environ.get("CI") != "true", f"{command[0]} is not installed"
@@ -72,7 +72,7 @@ def dump() -> str:
 
 
 def times_found(text: str) -> int:
-    """How often the number is there, however it is spelled: with all taken away that may stand between its digits."""
+    """Count the number in all its spellings, ignoring characters between its digits."""
     read = re.sub(r"\\+u([0-9A-Fa-f]{4})", lambda escape: chr(int(escape[1], 16)), unquote(unquote(text)))
     return re.sub(r"[^0-9A-Za-z]", "", normalize("NFKC", read)).count("6561234567")
 
@@ -82,24 +82,24 @@ def files(folder: Path) -> str:
     return "\n".join(json.dumps({**one, "body": base64.b64decode(one["body"]).decode("latin-1")}) for one in held)
 
 
-def form(said: dict[str, str]) -> str:
-    return "&".join(f"{name}={quote(text, safe='')}" for name, text in said.items())
+def form(params: dict[str, str]) -> str:
+    return "&".join(f"{name}={quote(text, safe='')}" for name, text in params.items())
 
 
-def everything_is_said_with(number: str, account: str) -> Iterator[Any]:
-    """Each script of the sandbox, with this number in each place that one has for the other party."""
+def notifications_about(number: str, account: str) -> Iterator[Any]:
+    """Yield the notifications of each script of the sandbox, with this number as the remote party."""
     places = {"from": number, "to": OURS, "dest": number, "dest1": number, "dest2": number}
     for position, script in enumerate(SCRIPTS.values()):
         names = {"txn_ref": f"AA-{position}", "session": f"S{position}", "bulk_txn_ref": "AA-B-1", "tag": "a tag"}
         facts = {**names, "debit": "0.1", "rate": "0.1", "currency": CURRENCY, "date": "2012-06-06 11:15:20"}
         for step in script:
-            said = step_parameters(step, facts)
-            said.update({name: text for name, text in places.items() if name in said})
-            yield raw_notification(ROUTES[step.kind].value, "", form(said), account=account)
+            params = step_parameters(step, facts)
+            params.update({name: text for name, text in places.items() if name in params})
+            yield raw_notification(ROUTE_OF_KIND[step.kind].value, "", form(params), account=account)
 
 
 def statuses() -> list[list[Any]]:
-    """What is to stay of all calls, SMS and faxes."""
+    """Return the fields of all calls, SMS and faxes that must stay."""
     names = ["account", "txn_ref", "direction", "is_final", "date", "currency", "rate", "debit", "created_at"]
     more = {
         Call: ["duration", "call_state", "call_status_dest1"],
@@ -113,7 +113,7 @@ def statuses() -> list[list[Any]]:
 
 def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_dir: Path, figures: Figures) -> None:
     for number, account in ((BOB, "default"), (EVE, "other")):
-        for one in everything_is_said_with(number, account):
+        for one in notifications_about(number, account):
             notification = inbox.receive(one).notification
             spool.store(
                 raw_notification(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)),
@@ -127,7 +127,7 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
         inbox.receive(raw_notification("sms", query, f"{body}&y={mention}"))
         inbox.receive(raw_notification("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
         spool.store(raw_notification("sms", query, f"{body}&y={mention}"), spool_dir)
-    before, kept, rows = times_found(dump()), statuses(), Notification.objects.count()
+    before, statuses_before, rows = times_found(dump()), statuses(), Notification.objects.count()
     in_files = times_found(files(spool_dir))
 
     code, printed = run_command(environ, "hoiio_forget", BOB, "--no-input")
@@ -135,7 +135,7 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
     assert code == 0, printed
     assert times_found(printed) == 0
     assert (times_found(dump()), times_found(files(spool_dir))) == (0, 0)
-    assert (statuses(), Notification.objects.count()) == (kept, rows)
+    assert (statuses(), Notification.objects.count()) == (statuses_before, rows)
     assert dump().count("87654321") > 100
     assert (
         Call.objects.filter(account="other", redacted_at=None).count() == Call.objects.filter(account="other").count()

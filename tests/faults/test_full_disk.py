@@ -1,4 +1,4 @@
-"""No database, and a spool that does not take what came: the answer is 503, because a 200 would be a lie."""
+"""Without a database and a writable spool, the answer is 503, because a 200 would lose the notification."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_full_disk_under_the_spool_is_503(
     assert answers == [503] * REQUESTS
     assert list(spool.pending(spool_dir)) == []
     assert Notification.objects.count() == 0
-    # There is room again.
+    # The disk has space again.
     assert _answers(1) == [200]
     assert len(list(spool.pending(spool_dir))) == 1
     figures(requests=REQUESTS, answered_503=REQUESTS, rows=0, spool_files=0)
@@ -66,9 +66,9 @@ def test_full_disk_under_the_spool_is_503(
 
 @contextlib.contextmanager
 def _as_nobody() -> Iterator[None]:
-    """Root may write everywhere."""
+    """Run as another user, because root may write everywhere."""
     user = os.geteuid()
-    # Whatever a request imports, while it may still be read.
+    # Import the modules of a request while they are readable.
     Client().get("/nowhere/")
     if user == 0:
         os.seteuid(NOBODY)
@@ -79,8 +79,8 @@ def _as_nobody() -> Iterator[None]:
 
 
 def test_spool_that_can_be_written_but_not_read_is_200(settings: Any) -> None:
-    """Its folder cannot be opened, so the new names cannot be synced; the files are complete all the same."""
-    # Not pytest's folder, which is for its user alone.
+    """The folder cannot be opened, so the new names cannot be synced, but the files are complete."""
+    # Not pytest's folder, which only its user can access.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o300)

@@ -1,4 +1,4 @@
-"""`hoiio_reconcile` killed at ten random points, on what a sandbox has lost of all channels."""
+"""`hoiio_reconcile` killed at ten random points, while it ingests the dropped notifications of a sandbox."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = 10
 ROUNDS = 65
 
-# More runs than are ever needed, so that it ends by itself.
+# An upper limit, so that the test ends.
 MOST_RUNS = 40
 
 
 @pytest.fixture
 def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
-    """A client of a sandbox that loses three of ten."""
+    """Return a client of a sandbox that drops three of ten notifications."""
     settings.HOIIO = {
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
@@ -45,7 +45,7 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
         "RECONCILE_REQUESTS_PER_MINUTE": 1000,
     }
     exchange.reset()
-    exchange.switch(lost_share=0.3)
+    exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
     for part in (calls, outbox):
@@ -53,11 +53,11 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     assert outbox.wait(30)
 
 
-def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
+def test_killed_reconciliation_ingests_and_dispatches_everything_in_the_end(
     client: HoiioClient, settings: Any, environ: Environment, tmp_path: Path, figures: Figures
 ) -> None:
     everything_happens(client, ROUNDS)
-    # As if half an hour had gone by, so that all of it is settled.
+    # Make all transactions half an hour old, so that they count as settled.
     for transaction in exchange.transactions.values():
         transaction.at -= timedelta(minutes=30)
     posted = Notification.objects.count()
@@ -71,14 +71,14 @@ def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
         kills += _run_for_a_moment(environ, random.randint(1, max(1, missing // (KILLS + 2))))
     code, printed = run_command(environ, "hoiio_reconcile")
     assert code == 0, printed
-    _tell_the_rest(environ)
+    _dispatch_the_rest(environ)
 
     polled = Notification.objects.filter(source=Source.POLL)
     assert len(polled) == missing
     assert set(Counter(polled.values_list("txn_ref", flat=True)).values()) == {1}
     assert [ref for ref in exchange.transactions if not _is_final(ref)] == []
-    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
-    assert set(told) == {(name, str(row.uuid)) for row in polled for name in ("first", "last")}
+    receiver_calls = Counter(tuple(line.split()[:2]) for line in (tmp_path / "calls").read_text().splitlines())
+    assert set(receiver_calls) == {(name, str(row.uuid)) for row in polled for name in ("first", "last")}
 
     before = _rows()
     assert run_command(environ, "hoiio_reconcile")[0] == 0
@@ -89,7 +89,7 @@ def test_killed_reconciliation_takes_in_and_tells_as_one_that_was_not(
         kills=kills,
         runs=runs + 1,
         rows_of_the_poll=len(polled),
-        told_twice=sum(times > 1 for times in told.values()),
+        called_twice=sum(times > 1 for times in receiver_calls.values()),
     )
 
 
@@ -98,7 +98,7 @@ def _is_final(txn_ref: str) -> bool:
 
 
 def _run_for_a_moment(environ: Environment, more: int) -> int:
-    """Run it, and kill it when so many more have come in; tell whether it was killed."""
+    """Run the command and kill it after this many more notifications. Return whether it was killed."""
     enough = Notification.objects.count() + more
     process = start_command(environ, "hoiio_reconcile")
     try:
@@ -111,8 +111,8 @@ def _run_for_a_moment(environ: Environment, more: int) -> int:
     return process.returncode == -signal.SIGKILL
 
 
-def _tell_the_rest(environ: Environment) -> None:
-    """As `hoiio_recover` does when the claims and the rests of the receivers are over."""
+def _dispatch_the_rest(environ: Environment) -> None:
+    """Run `hoiio_recover` as if the claims and retry delays were over."""
     for _ in range(3):
         begun = datetime.now(timezone.utc) - timedelta(hours=1)
         Notification.objects.pending().update(claimed_until=F("received_at") - timedelta(hours=1))

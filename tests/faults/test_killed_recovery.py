@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FILES = 400
 
-# More rounds than are ever needed, so that it ends by itself.
+# An upper limit, so that the test ends.
 MOST_ROUNDS = 60
 
 
@@ -53,8 +53,8 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
         kills += _drain_for_a_moment(environ, spool_dir)
     while Notification.objects.pending().exists() or ReceiverFailure.objects.unresolved().exists():
         rounds += 1
-        assert rounds <= MOST_ROUNDS, "not all are told"
-        # As if the claims and the rests of the receivers were over.
+        assert rounds <= MOST_ROUNDS, "not all are dispatched"
+        # Pretend that the claims and retry delays are over.
         Notification.objects.pending().update(claimed_until=F("received_at"))
         ReceiverFailure.objects.unresolved().update(failed_at=begun)
         code, printed = run_command(environ, "hoiio_recover")
@@ -67,19 +67,19 @@ def test_killed_and_doubled_recovery_stores_exactly_once(
     ]
     assert Sms.objects.count() == 50
     assert [path.name for path in spool_dir.iterdir()] == []
-    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
-    assert set(told) == {(name, str(one.uuid)) for one in spooled for name in ("first", "last")}
+    receiver_calls = Counter(tuple(line.split()[:2]) for line in (tmp_path / "calls").read_text().splitlines())
+    assert set(receiver_calls) == {(name, str(one.uuid)) for one in spooled for name in ("first", "last")}
     figures(
         spool_files=FILES,
         kills=kills,
         rounds=rounds,
         rows=len(rows),
-        told_twice=sum(times > 1 for times in told.values()),
+        called_twice=sum(times > 1 for times in receiver_calls.values()),
     )
 
 
 def _drain_for_a_moment(environ: Environment, spool_dir: Path) -> int:
-    """Run two at once; kill each after a few files more; tell how many were killed."""
+    """Run two at once and kill each after a few more files. Return how many were killed."""
     processes = [start_command(environ, "hoiio_recover") for _ in range(2)]
     try:
         for process in processes:
@@ -93,7 +93,7 @@ def _drain_for_a_moment(environ: Environment, spool_dir: Path) -> int:
 
 
 def _wait_until_drained(spool_dir: Path, files: int, process: subprocess.Popen[str]) -> None:
-    """Wait until no more files are left than these, or the process has ended."""
+    """Wait until at most this many files are left, or the process has ended."""
     until = time.monotonic() + 60
     while _files(spool_dir) > max(files, 0) and process.poll() is None and time.monotonic() < until:
         time.sleep(random.uniform(0, 0.003))

@@ -35,23 +35,23 @@ def test_killed_workers_lose_nothing_that_was_answered(environ: Environment, tmp
     assert set(rows) - set(load.answers) == set()
     assert set(rows.values()) == {1}
 
-    # What was kept by a worker that did not live to tell it is told once its claim has run out.
-    untold = Notification.objects.pending().count()
+    # The notification of a killed worker is dispatched after its claim has expired.
+    pending = Notification.objects.pending().count()
     Notification.objects.pending().update(claimed_until=F("received_at"))
     for _ in range(2):
-        # The first run takes them up, and the receivers rest for a minute.
+        # The first run records them, and the receivers wait a minute for their retry.
         run_command(environ, "hoiio_recover")
         ReceiverFailure.objects.unresolved().update(failed_at=F("failed_at") - timedelta(minutes=2))
     assert Notification.objects.pending().count() == ReceiverFailure.objects.unresolved().count() == 0
-    told = Counter(tuple(line.split()[:2]) for line in (tmp_path / "told").read_text().splitlines())
-    uuids = [str(raw_notification) for raw_notification in Notification.objects.values_list("uuid", flat=True)]
-    assert {(name, raw_notification) for raw_notification in uuids for name in ("first", "last")} == set(told)
+    receiver_calls = Counter(tuple(line.split()[:2]) for line in (tmp_path / "calls").read_text().splitlines())
+    uuids = [str(uuid) for uuid in Notification.objects.values_list("uuid", flat=True)]
+    assert {(name, uuid) for uuid in uuids for name in ("first", "last")} == set(receiver_calls)
     figures(
         kills=KILLS,
         requests=len(load.answers),
         answered_200=load.statuses[200],
         cut_off=load.statuses[None],
         rows=len(rows),
-        kept_but_not_told_before_hoiio_recover=untold,
-        told_twice=sum(times > 1 for times in told.values()),
+        stored_but_pending_before_hoiio_recover=pending,
+        called_twice=sum(times > 1 for times in receiver_calls.values()),
     )

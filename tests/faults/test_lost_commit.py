@@ -1,7 +1,7 @@
-"""A COMMIT whose answer is lost: it is kept, and whoever asked for it does not know.
+"""A COMMIT whose answer is lost: the database has committed, and the app does not know.
 
-PostgreSQL and MariaDB are behind a proxy that hangs up instead of the answer. SQLite has no connection that could be
-cut, so there the commit raises after it has been made.
+PostgreSQL and MariaDB are behind a proxy that disconnects instead of answering. SQLite has no connection to cut, so
+there the commit raises after it has been made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 COMMITS = 30
 
 with_a_proxy = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no connection to cut")
-without_a_proxy = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="done for real, with a proxy")
+without_a_proxy = pytest.mark.skipif("connection.vendor != 'sqlite'", reason="tested with a proxy")
 
 
 def _rows() -> Counter[str]:
@@ -64,11 +64,11 @@ def test_lost_answer_to_a_commit_of_a_database_that_goes_away_is_one_row(
             assert post(server.port, signed_path(), notification(marker)) == 200
             proxy.come_back()
 
-    # They are in both places.
+    # They are in the database and in the spool.
     assert proxy.lost == COMMITS
     assert (_rows(), sorted(spooled(spool_dir))) == (Counter(markers), sorted(markers))
     code, printed = run_command(environ, "hoiio_recover")
-    assert (code, printed.split(",")[0]) == (0, f"Stored 0 from the spool ({COMMITS} were known"), printed
+    assert (code, printed.split(", ")[:2]) == (0, ["Spool: 0 imported", f"{COMMITS} already stored"]), printed
     assert (_rows(), spooled(spool_dir)) == (Counter(markers), [])
     figures(
         requests=COMMITS, answers_to_COMMIT_lost=proxy.lost, answered_200=COMMITS, spool_files=COMMITS, rows=COMMITS

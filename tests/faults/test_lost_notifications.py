@@ -1,4 +1,4 @@
-"""A sandbox that loses three of ten notifications of all channels, and one run that brings back what they told."""
+"""A sandbox that drops three of ten notifications of all channels, and one reconciliation that ingests them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.reconciliation import reconcile
 from django_hoiio.sandbox import calls, handset, outbox
 from django_hoiio.sandbox.exchange import exchange
-from django_hoiio.sandbox.records import Transaction
+from django_hoiio.sandbox.records import SandboxTransaction
 from tests.conftest import values
 
-# The server and the sandbox's own thread need what is committed.
+# The server and the sandbox's thread need committed rows.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NUMBER, FAX_NUMBER = "+6531234567", "+6531234568"
@@ -29,23 +29,23 @@ PDF = b"%PDF-1.4\n/Type /Page"
 # A number that answers, and those that fail, are busy or do not answer.
 DESTS = ["+6511111111", "+6500000100", "+6500000200", "+6500000300"]
 
-# How many of each are made; what a sandbox posts of them is over a thousand.
+# Rounds of transactions. The sandbox posts over a thousand notifications of them.
 ROUNDS = 65
 
 
 @pytest.fixture
 def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[HoiioClient]:
-    """A client of a sandbox that loses three of ten."""
+    """Return a client of a sandbox that drops three of ten notifications."""
     settings.HOIIO = {
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
         "API_URL": f"{live_server.url}/sandbox/open/",
         "RECONCILE_REQUESTS_PER_MINUTE": 1000,
     }
-    # What was just begun is asked for as well.
+    # Include transactions that have just begun.
     monkeypatch.setattr(reconciliation, "SETTLES", timedelta(seconds=-2))
     exchange.reset()
-    exchange.switch(lost_share=0.3)
+    exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
     for part in (calls, outbox):
@@ -54,7 +54,7 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def everything_happens(client: HoiioClient, rounds: int) -> None:
-    """Calls, SMS and faxes in both directions, conferences and interactive calls, well and badly ended."""
+    """Make calls, SMS and faxes in both directions, conferences and interactive calls, successful and failed."""
     for number in range(rounds):
         dest = DESTS[number % len(DESTS)]
         client.sms.send(dest=dest, msg="hello", tag=f"order-{number}")
@@ -64,23 +64,23 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
         client.conference.call(dest=[DESTS[0], dest])
         client.fax.send(dest=dest if number % 2 else FAX_NUMBER, file=PDF)
         client.ivr.dial(dest=dest, msg="hello")
-        turn(lambda: handset.call(NUMBER))
-        turn(handset.hang_up)
+        act(lambda: handset.call(NUMBER))
+        act(handset.hang_up)
         assert calls.hurry(60)
     assert outbox.wait(60)
 
 
-def turn(deed: Any) -> None:
+def act(action: Any) -> None:
     """Do something on the telephone."""
     with exchange.locked() as notices:
-        deed()
+        action()
     outbox.send(notices)
 
 
 MODELS: dict[str, type[Call | Sms | Fax]] = {"voice": Call, "sms": Sms, "fax": Fax}
 
-# What a row says, by the sandbox's names of it.
-SAID = {
+# The reported fields of each sort of transaction.
+REPORTED = {
     "sms out": ("sms_status", "dest", "tag", "split_count"),
     "sms in": ("msg",),
     "fax out": ("fax_status", "dest", "fax_pages"),
@@ -91,55 +91,55 @@ SAID = {
 }
 
 
-def sort_of(transaction: Transaction) -> str:
+def sort_of(transaction: SandboxTransaction) -> str:
     if transaction.channel != "voice":
         return f"{transaction.channel} {'in' if transaction.is_incoming else 'out'}"
     if exchange.calls[transaction.txn_ref].session:
         return "interactive"
-    return "leg" if "room" in transaction.said else "voice"
+    return "leg" if "room" in transaction.details else "voice"
 
 
-def as_told(sort: str, transaction: Transaction) -> dict[str, Any]:
-    """What the sandbox holds of a transaction, in the names of the models."""
-    said = transaction.said
-    told: dict[str, Any] = {name: said[name] for name in SAID[sort]}
-    told |= {name: int(told[name]) for name in ("duration", "split_count", "fax_pages") if name in told}
-    told |= {"debit": Decimal(said["debit"]), "is_final": True, "date": transaction.at.replace(microsecond=0)}
-    told["direction"] = "incoming" if transaction.is_incoming else "outgoing"
+def as_reported(sort: str, transaction: SandboxTransaction) -> dict[str, Any]:
+    """Return the fields of a transaction of the sandbox, with the names of the models."""
+    params = transaction.details
+    fields: dict[str, Any] = {name: params[name] for name in REPORTED[sort]}
+    fields |= {name: int(fields[name]) for name in ("duration", "split_count", "fax_pages") if name in fields}
+    fields |= {"debit": Decimal(params["debit"]), "is_final": True, "date": transaction.at.replace(microsecond=0)}
+    fields["direction"] = "incoming" if transaction.is_incoming else "outgoing"
     if sort.endswith(" in"):
-        told |= {"from_number": said["src"], "to_number": said["dest"]}
+        fields |= {"from_number": params["src"], "to_number": params["dest"]}
     elif sort == "leg":
-        told |= {"dest": said["dest1"], "call_status": said["call_status_dest1"]}
+        fields |= {"dest": params["dest1"], "call_status": params["call_status_dest1"]}
     elif sort == "interactive":
-        party = {"from_number": said["dest1"]} if transaction.is_incoming else {"dest": said["dest1"]}
-        told |= {"call_state": "ended"} | party
-    return told
+        party = {"from_number": params["dest1"]} if transaction.is_incoming else {"dest": params["dest1"]}
+        fields |= {"call_state": "ended"} | party
+    return fields
 
 
-def held(sort: str, transaction: Transaction) -> dict[str, Any] | None:
-    """The same as the rows have it."""
+def stored(sort: str, transaction: SandboxTransaction) -> dict[str, Any] | None:
+    """Return the same fields of the row."""
     row = MODELS[transaction.channel]._base_manager.filter(txn_ref=transaction.txn_ref).first()
-    return None if row is None else {name: getattr(row, name) for name in as_told(sort, transaction)}
+    return None if row is None else {name: getattr(row, name) for name in as_reported(sort, transaction)}
 
 
 def differing() -> dict[str, str]:
-    """The transactions whose rows do not say what the sandbox holds, with their sort."""
+    """Return the transactions whose rows differ from the sandbox, with their sort."""
     sorts = {ref: sort_of(transaction) for ref, transaction in exchange.transactions.items()}
     return {
         ref: sort
         for ref, sort in sorts.items()
-        if held(sort, exchange.transactions[ref]) != as_told(sort, exchange.transactions[ref])
+        if stored(sort, exchange.transactions[ref]) != as_reported(sort, exchange.transactions[ref])
     }
 
 
-def test_run_after_losses_brings_all_to_what_the_sandbox_holds_and_tells_each_once(
+def test_reconciliation_after_losses_updates_all_rows_and_dispatches_each_notification_once(
     client: HoiioClient, heard: list[tuple[str, dict[str, Any]]]
 ) -> None:
     everything_happens(client, ROUNDS)
     posted = exchange.count("notification") - 1
     assert posted >= 1000
     unfinished = differing()
-    assert set(unfinished.values()) == set(SAID)
+    assert set(unfinished.values()) == set(REPORTED)
 
     report = reconcile()
 
@@ -147,8 +147,8 @@ def test_run_after_losses_brings_all_to_what_the_sandbox_holds_and_tells_each_on
     assert differing() == {}
     polled = Counter(Notification.objects.filter(source=Source.POLL).values_list("txn_ref", flat=True))
     assert polled == dict.fromkeys(unfinished, 1)
-    told = Counter(arguments["notification"].pk for name, arguments in heard if name == "notification_received")
-    assert told == dict.fromkeys(Notification.objects.values_list("pk", flat=True), 1)
+    dispatched = Counter(arguments["notification"].pk for name, arguments in heard if name == "notification_received")
+    assert dispatched == dict.fromkeys(Notification.objects.values_list("pk", flat=True), 1)
     ends = Counter(
         arguments["notification"].txn_ref
         for name, arguments in heard
@@ -159,10 +159,10 @@ def test_run_after_losses_brings_all_to_what_the_sandbox_holds_and_tells_each_on
     assert ends == dict.fromkeys(exchange.transactions, 1)
 
     before = [[values(row) for row in model._base_manager.order_by("pk")] for model in (Call, Sms, Fax, Notification)]
-    told_before = len(heard)
+    calls_before = len(heard)
     second = reconcile()
 
     assert second.failures == []
     assert second.overdue == 0
     after = [[values(row) for row in model._base_manager.order_by("pk")] for model in (Call, Sms, Fax, Notification)]
-    assert (after, len(heard)) == (before, told_before)
+    assert (after, len(heard)) == (before, calls_before)

@@ -1,4 +1,4 @@
-"""A broker accepts connections and never answers, or refuses them, while gunicorn takes notifications."""
+"""A broker accepts connections and never answers, or refuses them, while gunicorn receives notifications."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ BROKERS = [
         marks=pytest.mark.skipif(not os.environ.get("HOIIO_TEST_CELERY"), reason="HOIIO_TEST_CELERY is not set"),
     ),
 ]
-# Seconds for the answer to one request: the time-out of the hand-over is 1 s, and the machine may be busy.
+# Seconds for the response to one request: TASK_TIMEOUT is 1 s, and the machine may be busy.
 PROMPT = 8
 
 
 @pytest.fixture
 def mute_port() -> Iterator[int]:
-    """A port where somebody listens and never says anything."""
+    """Listen on a port and never answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         yield listening.getsockname()[1]
 
@@ -63,7 +63,7 @@ def attempts(heard: Path) -> list[tuple[str, int]]:
 
 
 def post_and_recover(environ: Environment, heard: Path) -> None:
-    """Post through gunicorn: each answer is prompt, no worker is killed, and the recovery runs the receivers."""
+    """Post through gunicorn: each response is prompt, no worker is killed, and the recovery runs the receivers."""
     with gunicorn(environ, workers=2) as server:
         before = sorted(server.workers())
         for number in range(12):
@@ -79,18 +79,18 @@ def post_and_recover(environ: Environment, heard: Path) -> None:
 
     code, printed = run_command(environ, "hoiio_recover")
 
-    assert (code, "took up 12 that were never told" in printed) == (0, True), printed
+    assert (code, "Notifications: 12 dispatched." in printed) == (0, True), printed
     assert attempts(heard) == [("ivr_gather", 1), *[("sms_status", 2)] * 12]
     assert Notification.objects.pending().count() == 0
 
 
 @pytest.mark.parametrize(("queue", "scheme"), BROKERS)
-def test_broker_that_accepts_and_says_nothing_delays_no_answer(
+def test_broker_that_accepts_and_never_answers_delays_no_response(
     queue: str, scheme: str, mute_port: int, heard: Path, spool_dir: Path
 ) -> None:
     post_and_recover(settings_of(queue, f"{scheme}://127.0.0.1:{mute_port}/", heard, spool_dir), heard)
 
 
 @pytest.mark.parametrize(("queue", "scheme"), BROKERS)
-def test_broker_whose_port_is_closed_delays_no_answer(queue: str, scheme: str, heard: Path, spool_dir: Path) -> None:
+def test_broker_with_a_closed_port_delays_no_response(queue: str, scheme: str, heard: Path, spool_dir: Path) -> None:
     post_and_recover(settings_of(queue, f"{scheme}://127.0.0.1:{free_port()}/", heard, spool_dir), heard)

@@ -1,4 +1,4 @@
-"""`hoiio_prune` killed at random points and run twice at once; and under load, where nobody is to wait for long."""
+"""`hoiio_prune` killed at random points and run twice at once; and under load, where no request may wait for long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_hoiio import inbox
 from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.retention.totals import totals
-from django_hoiio.sandbox.samples import ROUTES, SCRIPTS, step_parameters
+from django_hoiio.sandbox.samples import ROUTE_OF_KIND, SCRIPTS, step_parameters
 from tests.conftest import raw_notification
 from tests.settings import DATABASE
 
@@ -29,17 +29,17 @@ from .processes import ROOT, Environment, run_command, start_command
 NOW = datetime.now(timezone.utc)
 DAY = timedelta(days=1)
 
-# Days that are filled with each script once.
+# Days with the notifications of each script once.
 DAYS = 16
-BLANKED_AFTER, DELETED_AFTER = 5, 10
-RETENTION_DAYS = dict.fromkeys(Kind.values, (BLANKED_AFTER, DELETED_AFTER))
+REDACTED_AFTER, DELETED_AFTER = 5, 10
+RETENTION_DAYS = dict.fromkeys(Kind.values, (REDACTED_AFTER, DELETED_AFTER))
 
-# More runs than are ever needed, so that it ends by itself.
+# An upper limit, so that the test ends.
 MOST_ROUNDS = 60
 
 
-def everything_came(age: int) -> None:
-    """Each script of the sandbox, played so many days ago."""
+def receive_everything(age: int) -> None:
+    """Receive the notifications of each script of the sandbox, at this age in days."""
     for number, script in enumerate(SCRIPTS.values()):
         facts = {
             "txn_ref": f"AA-{age}-{number}",
@@ -47,10 +47,10 @@ def everything_came(age: int) -> None:
             "bulk_txn_ref": f"AA-B-{age}-{number}",
         }
         for step in script:
-            said = step_parameters(step, facts)
-            body = "&".join(f"{key}={quote(value, safe='')}" for key, value in said.items())
+            params = step_parameters(step, facts)
+            body = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())
             moment = NOW - age * DAY - timedelta(minutes=number)
-            inbox.receive(raw_notification(ROUTES[step.kind].value, "", body, received_at=moment))
+            inbox.receive(raw_notification(ROUTE_OF_KIND[step.kind].value, "", body, received_at=moment))
 
 
 def figures_of_the_days() -> list[object]:
@@ -60,33 +60,33 @@ def figures_of_the_days() -> list[object]:
 @pytest.mark.django_db(transaction=True)
 def test_killed_and_doubled_pruning_leaves_nothing_half_done(environ: Environment, figures: Figures) -> None:
     for age in range(DAYS):
-        everything_came(age)
-    came, before = Notification.objects.count(), figures_of_the_days()
+        receive_everything(age)
+    received, before = Notification.objects.count(), figures_of_the_days()
     environ = {**environ, "HOIIO_FAULTS_HOIIO": json.dumps({"RETENTION_DAYS": RETENTION_DAYS})}
 
     kills = rounds = 0
     while _is_due():
         rounds += 1
-        assert rounds <= MOST_ROUNDS, "it does not get on"
+        assert rounds <= MOST_ROUNDS, "there is no progress"
         kills += _prune_for_a_moment(environ)
         _nothing_is_half_done()
     code, printed = run_command(environ, "hoiio_prune")
 
     assert (code, figures_of_the_days()) == (0, before), printed
-    assert "Blanked 0 and deleted 0 notifications" in printed
+    assert "Redacted 0 and deleted 0 notifications" in printed
     _nothing_is_half_done()
-    left, blank = Notification.objects.count(), Notification.objects.exclude(redacted_at=None).count()
-    assert 0 < blank < left < came
-    figures(notifications=came, kills=kills, rounds=rounds, redacted=blank, deleted=came - left)
+    left, redacted = Notification.objects.count(), Notification.objects.exclude(redacted_at=None).count()
+    assert 0 < redacted < left < received
+    figures(notifications=received, kills=kills, rounds=rounds, redacted=redacted, deleted=received - left)
 
 
 def _is_due() -> bool:
-    old = Notification.objects.older_than(NOW - BLANKED_AFTER * DAY)
+    old = Notification.objects.older_than(NOW - REDACTED_AFTER * DAY)
     return old.filter(redacted_at=None).exists() or old.older_than(NOW - DELETED_AFTER * DAY).exists()
 
 
 def _prune_for_a_moment(environ: Environment) -> int:
-    """Run two at once; kill each after a while, or let it end; tell how many were killed."""
+    """Run two at once and kill each after a while, unless it ends. Return how many were killed."""
     processes = [start_command(environ, "hoiio_prune") for _ in range(2)]
     left = Notification.objects.filter(redacted_at=None).count()
     until = time.monotonic() + 60
@@ -103,7 +103,7 @@ def _prune_for_a_moment(environ: Environment) -> int:
 
 
 def _nothing_is_half_done() -> None:
-    """A row is blank in all of its columns or in none, and a transaction is what its notifications are."""
+    """Check that rows are redacted completely or not at all, and transactions like their notifications."""
     for notification in Notification.objects.all():
         assert (notification.redacted_at is None) == bool(notification.params)
     about: dict[str, list[Notification]] = {}
@@ -111,14 +111,14 @@ def _nothing_is_half_done() -> None:
         about.setdefault(notification.txn_ref or "", []).append(notification)
     for model in (Call, Sms, Fax):
         for row in model._default_manager.all():
-            told = about[row.txn_ref or ""]
-            assert (row.redacted_at is not None) == all(one.redacted_at for one in told), row
+            notifications = about[row.txn_ref or ""]
+            assert (row.redacted_at is not None) == all(one.redacted_at for one in notifications), row
             assert not (row.redacted_at and (row.remote_number or row.tag)), row
 
 
-def test_requests_come_in_while_it_prunes_and_none_is_lost(figures: Figures) -> None:
+def test_requests_during_pruning_are_not_lost(figures: Figures) -> None:
     environment = {**os.environ, "HOIIO_BENCHMARK_NAME": f"hoiio_pruning_{os.getpid()}"}
-    # Bounds for what hangs. How long a request waits is for a quiet machine to tell: disks may stall for 20 seconds.
+    # Limits for a hanging process. Measure the waiting time on a quiet machine: disks may stall for 20 seconds.
     arguments = ["--database", DATABASE, "--rows", "4000", "--quiet", "1", "--seconds", "400", "--bound", "60"]
 
     done = subprocess.run(
@@ -134,5 +134,5 @@ def test_requests_come_in_while_it_prunes_and_none_is_lost(figures: Figures) -> 
     row = re.search(r"^while it prunes +([\d,]+) +([\d.]+) +([\d.]+) +(\d+)$", done.stdout, re.MULTILINE)
     assert row
     assert "0 notifications lost." in done.stdout
-    (pruned,) = re.findall(r"^Blanked (\d+) and deleted (\d+) notifications", done.stdout, re.MULTILINE)
+    (pruned,) = re.findall(r"^Redacted (\d+) and deleted (\d+) notifications", done.stdout, re.MULTILINE)
     figures(requests=row[1], ms_was_the_longest_wait=row[4], redacted=pruned[0], deleted=pruned[1])

@@ -1,6 +1,6 @@
-"""Random requests: none is a 500, and none is answered 200 that left neither a row nor a file in the spool.
+"""Random requests: none is answered with 500, and each 200 leaves a row or a file in the spool.
 
-20,000 of them on SQLite, a fifth of that on the others, where each takes three times as long.
+20,000 requests on SQLite, and a fifth of that on the other databases, where each takes three times as long.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .processes import FORM, Environment, gunicorn
 BY_HYPOTHESIS, BY_BYTES = (5_000, 15_000) if DATABASE == "sqlite" else (1_000, 3_000)
 RAW = 500
 
-# What the door and Django in front of it may answer. 301 is Django's, to a path that lacks its slash.
+# Statuses that the webhook view and Django may answer. 301 is Django's, for a path without a trailing slash.
 EXPECTED = {200, 301, 400, 403, 404, 405, 411, 413}
 
 ACCESS_TOKEN = "access token"
@@ -58,7 +58,7 @@ Environ = dict[str, Any]
 
 
 def _environ(path: bytes, query: bytes, body: bytes, **more: Any) -> Environ:
-    """As a WSGI server makes it: bytes stand as Latin-1 text."""
+    """Return an environment as a WSGI server makes it, with bytes as Latin-1 text."""
     return {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
@@ -81,8 +81,8 @@ def _environ(path: bytes, query: bytes, body: bytes, **more: Any) -> Environ:
     }
 
 
-class Door:
-    """The project behind its WSGI handler, and what each answer must have left behind."""
+class Webhook:
+    """Post requests to the WSGI handler of the project and check the rows and files that they leave."""
 
     def __init__(self, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.statuses: Counter[int] = Counter()
@@ -92,7 +92,7 @@ class Door:
         self._last = 0
 
     def post(self, environ: Environ, *, database_away: bool = False) -> None:
-        """Send a request, and check that what is answered is true."""
+        """Send a request and check that it left a row or a file exactly if the answer is 200."""
         if database_away:
             with self._monkeypatch.context() as away:
                 away.setattr(inbox, "record", _refuse)
@@ -125,24 +125,24 @@ def _refuse(*args: Any) -> None:
 
 
 @pytest.fixture
-def door(db: None, settings: Any, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+def webhook(db: None, settings: Any, spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     settings.HOIIO = {"SPOOL_DIR": spool_dir, "ACCOUNTS": {"default": {"ACCESS_TOKEN": ACCESS_TOKEN}}}
     # As Django's test client does, because the transaction of the test lives in the connection.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield Door(spool_dir, monkeypatch)
+    yield Webhook(spool_dir, monkeypatch)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 
 
-def _tell(door: Door, figures: Figures, spool_dir: Path) -> None:
-    """Bring in what waits, too: all that was answered 200 is a row then."""
+def _check_rows(webhook: Webhook, figures: Figures, spool_dir: Path) -> None:
+    """Import the spool and check that every request with a 200 is a row."""
     waiting = len(list(spool.pending(spool_dir)))
     call_command("hoiio_recover")
     assert list(spool_dir.glob("*")) == []
-    assert Notification.objects.count() == door.rows + waiting == door.statuses[200]
-    answers = {f"answered_{status}": times for status, times in sorted(door.statuses.items())}
-    figures(requests=door.statuses.total(), **answers, rows=door.rows, spool_files=waiting)
+    assert Notification.objects.count() == webhook.rows + waiting == webhook.statuses[200]
+    answers = {f"answered_{status}": times for status, times in sorted(webhook.statuses.items())}
+    figures(requests=webhook.statuses.total(), **answers, rows=webhook.rows, spool_files=waiting)
 
 
 # By hypothesis.
@@ -176,7 +176,7 @@ _json_bodies = st.dictionaries(
     st.one_of(st.sampled_from(sorted(PARAMETERS)), st.text(max_size=5)), _json_values, max_size=5
 ).map(lambda value: json.dumps(value).encode())
 _bodies = st.one_of(_fields, _json_bodies, _any_bytes, st.sampled_from(PAYLOADS))
-# A header as servers hand it over: Latin-1, and no line breaks.
+# A header as servers pass it on: Latin-1 without line breaks.
 _header_texts = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)
 
 
@@ -201,7 +201,7 @@ _header_texts = st.text(st.characters(max_codepoint=255, exclude_characters="\r\
     method=st.sampled_from(["POST"] * 9 + ["GET"]),
 )
 def _send(
-    door: Door,
+    webhook: Webhook,
     *,
     route: str,
     token: bytes,
@@ -214,18 +214,18 @@ def _send(
 ) -> None:
     signature = {"HTTP_X_HOIIO_SIGNATURE": _signature(body)} if signs_body else {}
     more = {"CONTENT_TYPE": content_type, "REQUEST_METHOD": method, **headers, **signature}
-    door.post(_environ(b"/hoiio/" + route.encode() + token + b"/", query, body, **more))
+    webhook.post(_environ(b"/hoiio/" + route.encode() + token + b"/", query, body, **more))
 
 
 def _signature(body: bytes) -> str:
     return hmac.new(ACCESS_TOKEN.encode(), body, hashlib.sha256).hexdigest()
 
 
-def test_requests_that_hypothesis_thinks_of(door: Door, spool_dir: Path, figures: Figures) -> None:
-    _send(door)
+def test_requests_of_hypothesis(webhook: Webhook, spool_dir: Path, figures: Figures) -> None:
+    _send(webhook)
 
-    assert door.statuses.total() >= BY_HYPOTHESIS * 0.9
-    _tell(door, figures, spool_dir)
+    assert webhook.statuses.total() >= BY_HYPOTHESIS * 0.9
+    _check_rows(webhook, figures, spool_dir)
 
 
 # By bytes.
@@ -267,7 +267,7 @@ def _random_environ(chance: random.Random) -> Environ:
     body = _mutated(chance.choice([*PAYLOADS, b"", b'{"txn_ref": "AA-S-1", "sms_status": "queued"}']), chance)
     query = _mutated(chance.choice([b"", *PAYLOADS]), chance)
     more: Environ = {"CONTENT_TYPE": chance.choice(CONTENT_TYPES)}
-    # Few things at a time, so that most get as far as the database.
+    # Few changes at a time, so that most requests reach the database.
     match chance.randrange(16):
         case 0:
             path = _mutated(path, chance)
@@ -293,19 +293,19 @@ def _random_environ(chance: random.Random) -> Environ:
 
 
 def _latin(raw: bytes) -> str:
-    """As a header arrives: servers refuse line breaks and NUL in it."""
+    """Return the text of a header. Servers refuse line breaks and NUL in it."""
     return "".join(character for character in raw.decode("latin-1") if character not in "\r\n\0")
 
 
-def test_requests_of_mutated_bytes(door: Door, spool_dir: Path, figures: Figures) -> None:
+def test_requests_of_mutated_bytes(webhook: Webhook, spool_dir: Path, figures: Figures) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
 
     for number in range(BY_BYTES):
-        door.post(_random_environ(chance), database_away=number % 20 == 0)
+        webhook.post(_random_environ(chance), database_away=number % 20 == 0)
 
-    assert door.statuses[200] > BY_BYTES / 2
-    _tell(door, figures, spool_dir)
+    assert webhook.statuses[200] > BY_BYTES / 2
+    _check_rows(webhook, figures, spool_dir)
 
 
 # Raw, to gunicorn.
@@ -321,7 +321,7 @@ def _raw_requests(chance: random.Random) -> Iterator[bytes]:
 
 
 def _exchange(port: int, request: bytes) -> list[int]:
-    """Send bytes and hang up; the statuses that were answered."""
+    """Send bytes, disconnect, and return the statuses of the responses."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         try:
@@ -329,7 +329,7 @@ def _exchange(port: int, request: bytes) -> list[int]:
             client.shutdown(socket.SHUT_WR)
             while data := client.recv(65536):
                 answer += data
-        # It has heard enough.
+        # The server has disconnected.
         except ConnectionError:
             pass
     return [int(line.split()[1]) for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]

@@ -1,4 +1,4 @@
-"""Tokens and signatures that are forged, borrowed or worn: all are refused before the database hears of them."""
+"""Forged, borrowed and altered tokens and signatures are all refused without a query."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _signature(token: str, body: bytes) -> str:
 
 
 def _altered(text: str, alphabet: str, chance: random.Random) -> str:
-    """The text with one or some of its characters replaced, removed, added or turned round."""
+    """Return the text with some characters replaced, removed, added or case-swapped."""
     while True:
         new = list(text)
         for _ in range(chance.choice([1, 1, 1, 2, 5])):
@@ -49,7 +49,7 @@ def _altered(text: str, alphabet: str, chance: random.Random) -> str:
                     new.insert(at, chance.choice(alphabet))
                 case 4:
                     new[at] = new[at].swapcase()
-        # Nothing at all would be another path.
+        # An empty token would be another path.
         if "".join(new) not in ("", text):
             return "".join(new)
 
@@ -59,10 +59,10 @@ def _signed_with(key: str, salt: str, what: list[Any]) -> str:
 
 
 def _spliced(route: Route, account: str, pass_on: dict[str, Any]) -> str:
-    """Another's content under a signature that was given for something else."""
-    said = json.dumps([route.value, account, pass_on], separators=(",", ":")).encode()
+    """Return a token with other content under the signature of an unrelated token."""
+    content = json.dumps([route.value, account, pass_on], separators=(",", ":")).encode()
     _, _, signature = sign(Route.SMS, "default", {}).rpartition(SEPARATOR)
-    return f"{signing.b64_encode(said).decode()}{SEPARATOR}{signature}"
+    return f"{signing.b64_encode(content).decode()}{SEPARATOR}{signature}"
 
 
 def _altered_tokens(chance: random.Random) -> Iterator[Attempt]:
@@ -75,11 +75,11 @@ def _borrowed_tokens(chance: random.Random) -> Iterator[Attempt]:
     for number in range(50):
         pass_on = {"number": number}
         route, other = chance.sample([*Route], 2)
-        said = [route.value, "default", pass_on]
+        content = [route.value, "default", pass_on]
         yield f"{other.value}/{sign(route, 'default', pass_on)}/", None
-        yield f"{route.value}/{_signed_with('another key', SALT, said)}/", None
-        yield f"{route.value}/{_signed_with('tests', 'another salt', said)}/", None
-        yield f"{route.value}/{signing.dumps(said, key='tests', salt=SALT)}/", None
+        yield f"{route.value}/{_signed_with('another key', SALT, content)}/", None
+        yield f"{route.value}/{_signed_with('tests', 'another salt', content)}/", None
+        yield f"{route.value}/{signing.dumps(content, key='tests', salt=SALT)}/", None
         yield f"{route.value}/{_spliced(route, 'second', pass_on)}/", None
         yield f"{route.value}/{_spliced(route, 'default', pass_on)}/", None
 
@@ -94,11 +94,11 @@ def _forged_signatures(chance: random.Random) -> Iterator[Attempt]:
         yield "sms/", _signature("first token", BODY + b"&x=%d" % number)
         yield "sms/", _signature("tests", BODY)
         yield "sms/", hmac.new(b"first token", BODY, hashlib.sha1 if number % 2 else hashlib.sha512).hexdigest()
-        # A token that is refused does not become better by a signature that is none.
+        # A bad signature does not make a bad token acceptable.
         yield f"sms/{_spliced(Route.SMS, 'second', {})}/", _signature("", BODY + b"&x=%d" % number)
 
 
-def test_nobody_gets_in_with_a_forged_or_borrowed_proof(
+def test_forged_or_borrowed_tokens_and_signatures_are_refused(
     settings: Any, django_assert_num_queries: Any, figures: Figures
 ) -> None:
     settings.HOIIO = {
@@ -114,7 +114,7 @@ def test_nobody_gets_in_with_a_forged_or_borrowed_proof(
     assert len(attempts) >= 1000
     assert {attempt: answer for attempt, answer in answers.items() if answer != (403, b"")} == {}
     assert Notification.objects.count() == 0
-    # With the right ones they all get in.
+    # Valid ones are accepted.
     assert _post(client, f"sms/{sign(Route.SMS, 'default', {})}/", None) == (200, b"")
     assert _post(client, "sms/", _signature("first token", BODY)) == (200, b"")
     figures(requests=len(attempts), answered_403=len(attempts), queries=0, rows=0)

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from django_hoiio import inbox, spool
 from django_hoiio.enums import Route, VerifiedBy
-from django_hoiio.management import bar
+from django_hoiio.management import progress_bar
 from django_hoiio.models import Notification
 from django_hoiio.recovery import RecoveryResult
 from django_hoiio.verification import verify
@@ -47,7 +47,7 @@ def test_hoiio_urls_prints_one_url_for_each_route(settings: Any) -> None:
         (["--account", "x"], "HOIIO['ACCOUNTS'] has no account 'x'; it has default."),
     ],
 )
-def test_hoiio_urls_says_what_is_wrong(settings: Any, arguments: list[str], message: str) -> None:
+def test_hoiio_urls_reports_a_wrong_argument(settings: Any, arguments: list[str], message: str) -> None:
     settings.HOIIO = {"PUBLIC_URL": "https://my.example.com"}
 
     with pytest.raises(CommandError) as raised:
@@ -65,7 +65,7 @@ def test_hoiio_urls_needs_a_public_url(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_hoiio_recover_says_what_it_did(settings: Any, tmp_path: Path) -> None:
+def test_hoiio_recover_prints_its_result(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}
     spool.store(raw_notification("any", "", STATUS), tmp_path)
 
@@ -73,7 +73,7 @@ def test_hoiio_recover_says_what_it_did(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_hoiio_recover_exits_with_1_when_is_incomplete(settings: Any, tmp_path: Path) -> None:
+def test_hoiio_recover_exits_with_1_if_something_is_left(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}
     (tmp_path / "poison.json").write_text("{")
 
@@ -83,20 +83,20 @@ def test_hoiio_recover_exits_with_1_when_is_incomplete(settings: Any, tmp_path: 
 
 
 @pytest.mark.django_db
-def test_hoiio_reparse_says_what_it_did_or_would_do() -> None:
+def test_hoiio_reparse_prints_what_it_changed_or_would_change() -> None:
     inbox.receive(raw_notification("any", "", STATUS))
     Notification.objects.update(problems={"state": "could not be stored: ValueError"})
 
-    would = "Read 1 notifications again. Would change 1 of them and 0 calls, SMS and faxes; 0 failed, 0 were told.\n"
-    assert run("hoiio_reparse", "--dry-run", "--tell") == would
-    did = "Read 1 notifications again. Changed 1 of them and 0 calls, SMS and faxes; 0 failed, 1 were told.\n"
-    assert run("hoiio_reparse", "--tell") == did
-    assert run("hoiio_reparse", "--since", "2999-01-01").startswith("Read 0 notifications")
-    assert run("hoiio_reparse", "--since", "2000-01-01T12:00").startswith("Read 1 notifications")
+    would = "Parsed 1 notifications again. Would change 1 of them and 0 calls, SMS and faxes; 0 failed, 0 were dispatched.\n"
+    assert run("hoiio_reparse", "--dry-run", "--dispatch") == would
+    done = "Parsed 1 notifications again. Changed 1 of them and 0 calls, SMS and faxes; 0 failed, 1 were dispatched.\n"
+    assert run("hoiio_reparse", "--dispatch") == done
+    assert run("hoiio_reparse", "--since", "2999-01-01").startswith("Parsed 0 notifications")
+    assert run("hoiio_reparse", "--since", "2000-01-01T12:00").startswith("Parsed 1 notifications")
 
 
 @pytest.mark.django_db
-def test_hoiio_reparse_exits_with_1_when_one_failed() -> None:
+def test_hoiio_reparse_exits_with_1_if_a_notification_failed() -> None:
     inbox.receive(raw_notification("any", "", STATUS))
     Notification.objects.update(route="mms")
 
@@ -105,14 +105,14 @@ def test_hoiio_reparse_exits_with_1_when_one_failed() -> None:
     assert raised.value.code == 1
 
 
-def test_hoiio_reparse_needs_a_date() -> None:
+def test_hoiio_reparse_refuses_an_invalid_date() -> None:
     with pytest.raises(CommandError) as raised:
         run("hoiio_reparse", "--since", "monday")
     assert str(raised.value) == "--since is 'monday'; write it as 2026-01-31 or 2026-01-31T12:00."
 
 
 @pytest.mark.django_db
-def test_progress_bar_gives_back_each_thing_and_shows_nothing_off_a_terminal(
+def test_progress_bar_yields_every_item_and_prints_nothing_without_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = [
@@ -120,6 +120,6 @@ def test_progress_bar_gives_back_each_thing_and_shows_nothing_off_a_terminal(
         for _ in range(3)
     ]
 
-    assert list(bar(Notification.objects.order_by("pk"), "rows")) == rows
-    assert list(bar([1, 2], "things")) == [1, 2]
+    assert list(progress_bar(Notification.objects.order_by("pk"), "rows")) == rows
+    assert list(progress_bar([1, 2], "things")) == [1, 2]
     assert capsys.readouterr() == ("", "")

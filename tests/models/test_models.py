@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_hoiio import inbox
 from django_hoiio.enums import Kind
-from django_hoiio.models import MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.models import MODEL_OF_KIND, Call, Fax, Notification, ReceiverFailure, Sms, Transaction, suffix_of
 from django_hoiio.parsing import ParsedNotification
 from django_hoiio.parsing.parameters import PARAMETERS
 from tests.conftest import raw_notification
@@ -68,10 +68,10 @@ def test_permissions_of_the_console_stand() -> None:
 
 
 @pytest.mark.parametrize("model", TRANSACTIONS)
-def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
+def test_every_reported_field_can_be_reported(model: type[Transaction]) -> None:
     derived = {"is_final", "remote_number", "remote_suffix"}
     columns = {field.name for field in model._meta.concrete_fields}
-    kept_otherwise = {
+    not_reported = {
         "id",
         "account",
         "txn_ref",
@@ -83,7 +83,7 @@ def test_every_field_that_is_told_can_be_told(model: type[Transaction]) -> None:
         "stamps",
     }
 
-    assert set(model.reported) == columns - kept_otherwise
+    assert set(model.reported) == columns - not_reported
     assert set(model.reported) - derived <= set(ParsedNotification._fields)
     assert len(set(model.reported)) == len(model.reported)
 
@@ -112,7 +112,7 @@ def test_longest_value_that_is_read_fits_its_column(model: type[Transaction]) ->
 
 
 def test_every_kind_but_the_unknown_has_a_model() -> None:
-    assert set(MODELS) == set(Kind) - {Kind.UNKNOWN}
+    assert set(MODEL_OF_KIND) == set(Kind) - {Kind.UNKNOWN}
 
 
 @pytest.mark.django_db
@@ -129,24 +129,24 @@ def test_transaction_is_unique_by_account_and_reference_but_not_without_one(mode
 
 
 @pytest.mark.django_db
-def test_rows_are_called_by_their_reference_and_never_by_a_number() -> None:
-    said = "from=%2B6511111111&msg=secret"
-    with_reference = inbox.receive(raw_notification("any", "", f"txn_ref=AA-SI-1&{said}")).notification
-    without = inbox.receive(raw_notification("any", "", said)).notification
+def test_rows_are_displayed_by_reference_and_never_by_number() -> None:
+    content = "from=%2B6511111111&msg=secret"
+    with_reference = inbox.receive(raw_notification("any", "", f"txn_ref=AA-SI-1&{content}")).notification
+    without = inbox.receive(raw_notification("any", "", content)).notification
     of_session = inbox.receive(raw_notification("any", "", "session=S1")).notification
 
     assert [str(row) for row in (with_reference, without, of_session)] == [
         "AA-SI-1",
-        str(without.notification_uuid),
+        str(without.uuid),
         "S1",
     ]
-    assert sorted(str(row) for row in Sms.objects.all()) == sorted(["AA-SI-1", str(without.notification_uuid)])
+    assert sorted(str(row) for row in Sms.objects.all()) == sorted(["AA-SI-1", str(without.uuid)])
     failure = ReceiverFailure(notification=without, signal="sms_received", receiver="shop.receivers.reply")
     assert str(failure) == "sms_received → shop.receivers.reply"
 
 
 @pytest.mark.django_db
-def test_querysets_say_what_they_find() -> None:
+def test_querysets_find_the_documented_rows() -> None:
     old = inbox.receive(
         raw_notification("any", "", "txn_ref=AA-S-1", received_at=timezone.now() - timedelta(days=2))
     ).notification
@@ -161,7 +161,7 @@ def test_querysets_say_what_they_find() -> None:
 
 
 @pytest.mark.django_db
-def test_notifications_of_a_transaction_come_in_order_of_arrival() -> None:
+def test_notifications_of_a_transaction_are_in_order_of_reception() -> None:
     now = timezone.now()
     later = inbox.receive(
         raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered", received_at=now)

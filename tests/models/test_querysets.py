@@ -1,4 +1,4 @@
-"""What is overdue and what was missed, of transactions as Hoiio's notifications make them."""
+"""Overdue transactions and missed calls, created by notifications."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def an_hour(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "OVERDUE_AFTER": timedelta(hours=1)}
 
 
-def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any") -> None:
-    """Take a notification that came so long ago."""
+def received(body: str, *, ago: timedelta = timedelta(0), route: str = "any") -> None:
+    """Ingest a notification that was received so long ago."""
     inbox.receive(raw_notification(route, "", body, received_at=NOW - ago))
 
 
@@ -47,15 +47,15 @@ LONG_AGO, LATELY = timedelta(minutes=61), timedelta(minutes=30)
         (Fax, "fax", "fax_status=ongoing&dest=%2B6511111111", "fax_status=busy&dest=%2B6511111111"),
     ],
 )
-def test_what_began_long_ago_and_is_not_final_is_overdue(model: Any, route: str, open_one: str, final_one: str) -> None:
-    came(f"txn_ref=AA-1&{open_one}", ago=LONG_AGO, route=route)
-    came(f"txn_ref=AA-2&{open_one}", ago=LATELY, route=route)
-    came(f"txn_ref=AA-3&{final_one}", ago=LONG_AGO, route=route)
+def test_old_transaction_that_is_not_final_is_overdue(model: Any, route: str, open_one: str, final_one: str) -> None:
+    received(f"txn_ref=AA-1&{open_one}", ago=LONG_AGO, route=route)
+    received(f"txn_ref=AA-2&{open_one}", ago=LATELY, route=route)
+    received(f"txn_ref=AA-3&{final_one}", ago=LONG_AGO, route=route)
 
     assert [str(row) for row in model.objects.overdue()] == ["AA-1"]
 
 
-def test_what_was_sent_and_never_told_of_is_overdue() -> None:
+def test_sent_transaction_without_a_notification_is_overdue() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6511111111"})
     enter(Kind.SMS_STATUS, "default", "AA-S-2", {"dest": "+6511111111"})
     Sms.objects.filter(txn_ref="AA-S-1").update(created_at=NOW - LONG_AGO)
@@ -63,23 +63,23 @@ def test_what_was_sent_and_never_told_of_is_overdue() -> None:
     assert [str(row) for row in Sms.objects.overdue()] == ["AA-S-1"]
 
 
-def test_news_that_are_not_final_do_not_put_off_what_is_overdue() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=LONG_AGO)
-    came("txn_ref=AA-S-1&sms_status=queued")
+def test_report_that_is_not_final_does_not_postpone_overdue() -> None:
+    received("txn_ref=AA-S-1&sms_status=queued", ago=LONG_AGO)
+    received("txn_ref=AA-S-1&sms_status=queued")
 
     assert [str(row) for row in Sms.objects.overdue()] == ["AA-S-1"]
 
 
 def test_how_long_to_wait_is_a_setting(settings: Any) -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=LONG_AGO)
+    received("txn_ref=AA-S-1&sms_status=queued", ago=LONG_AGO)
     settings.HOIIO = {"OVERDUE_AFTER": timedelta(hours=2)}
 
     assert list(Sms.objects.overdue()) == []
 
 
-def test_overdue_is_asked_of_what_was_filtered_before() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued&tag=a", ago=LONG_AGO)
-    came("txn_ref=AA-S-2&sms_status=queued&tag=b", ago=LONG_AGO)
+def test_overdue_applies_to_a_filtered_queryset() -> None:
+    received("txn_ref=AA-S-1&sms_status=queued&tag=a", ago=LONG_AGO)
+    received("txn_ref=AA-S-2&sms_status=queued&tag=b", ago=LONG_AGO)
 
     assert [str(row) for row in Sms.objects.filter(tag="b").overdue()] == ["AA-S-2"]
 
@@ -108,17 +108,19 @@ def missed() -> list[str]:
         ("ivr_unnamed", False),
     ],
 )
-def test_missed_is_what_was_not_answered(script: str, missed_q: bool) -> None:
+def test_missed_calls_are_those_not_answered(script: str, missed_q: bool) -> None:
     facts = {"txn_ref": "AA-C-1", "session": "S1"} if script.startswith("ivr") else {"txn_ref": "AA-C-1"}
     for step in SCRIPTS[script]:
-        came("&".join(f"{name}={value.replace('+', '%2B')}" for name, value in step_parameters(step, facts).items()))
+        received(
+            "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in step_parameters(step, facts).items())
+        )
 
     assert missed() == (["AA-C-1"] if missed_q else [])
 
 
 def test_leg_of_a_conference_that_was_busy_is_missed() -> None:
     for number, word in enumerate(("answered", "busy")):
-        came(f"txn_ref=AA-C-{number}&dest=%2B6511111111&call_status={word}&room=R1", route="voice")
+        received(f"txn_ref=AA-C-{number}&dest=%2B6511111111&call_status={word}&room=R1", route="voice")
 
     assert missed() == ["AA-C-1"]
 
@@ -129,46 +131,46 @@ ENDED = "txn_ref=AA-C-1&session=S1&call_state=ended"
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("word", ["unanswered", "busy", "failed"])
-def test_any_outcome_in_vain_is_a_missed_call(outcome: str, word: str) -> None:
-    came(f"{ENDED}&duration=2&{outcome}={word}", route="ivr")
+def test_any_unsuccessful_outcome_is_a_missed_call(outcome: str, word: str) -> None:
+    received(f"{ENDED}&duration=2&{outcome}={word}", route="ivr")
 
     assert missed() == ["AA-C-1"]
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("word", ["answered", "ongoing", "voicemail"])
-def test_other_outcomes_are_not_missed_however_short_the_call(outcome: str, word: str) -> None:
-    came(f"{ENDED}&duration=0&{outcome}={word}", route="ivr")
+def test_other_outcomes_are_not_missed_even_without_a_duration(outcome: str, word: str) -> None:
+    received(f"{ENDED}&duration=0&{outcome}={word}", route="ivr")
 
     assert missed() == []
 
 
 @pytest.mark.parametrize(
-    ("said", "names"), [("&duration=0", ["AA-C-1"]), ("&duration=1", []), ("", []), ("&duration=", [])]
+    ("content", "names"), [("&duration=0", ["AA-C-1"]), ("&duration=1", []), ("", []), ("&duration=", [])]
 )
-def test_call_without_an_outcome_is_missed_where_it_did_not_last(said: str, names: list[str]) -> None:
-    came(ENDED + said, route="ivr")
+def test_call_without_an_outcome_is_missed_if_its_duration_is_zero(content: str, names: list[str]) -> None:
+    received(ENDED + content, route="ivr")
 
     assert missed() == names
 
 
 def test_call_that_is_not_over_is_not_missed() -> None:
-    came("txn_ref=AA-C-1&session=S1&call_state=ringing", route="ivr")
-    came("txn_ref=AA-C-2&session=S2&call_state=ongoing&transfer_status=unanswered&duration=0", route="ivr")
+    received("txn_ref=AA-C-1&session=S1&call_state=ringing", route="ivr")
+    received("txn_ref=AA-C-2&session=S2&call_state=ongoing&transfer_status=unanswered&duration=0", route="ivr")
 
     assert missed() == []
 
 
-def test_second_person_who_answers_makes_the_call_answered() -> None:
-    came("txn_ref=AA-C-1&session=S1&call_state=ongoing&transfer_status=unanswered", route="ivr")
-    came(f"{ENDED}&transfer_status=answered&duration=3", route="ivr")
+def test_call_is_answered_if_the_second_person_answers() -> None:
+    received("txn_ref=AA-C-1&session=S1&call_state=ongoing&transfer_status=unanswered", route="ivr")
+    received(f"{ENDED}&transfer_status=answered&duration=3", route="ivr")
 
     assert missed() == []
 
 
-def test_missed_is_asked_of_what_was_filtered_before() -> None:
-    came(f"{ENDED}&duration=0&from=%2B6511111111&to=%2B6500000000", route="ivr")
-    came("txn_ref=AA-C-2&call_status_dest1=busy&dest1=%2B6511111111", route="voice")
+def test_missed_applies_to_a_filtered_queryset() -> None:
+    received(f"{ENDED}&duration=0&from=%2B6511111111&to=%2B6500000000", route="ivr")
+    received("txn_ref=AA-C-2&call_status_dest1=busy&dest1=%2B6511111111", route="voice")
 
     assert [str(call) for call in Call.objects.filter(direction="incoming").missed()] == ["AA-C-1"]
     assert sorted(missed()) == ["AA-C-1", "AA-C-2"]

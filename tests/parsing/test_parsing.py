@@ -21,12 +21,12 @@ def parsed(query: str = "", body: bytes | str = b"", route: str = "any", content
     return parse(raw_notification(route, query, body, headers={"Content-Type": content_type}))
 
 
-def said(**kwargs: Any) -> dict[str, str]:
+def content(**kwargs: Any) -> dict[str, str]:
     read = parsed(**kwargs)
     return {**read.params, **read.pass_on}
 
 
-# Where the parameters are.
+# Query and body.
 
 
 def test_query_and_body_are_merged_and_the_body_wins() -> None:
@@ -37,7 +37,7 @@ def test_query_and_body_are_merged_and_the_body_wins() -> None:
 
 
 def test_of_equal_names_in_one_place_the_last_wins() -> None:
-    assert said(body="tag=first&tag=last") == {"tag": "last"}
+    assert content(body="tag=first&tag=last") == {"tag": "last"}
 
 
 def test_names_of_hoiio_are_params_and_all_others_are_pass_on() -> None:
@@ -51,8 +51,8 @@ def test_names_of_hoiio_are_params_and_all_others_are_pass_on() -> None:
     "content_type",
     ["", "text/plain", "application/json", "multipart/form-data", "multipart/form-data; boundary=absent"],
 )
-def test_urlencoded_body_is_read_whatever_its_content_type(content_type: str) -> None:
-    assert said(body="tag=a+b&dest=%2B6511", content_type=content_type) == {"tag": "a b", "dest": "+6511"}
+def test_urlencoded_body_is_read_with_any_content_type(content_type: str) -> None:
+    assert content(body="tag=a+b&dest=%2B6511", content_type=content_type) == {"tag": "a b", "dest": "+6511"}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
@@ -76,10 +76,10 @@ def test_form_that_only_begins_like_a_byte_order_mark_is_a_form() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/x-www-form-urlencoded"])
-def test_json_body_is_read_whatever_its_content_type(content_type: str) -> None:
+def test_json_body_is_read_with_any_content_type(content_type: str) -> None:
     body = '{"debit": 0.10, "split_count": 2, "tag": null, "msg": "caf\\u00e9", "x": {"a": [1, true]}, "big": 1e400, "nan": NaN}'
 
-    assert said(body="  " + body, content_type=content_type) == {
+    assert content(body="  " + body, content_type=content_type) == {
         "debit": "0.10",
         "split_count": "2",
         "tag": "",
@@ -91,8 +91,8 @@ def test_json_body_is_read_whatever_its_content_type(content_type: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["{", "{]", '{"a": 1', '{"a":' + "[" * 100_000])
-def test_what_only_begins_like_json_is_read_as_a_form(body: str) -> None:
-    assert said(body=body + "&tag=x") == {body: "", "tag": "x"}
+def test_text_that_only_begins_like_json_is_read_as_a_form(body: str) -> None:
+    assert content(body=body + "&tag=x") == {body: "", "tag": "x"}
 
 
 def test_multipart_body_is_read_byte_for_byte() -> None:
@@ -103,8 +103,8 @@ def test_multipart_body_is_read_byte_for_byte() -> None:
     )
 
     expected = {"msg": " line\r\nline+%41 é", "tag": ""}
-    assert said(body=body, content_type='multipart/form-data; charset=x; boundary="b"') == expected
-    assert said(body=body, content_type="Multipart/Form-Data; boundary=b") == expected
+    assert content(body=body, content_type='multipart/form-data; charset=x; boundary="b"') == expected
+    assert content(body=body, content_type="Multipart/Form-Data; boundary=b") == expected
 
 
 def test_five_thousand_parameters_are_all_read() -> None:
@@ -113,14 +113,14 @@ def test_five_thousand_parameters_are_all_read() -> None:
     assert parsed(query=urlencode(query)).pass_on == query
 
 
-def test_value_of_64_kilobytes_is_read_whole() -> None:
+def test_value_of_64_kilobytes_is_read_completely() -> None:
     assert parsed(body="msg=" + "é" * 65536).msg == "é" * 65536
 
 
 def test_many_part_headers_do_not_take_long() -> None:
     body = b"--b\r\n" + b"Content-Disposition: ; " * 40_000
 
-    assert said(body=body, content_type="multipart/form-data; boundary=b") == {}
+    assert content(body=body, content_type="multipart/form-data; boundary=b") == {}
 
 
 # Bytes and text.
@@ -148,7 +148,7 @@ def test_bytes_are_percent_decoded_once_as_utf_8_or_else_latin_1(raw: bytes, tex
 
 
 def test_half_a_surrogate_pair_in_json_is_replaced() -> None:
-    assert said(body='{"msg": "\\ud83d", "\\udc00": "\\u0000"}') == {"msg": "\ufffd", "\ufffd": "\ufffd"}
+    assert content(body='{"msg": "\\ud83d", "\\udc00": "\\u0000"}') == {"msg": "\ufffd", "\ufffd": "\ufffd"}
 
 
 # Values.
@@ -206,7 +206,7 @@ def test_money_is_decimal_and_never_guessed(name: str, text: str, amount: Decima
     assert read.problems.get(name) == (None if amount is not None else "is not an amount")
 
 
-def test_what_comes_again_is_read_once_and_what_is_long_is_not_remembered() -> None:
+def test_repeated_text_is_parsed_once_and_long_text_is_not_cached() -> None:
     read = []
 
     def read_text(text: str) -> str:
@@ -226,7 +226,7 @@ def test_what_comes_again_is_read_once_and_what_is_long_is_not_remembered() -> N
     ("text", "number"),
     [("7", 7), ("0", 0), ("7.0", 7), (" 7 ", 7), ("2.5", None), ("-1", None), ("x", None), ("9" * 12, None)],
 )
-def test_counts_and_minutes_are_whole(name: str, text: str, number: int | None) -> None:
+def test_counts_and_minutes_are_whole_numbers(name: str, text: str, number: int | None) -> None:
     read = parsed(body=urlencode({name: text}))
 
     assert getattr(read, name) == number
@@ -251,7 +251,9 @@ def test_counts_and_minutes_are_whole(name: str, text: str, number: int | None) 
     ("name", "field"),
     [("from", "from_number"), ("to", "to_number"), ("dest", "dest"), ("dest1", "dest1"), ("dest2", "dest2")],
 )
-def test_lost_plus_of_a_phone_number_is_mended_in_the_value_alone(name: str, field: str, raw: str, number: str) -> None:
+def test_lost_plus_of_a_phone_number_is_restored_only_in_the_value(
+    name: str, field: str, raw: str, number: str
+) -> None:
     read = parsed(query=f"{name}={raw}")
 
     assert getattr(read, field) == number
@@ -265,7 +267,7 @@ def test_lost_plus_of_a_phone_number_is_mended_in_the_value_alone(name: str, fie
 @pytest.mark.parametrize(
     ("name", "limit"), [("txn_ref", 64), ("session", 64), ("tag", 256), ("sms_status", 64), ("dest", 64)]
 )
-def test_value_too_long_for_its_column_is_left_out_there_and_named(name: str, limit: int) -> None:
+def test_value_too_long_for_its_column_is_omitted_and_reported(name: str, limit: int) -> None:
     fitting, too_long = parsed(body=f"{name}=" + "é" * limit), parsed(body=f"{name}=" + "é" * (limit + 1))
 
     assert getattr(fitting, name) == "é" * limit
@@ -288,7 +290,7 @@ def test_empty_equals_absent_in_fields_and_stays_in_params() -> None:
     assert read.params["tag"] == ""
 
 
-def test_unknown_word_is_kept_and_named() -> None:
+def test_unknown_status_is_stored_and_reported() -> None:
     read = parsed(body="txn_ref=AA-S-1&sms_status=martian")
 
     assert (read.kind, read.sms_status, read.rank) == (Kind.SMS_STATUS, "martian", Rank.ONGOING)
@@ -303,7 +305,9 @@ def test_unknown_word_is_kept_and_named() -> None:
         ("txn_ref=AA-1", {"kind": "the kind of the notification cannot be recognised"}),
     ],
 )
-def test_what_says_nothing_is_unknown_and_says_why(query: str, problems: dict[str, str]) -> None:
+def test_notification_without_known_parameters_has_an_unknown_kind_and_a_reason(
+    query: str, problems: dict[str, str]
+) -> None:
     read = parsed(query=query)
 
     assert (read.kind, read.problems) == (Kind.UNKNOWN, problems)
@@ -373,7 +377,7 @@ def test_content_decides_the_kind(query: str, kind: Kind) -> None:
         ("any", Kind.UNKNOWN, Kind.UNKNOWN),
     ],
 )
-def test_route_settles_what_the_content_leaves_open(route: str, coming_in: Kind, otherwise: Kind) -> None:
+def test_route_decides_the_kind_if_the_content_is_ambiguous(route: str, coming_in: Kind, otherwise: Kind) -> None:
     assert parsed(query="from=1&txn_ref=AA-1", route=route).kind == coming_in
     assert parsed(query="tag=x&txn_ref=AA-1", route=route).kind == otherwise
     assert parsed(query="username=bob", route=route).kind == Kind.UNKNOWN
@@ -406,7 +410,7 @@ def test_route_settles_what_the_content_leaves_open(route: str, coming_in: Kind,
         ("call_state=ended&digits=1", Rank.FINAL),
     ],
 )
-def test_rank_says_how_far_the_transaction_is(query: str, rank: Rank) -> None:
+def test_rank_is_the_progress_of_the_transaction(query: str, rank: Rank) -> None:
     assert parsed(query=query).rank == rank
 
 
@@ -422,7 +426,7 @@ def test_rank_says_how_far_the_transaction_is(query: str, rank: Rank) -> None:
         ("txn_ref=AA-1", None, None),
     ],
 )
-def test_other_party_is_who_called_or_was_called(
+def test_remote_party_is_the_caller_or_the_recipient(
     query: str, direction: Direction | None, remote_number: str | None
 ) -> None:
     read = parsed(query=query)
@@ -430,7 +434,7 @@ def test_other_party_is_who_called_or_was_called(
     assert (read.direction, read.remote_number) == (direction, remote_number)
 
 
-# Whatever comes.
+# Arbitrary input.
 
 NAMES = st.sampled_from([*PARAMETERS, "x", ""])
 
@@ -443,7 +447,7 @@ def test_no_bytes_make_parsing_fail(query: bytes, body: bytes, route: Route) -> 
 
 
 @given(fields=st.dictionaries(NAMES, st.text(max_size=80)), route=st.sampled_from(Route))
-def test_no_text_makes_parsing_fail_and_all_of_it_is_kept(fields: dict[str, str], route: Route) -> None:
+def test_no_text_makes_parsing_fail_or_loses_parameters(fields: dict[str, str], route: Route) -> None:
     fields = {name: text.encode("utf-8", "ignore").decode() for name, text in fields.items()}
     read = parse(raw_notification(route, "", urlencode(fields)))
 

@@ -1,4 +1,4 @@
-"""The real payloads, by query, by body and by both: whole rows are compared."""
+"""Post real payloads in the query, in the body and in both, and compare whole rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests import ROOT
 from tests.conftest import FORM, Post, values
 
 PAYLOADS = [json.loads(line) for line in (ROOT / "tests/payloads.jsonl").read_text("utf-8").splitlines()]
-# One link ends in %3D in its `params`, where its `query` spells an equals sign: the query is what comes.
+# One link ends in %3D in its `params`, where its `query` spells an equals sign: the query is what Hoiio sends.
 for payload in PAYLOADS:
     if "fax_url" in payload["params"]:
         payload["params"]["fax_url"] = payload["params"]["fax_url"].replace("%3D", "=")
@@ -24,9 +24,9 @@ NOTIFICATIONS = [payload for payload in PAYLOADS if not payload["kind"].startswi
 
 
 class Expected(NamedTuple):
-    """What a payload reports, and the row that it makes alone."""
+    """The kinds of signal of a payload, and the row that it creates."""
 
-    facts: list[Kind]
+    signal_kinds: list[Kind]
     row: dict[str, Any] | None
 
 
@@ -314,11 +314,11 @@ EXPECTED = [
     ),  # sms_delivery
 ]
 
-# Where the parameters stand: path and body of the POST.
+# Path and body of the POST.
 TRANSPORTS: dict[str, Callable[[str], tuple[str, str]]] = {
-    "query": lambda said: (f"any?{said}", ""),
-    "body": lambda said: ("any", said),
-    "both": lambda said: (f"any/?{said}", said),
+    "query": lambda content: (f"any?{content}", ""),
+    "body": lambda content: ("any", content),
+    "both": lambda content: (f"any/?{content}", content),
 }
 
 
@@ -353,7 +353,6 @@ def test_payload_becomes_its_rows(
             "query": path.partition("?")[2],
             "body": body.encode(),
             "headers": {"Content-Type": FORM} if body else {},
-            "verified_by": "",
             "source": "webhook",
             "receivers": [[name, "tests.heard"] for name in (*expected.signal_kinds, "notification_received")],
         }.items()
@@ -362,8 +361,8 @@ def test_payload_becomes_its_rows(
     rows: list[Transaction] = [*Call.objects.all(), *Sms.objects.all(), *Fax.objects.all()]
     assert [{"model": type(row).__name__, **values(row)} for row in rows] == ([expected.row] if expected.row else [])
 
-    told = [name for name, _ in heard]
-    assert told == [*(fact.value for fact in expected.signal_kinds), "notification_received"]
+    called = [name for name, _ in heard]
+    assert called == [*(fact.value for fact in expected.signal_kinds), "notification_received"]
     for _, arguments in heard:
         given = {name: arguments[name] for name in ("call", "sms", "fax")}
         changed = expected.row["model"].lower() if expected.row else None

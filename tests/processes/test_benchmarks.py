@@ -1,4 +1,4 @@
-"""That the benchmarks run and tell of all candidates. What they measure is nobody's promise here."""
+"""The benchmarks run and report all candidates. Their figures are not checked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests import ROOT
 
 NAME = f"hoiio_benchmark_{os.getpid()}"
 
-KEPT = [
+CANDIDATES = [
     "empty view",
     "raw",
     "raw, on the tables of django_hoiio",
@@ -33,7 +33,7 @@ KEPT = [
 CLOSED = ["raw, CONN_MAX_AGE=0", "django_hoiio, one receiver, CONN_MAX_AGE=0"]
 SERVED = ["raw", "django_hoiio, no receiver", "django_hoiio, one receiver"]
 
-# Stands in for wrk: posts to the URL once, and says that it took a second.
+# Stands in for wrk: posts to the URL once and reports one second.
 WRK = f"""#!{sys.executable}
 import sys
 from urllib.request import urlopen
@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def tables(printed: str) -> dict[str, list[str]]:
-    """The first column of each table, by its title."""
+    """Return the first column of each table, by its title."""
     found: dict[str, list[str]] = {}
     blocks = printed.split("\n\n")
     for title, block in pairwise(blocks):
@@ -84,8 +84,8 @@ def test_receiving_is_measured_for_all_candidates_at_each_size(run: Run) -> None
     assert (done.returncode, tables(done.stdout)) == (
         0,
         {
-            "In process, 0 notifications there": [*KEPT, *CLOSED],
-            "In process, 100 notifications there": KEPT,
+            "In process, 0 notifications there": [*CANDIDATES, *CLOSED],
+            "In process, 100 notifications there": CANDIDATES,
         },
     ), done.stderr
 
@@ -99,7 +99,7 @@ def test_receiving_is_measured_over_http(run: Run, tmp_path: Path) -> None:
     assert (done.returncode, tables(done.stdout).get(title)) == (0, SERVED), done.stderr
 
 
-def test_requests_that_fail_are_no_figure(run: Run, tmp_path: Path) -> None:
+def test_failed_requests_end_the_benchmark(run: Run, tmp_path: Path) -> None:
     install_wrk(tmp_path, failures="1")
 
     done = run("-m", "benchmarks.receive", "--requests", "20")
@@ -107,7 +107,7 @@ def test_requests_that_fail_are_no_figure(run: Run, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "RuntimeError: 1 of 1 requests to raw failed.")
 
 
-def test_without_wrk_nothing_is_begun(run: Run) -> None:
+def test_missing_wrk_is_reported_at_the_start(run: Run) -> None:
     done = run("-m", "benchmarks.receive")
 
     assert (done.returncode, done.stdout, done.stderr) == (
@@ -118,7 +118,7 @@ def test_without_wrk_nothing_is_begun(run: Run) -> None:
 
 
 class Collecting(BaseHTTPRequestHandler):
-    """Keeps what is posted."""
+    """Stores the posted bodies."""
 
     posted: list[bytes]
 
@@ -132,7 +132,7 @@ class Collecting(BaseHTTPRequestHandler):
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-def test_wrk_posts_the_bodies_that_are_posted_in_process() -> None:
+def test_wrk_posts_the_same_bodies_as_the_process() -> None:
     posted: list[bytes] = []
     handler = type("Handler", (Collecting,), {"posted": posted})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -143,7 +143,7 @@ def test_wrk_posts_the_bodies_that_are_posted_in_process() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         server.shutdown()
 
-    # wrk takes the first for a try of its own.
+    # wrk uses the first one for a trial request.
     assert posted[:49] == list(islice(bodies("AA-S-x"), 1, 50))
 
 
@@ -163,7 +163,7 @@ with made():
     read = Notification.objects.values_list("received_at", flat=True)
     print(json.dumps({
         "counts": [model.objects.count() for model in (Notification, Sms, PlainNotification, PlainSms)],
-        "arrivals": Notification.objects.values("uuid").distinct().count(),
+        "uuids": Notification.objects.values("uuid").distinct().count(),
         "numbers": Sms.objects.values("remote_number").distinct().count(),
         "moments": [(max(read) - min(read)).days > 300, last.received_at == max(read)],
         "named": [last.txn_ref, last.params["txn_ref"], sms.tag, sms.sms_status],
@@ -173,14 +173,14 @@ with made():
 """
 
 
-def test_filled_rows_look_like_those_that_came(run: Run) -> None:
+def test_generated_rows_look_like_received_ones(run: Run) -> None:
     done = run("-c", FILLED)
 
     assert done.returncode == 0, done.stderr
-    # What came through the doors, twice, and its copies.
+    # The two templates, posted to the webhook and to the plain view, and their copies.
     assert json.loads(done.stdout) == {
         "counts": [102, 51, 102, 51],
-        "arrivals": 102,
+        "uuids": 102,
         "numbers": 51,
         "moments": [True, True],
         "named": ["AA-S-filled-50", "AA-S-filled-50", "order-50", "delivered"],
@@ -199,7 +199,7 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 with made():
     rows = Notification.objects.filter(txn_ref__contains="-filled-")
     mix(20_000)
-    came = list(rows.order_by("pk").values_list("received_at", flat=True))
+    received = list(rows.order_by("pk").values_list("received_at", flat=True))
     mix(21_000)
     calls = Call.objects.filter(txn_ref__contains="-filled-")
     call = calls.exclude(session="").order_by("-pk")[0]
@@ -218,12 +218,12 @@ with made():
         "session": call.notifications.filter(session=call.session).count() == call.notifications.count() > 1,
         "numbers": calls.values("remote_number").distinct().count() == calls.count(),
         "spread": (max(moments) - min(moments)).days,
-        "order": sorted(came) == came,
+        "order": sorted(received) == received,
     }))
 """
 
 
-def test_mixture_has_what_a_year_brings(run: Run) -> None:
+def test_mixture_has_all_kinds_of_rows(run: Run) -> None:
     done = run("-c", MIXED)
 
     assert done.returncode == 0, done.stderr
@@ -265,19 +265,19 @@ def test_pages_of_the_lists_are_measured_at_each_size(run: Run) -> None:
     assert "sms: search, last 8 digits" in pages
 
 
-def test_filled_database_stays_and_grows(run: Run) -> None:
-    kept = [Path(f"/tmp/test_{NAME}.sqlite3{end}") for end in ("", "-shm", "-wal")]
+def test_filled_database_persists_and_grows(run: Run) -> None:
+    files = [Path(f"/tmp/test_{NAME}.sqlite3{end}") for end in ("", "-shm", "-wal")]
     try:
         first, second = (run("-m", "benchmarks.fill", "--rows", rows) for rows in ("50", "500"))
 
         assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-        assert first.stdout.startswith(f"{kept[0]} stays. The admin on it opens at http://127.0.0.1:8000/admin/")
-        assert f"HOIIO_BENCHMARK_DATABASE=sqlite HOIIO_BENCHMARK_NAME={kept[0].stem} " in second.stdout
-        with closing(sqlite3.connect(kept[0])) as connection:
+        assert first.stdout.startswith(f"{files[0]} stays. The admin on it opens at http://127.0.0.1:8000/admin/")
+        assert f"HOIIO_BENCHMARK_DATABASE=sqlite HOIIO_BENCHMARK_NAME={files[0].stem} " in second.stdout
+        with closing(sqlite3.connect(files[0])) as connection:
             (count,) = connection.execute("SELECT count(*) FROM django_hoiio_notification").fetchone()
         assert 480 < count < 560
     finally:
-        for path in kept:
+        for path in files:
             path.unlink(missing_ok=True)
 
 

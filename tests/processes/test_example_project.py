@@ -32,7 +32,7 @@ from tests import ROOT
 MANAGE = ROOT / "example_project" / "manage.py"
 
 # Seconds.
-PATIENCE = 60
+TIMEOUT = 60
 
 MENU = "Press 1 to leave a message, or 2 to hear the time."
 RECORD = "Speak after the tone, and press # at the end."
@@ -111,7 +111,7 @@ VOLATILE = {
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """A database and, for modules, a directory of the test's own; no settings of the test suite."""
+    """Return an environment with a separate database and module directory, without settings of the test suite."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example_project.settings",
@@ -122,14 +122,14 @@ def environment(directory: Path) -> dict[str, str]:
 
 
 def run(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Exit status, output and errors of a Python process that is started in an unrelated directory."""
+    """Run Python in an unrelated directory and return its exit status, output and errors."""
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=directory,
         env={**environment(directory), **variables},
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     output, errors = done.stdout, done.stderr
@@ -145,7 +145,7 @@ def manage(directory: Path, *arguments: str, **variables: str) -> tuple[int, str
 # The demo, from outside.
 
 
-def test_demo_once_prints_what_is_done_and_heard_and_that_all_is_kept(tmp_path: Path) -> None:
+def test_demo_once_prints_actions_notifications_and_the_check(tmp_path: Path) -> None:
     assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
 
 
@@ -155,13 +155,13 @@ def test_demo_once_can_be_repeated_on_the_same_file(tmp_path: Path) -> None:
     assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
 
 
-def test_demo_once_prints_question_marks_where_there_are_no_arrows(tmp_path: Path) -> None:
+def test_demo_once_prints_question_marks_if_the_encoding_has_no_arrows(tmp_path: Path) -> None:
     printed = manage(tmp_path, "demo", "--once", PYTHONIOENCODING="ascii")
 
     assert printed == (0, (PLAYED + SUMMARY).replace("→", "?"), "")
 
 
-def test_demo_serves_elsewhere_where_its_port_is_taken(tmp_path: Path) -> None:
+def test_demo_uses_another_port_if_its_port_is_taken(tmp_path: Path) -> None:
     with ExitStack() as stack:
         # Another run of the tests on this machine may have taken it already.
         with suppress(OSError):
@@ -169,8 +169,8 @@ def test_demo_serves_elsewhere_where_its_port_is_taken(tmp_path: Path) -> None:
         assert manage(tmp_path, "demo", "--once") == (0, PLAYED + SUMMARY, "")
 
 
-def test_demo_asks_no_proxy(tmp_path: Path) -> None:
-    # The port of the discard protocol, where nobody listens.
+def test_demo_uses_no_proxy(tmp_path: Path) -> None:
+    # The port of the discard protocol, where nothing listens.
     proxy = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
 
     assert manage(tmp_path, "demo", "--once", **proxy, no_proxy="", NO_PROXY="") == (0, PLAYED + SUMMARY, "")
@@ -178,7 +178,7 @@ def test_demo_asks_no_proxy(tmp_path: Path) -> None:
 
 FAILURE = "CommandError: The stored rows differ from the sandbox:\n"
 
-# A receiver of a signal, and what is said of what it does.
+# A receiver of a signal, and the errors that it causes.
 SABOTAGE = {
     "a receiver fails": (
         "sms_received",
@@ -239,7 +239,7 @@ signals.{}.connect(break_down)
 
 
 @pytest.mark.parametrize(("signal", "sabotage", "errors"), SABOTAGE.values(), ids=SABOTAGE)
-def test_demo_once_fails_and_says_so_where(tmp_path: Path, signal: str, sabotage: str, errors: str) -> None:
+def test_demo_once_fails_and_reports_the_cause(tmp_path: Path, signal: str, sabotage: str, errors: str) -> None:
     (tmp_path / "sabotage.py").write_text(BREAK_DOWN.format(sabotage, signal))
     (tmp_path / "sabotaged_settings.py").write_text(
         "from example_project.settings import *\nINSTALLED_APPS += ['sabotage']\n"
@@ -267,7 +267,7 @@ def test_no_migration_is_missing(tmp_path: Path) -> None:
 
 @contextmanager
 def running_demo(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """The demo without `--once`; it outlives neither the block nor everybody's patience."""
+    """Run the demo without `--once`. It ends with the block, or after TIMEOUT seconds."""
     # A shell that runs the tests in the background has SIGINT ignored, and that is handed down.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
@@ -279,7 +279,7 @@ def running_demo(directory: Path) -> Iterator[subprocess.Popen[str]]:
         encoding="utf-8",
     )
     signal.signal(signal.SIGINT, before)
-    limit = Timer(PATIENCE, process.kill)
+    limit = Timer(TIMEOUT, process.kill)
     limit.start()
     with process:
         try:
@@ -316,7 +316,7 @@ def staff(admin: str, username: str, password: str) -> OpenerDirector:
 
 
 def read(browser: OpenerDirector, url: str) -> str:
-    with browser.open(url, timeout=PATIENCE) as response:
+    with browser.open(url, timeout=TIMEOUT) as response:
         text: str = response.read().decode()
     return text
 
@@ -326,7 +326,7 @@ ADMIN = r"The admin:     (http://127\.0\.0\.1:\d+/admin/) as (\S+) with password
 YOUR_TURN = "Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.\n"
 
 
-def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_c(tmp_path: Path) -> None:
+def test_demo_prints_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_c(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         assert demo.stdout is not None
         lines = [demo.stdout.readline() for _ in range(2)]
@@ -344,7 +344,7 @@ def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_
             read(browser, f"{address}/favicon.ico")
         no_icon.value.close()
         demo.send_signal(signal.SIGINT)
-        status = demo.wait(PATIENCE)
+        status = demo.wait(TIMEOUT)
         rest = [stream.read() for stream in (demo.stdout, demo.stderr) if stream]
 
     assert len(set(re.findall(r"django_hoiio/notification/(\d+)/change/", notifications))) == 24
@@ -356,7 +356,7 @@ def test_demo_names_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_
     assert (status, rest) == (0, ["", ""])
 
 
-def test_demo_gives_a_new_password_each_time(tmp_path: Path) -> None:
+def test_demo_sets_a_new_password_each_time(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         first = wait_for(demo, ADMIN)[3]
     with running_demo(tmp_path) as demo:
@@ -418,7 +418,7 @@ SCENES = {
 < In Singapore it is TIME. {MENU}
 """,
     ),
-    "no key, and none when asked again": (
+    "no key, and none at the second prompt": (
         [CALL, ("wait", {}), ("wait", {})],
         f"{RINGS}< Welcome to the workshop. {MENU}\n{pressed('nothing')}{DONE}",
     ),
@@ -443,25 +443,25 @@ SCENES = {
 }
 
 
-@pytest.mark.parametrize(("acts", "told"), SCENES.values(), ids=SCENES)
-def test_project_answers_the_telephone(tmp_path: Path, acts: list[Any], told: str) -> None:
-    assert run(tmp_path, "-c", SCENE, json.dumps(acts)) == (0, told, "")
+@pytest.mark.parametrize(("acts", "printed"), SCENES.values(), ids=SCENES)
+def test_project_answers_the_telephone(tmp_path: Path, acts: list[Any], printed: str) -> None:
+    assert run(tmp_path, "-c", SCENE, json.dumps(acts)) == (0, printed, "")
 
 
-def test_project_notes_what_hoiio_does_not_do_and_goes_on(tmp_path: Path) -> None:
-    # The call is told twice, and the second time is too late for the menu.
+def test_project_logs_a_refused_request_and_continues(tmp_path: Path) -> None:
+    # The call is notified twice, and the second notification is too late for the menu.
     acts = [("faults", {"duplicate": "on"}), CALL, ("faults", {"duplicate": ""}), ("press", {"digits": "1"})]
-    status, told, noted = run(tmp_path, "-c", SCENE, json.dumps(acts))
+    status, printed, logged_errors = run(tmp_path, "-c", SCENE, json.dumps(acts))
 
     rings, menu = RINGS.splitlines(keepends=True)
-    assert (status, told) == (0, f"\n{rings}{rings}{menu}\n{pressed('1')}< {RECORD}\n")
-    assert noted == (
+    assert (status, printed) == (0, f"\n{rings}{rings}{menu}\n{pressed('1')}< {RECORD}\n")
+    assert logged_errors == (
         "Not done: Hoiio refused ivr/middle/gather with error_session_not_ready;"
         " wait for the notification of the block before.\n"
     )
 
 
-# The receivers, for what the demo does not send. They are not loaded here: they would listen to all other tests.
+# The receivers, for kinds that the demo does not send. They run in another process, to not affect other tests.
 
 RECEIVE = """
 import sys, uuid
@@ -474,7 +474,7 @@ from django_hoiio.enums import Route
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.parsing import RawNotification
 from django.conf import settings
-# The port of the discard protocol, where nobody listens.
+# The port of the discard protocol, where nothing listens.
 settings.HOIIO["API_URL"] = "http://127.0.0.1:9/open/"
 call_command("migrate", verbosity=0)
 for body in sys.argv[1:]:
@@ -519,29 +519,29 @@ OTHERS = {
 }
 
 
-def test_receivers_tell_every_other_kind_too(tmp_path: Path) -> None:
-    told = run(tmp_path, "-c", RECEIVE, *OTHERS)
+def test_receivers_print_every_other_kind_too(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-c", RECEIVE, *OTHERS)
 
-    assert told == (0, "".join(OTHERS.values()), "")
-
-
-def test_receivers_keep_control_characters_from_the_terminal(tmp_path: Path) -> None:
-    told = run(tmp_path, "-c", RECEIVE, "msg=%1B%5B2Ja%0Ab&from=X&to=Y&txn_ref=AA-SI-1")
-
-    assert told == (0, 'sms_received      X → Y                        " [2Ja b"\n', "")
+    assert printed == (0, "".join(OTHERS.values()), "")
 
 
-def test_reply_that_nobody_takes_is_noted_and_fails_no_receiver(tmp_path: Path) -> None:
-    told = run(tmp_path, "-c", RECEIVE, "msg=Hi&from=%2B6511111111&to=%2B6531234567&txn_ref=AA-SI-1")
+def test_receivers_remove_control_characters(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-c", RECEIVE, "msg=%1B%5B2Ja%0Ab&from=X&to=Y&txn_ref=AA-SI-1")
 
-    assert told == (
+    assert printed == (0, 'sms_received      X → Y                        " [2Ja b"\n', "")
+
+
+def test_unsent_reply_is_logged_and_fails_no_receiver(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-c", RECEIVE, "msg=Hi&from=%2B6511111111&to=%2B6531234567&txn_ref=AA-SI-1")
+
+    assert printed == (
         0,
         'sms_received      +6511111111 → +6531234567    "Hi"\n',
         "Not done: No response from Hoiio to sms/send: ConnectionError. It was not sent.\n",
     )
 
 
-# What the scene above cannot send: the sandbox gives each part a reference of its own.
+# The scene above cannot send these, because the sandbox gives each part its own reference.
 LONG = [letter * length for letter, length in (("a", 152), ("b", 152), ("c", 146))]
 
 
@@ -555,22 +555,22 @@ LONG = [letter * length for letter, length in (("a", 152), ("b", 152), ("c", 146
         pytest.param([("One", "AA-SI-1"), ("Two", "AA-SI-2")], 2, id="two short ones"),
     ],
 )
-def test_sms_is_answered_once_in_whatever_parts_it_comes(
-    texts: list[tuple[str, str]], replies: int, tmp_path: Path
-) -> None:
+def test_sms_is_answered_once_however_it_is_divided(texts: list[tuple[str, str]], replies: int, tmp_path: Path) -> None:
     bodies = [f"msg={msg}&from=%2B6511111111&to=%2B6531234567&txn_ref={txn_ref}" for msg, txn_ref in texts]
 
-    status, told, noted = run(tmp_path, "-c", RECEIVE, *bodies)
+    status, printed, logged_errors = run(tmp_path, "-c", RECEIVE, *bodies)
 
-    assert (status, len(told.splitlines())) == (0, len(texts))
-    assert noted == "Not done: No response from Hoiio to sms/send: ConnectionError. It was not sent.\n" * replies
+    assert (status, len(printed.splitlines())) == (0, len(texts))
+    assert (
+        logged_errors == "Not done: No response from Hoiio to sms/send: ConnectionError. It was not sent.\n" * replies
+    )
 
 
-def test_others_and_the_same_sender_later_are_answered_each(tmp_path: Path) -> None:
-    told = run(tmp_path, "-c", LATER)
+def test_other_senders_and_later_sms_are_answered_separately(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-c", LATER)
 
-    assert told[0] == 0
-    assert told[2].count("Not done:") == 3
+    assert printed[0] == 0
+    assert printed[2].count("Not done:") == 3
 
 
 # The log.
@@ -584,7 +584,7 @@ for line in sys.argv[1:]:
 """
 
 
-def test_access_log_leaves_out_the_polling_of_the_telephone_and_all_secrets(tmp_path: Path) -> None:
+def test_access_log_omits_the_polling_of_the_telephone_and_all_secrets(tmp_path: Path) -> None:
     logged = run(
         tmp_path,
         "-c",
@@ -601,10 +601,10 @@ def test_access_log_leaves_out_the_polling_of_the_telephone_and_all_secrets(tmp_
     )
 
 
-# What the check says of rows that are not as they should be.
+# The check of wrong rows.
 
 NOW = datetime(2026, 10, 30, 12, 20, 50, tzinfo=timezone.utc)
-TOLD = {"tag": "", "date": NOW, "currency": "SGD", "debit": Decimal("0.032")}
+COMMON = {"tag": "", "date": NOW, "currency": "SGD", "debit": Decimal("0.032")}
 
 
 def done() -> Done:
@@ -612,7 +612,7 @@ def done() -> Done:
         {"kind": kind, "params": params, "pass_on": {}, "state": "answered", "error": ""}
         for kind, params in (("sms_status", {"sms_status": "delivered"}), ("call_ended", {"duration": "1"}))
     ]
-    history = [CallStatusResponse(txn_ref="AA-C-1", **TOLD), SmsStatusResponse(txn_ref="AA-S-1", **TOLD)]
+    history = [CallStatusResponse(txn_ref="AA-C-1", **COMMON), SmsStatusResponse(txn_ref="AA-S-1", **COMMON)]
     return Done(notifications=notifications, history=history)
 
 
@@ -621,18 +621,18 @@ def kept() -> Kept:
         Notification(pk=number, kind=entry["kind"], params=entry["params"], dispatched_at=NOW)
         for number, entry in enumerate(done().notifications, 1)
     ]
-    transactions = [Call(txn_ref="AA-C-1", is_final=True, **TOLD), Sms(txn_ref="AA-S-1", is_final=True, **TOLD)]
+    transactions = [Call(txn_ref="AA-C-1", is_final=True, **COMMON), Sms(txn_ref="AA-S-1", is_final=True, **COMMON)]
     return Kept(notifications=notifications, transactions=transactions, failures=[])
 
 
 def changed(rows: Any, index: int, **fields: Any) -> list[Any]:
-    """The rows, one of them with other fields."""
+    """Return the rows, with other fields in one of them."""
     old = rows[index]
     new = type(old)(**{field.attname: getattr(old, field.attname) for field in old._meta.concrete_fields} | fields)
     return [*rows[:index], new, *rows[index + 1 :]]
 
 
-def test_check_says_nothing_where_all_is_well() -> None:
+def test_check_reports_nothing_if_all_rows_are_right() -> None:
     assert differences(done(), kept()) == []
 
 

@@ -1,6 +1,6 @@
-"""Whatever reads foreign text takes no longer than in proportion to its length.
+"""Every function that reads text from outside takes time in proportion to its length.
 
-What is quadratic takes hours for a mebibyte, so that a second tells the two apart on any machine.
+A quadratic function takes hours for a mebibyte, so a limit of a second distinguishes the two on any machine.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ NUMBER = NumberPatterns(["+6511111111", "+85291234567"])
 
 
 def slow_pieces(read: Callable[[str], Any], pieces: Iterable[str], beginning: str = "") -> list[str]:
-    """The pieces that `read` takes too long for, also when it is asked again, in seconds of the processor."""
+    """Return the pieces for which `read` takes too much processor time, three times in a row."""
     return [piece for piece in pieces if all(_is_slow(read, piece, beginning) for _ in range(3))]
 
 
-# What `_pace` is on the quiet machine for which SECONDS is meant.
+# The result of `_pace` on the quiet machine for which SECONDS is meant.
 QUIET = 0.08
 
 
 def _pace() -> float:
-    """Seconds for a fixed work of a similar kind: on a busy or slow machine, everything takes longer by as much."""
+    """Return the seconds for a fixed task of a similar kind, to scale the limit on a busy or slow machine."""
     begun = time.process_time()
     re.sub("b", lambda found: "", "ab" * (SIZE // 2))
     return time.process_time() - begun
@@ -116,7 +116,7 @@ def test_forgetting_in_a_spool_file_is_linear(tmp_path: Path) -> None:
     assert slow_pieces(read, ["\\", "%", "+", "6 ", "A"], "x=6511111111&y=") == []
 
 
-def test_reading_of_what_is_no_spool_file_is_linear(tmp_path: Path) -> None:
+def test_reading_of_an_invalid_spool_file_is_linear(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
 
     def read(text: str) -> None:

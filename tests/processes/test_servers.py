@@ -23,8 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 STATUS = b"txn_ref=AA-S-1&sms_status=delivered"
 LIMIT = 1024 * 1024
-# In seconds. A busy machine, or its disk, may let all wait.
-PATIENCE = 120
+# Seconds. A busy machine, or its disk, may delay everything.
+TIMEOUT = 120
 
 SERVERS = {
     "gunicorn": [
@@ -38,7 +38,7 @@ SERVERS = {
     "uvicorn": ["uvicorn", "--log-level=error", "--lifespan=off", "tests.servers:asgi", "--port={port}"],
 }
 
-# Servers that hand over a request which names its length in two ways.
+# Servers that pass on a request which declares its length in two ways.
 CARELESS_SERVERS = {
     "uwsgi": [
         "{scripts}/uwsgi",
@@ -90,7 +90,7 @@ def _serving(command: list[str]) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=TIMEOUT)
 
 
 @pytest.fixture(params=SERVERS)
@@ -107,7 +107,7 @@ def any_server(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def _post(port: int, path: str, body: bytes | Iterable[bytes] = b"", **headers: str) -> int:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         chunked = not isinstance(body, bytes)
         client.request("POST", path, body, {"Content-Type": FORM, **headers}, encode_chunked=chunked)
@@ -116,35 +116,35 @@ def _post(port: int, path: str, body: bytes | Iterable[bytes] = b"", **headers: 
         client.close()
 
 
-def _kept() -> list[tuple[str, str, bytes]]:
+def _stored() -> list[tuple[str, str, bytes]]:
     return [(row.txn_ref or "", row.query, bytes(row.body)) for row in Notification.objects.order_by("pk")]
 
 
-def test_query_body_and_both_come_through(server: int) -> None:
+def test_query_body_and_both_are_stored(server: int) -> None:
     query = STATUS.decode()
 
     assert _post(server, "/hoiio/sms", STATUS) == 200
     assert _post(server, f"/hoiio/sms/?{query}") == 200
     assert _post(server, f"/hoiio/?{query}", STATUS) == 200
 
-    assert _kept() == [("AA-S-1", "", STATUS), ("AA-S-1", query, b""), ("AA-S-1", query, STATUS)]
+    assert _stored() == [("AA-S-1", "", STATUS), ("AA-S-1", query, b""), ("AA-S-1", query, STATUS)]
 
 
 def test_chunked_body_is_read_whole(server: int) -> None:
     assert _post(server, "/hoiio/sms", iter([STATUS[:10], STATUS[10:]]), **{"Transfer-Encoding": "chunked"}) == 200
 
-    assert _kept() == [("AA-S-1", "", STATUS)]
+    assert _stored() == [("AA-S-1", "", STATUS)]
 
 
 def test_chunked_body_over_the_limit_is_refused(server: int) -> None:
     chunks = iter([b"x" * LIMIT, b"x"])
 
     assert _post(server, "/hoiio/sms", chunks, **{"Transfer-Encoding": "chunked"}) == 413
-    assert _kept() == []
+    assert _stored() == []
 
 
 def test_body_over_the_limit_is_refused_before_it_is_sent(server: int) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", server, timeout=TIMEOUT)
     client.putrequest("POST", "/hoiio/sms")
     client.putheader("Content-Length", str(LIMIT + 1))
     client.endheaders()
@@ -152,11 +152,11 @@ def test_body_over_the_limit_is_refused_before_it_is_sent(server: int) -> None:
 
     assert client.getresponse().status == 413
     client.close()
-    assert _kept() == []
+    assert _stored() == []
 
 
 def test_other_methods_are_refused(server: int) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", server, timeout=TIMEOUT)
     client.request("GET", "/hoiio/sms")
     response = client.getresponse()
 
@@ -164,15 +164,15 @@ def test_other_methods_are_refused(server: int) -> None:
     client.close()
 
 
-def test_bytes_come_through_as_they_are(server: int) -> None:
+def test_bytes_are_stored_unchanged(server: int) -> None:
     body = b"msg=caf\xe9%00\x00&from=%252B651&txn_ref=AA-SI-1"
 
     assert _post(server, "/hoiio/sms?x=%E9", body) == 200
 
-    assert _kept() == [("AA-SI-1", "x=%E9", body)]
-    kept = Notification.objects.get()
-    assert (kept.params["msg"], kept.pass_on) == ("café\ufffd\ufffd", {"x": "é"})
-    assert kept.remote_addr == "127.0.0.1"
+    assert _stored() == [("AA-SI-1", "x=%E9", body)]
+    stored = Notification.objects.get()
+    assert (stored.params["msg"], stored.pass_on) == ("café\ufffd\ufffd", {"x": "é"})
+    assert stored.remote_addr == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_bytes_come_through_as_they_are(server: int) -> None:
         "Content-Length: 4\r\nContent-Length: 43",
     ],
 )
-def test_no_server_hands_over_a_body_cut_short(any_server: int, headers: str) -> None:
+def test_no_server_passes_on_a_truncated_body(any_server: int, headers: str) -> None:
     head = f"POST /hoiio/sms HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {FORM}\r\n{headers}"
-    with socket.create_connection(("127.0.0.1", any_server), timeout=PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", any_server), timeout=TIMEOUT) as client:
         client.sendall(f"{head}\r\n\r\n".encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(STATUS), STATUS))
         answer = b"".join(iter(lambda: _received(client), b""))
 
-    # Some hang up without an answer.
+    # Some servers disconnect without a response.
     assert answer.split(b" ", 2)[1:2] in ([b"400"], [])
-    assert _kept() == []
+    assert _stored() == []
 
 
 def _received(client: socket.socket) -> bytes:

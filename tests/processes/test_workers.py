@@ -54,13 +54,13 @@ print(Client().post("/", sys.argv[1], content_type={FORM!r}).status_code)
 ENQUEUE = """
 import sys, django
 django.setup()
-from django_hoiio.tasks import tell
-tell.enqueue(int(sys.argv[1]), sys.argv[2])
+from django_hoiio.tasks import run
+run.enqueue(int(sys.argv[1]), sys.argv[2])
 """
 
 
 class Project:
-    """A project whose processes share a queue, the database of the tests, and a file of what its receivers heard."""
+    """A project whose processes share a queue, the database of the tests, and a file with the calls of its receivers."""
 
     def __init__(self, queue: str, folder: Path, **environment: str) -> None:
         self._heard = folder / "heard"
@@ -71,7 +71,7 @@ class Project:
             "HOIIO_TEST_NAME": str(connection.settings_dict["NAME"]),
             "HOIIO_TEST_QUEUE": queue,
             "HOIIO_TEST_HEARD": str(self._heard),
-            # The first hand-over of a process also imports the client of the broker.
+            # The first enqueueing of a process also imports the client of the broker.
             "HOIIO_TEST_TIMEOUT": "20",
             "PYTHONPATH": str(ROOT),
             **environment,
@@ -86,13 +86,13 @@ class Project:
         return process
 
     def kill(self) -> None:
-        """End at once what was started and still runs."""
+        """Kill all started processes that still run."""
         for process in self._started:
             process.kill()
             process.communicate()
 
     def python(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Run Python; what it printed and what it logged."""
+        """Run Python and return its output and its log."""
         process = self.start(*arguments)
         printed, logged = process.communicate(timeout=60)
         assert process.returncode == code, logged
@@ -101,18 +101,18 @@ class Project:
     def manage(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         return self.python("-m", "django", *arguments, code=code)
 
-    def post(self, said: str = STATUS) -> tuple[Notification, str]:
-        """Post a notification; what was kept and what was logged."""
-        printed, logged = self.python("-c", POST, said)
+    def post(self, body: str = STATUS) -> tuple[Notification, str]:
+        """Post a notification and return the stored row and the log."""
+        printed, logged = self.python("-c", POST, body)
         assert printed == "200\n"
         return Notification.objects.latest("pk"), logged
 
     def enqueue(self, notification: Notification) -> None:
-        """Hand the notification, as it is now, to the queue once more."""
+        """Enqueue the notification once more, with its current claim."""
         self.python("-c", ENQUEUE, str(notification.pk), str(notification.claimed_until))
 
     def recover_later(self, *, code: int = 0) -> str:
-        """What `hoiio_recover` prints an hour from now."""
+        """Return the output of `hoiio_recover` an hour from now."""
         hour = timedelta(hours=1)
         for notification in Notification.objects.all():
             notification.received_at -= hour
@@ -132,7 +132,7 @@ class Project:
         return [each["attempt"] for each in self.heard]
 
     def tasks(self) -> list[str]:
-        """The status of each task in the queue of django-tasks-db, in order."""
+        """Return the status of each task in the queue of django-tasks-db, in order."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT status FROM django_tasks_database_dbtaskresult ORDER BY enqueued_at")
             return [status for (status,) in cursor.fetchall()]
@@ -143,13 +143,13 @@ MakeProject = Callable[..., Project]
 
 @pytest.fixture(scope="module")
 def _table(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The table of django-tasks-db, beside those of the tests; it goes with their database."""
+    """Create the table of django-tasks-db in the database of the tests."""
     Project("db", tmp_path_factory.mktemp("table")).manage("migrate", "django_tasks_database", "--verbosity=0")
 
 
 @pytest.fixture
 def project(_table: None, tmp_path: Path) -> Iterator[MakeProject]:
-    """Makes a project with a queue; at the end its processes are killed and the queue is emptied."""
+    """Return a function that makes a project with a queue. Finally kill its processes and empty the queue."""
     made: list[Project] = []
 
     def make(queue: str = "db", **environment: str) -> Project:
@@ -165,7 +165,7 @@ def project(_table: None, tmp_path: Path) -> Iterator[MakeProject]:
 
 @pytest.fixture
 def redis() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A Redis of one's own: its URL and its process."""
+    """Start a private Redis and yield its URL and process."""
     # A socket's path must be short.
     folder = Path(tempfile.mkdtemp(prefix="hoiio-redis-"))
     path = folder / "socket"
@@ -182,7 +182,7 @@ def redis() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 @pytest.fixture(scope="module")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A RabbitMQ of one's own: its URL and its process."""
+    """Start a private RabbitMQ and yield its URL and process."""
     folder = tmp_path_factory.mktemp("rabbitmq")
     port, distribution = free_port(), free_port()
     (folder / "rabbitmq.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n", encoding="utf-8")
@@ -222,10 +222,10 @@ def wait_until(holds: Callable[[], object]) -> None:
         if holds():
             return
         time.sleep(0.1)
-    raise AssertionError("it did not come to hold within half a minute")
+    raise AssertionError("the condition did not hold within half a minute")
 
 
-def is_told(notification: Notification) -> bool:
+def is_dispatched(notification: Notification) -> bool:
     notification.refresh_from_db()
     return notification.dispatched_at is not None and notification.claimed_until is None
 
@@ -240,11 +240,11 @@ def not_handed_over(notification: Notification, error: str) -> str:
 # With django-tasks-db.
 
 
-def test_worker_tells_what_was_posted(project: MakeProject) -> None:
+def test_worker_dispatches_a_posted_notification(project: MakeProject) -> None:
     here = project()
-    kept, _ = here.post()
+    stored, _ = here.post()
 
-    assert (is_told(kept), here.heard, here.tasks()) == (False, [], ["READY"])
+    assert (is_dispatched(stored), here.heard, here.tasks()) == (False, [], ["READY"])
     worker = here.start("-m", "django", *DB_WORKER, "--batch")
     worker.communicate(timeout=60)
 
@@ -257,15 +257,15 @@ def test_worker_tells_what_was_posted(project: MakeProject) -> None:
         "parent": os.getpid(),
         "process": worker.pid,
     }
-    assert (is_told(kept), here.tasks()) == (True, ["SUCCESSFUL"])
+    assert (is_dispatched(stored), here.tasks()) == (True, ["SUCCESSFUL"])
 
 
-def test_worker_that_runs_on_tells_what_comes_and_ends_when_told_to(project: MakeProject) -> None:
+def test_running_worker_dispatches_each_notification_and_ends_on_sigterm(project: MakeProject) -> None:
     here = project()
     worker = here.start("-m", "django", *DB_WORKER, "--interval=0.1")
 
-    kept = [here.post(f"txn_ref=AA-S-{number}&sms_status=delivered")[0] for number in range(3)]
-    wait_until(lambda: all(map(is_told, kept)))
+    stored = [here.post(f"txn_ref=AA-S-{number}&sms_status=delivered")[0] for number in range(3)]
+    wait_until(lambda: all(map(is_dispatched, stored)))
     worker.send_signal(signal.SIGTERM)
     worker.communicate(timeout=60)
 
@@ -273,74 +273,74 @@ def test_worker_that_runs_on_tells_what_comes_and_ends_when_told_to(project: Mak
     assert worker.returncode == 0
 
 
-def test_caller_is_told_at_once(project: MakeProject) -> None:
+def test_notification_of_an_interactive_call_is_dispatched_at_once(project: MakeProject) -> None:
     here = project()
 
-    kept, _ = here.post(GATHER)
+    stored, _ = here.post(GATHER)
 
     assert [each["kind"] for each in here.heard] == ["ivr_gather"]
-    assert (is_told(kept), here.tasks()) == (True, [])
+    assert (is_dispatched(stored), here.tasks()) == (True, [])
 
 
-def test_receiver_that_fails_in_the_worker_is_noted_and_run_again(project: MakeProject) -> None:
+def test_receiver_that_fails_in_the_worker_is_recorded_and_retried(project: MakeProject) -> None:
     here = project()
-    kept, _ = here.post()
+    stored, _ = here.post()
 
     project(HOIIO_TEST_FAIL="1").manage(*DB_WORKER, "--batch")
 
-    assert (is_told(kept), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"])
+    assert (is_dispatched(stored), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"])
     failures = ReceiverFailure.objects.values_list("signal", "receiver", "attempts")
     assert list(failures) == [("notification_received", "tests.tasks_app.fail", 1)]
-    assert "receivers: 1 resolved," in here.recover_later()
+    assert "Receivers: 1 resolved," in here.recover_later()
     assert here.attempts == [1]
 
 
-def test_two_workers_with_the_same_notification_tell_it_once(project: MakeProject) -> None:
+def test_two_workers_dispatch_the_same_notification_once(project: MakeProject) -> None:
     here = project(HOIIO_TEST_SECONDS="3")
-    kept, _ = here.post()
-    here.enqueue(kept)
+    stored, _ = here.post()
+    here.enqueue(stored)
 
     workers = [here.start("-m", "django", *DB_WORKER, "--interval=0.1", "--max-tasks=1") for _ in range(2)]
     for worker in workers:
         worker.communicate(timeout=60)
 
-    assert (is_told(kept), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"] * 2)
+    assert (is_dispatched(stored), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"] * 2)
 
 
-def test_second_task_leaves_the_claim_of_the_first_alone(project: MakeProject) -> None:
+def test_second_task_respects_the_claim_of_the_first(project: MakeProject) -> None:
     here = project(HOIIO_TEST_SECONDS="60")
-    kept, _ = here.post()
-    here.enqueue(kept)
+    stored, _ = here.post()
+    here.enqueue(stored)
     here.start("-m", "django", *DB_WORKER, "--max-tasks=1")
     wait_until(lambda: here.heard)
 
     here.manage(*DB_WORKER, "--batch")
 
-    assert (is_told(kept), here.attempts) == (False, [1])
+    assert (is_dispatched(stored), here.attempts) == (False, [1])
 
 
-def test_task_that_is_run_a_second_time_does_nothing(project: MakeProject) -> None:
+def test_task_that_runs_a_second_time_does_nothing(project: MakeProject) -> None:
     here = project()
-    kept, _ = here.post()
-    here.enqueue(kept)
+    stored, _ = here.post()
+    here.enqueue(stored)
 
     here.manage(*DB_WORKER, "--batch")
 
-    assert (is_told(kept), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"] * 2)
+    assert (is_dispatched(stored), here.attempts, here.tasks()) == (True, [1], ["SUCCESSFUL"] * 2)
 
 
-def test_task_that_comes_after_the_recovery_does_nothing(project: MakeProject) -> None:
+def test_task_after_the_recovery_does_nothing(project: MakeProject) -> None:
     here = project()
-    kept, _ = here.post()
+    stored, _ = here.post()
 
-    assert "took up 1 that were never told; receivers: 2 resolved," in here.recover_later()
-    assert (is_told(kept), here.attempts, here.tasks()) == (True, [2], ["READY"])
+    assert "Notifications: 1 dispatched. Receivers: 2 resolved," in here.recover_later()
+    assert (is_dispatched(stored), here.attempts, here.tasks()) == (True, [2], ["READY"])
     here.manage(*DB_WORKER, "--batch")
 
     assert (here.attempts, here.tasks()) == ([2], ["SUCCESSFUL"])
 
 
-def test_task_of_a_notification_that_is_no_more_does_nothing(project: MakeProject) -> None:
+def test_task_of_a_deleted_notification_does_nothing(project: MakeProject) -> None:
     here = project()
     here.post()[0].delete()
 
@@ -349,57 +349,57 @@ def test_task_of_a_notification_that_is_no_more_does_nothing(project: MakeProjec
     assert (here.heard, here.tasks()) == ([], ["SUCCESSFUL"])
 
 
-def test_recovery_takes_up_what_a_killed_worker_left(project: MakeProject) -> None:
-    kept, _ = project().post()
+def test_recovery_dispatches_the_notification_of_a_killed_worker(project: MakeProject) -> None:
+    stored, _ = project().post()
     here = project(HOIIO_TEST_SECONDS="60")
     here.start("-m", "django", *DB_WORKER, "--max-tasks=1")
     wait_until(lambda: here.heard)
     here.kill()
 
-    assert not is_told(kept)
-    assert "took up 0 that were never told" in project().manage("hoiio_recover")[0]
-    assert "took up 1 that were never told; receivers: 2 resolved," in project().recover_later()
-    assert (is_told(kept), here.attempts) == (True, [1, 2])
+    assert not is_dispatched(stored)
+    assert "Notifications: 0 dispatched." in project().manage("hoiio_recover")[0]
+    assert "Notifications: 1 dispatched. Receivers: 2 resolved," in project().recover_later()
+    assert (is_dispatched(stored), here.attempts) == (True, [1, 2])
 
 
-def test_notification_that_the_queue_did_not_take_waits_for_the_recovery(project: MakeProject) -> None:
+def test_notification_that_the_queue_did_not_accept_is_dispatched_by_the_recovery(project: MakeProject) -> None:
     here = project(HOIIO_TEST_ROUTER="QueueIsAway")
 
-    kept, logged = here.post()
+    stored, logged = here.post()
 
-    assert logged == f"Notification {kept.pk} could not be handed to the task queue: ImproperlyConfigured.\n"
-    assert (is_told(kept), here.heard, here.tasks()) == (False, [], [])
-    assert "took up 1 that were never told; receivers: 2 resolved," in here.manage("hoiio_recover")[0]
-    assert (is_told(kept), here.attempts) == (True, [2])
+    assert logged == f"Notification {stored.pk} could not be handed to the task queue: ImproperlyConfigured.\n"
+    assert (is_dispatched(stored), here.heard, here.tasks()) == (False, [], [])
+    assert "Notifications: 1 dispatched. Receivers: 2 resolved," in here.manage("hoiio_recover")[0]
+    assert (is_dispatched(stored), here.attempts) == (True, [2])
 
 
-def test_worker_finds_the_notification_where_it_was_written(project: MakeProject) -> None:
+def test_worker_reads_from_the_database_for_writing(project: MakeProject) -> None:
     here = project(HOIIO_TEST_ROUTER="ReadFromReplica")
-    kept, _ = here.post()
+    stored, _ = here.post()
 
     here.manage(*DB_WORKER, "--batch")
 
     assert [(each["database"], each["sms_status"]) for each in here.heard] == [("telephony", "delivered")]
-    assert (is_told(kept), here.tasks()) == (True, ["SUCCESSFUL"])
+    assert (is_dispatched(stored), here.tasks()) == (True, ["SUCCESSFUL"])
 
 
-def test_recovery_reads_from_the_database_that_is_written_too(project: MakeProject) -> None:
+def test_recovery_reads_from_the_database_for_writing(project: MakeProject) -> None:
     here = project(HOIIO_TEST_ROUTER="ReadFromReplica")
-    kept, _ = here.post()
+    stored, _ = here.post()
 
     here.recover_later()
     here.manage("hoiio_reparse")
 
     assert {(each["database"], each["sms_status"]) for each in here.heard} == {("telephony", "delivered")}
-    assert is_told(kept)
+    assert is_dispatched(stored)
 
 
-def test_immediate_backend_tells_in_the_process_that_received(project: MakeProject) -> None:
+def test_immediate_backend_dispatches_in_the_receiving_process(project: MakeProject) -> None:
     here = project("immediate")
 
-    kept, _ = here.post()
+    stored, _ = here.post()
 
-    assert (is_told(kept), here.attempts) == (True, [1])
+    assert (is_dispatched(stored), here.attempts) == (True, [1])
 
 
 # Without any queue.
@@ -407,7 +407,7 @@ def test_immediate_backend_tells_in_the_process_that_received(project: MakeProje
 
 @pytest.fixture
 def _no_tasks(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """Neither Django 6's tasks nor those of the package."""
+    """Make the tasks of Django 6 and of the package unavailable."""
     settings.HOIIO = {"DISPATCH": "task"}
     monkeypatch.delitem(sys.modules, "django_hoiio.tasks", raising=False)
     for module in ("django.tasks", "django_tasks"):
@@ -415,28 +415,28 @@ def _no_tasks(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("_no_tasks")
-def test_notification_stays_untold_where_there_are_no_tasks(caplog: pytest.LogCaptureFixture) -> None:
+def test_notification_stays_pending_if_there_are_no_tasks(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[object] = []
     sms_status.connect(lambda **kwargs: heard.append(kwargs), weak=False, dispatch_uid="tests.tasks")
     try:
-        kept = inbox.receive(raw_notification("any", "", STATUS)).notification
+        stored = inbox.receive(raw_notification("any", "", STATUS)).notification
     finally:
         sms_status.disconnect(dispatch_uid="tests.tasks")
 
-    assert (is_told(kept), heard) == (False, [])
-    assert f"Notification {kept.pk} could not be handed to the task queue: ModuleNotFoundError." in caplog.text
+    assert (is_dispatched(stored), heard) == (False, [])
+    assert f"Notification {stored.pk} could not be handed to the task queue: ModuleNotFoundError." in caplog.text
 
 
 # The check.
 
 
 @pytest.mark.usefixtures("_no_tasks")
-def test_no_tasks_at_all_are_an_error() -> None:
+def test_missing_tasks_are_an_error() -> None:
     assert check_tasks(None) == [E009]
 
 
 @pytest.mark.parametrize("dispatch", ["inline", "nonsense"])
-def test_other_ways_of_dispatch_are_not_checked(settings: Any, dispatch: str) -> None:
+def test_other_dispatch_settings_are_not_checked(settings: Any, dispatch: str) -> None:
     settings.HOIIO = {"DISPATCH": dispatch}
 
     assert check_tasks(None) == []
@@ -463,7 +463,7 @@ def test_queue_in_the_database_is_reported_as_in_place(project: MakeProject) -> 
     assert "identified 1 issue " in logged
 
 
-def test_queues_that_lack_ours_are_an_error(project: MakeProject) -> None:
+def test_missing_queue_is_an_error(project: MakeProject) -> None:
     _, logged = project(HOIIO_TEST_QUEUE_NAME="high").manage("check", code=1)
 
     assert (
@@ -476,35 +476,35 @@ def test_queues_that_lack_ours_are_an_error(project: MakeProject) -> None:
 
 
 @needs_rq
-def test_rq_worker_tells_what_was_posted(project: MakeProject, redis: tuple[str, Any]) -> None:
+def test_rq_worker_dispatches_a_posted_notification(project: MakeProject, redis: tuple[str, Any]) -> None:
     here = project("rq", HOIIO_TEST_BROKER=redis[0])
-    kept, _ = here.post()
+    stored, _ = here.post()
 
-    assert (is_told(kept), here.heard) == (False, [])
+    assert (is_dispatched(stored), here.heard) == (False, [])
     worker = here.start("-m", "django", *RQ_WORKER)
     worker.communicate(timeout=60)
 
     ((status, attempt, parent),) = [(each["sms_status"], each["attempt"], each["parent"]) for each in here.heard]
     # The worker runs each task in a child of its own.
     assert (status, attempt, parent, worker.returncode) == ("delivered", 1, worker.pid, 0)
-    assert is_told(kept)
+    assert is_dispatched(stored)
 
 
 @needs_rq
-def test_two_rq_workers_with_the_same_notification_tell_it_once(project: MakeProject, redis: tuple[str, Any]) -> None:
+def test_two_rq_workers_dispatch_the_same_notification_once(project: MakeProject, redis: tuple[str, Any]) -> None:
     here = project("rq", HOIIO_TEST_BROKER=redis[0], HOIIO_TEST_SECONDS="3")
-    kept, _ = here.post()
-    here.enqueue(kept)
+    stored, _ = here.post()
+    here.enqueue(stored)
 
     workers = [here.start("-m", "django", *RQ_WORKER) for _ in range(2)]
     for worker in workers:
         worker.communicate(timeout=60)
 
-    assert (is_told(kept), here.attempts) == (True, [1])
+    assert (is_dispatched(stored), here.attempts) == (True, [1])
 
 
 @needs_rq
-def test_notification_that_came_while_redis_was_away_waits_for_the_recovery(
+def test_notification_received_while_redis_is_away_is_dispatched_by_the_recovery(
     project: MakeProject, redis: tuple[str, subprocess.Popen[bytes]]
 ) -> None:
     url, server = redis
@@ -512,12 +512,12 @@ def test_notification_that_came_while_redis_was_away_waits_for_the_recovery(
     server.kill()
     server.wait()
 
-    kept, logged = here.post()
+    stored, logged = here.post()
 
-    assert logged == not_handed_over(kept, "ConnectionError")
-    assert not is_told(kept)
-    assert "took up 1 that were never told; receivers: 2 resolved," in here.manage("hoiio_recover")[0]
-    assert (is_told(kept), here.attempts) == (True, [2])
+    assert logged == not_handed_over(stored, "ConnectionError")
+    assert not is_dispatched(stored)
+    assert "Notifications: 1 dispatched. Receivers: 2 resolved," in here.manage("hoiio_recover")[0]
+    assert (is_dispatched(stored), here.attempts) == (True, [2])
 
 
 @needs_rq
@@ -537,23 +537,23 @@ def test_rq_is_reported_as_a_queue_over_the_network(project: MakeProject, redis:
 def worked_by_celery(here: Project, notification: Notification) -> None:
     """Run a Celery worker until it has dispatched the notification, and end it."""
     worker = here.start(*CELERY_WORKER)
-    wait_until(lambda: is_told(notification))
+    wait_until(lambda: is_dispatched(notification))
     worker.send_signal(signal.SIGTERM)
     worker.communicate(timeout=60)
 
 
 @needs_celery
 @pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
-def test_celery_worker_dispatches_what_was_posted(
+def test_celery_worker_dispatches_a_posted_notification(
     project: MakeProject, request: pytest.FixtureRequest, broker: str
 ) -> None:
     url = request.getfixturevalue(broker)[0]
     # Celery's name for a socket of Redis.
     here = project("celery", HOIIO_TEST_BROKER=url.replace("unix://", "redis+socket://"))
-    kept, logged = here.post()
+    stored, logged = here.post()
 
-    assert (is_told(kept), here.heard, logged) == (False, [], "")
-    worked_by_celery(here, kept)
+    assert (is_dispatched(stored), here.heard, logged) == (False, [], "")
+    worked_by_celery(here, stored)
 
     assert [(each["sms_status"], each["attempt"]) for each in here.heard] == [("delivered", 1)]
 
@@ -561,10 +561,10 @@ def test_celery_worker_dispatches_what_was_posted(
 @needs_celery
 def test_task_that_celery_delivers_twice_runs_the_receivers_once(project: MakeProject, redis: tuple[str, Any]) -> None:
     here = project("celery", HOIIO_TEST_BROKER=redis[0].replace("unix://", "redis+socket://"))
-    kept, _ = here.post()
-    here.enqueue(kept)
+    stored, _ = here.post()
+    here.enqueue(stored)
 
-    worked_by_celery(here, kept)
+    worked_by_celery(here, stored)
 
     assert here.attempts == [1]
 

@@ -1,4 +1,4 @@
-"""`hoiio_reconcile`: what it prints, how it ends, what stops it, and how often it asks."""
+"""Output, exit codes and request limit of `hoiio_reconcile`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EMPTY = {"status": "success_ok", "total_entries_count": "0", "entries_count": "0
 ENTRY = {"txn_ref": "AA-S-1", "sms_status": "delivered", "dest": "+6511111111"}
 ONE = {"status": "success_ok", "total_entries_count": "1", "entries_count": "1", "entries": [ENTRY]}
 NOTHING = (
-    "Asked Hoiio 3 times: 0 entries of history and 0 overdue (0 of them unknown to Hoiio)."
-    " Took in 0: 0 were missing, 0 had gone on. 0 could not be asked.\n"
+    "Sent 3 requests: 0 entries of history and 0 overdue (0 of them unknown to Hoiio)."
+    " Changed 0: 0 were missing, 0 had another status. 0 requests failed.\n"
 )
 
 
@@ -33,7 +33,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    """The exit code, and what is printed."""
+    """Return the exit code, the output and the error output."""
     out, errors = StringIO(), StringIO()
     try:
         call_command("hoiio_reconcile", *arguments, stdout=out, stderr=errors)
@@ -42,23 +42,23 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return 0, out.getvalue(), errors.getvalue()
 
 
-def test_one_line_says_what_was_done(hoiio: Hoiio) -> None:
+def test_summary_is_one_line(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY, ONE, EMPTY)
 
-    expected = NOTHING.replace("0 entries", "1 entries").replace("Took in 0: 0 were", "Took in 1: 1 were")
+    expected = NOTHING.replace("0 entries", "1 entries").replace("Changed 0: 0 were", "Changed 1: 1 were")
     assert run("--account", "default") == (0, expected, "")
 
 
-def test_dry_run_says_would(hoiio: Hoiio) -> None:
+def test_dry_run_reports_what_would_change(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY, ONE, EMPTY)
 
     _, printed, _ = run("--account", "default", "--dry-run")
 
-    assert " Would take in 1: 1 were missing, 0 had gone on." in printed
+    assert " Would change 1: 1 were missing, 0 had another status." in printed
     assert (Sms.objects.count(), Notification.objects.count(), HighWaterMark.objects.count()) == (0, 0, 0)
 
 
-def test_every_account_that_can_ask_is_asked_for(hoiio: Hoiio) -> None:
+def test_every_account_with_credentials_is_reconciled(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY)
 
     run()
@@ -66,15 +66,15 @@ def test_every_account_that_can_ask_is_asked_for(hoiio: Hoiio) -> None:
     assert [request.params["app_id"] for request in hoiio.requests] == ["app"] * 3 + ["other-app"] * 3
 
 
-def test_since_is_where_reading_begins(hoiio: Hoiio) -> None:
+def test_since_is_the_beginning_of_the_history(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY)
     begin = datetime.now(timezone.utc) - timedelta(days=2)
 
     run("--account", "second", "--since", begin.isoformat())
 
     written = begin.astimezone(timezone(timedelta(hours=8))).strftime("%Y-%m-%d %H:%M:%S")
-    asked = [request.params["from"] for request in hoiio.requests if request.path.endswith("sms/get_history")]
-    assert asked[0] == written
+    requested = [request.params["from"] for request in hoiio.requests if request.path.endswith("sms/get_history")]
+    assert requested[0] == written
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_wrong_argument_is_named(hoiio: Hoiio, arguments: list[str], message: st
     assert (str(raised.value), hoiio.requests) == (message, [])
 
 
-def test_project_without_an_account_that_can_ask_is_told_what_to_write(settings: Any) -> None:
+def test_project_without_credentials_gets_the_settings_to_write(settings: Any) -> None:
     settings.HOIIO = {}
 
     with pytest.raises(CommandError) as raised:
@@ -101,7 +101,7 @@ def test_project_without_an_account_that_can_ask_is_told_what_to_write(settings:
     assert str(raised.value) == "No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS']."
 
 
-def test_database_that_is_away_is_said_without_what_it_says(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_is_away_is_reported_without_its_message(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
     hoiio.says(EMPTY, ONE, EMPTY)
 
     def fail(entry: object) -> None:
@@ -111,27 +111,27 @@ def test_database_that_is_away_is_said_without_what_it_says(hoiio: Hoiio, monkey
     with pytest.raises(CommandError) as raised:
         run("--account", "default")
 
-    assert str(raised.value) == "The database is away (OperationalError); run it again later."
+    assert str(raised.value) == "The database is away (OperationalError); run the command again later."
 
 
-# Bad answers: nothing half-written, a clear sentence, exit code 1.
+# Bad responses: nothing is half-written, a clear message, exit code 1.
 
 NOT_HOIIOS = (
-    "voice/get_history of account 'default': The answer to voice/get_history is not Hoiio's: HTTP {}, and no JSON"
-    " object with a status word. Check HOIIO['API_URL']. Hoiio may have carried the request out.\n"
+    "voice/get_history of account 'default': The response to voice/get_history is not Hoiio's: HTTP {}, and no JSON"
+    " object with a status. Check HOIIO['API_URL']. Hoiio may have carried the request out.\n"
 )
 REFUSED = (
     "voice/get_history of account 'default': Hoiio refused voice/get_history with error_invalid_access_token;"
     " check APP_ID and ACCESS_TOKEN in HOIIO['ACCOUNTS'].\n"
 )
 SUMMARY = (
-    "Asked Hoiio {} times: 0 entries of history and 0 overdue (0 of them unknown to Hoiio)."
-    " Took in 0: 0 were missing, 0 had gone on. {} could not be asked.\n"
+    "Sent {} requests: 0 entries of history and 0 overdue (0 of them unknown to Hoiio)."
+    " Changed 0: 0 were missing, 0 had another status. {} requests failed.\n"
 )
 
 
 @pytest.mark.parametrize(
-    ("answer", "asked", "sentences"),
+    ("answer", "requested", "sentences"),
     [
         (b"<html>", 1, [NOT_HOIIOS.format(200)]),
         ((500, b"oops", {}), 1, [NOT_HOIIOS.format(500)]),
@@ -140,7 +140,7 @@ SUMMARY = (
             1,
             [REFUSED],
         ),
-        # Each path has a limit of its own.
+        # Each path has its own limit.
         (
             {"status": "error_rate_limit_exceeded"},
             3,
@@ -155,22 +155,22 @@ SUMMARY = (
             3,
             [
                 f"{channel}/get_history of account 'default': Hoiio answered {channel}/get_history with entries that"
-                " are no list of objects; try again later.\n"
+                " are not a list of objects; try again later.\n"
                 for channel in ("voice", "sms", "fax")
             ],
         ),
     ],
 )
-def test_bad_answer_writes_nothing_and_is_a_clear_sentence(
-    hoiio: Hoiio, answer: object, asked: int, sentences: list[str]
+def test_bad_response_writes_nothing_and_is_reported_clearly(
+    hoiio: Hoiio, answer: object, requested: int, sentences: list[str]
 ) -> None:
     hoiio.says(answer)
 
-    assert run("--account", "default") == (1, SUMMARY.format(asked, asked), "".join(sentences))
+    assert run("--account", "default") == (1, SUMMARY.format(requested, requested), "".join(sentences))
     assert (Sms.objects.count(), Notification.objects.count(), HighWaterMark.objects.count()) == (0, 0, 0)
 
 
-def test_answer_that_does_not_come_in_time_writes_nothing(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_response_writes_nothing(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.client.HoiioClient.__init__.__kwdefaults__", {"timeouts": (5.0, 0.05)})
     hoiio.says(EMPTY)
     hoiio.meanwhile = lambda request: time.sleep(0.3)
@@ -179,13 +179,13 @@ def test_answer_that_does_not_come_in_time_writes_nothing(hoiio: Hoiio, monkeypa
 
     assert (code, printed) == (1, SUMMARY.format(1, 1))
     assert sentence == (
-        "voice/get_history of account 'default': No answer of Hoiio's to voice/get_history: ReadTimeout."
+        "voice/get_history of account 'default': No response from Hoiio to voice/get_history: ReadTimeout."
         " Hoiio may have carried it out.\n"
     )
     assert HighWaterMark.objects.count() == 0
 
 
-def test_run_after_a_bad_answer_carries_on(hoiio: Hoiio) -> None:
+def test_run_after_a_bad_response_continues(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY, ONE, {"status": "error_rate_limit_exceeded"})
     first, _, _ = run("--account", "default")
     hoiio.says(EMPTY)
@@ -194,11 +194,11 @@ def test_run_after_a_bad_answer_carries_on(hoiio: Hoiio) -> None:
     assert HighWaterMark.objects.filter(channel="fax").exists()
 
 
-# The budget.
+# The request limit.
 
 
 class Clock:
-    """A clock that only sleeping moves on."""
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -212,7 +212,7 @@ class Clock:
         self.now += seconds
 
 
-def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_budget_waits_until_the_limit_per_minute_allows_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
     budget = RequestBudget(2)
@@ -226,7 +226,7 @@ def test_budget_waits_until_a_minute_has_room_again(monkeypatch: pytest.MonkeyPa
     assert spent == [0, 10, 60, 70, 170, 170, 230]
 
 
-def test_command_keeps_to_the_budget(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_respects_the_request_limit(hoiio: Hoiio, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("django_hoiio.reconciliation.reader.time", clock)
     settings.HOIIO = {**settings.HOIIO, "RECONCILE_REQUESTS_PER_MINUTE": 2}

@@ -1,4 +1,4 @@
-"""Real transactions, on a connection of their own where it matters: a TestCase's would hide what is left open."""
+"""Commit in real transactions: those of a TestCase would hide an open one."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ has_begin = pytest.mark.skipif(
 )
 
 
-def keep(cursor: CursorWrapper) -> int:
-    """Insert a notification, and return its primary key."""
-    came = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
-    cursor.execute(*insert_of(row_of(came, parse(came), {}), connection.alias))
+def insert(cursor: CursorWrapper) -> int:
+    """Insert a notification and return its primary key."""
+    raw = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
+    cursor.execute(*insert_of(row_of(raw, parse(raw), {}), connection.alias))
     return pk_of(cursor)
 
 
-def keep_and_raise(error: BaseException) -> None:
+def insert_and_raise(error: BaseException) -> None:
     with committed(connection) as cursor:
-        keep(cursor)
+        insert(cursor)
         raise error
 
 
-def kept_elsewhere() -> list[int]:
-    """The notifications that another connection sees."""
+def seen_by_others() -> list[int]:
+    """Return the keys of the notifications that another connection reads."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:
@@ -46,38 +46,38 @@ def kept_elsewhere() -> list[int]:
         other.close()
 
 
-def test_what_was_written_is_there_for_all_when_the_block_ends() -> None:
+def test_other_connections_read_the_rows_after_the_block() -> None:
     with committed(connection) as cursor:
-        pk = keep(cursor)
+        pk = insert(cursor)
 
-    assert kept_elsewhere() == [pk]
+    assert seen_by_others() == [pk]
 
 
 @has_begin
-def test_nobody_sees_a_part_of_it_before() -> None:
+def test_other_connections_read_nothing_before_the_commit() -> None:
     with committed(connection) as cursor:
-        pks = [keep(cursor)]
-        assert kept_elsewhere() == []
-        pks.append(keep(cursor))
+        pks = [insert(cursor)]
+        assert seen_by_others() == []
+        pks.append(insert(cursor))
 
-    assert kept_elsewhere() == pks
+    assert seen_by_others() == pks
 
 
 @has_begin
 @pytest.mark.parametrize("error", [ValueError("x"), IntegrityError("x"), SystemExit(1), KeyboardInterrupt()])
-def test_whatever_ends_the_block_takes_all_of_it_back(error: BaseException) -> None:
+def test_any_exception_in_the_block_rolls_back(error: BaseException) -> None:
     with pytest.raises(type(error)):
-        keep_and_raise(error)
+        insert_and_raise(error)
 
-    assert kept_elsewhere() == []
-    # And nothing is left open for the next one to be lost in.
+    assert seen_by_others() == []
+    # No transaction is left open that would include the next one.
     with connection.cursor() as cursor:
-        pk = keep(cursor)
-    assert kept_elsewhere() == [pk]
+        pk = insert(cursor)
+    assert seen_by_others() == [pk]
 
 
 @has_begin
-def test_what_cannot_be_committed_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_commit_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
     execute = CursorWrapper.execute
 
     def fail_to_commit(cursor: CursorWrapper, sql: str, params: Any = None) -> Any:
@@ -87,12 +87,12 @@ def test_what_cannot_be_committed_is_taken_back(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(CursorWrapper, "execute", fail_to_commit)
     with pytest.raises(OperationalError, match="disk"), committed(connection) as cursor:
-        keep(cursor)
+        insert(cursor)
     monkeypatch.undo()
 
     with connection.cursor() as cursor:
-        pk = keep(cursor)
-    assert kept_elsewhere() == [pk]
+        pk = insert(cursor)
+    assert seen_by_others() == [pk]
 
 
 @has_begin
@@ -108,16 +108,16 @@ def test_connection_that_cannot_even_roll_back_is_closed(
 
     monkeypatch.setattr(connection, "_rollback", fail)
     with pytest.raises((ValueError, SystemExit)) as caught:
-        keep_and_raise(ValueError("first"))
+        insert_and_raise(ValueError("first"))
 
     assert repr(caught.value) == raised
     assert connection.connection is None
-    assert kept_elsewhere() == []
+    assert seen_by_others() == []
 
 
 @has_begin
 @pytest.mark.parametrize("error", [OperationalError("x"), SystemExit(1)])
-def test_whatever_comes_while_it_begins_leaves_nothing_open(error: BaseException) -> None:
+def test_exception_while_it_begins_leaves_no_open_transaction(error: BaseException) -> None:
     def begin_and_raise(execute: Any, sql: str, *arguments: Any) -> Any:
         execute(sql, *arguments)
         raise error
@@ -126,55 +126,55 @@ def test_whatever_comes_while_it_begins_leaves_nothing_open(error: BaseException
         pass
 
     with connection.cursor() as cursor:
-        pk = keep(cursor)
-    assert kept_elsewhere() == [pk]
+        pk = insert(cursor)
+    assert seen_by_others() == [pk]
 
 
 @pytest.mark.skipif(connection.vendor == "mysql", reason="MariaDB commits it when the next one begins")
-def test_it_is_refused_where_somebody_has_begun_a_transaction_by_a_statement() -> None:
+def test_it_is_refused_in_a_hidden_transaction() -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
 
     with pytest.raises(NotSupportedError, match="a transaction is open that Django has not begun; use `atomic`"):
-        keep_and_raise(AssertionError())
+        insert_and_raise(AssertionError())
 
     connection.close()
-    assert kept_elsewhere() == []
+    assert seen_by_others() == []
 
 
 @pytest.mark.skipif(connection.vendor != "mysql", reason="the others would commit none of it")
-def test_transaction_that_somebody_has_begun_by_a_statement_does_not_swallow_it() -> None:
+def test_hidden_transaction_cannot_roll_it_back() -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
 
     with committed(connection) as cursor:
-        pk = keep(cursor)
+        pk = insert(cursor)
 
-    assert kept_elsewhere() == [pk]
+    assert seen_by_others() == [pk]
 
 
 @has_begin
-def test_connection_stays_where_the_database_has_rolled_back_by_itself() -> None:
-    """As SQLite does where the disk is full, and MariaDB with a deadlock."""
+def test_connection_stays_open_if_the_database_rolled_back_itself() -> None:
+    """Roll back like SQLite if the disk is full, and like MariaDB after a deadlock."""
 
-    def keep_and_lose() -> None:
+    def insert_and_fail() -> None:
         with committed(connection) as cursor:
-            keep(cursor)
+            insert(cursor)
             cursor.execute("ROLLBACK")
             raise OperationalError("database or disk is full")
 
     connection.ensure_connection()
     before = connection.connection
     with pytest.raises(OperationalError, match="disk is full"):
-        keep_and_lose()
+        insert_and_fail()
 
     assert connection.connection is before
-    assert kept_elsewhere() == []
+    assert seen_by_others() == []
 
 
-def test_it_is_refused_where_another_transaction_could_take_it_back() -> None:
+def test_it_is_refused_if_another_transaction_could_roll_it_back() -> None:
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"), committed(connection) as cursor:
-        keep(cursor)
+        insert(cursor)
 
     assert Notification.objects.count() == 0
 
@@ -182,16 +182,16 @@ def test_it_is_refused_where_another_transaction_could_take_it_back() -> None:
 @pytest.mark.parametrize(
     "begin", [{"sqlite": ["BEGIN IMMEDIATE"], "mysql": ["START TRANSACTION"]}.get(connection.vendor, [])]
 )
-def test_it_costs_a_begin_and_a_commit_where_it_takes_several_statements(begin: list[str]) -> None:
+def test_several_statements_cost_a_begin_and_a_commit(begin: list[str]) -> None:
     with CaptureQueriesContext(connection) as queries, committed(connection) as cursor:
-        keep(cursor)
+        insert(cursor)
 
-    said = [query["sql"] for query in queries if not query["sql"].startswith("INSERT")]
-    assert said == [*begin, *["COMMIT" for _ in begin]]
+    statements = [query["sql"] for query in queries if not query["sql"].startswith("INSERT")]
+    assert statements == [*begin, *["COMMIT" for _ in begin]]
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the others lock rows, when they are written")
-def test_lock_of_sqlite_is_taken_when_it_begins_so_that_others_wait_for_it() -> None:
+def test_lock_of_sqlite_is_acquired_at_the_beginning_and_others_wait_for_it() -> None:
     other = connection.copy()
     other.settings_dict = {**other.settings_dict, "OPTIONS": {"timeout": 0}}
     try:

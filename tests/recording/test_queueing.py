@@ -1,4 +1,4 @@
-"""Queueing for a database of SQLite's in a folder of its own, whatever database the tests are run with."""
+"""Queueing for a SQLite database in its own folder, with any test database."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.conftest import Post
 
 
 @pytest.fixture(autouse=True)
-def nobody_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # A machine may be slow.
+def no_queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Allow for slow machines.
     monkeypatch.setattr(queueing, "SLEEP", 3600)
     forget()
     yield
@@ -35,7 +35,7 @@ def nobody_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def forget() -> None:
-    """What is known of queues, and where a relative name was found to be."""
+    """Forget the cached queues and folders."""
     queueing._queue_at.cache_clear()
     queueing._queue_of.cache_clear()
 
@@ -47,7 +47,7 @@ def sqlite(tmp_path: Path) -> BaseDatabaseWrapper:
 
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Somebody had to wait."""
+    """Let a process have waited recently."""
     monkeypatch.setattr(queueing, "CROWDED", 3600)
     monkeypatch.setattr(queueing, "SLEEP", -1)
     with Queued(connection_to(tmp_path / "other.sqlite3")) as queued:
@@ -60,7 +60,7 @@ def connection_to(name: Any) -> BaseDatabaseWrapper:
 
 @contextmanager
 def another(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Another process; what is yielded takes the lock, if it is free, and tells whether it has it."""
+    """Start another process. Yield a function that tries to acquire the lock there and returns whether it succeeded."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         yield lambda: locks.lock(lock, locks.LOCK_EX | locks.LOCK_NB)
@@ -69,12 +69,12 @@ def another(folder: Path) -> Iterator[Callable[[], bool]]:
 
 
 def descriptors() -> int:
-    """How many are open; the same as any other number where the system does not tell."""
+    """Return the number of open files; a constant if the system does not report it."""
     folder = Path("/proc/self/fd")
     return len(list(folder.iterdir())) if folder.exists() else 0
 
 
-def test_who_did_not_have_to_wait_does_not_queue(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_process_that_did_not_wait_does_not_queue(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with Queued(sqlite) as queued:
         queued.has_begun()
 
@@ -83,7 +83,7 @@ def test_who_did_not_have_to_wait_does_not_queue(sqlite: BaseDatabaseWrapper, tm
 
 
 @pytest.mark.usefixtures("crowd")
-def test_who_had_to_wait_queues_from_then_on(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_process_that_had_to_wait_queues_next_time(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with another(tmp_path) as takes_it:
         for _ in range(2):
             with Queued(sqlite):
@@ -93,7 +93,9 @@ def test_who_had_to_wait_queues_from_then_on(sqlite: BaseDatabaseWrapper, tmp_pa
 
 
 @pytest.mark.usefixtures("crowd")
-def test_the_lock_is_given_back_with_the_block_whatever_ends_it(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_lock_is_released_at_the_end_of_the_block_after_any_exception(
+    sqlite: BaseDatabaseWrapper, tmp_path: Path
+) -> None:
     with pytest.raises(SystemExit), Queued(sqlite):
         raise SystemExit
 
@@ -105,34 +107,34 @@ def test_the_lock_is_given_back_with_the_block_whatever_ends_it(sqlite: BaseData
 @pytest.mark.parametrize(
     ("eagerness", "between"), [(3600, "lets others run"), (0, f"sleeps for {queueing.PAUSE} seconds")]
 )
-def test_looks_again_until_the_other_is_done(
+def test_lock_is_polled_until_the_other_process_releases_it(
     sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eagerness: float, between: str
 ) -> None:
-    rests = []
-    monkeypatch.setattr(queueing, "PATIENCE", 3600)
+    pauses = []
+    monkeypatch.setattr(queueing, "LOCK_TIMEOUT", 3600)
     monkeypatch.setattr(queueing, "EAGERNESS", eagerness)
     other = os.open(tmp_path, os.O_RDONLY)
     assert locks.lock(other, locks.LOCK_EX | locks.LOCK_NB)
 
-    def rest(how: str) -> None:
-        rests.append(how)
-        if len(rests) == 3:
+    def pause(how: str) -> None:
+        pauses.append(how)
+        if len(pauses) == 3:
             os.close(other)
 
-    monkeypatch.setattr(queueing, "_let_others_run", lambda: rest("lets others run"))
-    monkeypatch.setattr(queueing.time, "sleep", lambda seconds: rest(f"sleeps for {seconds} seconds"))
+    monkeypatch.setattr(queueing, "_let_others_run", lambda: pause("lets others run"))
+    monkeypatch.setattr(queueing.time, "sleep", lambda seconds: pause(f"sleeps for {seconds} seconds"))
     with another(tmp_path) as takes_it, Queued(sqlite):
         assert not takes_it()
 
-    assert rests == [between] * 3
+    assert pauses == [between] * 3
 
 
 @pytest.mark.usefixtures("crowd")
-def test_goes_on_without_when_the_other_takes_too_long(
+def test_writer_continues_without_the_lock_after_the_timeout(
     sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    monkeypatch.setattr(queueing, "PATIENCE", 0.01)
+    monkeypatch.setattr(queueing, "LOCK_TIMEOUT", 0.01)
     with another(tmp_path) as takes_it:
         assert takes_it()
         with Queued(sqlite):
@@ -142,7 +144,7 @@ def test_goes_on_without_when_the_other_takes_too_long(
 
 
 @pytest.mark.usefixtures("crowd")
-def test_a_killed_process_leaves_the_lock_to_the_next(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_lock_of_a_killed_process_is_free(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     holds = (
         "import os, sys; from django.core.files import locks; lock = os.open(sys.argv[1], os.O_RDONLY);"
         "print(locks.lock(lock, locks.LOCK_EX), flush=True); sys.stdin.read()"
@@ -166,18 +168,18 @@ def test_a_killed_process_leaves_the_lock_to_the_next(sqlite: BaseDatabaseWrappe
 @pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize("name", [":memory:", "file:shared?mode=memory&cache=shared", "/nowhere/at/all/db.sqlite3"])
 def test_a_database_without_a_folder_is_not_queued_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(locks, "lock", lambda *arguments: asked.append(arguments))
+    attempts = []
+    monkeypatch.setattr(locks, "lock", lambda *arguments: attempts.append(arguments))
 
     for _ in range(2):
         with Queued(connection_to(name)) as queued:
             queued.has_begun()
 
-    assert asked == []
+    assert attempts == []
 
 
 @pytest.mark.usefixtures("crowd")
-def test_goes_on_where_the_file_system_knows_no_locks(
+def test_writer_continues_if_the_file_system_has_no_locks(
     sqlite: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lock(*arguments: Any) -> bool:
@@ -193,7 +195,7 @@ def test_goes_on_where_the_file_system_knows_no_locks(
 
 
 @pytest.mark.usefixtures("crowd")
-def test_who_is_ended_while_it_looks_leaves_nothing_open(
+def test_exception_while_polling_leaves_no_open_file(
     sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def let_others_run() -> None:
@@ -221,7 +223,7 @@ def test_does_not_queue_in_a_transaction_which_holds_the_lock_already(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="the others have locks that can be waited for")
-def test_whoever_commits_says_when_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_commit_records_when_its_transaction_began(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queueing, "SLEEP", -1)
     queue = queueing._queue_at(str(Path(connection.settings_dict["NAME"]).parent))
 
@@ -231,7 +233,7 @@ def test_whoever_commits_says_when_it_has_begun(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("crowd")
-def test_queues_no_more_when_nobody_had_to_wait_for_a_while(
+def test_process_stops_queueing_after_a_while_without_waiting(
     sqlite: BaseDatabaseWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queueing, "CROWDED", -1)
@@ -243,7 +245,7 @@ def test_queues_no_more_when_nobody_had_to_wait_for_a_while(
 
 
 class Clock:
-    """In place of the module `time`, for what looks once and does not sleep."""
+    """Replaces the module `time` in tests that poll once and do not sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -252,7 +254,7 @@ class Clock:
         return self.now
 
 
-def test_rests_longer_each_time_that_it_looked_in_vain_until_it_has_the_lock_again(
+def test_time_without_queueing_grows_with_each_failure_until_the_lock_is_acquired(
     sqlite: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
@@ -264,7 +266,7 @@ def test_rests_longer_each_time_that_it_looked_in_vain_until_it_has_the_lock_aga
         return len(looks) == 11
 
     monkeypatch.setattr(queueing, "time", clock)
-    monkeypatch.setattr(queueing, "PATIENCE", -1)
+    monkeypatch.setattr(queueing, "LOCK_TIMEOUT", -1)
     monkeypatch.setattr(queueing, "SLEEP", -1)
     monkeypatch.setattr(queueing.locks, "lock", lock)
     monkeypatch.setattr(queueing.locks, "unlock", lambda *arguments: None)
@@ -273,24 +275,24 @@ def test_rests_longer_each_time_that_it_looked_in_vain_until_it_has_the_lock_aga
             queued.has_begun()
         clock.now += 0.003
 
-    rests = [after - before for before, after in pairwise(looks)]
+    pauses = [after - before for before, after in pairwise(looks)]
     longer = [0.01, 0.04, 0.16, 0.64, 2.56, 10.24, 40.96, 60, 60, 60]
-    assert rests == pytest.approx([*longer, 0, 0.01, 0.04], abs=0.004)
+    assert pauses == pytest.approx([*longer, 0, 0.01, 0.04], abs=0.004)
 
 
 @pytest.mark.usefixtures("crowd")
-def test_a_fork_does_not_keep_what_its_parent_had(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
+def test_fork_does_not_hold_the_lock_of_its_parent(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with another(tmp_path) as takes_it:
         with Queued(sqlite) as queued:
             assert queued._lock is not None
-            # What a fork has of it: the same open folder.
-            kept = os.dup(queued._lock)
+            # A fork has the same open folder.
+            copy = os.dup(queued._lock)
         assert takes_it()
-    os.close(kept)
+    os.close(copy)
 
 
 @pytest.mark.usefixtures("crowd")
-def test_what_becomes_of_the_lock_masks_no_error(sqlite: BaseDatabaseWrapper) -> None:
+def test_failure_to_unlock_masks_no_error(sqlite: BaseDatabaseWrapper) -> None:
     def lose_it_and_fail() -> None:
         with Queued(sqlite) as queued:
             assert queued._lock is not None
@@ -325,7 +327,7 @@ def test_a_name_may_be_bytes(tmp_path: Path) -> None:
         assert not takes_it()
 
 
-def test_a_working_folder_that_is_gone_keeps_nobody_from_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writer_continues_without_a_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     def getcwd() -> str:
         raise FileNotFoundError
 
@@ -356,7 +358,7 @@ def test_waiting_for_the_lock_of_sqlite_is_noticed(monkeypatch: pytest.MonkeyPat
 
 
 class Seen(Queued):
-    """Knows whether it is in the queue while a statement is run."""
+    """Records whether it holds the queue while a statement runs."""
 
     inside: ClassVar[list[bool]] = []
     entered = 0
@@ -375,13 +377,13 @@ class Seen(Queued):
     ("query", "is_heard", "times_queued"),
     [
         ("txn_ref=AA-S-1&sms_status=delivered", False, 1),
-        # Once more to mark it as told.
+        # Once more to mark it as dispatched.
         ("txn_ref=AA-S-1&sms_status=delivered", True, 2),
         ("txn_ref=AA-S-1&from=%2B6591111111&to=%2B6592222222&msg=Hi", True, 2),
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_a_notification_is_kept_and_marked_in_the_queue(
+def test_notification_is_stored_and_marked_in_the_queue(
     query: str, is_heard: bool, times_queued: int, post: Post, request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if is_heard:

@@ -31,18 +31,18 @@ BY_HYPOTHESIS = settings(
 )
 
 
-def receive(said: str, **fields: Any) -> Notification:
-    return inbox.receive(raw_notification("any", "", said, **fields)).notification
+def receive(content: str, **fields: Any) -> Notification:
+    return inbox.receive(raw_notification("any", "", content, **fields)).notification
 
 
 def sms(txn_ref: str = "AA-S-1", **kwargs: Any) -> Sms:
     return Sms.objects.get(txn_ref=txn_ref, **kwargs)
 
 
-# The last one wins, by rank and then by arrival.
+# The last report wins, by rank and then by time of reception.
 
 
-def test_later_report_of_equal_rank_overwrites_what_it_says_and_keeps_the_rest() -> None:
+def test_later_report_of_equal_rank_overwrites_only_its_own_fields() -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&tag=one&debit=0.032&dest=%2B6511111111")
     receive("txn_ref=AA-S-1&sms_status=failed&debit=0.000&tag=")
 
@@ -50,7 +50,7 @@ def test_later_report_of_equal_rank_overwrites_what_it_says_and_keeps_the_rest()
     assert (row.sms_status, row.tag, str(row.debit), row.dest) == ("failed", "one", "0.000000", "+6511111111")
 
 
-def test_late_queued_report_does_not_undo_delivered_and_fills_only_what_is_empty() -> None:
+def test_late_queued_report_does_not_undo_delivered_and_fills_only_empty_fields() -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&tag=final")
     receive("txn_ref=AA-S-1&sms_status=queued&tag=late&dest=%2B6511111111")
 
@@ -58,7 +58,7 @@ def test_late_queued_report_does_not_undo_delivered_and_fills_only_what_is_empty
     assert (row.sms_status, row.is_final, row.tag, row.dest) == ("delivered", True, "final", "+6511111111")
 
 
-def test_unknown_word_is_kept_but_never_undoes_a_final_one() -> None:
+def test_unknown_status_is_stored_but_never_undoes_a_final_one() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued")
     receive("txn_ref=AA-S-1&sms_status=martian")
     assert (sms().sms_status, sms().is_final) == ("martian", False)
@@ -68,7 +68,7 @@ def test_unknown_word_is_kept_but_never_undoes_a_final_one() -> None:
     assert (sms().sms_status, sms().is_final) == ("delivered", True)
 
 
-def test_drained_old_report_does_not_beat_newer_news_of_equal_rank() -> None:
+def test_imported_old_report_does_not_overwrite_a_newer_report_of_equal_rank() -> None:
     receive("txn_ref=AA-S-1&sms_status=failed", received_at=MORNING)
     receive("txn_ref=AA-S-1&sms_status=delivered&tag=old", received_at=MORNING - timedelta(microseconds=1))
 
@@ -85,8 +85,8 @@ def test_state_is_the_same_for_all_orders_even_with_three_ranks_at_odds() -> Non
     ]
     states = []
     for number, order in enumerate(permutations(reports)):
-        for said in order:
-            receive(f"{said}&txn_ref=AA-C-{number}")
+        for content in order:
+            receive(f"{content}&txn_ref=AA-C-{number}")
         states.append({**values(Call.objects.get(txn_ref=f"AA-C-{number}")), "txn_ref": None})
 
     assert states == [states[0]] * 6
@@ -116,10 +116,10 @@ def test_every_order_and_repetition_ends_in_the_same_state(
     repeated = data.draw(st.lists(st.sampled_from(life), max_size=6))
     order = data.draw(st.permutations(life + repeated))
     straight, crooked = f"AA-{uuid4()}", f"AA-{uuid4()}"
-    for said in life:
-        receive(f"{said}&txn_ref={straight}")
-    for said in order:
-        receive(f"{said}&txn_ref={crooked}")
+    for content in life:
+        receive(f"{content}&txn_ref={straight}")
+    for content in order:
+        receive(f"{content}&txn_ref={crooked}")
 
     expected, found = (values(model._default_manager.get(txn_ref=txn_ref)) for txn_ref in (straight, crooked))
     assert {**found, "txn_ref": None} == {**expected, "txn_ref": None}
@@ -136,13 +136,13 @@ KNOWN_STATUSES = {"queued": 3, "delivered": 4, "success_ok": 2}
         min_size=1,
     )
 )
-def test_each_field_is_what_the_highest_and_latest_report_says(reports: list[tuple[str, set[str], int]]) -> None:
+def test_each_field_has_the_value_of_the_highest_and_latest_report(reports: list[tuple[str, set[str], int]]) -> None:
     txn_ref = f"AA-{uuid4()}"
     best: dict[str, tuple[int, int]] = {}
     for word, names, minute in reports:
-        told = {name: str(10 * KNOWN_STATUSES[word] + minute) for name in names}
+        statuses = {name: str(10 * KNOWN_STATUSES[word] + minute) for name in names}
         status = {"status": word} if word == "success_ok" else {"sms_status": word}
-        receive(urlencode({"txn_ref": txn_ref, **status, **told}), received_at=MORNING + timedelta(minutes=minute))
+        receive(urlencode({"txn_ref": txn_ref, **status, **statuses}), received_at=MORNING + timedelta(minutes=minute))
         for name in names:
             best[name] = max(best.get(name, (0, 0)), (KNOWN_STATUSES[word], minute))
 
@@ -151,7 +151,7 @@ def test_each_field_is_what_the_highest_and_latest_report_says(reports: list[tup
     assert found == {name: str(10 * rank + minute) for name, (rank, minute) in best.items()}
 
 
-# Which row a notification goes to.
+# The row of a notification.
 
 
 def test_same_reference_of_another_account_is_another_transaction() -> None:
@@ -172,19 +172,22 @@ def test_ivr_notification_without_reference_goes_to_the_newest_call_of_its_sessi
     receive("txn_ref=AA-C-1&session=S1&call_state=ringing", received_at=MORNING)
     receive("txn_ref=AA-C-2&session=S1&call_state=ringing", received_at=MORNING + timedelta(hours=1))
     receive("txn_ref=AA-C-3&session=S1&call_state=ringing", account="second")
-    kept = receive("session=S1&call_state=ended&duration=3")
+    stored = receive("session=S1&call_state=ended&duration=3")
 
     assert list(Call.objects.order_by("txn_ref").values_list("txn_ref", "call_state", "duration")) == [
         ("AA-C-1", "ringing", None),
         ("AA-C-2", "ended", 3),
         ("AA-C-3", "ringing", None),
     ]
-    assert kept.txn_ref is None
-    assert list(Call.objects.get(txn_ref="AA-C-2").notifications) == [Notification.objects.get(txn_ref="AA-C-2"), kept]
+    assert stored.txn_ref is None
+    assert list(Call.objects.get(txn_ref="AA-C-2").notifications) == [
+        Notification.objects.get(txn_ref="AA-C-2"),
+        stored,
+    ]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "content",
     [
         "session=S9&call_state=ongoing&digits=1",
         "call_state=ended&from=%2B651&duration=1",
@@ -196,24 +199,24 @@ def test_ivr_notification_without_reference_goes_to_the_newest_call_of_its_sessi
         "txn_ref=AA-X-1",
     ],
 )
-def test_notification_that_names_no_known_transaction_is_kept_without_a_row(said: str, heard: list[Any]) -> None:
-    kept = receive(said)
+def test_notification_of_an_unknown_transaction_is_stored_without_a_row(content: str, heard: list[Any]) -> None:
+    stored = receive(content)
 
-    assert list(Notification.objects.all()) == [kept]
+    assert list(Notification.objects.all()) == [stored]
     assert [model.objects.count() for model in (Call, Sms, Fax)] == [0, 0, 0]
     assert {(arguments["call"], arguments["sms"], arguments["fax"]) for _, arguments in heard} == {(None, None, None)}
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "content"),
     [
         (Sms, "msg=hello&from=%2B6511111111"),
         (Fax, "fax_status=answered&from=%2B6511111111"),
         (Sms, "status=error_dest_not_supported&dest=%2B6511111111"),
     ],
 )
-def test_whole_event_without_reference_has_a_row_of_its_own_each_time(model: type[Transaction], said: str) -> None:
-    first, second = receive(said), receive(said)
+def test_each_whole_event_without_a_reference_has_its_own_row(model: type[Transaction], content: str) -> None:
+    first, second = receive(content), receive(content)
 
     rows = model._default_manager.order_by("pk")
     assert [(row.txn_ref, row.notification_uuid, row.is_final, row.remote_number) for row in rows] == [
@@ -227,8 +230,8 @@ def test_whole_event_without_reference_has_a_row_of_its_own_each_time(model: typ
 def test_bulk_link_and_delivery_meet_in_either_order() -> None:
     link, delivery = "status=success_ok&bulk_txn_ref=AA-B-1&dest=%2B651", "sms_status=delivered&dest=%2B651"
     for txn_ref, order in {"AA-S-1": (link, delivery), "AA-S-2": (delivery, link)}.items():
-        for said in order:
-            receive(f"txn_ref={txn_ref}&{said}")
+        for content in order:
+            receive(f"txn_ref={txn_ref}&{content}")
 
     rows = Sms.objects.filter(bulk_txn_ref="AA-B-1").order_by("txn_ref")
     assert [(row.txn_ref, row.status, row.sms_status, row.is_final) for row in rows] == [
@@ -243,26 +246,26 @@ PARTS = ["a" * 152, "b" * 152, "the end"]
 
 
 def _texts(txn_ref: str) -> list[tuple[bool, str]]:
-    """Each text of a reference, and whether it has a part of its own."""
+    """Return the texts of a reference, each with whether it has a part."""
     return sorted((row.part != "", row.msg) for row in Sms.objects.filter(txn_ref=txn_ref))
 
 
 @pytest.mark.parametrize("order", [*permutations(PARTS), (*PARTS, *PARTS), (PARTS[0], PARTS[0], PARTS[1], PARTS[2])])
 def test_no_part_of_a_long_incoming_sms_overwrites_another(order: tuple[str, ...]) -> None:
-    kept = [receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}") for part in order]
+    stored = [receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}") for part in order]
 
     assert _texts("AA-SI-1") == [(True, part) for part in sorted(PARTS)]
-    assert [notification.transaction.msg for notification in kept] == list(order)  # type: ignore[union-attr]
+    assert [notification.transaction.msg for notification in stored] == list(order)  # type: ignore[union-attr]
 
 
-def test_short_incoming_sms_is_one_row_without_part_however_often_it_comes() -> None:
+def test_repeated_short_incoming_sms_is_one_row_without_part() -> None:
     for _ in range(3):
         receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=hello")
 
     assert _texts("AA-SI-1") == [(False, "hello")]
 
 
-def test_text_that_comes_after_an_empty_one_fills_it() -> None:
+def test_text_after_an_empty_text_fills_the_same_row() -> None:
     receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=")
     receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=hello")
     receive("txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg=")
@@ -281,39 +284,39 @@ def _failing_state(error: Exception) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("error", [ValueError("+6511111111"), DataError("+6511111111"), KeyError("x")])
-def test_notification_is_kept_alone_when_its_state_cannot_be_written(
+def test_notification_is_stored_without_its_state_if_the_state_fails(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, heard: list[Any], error: Exception
 ) -> None:
     monkeypatch.setattr(recording, "change_of", _failing_state(error))
 
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered&date=soon")
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered&date=soon")
 
-    assert list(Notification.objects.all()) == [kept]
-    assert kept.problems == {"date": "is not a date", "state": f"could not be stored: {type(error).__name__}"}
+    assert list(Notification.objects.all()) == [stored]
+    assert stored.problems == {"date": "is not a date", "state": f"could not be stored: {type(error).__name__}"}
     assert Sms.objects.count() == 0
     assert [name for name, _ in heard] == ["sms_status", "notification_received"]
     assert "+65" not in caplog.text
-    assert f"The state of notification {kept.pk} could not be written" in caplog.text
+    assert f"The state of notification {stored.pk} could not be stored: {type(error).__name__}." in caplog.text
 
 
-def test_state_that_the_database_refuses_for_real_leaves_the_notification_alone(
+def test_notification_is_stored_without_a_state_that_the_database_refuses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     original = merging.statement_of
 
     def without_an_account(*args: Any) -> Statement:
-        words = "INSERT INTO django_hoiio_sms (account) VALUES (NULL) RETURNING id"
-        return original(*args)._replace(words=words)
+        sql = "INSERT INTO django_hoiio_sms (account) VALUES (NULL) RETURNING id"
+        return original(*args)._replace(sql=sql)
 
     monkeypatch.setattr(merging, "statement_of", without_an_account)
 
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered")
 
     assert (Notification.objects.count(), Sms.objects.count()) == (1, 0)
-    assert list(kept.problems) == ["state"]
+    assert list(stored.problems) == ["state"]
 
 
-def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transient_error_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = []
     original = recording.change_of
 
@@ -324,23 +327,23 @@ def test_what_passes_by_itself_is_tried_again(monkeypatch: pytest.MonkeyPatch) -
         return original(*args, **kwargs)
 
     monkeypatch.setattr(recording, "change_of", deadlock_twice)
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered")
 
-    assert (len(attempts), kept.problems, sms().sms_status) == (3, {}, "delivered")
+    assert (len(attempts), stored.problems, sms().sms_status) == (3, {}, "delivered")
 
 
-def test_texts_that_never_find_room_on_one_reference_are_kept_without_their_row(
+def test_notification_is_stored_without_its_state_after_repeated_conflicts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recording, "change_of", _failing_state(retries.Crossed()))
+    monkeypatch.setattr(recording, "change_of", _failing_state(retries.Conflict()))
     monkeypatch.setattr(retries, "TRIES", 3)
 
-    kept = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
+    stored = receive("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111")
 
-    assert kept.problems == {"state": "could not be stored: Crossed"}
+    assert stored.problems == {"state": "could not be stored: Conflict"}
 
 
-def test_what_never_passes_is_raised_and_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_persistent_transient_error_is_raised_and_nothing_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "change_of", _failing_state(deadlock()))
     monkeypatch.setattr(retries, "TRIES", 3)
 
@@ -377,7 +380,7 @@ def test_two_equal_payloads_are_two_events_and_the_second_is_a_repeat(heard: lis
     assert [name for name, _ in heard].count("ivr_gather") == 6
 
 
-def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
+def test_redacted_notification_is_not_a_repeat() -> None:
     first, second = (inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification for _ in range(2))
     third = inbox.receive(raw_notification("any", "", "txn_ref=AA-S-1&x=1")).notification
     Notification.objects.filter(pk__in=[first.pk, second.pk]).update(body=b"", redacted_at=first.received_at)
@@ -387,12 +390,12 @@ def test_nobody_knows_of_what_is_blanked_whether_it_is_a_repeat() -> None:
     assert [one.is_repeat for one in (first, second, third)] == [False, False, False]
 
 
-# What it costs: the number of statements does not depend on the machine.
+# Costs: the number of statements does not depend on the machine.
 
 
-def _statements(said: str) -> list[str]:
+def _statements(content: str) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
-        receive(said)
+        receive(content)
     return [
         query["sql"].split()[0]
         for query in queries
@@ -400,57 +403,57 @@ def _statements(said: str) -> list[str]:
     ]
 
 
-# The raw row and the state: one statement where the database can write two tables with it.
+# The raw row and the state: one statement if the database can write two tables with it.
 BOTH = ["WITH"] if connection.vendor == "postgresql" else ["INSERT", "INSERT"]
 
 
 @pytest.mark.parametrize(
-    ("said", "statements"),
+    ("content", "statements"),
     [
         ("txn_ref=AA-S-1&sms_status=delivered", BOTH),
         ("txn_ref=AA-S-1&call_status_dest1=answered&call_status_dest2=answered", BOTH),
         ("txn_ref=AA-F-1&fax_status=answered", BOTH),
         ("txn_ref=AA-C-1&session=S1&call_state=ringing", BOTH),
-        # Rows without a reference have one of their own.
+        # Each notification without a reference has its own row.
         ("from=%2B651&msg=hello", BOTH),
-        # What is about no transaction, or none that is known.
+        # Notifications of no transaction, or of an unknown one.
         ("x=1", ["INSERT"]),
         ("sms_status=delivered", ["INSERT"]),
-        # Looks for the call of its session.
+        # Looks up the call of its session.
         ("session=S1&digits=1", ["INSERT", "SELECT"]),
-        # Looks for the other texts of a long SMS, before and after.
+        # Looks up the other texts of a long SMS, before and after.
         ("txn_ref=AA-SI-1&from=%2B651&msg=hello", ["INSERT", "SELECT", "INSERT", "SELECT"]),
     ],
 )
-def test_notification_costs_so_many_statements_and_the_first_is_a_write(said: str, statements: list[str]) -> None:
-    assert _statements(said) == statements
+def test_notification_costs_so_many_statements_and_the_first_is_a_write(content: str, statements: list[str]) -> None:
+    assert _statements(content) == statements
     assert Notification.objects.pending().count() == 0
 
 
 def test_notification_with_receivers_costs_one_more(heard: list[Any]) -> None:
     assert _statements("txn_ref=AA-S-1&sms_status=delivered") == [*BOTH, "UPDATE"]
-    kept = Notification.objects.get()
-    assert (kept.claimed_until, kept.dispatched_at is None) == (None, False)
+    stored = Notification.objects.get()
+    assert (stored.claimed_until, stored.dispatched_at is None) == (None, False)
 
 
 def test_row_is_read_back_for_receivers_alone(heard: list[Any]) -> None:
-    said = "txn_ref=AA-S-1&sms_status=delivered"
-    listened_to = inbox.receive(raw_notification("any", "", said))
+    content = "txn_ref=AA-S-1&sms_status=delivered"
+    listened_to = inbox.receive(raw_notification("any", "", content))
     for _, arguments in heard:
         assert arguments["sms"] == sms() == listened_to.transaction
 
     sms_status.disconnect(dispatch_uid="tests.heard")
     notification_received.disconnect(dispatch_uid="tests.heard")
 
-    assert inbox.receive(raw_notification("any", "", said)).transaction is None
+    assert inbox.receive(raw_notification("any", "", content)).transaction is None
     assert (len(heard), sms().sms_status) == (2, "delivered")
 
 
-# Concurrency, with connections of their own.
+# Concurrency, with separate connections.
 
 
 def _at_once(work: list[Callable[[], Any]]) -> list[BaseException]:
-    """Run each piece of work in a thread with a connection of its own, all at once; return what they raised."""
+    """Run each function in a thread with its own connection, concurrently. Return the exceptions."""
     errors: list[BaseException] = []
     start = threading.Barrier(len(work))
 
@@ -473,9 +476,9 @@ def _at_once(work: list[Callable[[], Any]]) -> list[BaseException]:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_notifications_of_one_transaction_lose_nothing() -> None:
-    reports = [f"txn_ref=AA-S-1&{said}" for said in SMS_LIFE] + ["txn_ref=AA-S-1&sms_status=queued&tag=early"]
+    reports = [f"txn_ref=AA-S-1&{content}" for content in SMS_LIFE] + ["txn_ref=AA-S-1&sms_status=queued&tag=early"]
 
-    errors = _at_once([lambda said=said: receive(said) for said in reports * 8])  # type: ignore[misc]
+    errors = _at_once([lambda content=content: receive(content) for content in reports * 8])  # type: ignore[misc]
 
     assert errors == []
     assert Notification.objects.count() == 32
@@ -516,16 +519,16 @@ def test_receivers_run_after_the_commit_and_outside_any_transaction() -> None:
     seen = []
 
     def look(notification: Notification, **kwargs: Any) -> None:
-        kept = []
+        stored = []
         other = threading.Thread(
             target=lambda: (
-                kept.append(Notification.objects.filter(pk=notification.pk).exists()),
+                stored.append(Notification.objects.filter(pk=notification.pk).exists()),
                 connections.close_all(),
             )
         )
         other.start()
         other.join()
-        seen.append((connection.in_atomic_block, kept))
+        seen.append((connection.in_atomic_block, stored))
 
     sms_status.connect(look)
     try:
@@ -547,23 +550,23 @@ def test_connection_that_the_server_has_closed_is_replaced() -> None:
     receive("txn_ref=AA-S-0&sms_status=queued")
     _cut_off_from_the_server()
 
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered")
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered")
 
-    assert (kept.problems, sms().sms_status) == ({}, "delivered")
+    assert (stored.problems, sms().sms_status) == ({}, "delivered")
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("said", ["txn_ref=AA-SI-1&from=%2B651&msg=hello", "session=S1&digits=1", "x=1"])
-def test_connection_that_the_server_has_closed_is_replaced_whatever_the_statements(said: str) -> None:
+@pytest.mark.parametrize("content", ["txn_ref=AA-SI-1&from=%2B651&msg=hello", "session=S1&digits=1", "x=1"])
+def test_closed_connection_is_replaced_for_every_kind_of_notification(content: str) -> None:
     receive("txn_ref=AA-S-0&sms_status=queued")
     _cut_off_from_the_server()
 
-    assert receive(said).problems.keys() <= {"parameters"}
+    assert receive(content).problems.keys() <= {"parameters"}
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello"])
-def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+@pytest.mark.parametrize("content", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello"])
+def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     connection.close()
     original, cut = recording.change_of, []
 
@@ -574,26 +577,26 @@ def test_connection_that_is_cut_in_the_middle_is_replaced(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(recording, "change_of", cut_off_once)
 
-    assert (receive(said).problems, Sms.objects.count(), len(cut)) == ({}, 1, 1)
+    assert (receive(content).problems, Sms.objects.count(), len(cut)) == ({}, 1, 1)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "said", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello", "x=1"]
+    "content", ["txn_ref=AA-S-1&sms_status=delivered", "txn_ref=AA-SI-1&from=%2B651&msg=hello", "x=1"]
 )
-def test_nothing_is_kept_where_nobody_would_commit_it(said: str) -> None:
+def test_nothing_is_stored_if_it_would_not_be_committed(content: str) -> None:
     connection.ensure_connection()
     connection.set_autocommit(False)
     try:
         with pytest.raises(NotSupportedError, match="AUTOCOMMIT of the database 'default' is off"):
-            receive(said)
+            receive(content)
     finally:
         connection.rollback()
         connection.set_autocommit(True)
     assert Notification.objects.count() == 0
 
 
-def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_lost(heard: list[Any]) -> None:
+def test_receivers_run_for_a_notification_that_an_earlier_attempt_stored(heard: list[Any]) -> None:
     once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
     recording.record(once, parse(once))
     assert heard == []
@@ -608,7 +611,7 @@ def test_receivers_are_told_of_what_an_earlier_try_has_kept_when_its_answer_was_
     assert Notification.objects.pending().count() == 0
 
 
-def test_what_the_spool_brings_again_is_left_to_the_process_that_kept_it(heard: list[Any]) -> None:
+def test_repeated_import_leaves_dispatching_to_the_process_that_stored_the_notification(heard: list[Any]) -> None:
     once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered", source=Source.SPOOL)
     recording.record(once, parse(once))
 

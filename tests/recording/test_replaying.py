@@ -1,4 +1,4 @@
-"""A replay ends where the database's own merge has ended, and says on the way what changed and what did not."""
+"""Replay ends with the state that the database has merged, and reports the changes of each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from django_hoiio import inbox, recording
 from django_hoiio.enums import Kind
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.recording.replaying import Changed, Passed, Refused, Step, Why, replay, sent
+from django_hoiio.recording.replaying import AppliedChange, Passed, RefusedChange, Step, Why, replay, sent
 from django_hoiio.recording.sending import enter
 from django_hoiio.recovery.reparsing import reparse
 from tests.conftest import raw_notification
@@ -29,9 +29,9 @@ BY_HYPOTHESIS = settings(
 )
 
 
-def receive(said: str, minute: float = 0, **fields: Any) -> Notification:
+def receive(content: str, minute: float = 0, **fields: Any) -> Notification:
     received_at = MORNING + timedelta(minutes=minute)
-    return inbox.receive(raw_notification("any", "", said, received_at=received_at, **fields)).notification
+    return inbox.receive(raw_notification("any", "", content, received_at=received_at, **fields)).notification
 
 
 def played(row: Transaction, **kwargs: Any) -> list[Step]:
@@ -44,8 +44,8 @@ def rivals(row: Transaction) -> list[Call]:
     return list(Call.objects.filter(account=row.account, session=row.session).exclude(pk=row.pk))
 
 
-def kept(row: Transaction) -> dict[str, Any]:
-    """What the database has made of it."""
+def stored_state(row: Transaction) -> dict[str, Any]:
+    """Return the stored state of a row."""
     row.refresh_from_db()
     return {name: getattr(row, name) for name in row.reported}
 
@@ -58,7 +58,7 @@ def changes(step: Step) -> dict[str, tuple[Any, Any]]:
     return {change.name: (change.old, change.new) for change in step.changes}
 
 
-# It ends where the database has ended.
+# The final state equals the stored state.
 
 NUMBERS = st.sampled_from(["+6591231111", "+6581231111", ""])
 KNOWN_STATUSES = st.sampled_from(
@@ -93,8 +93,8 @@ OF = {
 
 
 def reports(model: type[Transaction]) -> st.SearchStrategy[list[tuple[dict[str, str], int]]]:
-    said = st.fixed_dictionaries({}, optional=OF[model])
-    return st.lists(st.tuples(said, st.integers(0, 4)), min_size=1, max_size=8)
+    content = st.fixed_dictionaries({}, optional=OF[model])
+    return st.lists(st.tuples(content, st.integers(0, 4)), min_size=1, max_size=8)
 
 
 @BY_HYPOTHESIS
@@ -106,13 +106,13 @@ def test_replay_ends_as_the_database_in_any_order_and_repetition(
     txn_ref = f"AA-{uuid4()}"
     if is_sent:
         enter(Kind.SMS_STATUS, "default", txn_ref, {"dest": "+6591231111", "msg": "hello", "tag": "sent"})
-    for said, minute in data.draw(reports(model)):
-        receive(urlencode({**said, "txn_ref": txn_ref}), minute)
+    for content, minute in data.draw(reports(model)):
+        receive(urlencode({**content, "txn_ref": txn_ref}), minute)
 
     for kind in (Sms, Call, Fax):
         for row in kind._default_manager.filter(txn_ref=txn_ref):
             if row.notifications and any(step.state for step in played(row)):
-                assert ended(row) == kept(row)
+                assert ended(row) == stored_state(row)
 
 
 @BY_HYPOTHESIS
@@ -125,32 +125,32 @@ def test_replay_of_each_text_of_a_long_sms_ends_as_the_database(texts: list[tupl
         receive(urlencode({"msg": msg, "from": "+6591231111", "txn_ref": txn_ref, "tag": str(minute)}), minute)
 
     rows = list(Sms.objects.filter(txn_ref=txn_ref))
-    assert [ended(row) for row in rows] == [kept(row) for row in rows]
+    assert [ended(row) for row in rows] == [stored_state(row) for row in rows]
     took = [{step.notification.pk for step in played(row) if step.passed is None} for row in rows]
-    # Each notification is at home in exactly one of them.
+    # Each notification belongs to exactly one of them.
     assert sum(map(len, took)) == len(texts)
     assert len(set().union(*took)) == len(texts)
 
 
 @BY_HYPOTHESIS
 @given(
-    said=st.lists(
+    content=st.lists(
         st.tuples(st.sampled_from([None, "1", "2"]), st.sampled_from(["ringing", "ongoing", "ended"]), st.text("ab")),
         min_size=1,
         max_size=8,
     )
 )
-def test_replay_of_calls_of_one_session_ends_as_the_database(said: list[tuple[str | None, str, str]]) -> None:
+def test_replay_of_calls_of_one_session_ends_as_the_database(content: list[tuple[str | None, str, str]]) -> None:
     session = str(uuid4())
-    for minute, (number, state, tag) in enumerate(said):
+    for minute, (number, state, tag) in enumerate(content):
         named = {"txn_ref": f"AA-{session}-{number}"} if number else {}
         receive(urlencode({**named, "session": session, "call_state": state, "tag": tag}), minute)
 
     rows = list(Call.objects.filter(session=session))
-    assert [ended(row) for row in rows] == [kept(row) for row in rows]
+    assert [ended(row) for row in rows] == [stored_state(row) for row in rows]
 
 
-def test_replay_asks_no_database() -> None:
+def test_replay_needs_no_query() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued")
     row = Sms.objects.get()
     notifications = list(row.notifications)
@@ -159,10 +159,10 @@ def test_replay_asks_no_database() -> None:
     assert len(queries) == 0
 
 
-# What changed, and what did not.
+# Changes and refusals.
 
 
-def test_each_step_names_what_it_changed_and_not_what_it_said_again() -> None:
+def test_each_step_lists_only_the_changed_fields() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued&tag=order+77", 0)
     receive("txn_ref=AA-S-1&sms_status=delivered&tag=order+77", 1)
 
@@ -177,54 +177,54 @@ def test_late_queued_is_refused_because_delivered_is_final() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued&tag=late", 1)
 
     step = played(Sms.objects.get())[1]
-    assert step.changes == [Changed(name="tag", old="", new="late")]
+    assert step.changes == [AppliedChange(name="tag", old="", new="late")]
     assert step.refusals == [
-        Refused(name="is_final", kept=True, said=False, why=Why.FINAL),
-        Refused(name="sms_status", kept="delivered", said="queued", why=Why.FINAL),
+        RefusedChange(name="is_final", stored=True, reported=False, why=Why.FINAL),
+        RefusedChange(name="sms_status", stored="delivered", reported="queued", why=Why.FINAL),
     ]
 
 
 @pytest.mark.parametrize(
     ("first", "second", "refused"),
     [
-        # Came earlier and was kept later, as from the spool.
-        ("sms_status=failed", "sms_status=delivered", Refused(name="sms_status", kept="failed", said="delivered", why=Why.LATER)),
-        ("sms_status=queued&tag=a", "status=success_ok&tag=b", Refused(name="tag", kept="a", said="b", why=Why.FURTHER)),
+        # Received earlier and stored later, as from the spool.
+        ("sms_status=failed", "sms_status=delivered", RefusedChange(name="sms_status", stored="failed", reported="delivered", why=Why.LATER)),
+        ("sms_status=queued&tag=a", "status=success_ok&tag=b", RefusedChange(name="tag", stored="a", reported="b", why=Why.FURTHER)),
         (
             "msg=x&from=%2B6591231111",
             "sms_status=delivered&dest=%2B6581231111",
-            Refused(name="direction", kept="incoming", said="outgoing", why=Why.PARTY),
+            RefusedChange(name="direction", stored="incoming", reported="outgoing", why=Why.PARTY),
         ),
     ],
 )  # fmt: skip
-def test_refusal_says_why(first: str, second: str, refused: Refused) -> None:
+def test_refusal_has_a_reason(first: str, second: str, refused: RefusedChange) -> None:
     receive(f"txn_ref=AA-S-1&{first}", 1)
     receive(f"txn_ref=AA-S-1&{second}", 0)
 
     assert refused in played(Sms.objects.get())[1].refusals
 
 
-def test_steps_are_in_the_order_in_which_they_were_kept() -> None:
+def test_steps_are_in_the_order_in_which_the_notifications_were_stored() -> None:
     later, earlier = receive("txn_ref=AA-S-1&sms_status=failed", 1), receive("txn_ref=AA-S-1&sms_status=queued", 0)
 
     row = Sms.objects.get()
     assert [step.notification.pk for step in replay(row, [earlier, later])] == [later.pk, earlier.pk]
 
 
-# What changes nothing at all.
+# Skipped notifications.
 
 
-def test_blanked_notification_is_passed_over() -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=queued&tag=a", 0)
+def test_redacted_notification_is_skipped() -> None:
+    stored_state = receive("txn_ref=AA-S-1&sms_status=queued&tag=a", 0)
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
-    Notification.objects.filter(pk=kept.pk).update(body=b"", query="", params={}, redacted_at=MORNING)
+    Notification.objects.filter(pk=stored_state.pk).update(body=b"", query="", params={}, redacted_at=MORNING)
 
     first, second = played(Sms.objects.get())
     assert (first.passed, first.changes, first.refusals) == (Passed.REDACTED, (), ())
     assert changes(second) == {"sms_status": ("", "delivered"), "is_final": (False, True)}
 
 
-def test_notification_whose_state_was_not_written_is_passed_over_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notification_with_a_state_error_is_skipped_until_it_is_reparsed(monkeypatch: pytest.MonkeyPatch) -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", 0)
     with monkeypatch.context() as patched:
         patched.setattr(recording, "change_of", lambda *args, **kwargs: 1 / 0)
@@ -233,7 +233,7 @@ def test_notification_whose_state_was_not_written_is_passed_over_until_it_is(mon
 
     reparse()
     assert [step.passed for step in played(Sms.objects.get())] == [None, None]
-    assert ended(Sms.objects.get()) == kept(Sms.objects.get())
+    assert ended(Sms.objects.get()) == stored_state(Sms.objects.get())
 
 
 def test_notification_of_another_kind_with_the_same_reference_is_passed_over() -> None:
@@ -258,10 +258,10 @@ def test_session_alone_goes_to_the_newest_call_that_was_there() -> None:
     }
 
 
-# What was sent.
+# Sent values.
 
 
-def test_what_was_sent_is_where_it_begins() -> None:
+def test_replay_begins_with_the_sent_values() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6591231111", "msg": "hello", "tag": "a"})
     row = Sms.objects.get()
     everything = {
@@ -279,7 +279,7 @@ def test_what_was_sent_is_where_it_begins() -> None:
     row.refresh_from_db()
     assert sent(row) == {"msg": "hello"}
     (step,) = played(row)
-    assert dict(step.state) == kept(row)
+    assert dict(step.state) == stored_state(row)
 
 
 def test_number_that_was_sent_to_is_not_undone_by_a_report_without_one() -> None:
@@ -287,10 +287,10 @@ def test_number_that_was_sent_to_is_not_undone_by_a_report_without_one() -> None
     inbox.receive(raw_notification("sms", "", "txn_ref=AA-S-1&sms_status=queued&dest="))
     row = Sms.objects.get()
     (step,) = played(row)
-    assert dict(step.state) == kept(row)
-    assert Refused(name="remote_number", kept="+6591231111", said="", why=Why.PARTY) in step.refusals
+    assert dict(step.state) == stored_state(row)
+    assert RefusedChange(name="remote_number", stored="+6591231111", reported="", why=Why.PARTY) in step.refusals
 
 
-def test_what_was_received_was_not_sent() -> None:
+def test_received_values_are_not_sent_values() -> None:
     receive("txn_ref=AA-SI-1&msg=hello&from=%2B6591231111")
     assert sent(Sms.objects.get()) == {}

@@ -1,4 +1,4 @@
-"""What is sent is entered at once, and meets its notification."""
+"""Store sent requests, and merge their notifications into the same rows."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def rows() -> list[tuple[str, dict[str, Any]]]:
     return [(model.__name__, values(row)) for model in (Call, Sms, Fax) for row in model.objects.order_by("txn_ref")]
 
 
-def receive(said: str, **fields: Any) -> Notification:
-    return inbox.receive(raw_notification("any", "", said, **fields))
+def receive(content: str, **fields: Any) -> Notification:
+    return inbox.receive(raw_notification("any", "", content, **fields))
 
 
 def send(client: HoiioClient) -> str:
@@ -48,7 +48,7 @@ SENT = {
 }
 
 
-# What is entered.
+# Stored requests.
 
 ENTERED: dict[str, tuple[Callable[[HoiioClient], Any], str, dict[str, Any]]] = {
     "call": (
@@ -79,28 +79,28 @@ ENTERED: dict[str, tuple[Callable[[HoiioClient], Any], str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("begin", "model", "entered"), ENTERED.values(), ids=ENTERED)
-def test_what_is_sent_is_entered(
-    hoiio: Hoiio, hoiio_client: HoiioClient, begin: Any, model: str, entered: dict[str, Any]
+@pytest.mark.parametrize(("begin", "model", "stored"), ENTERED.values(), ids=ENTERED)
+def test_sent_request_is_stored(
+    hoiio: Hoiio, hoiio_client: HoiioClient, begin: Any, model: str, stored: dict[str, Any]
 ) -> None:
     before = datetime.now(timezone.utc)
 
     begin(hoiio_client)
 
-    assert rows() == [(model, {**WAITING, "txn_ref": "AA-S-1", **entered})]
+    assert rows() == [(model, {**WAITING, "txn_ref": "AA-S-1", **stored})]
     (row,) = {"Call": Call, "Fax": Fax}[model].objects.all()
     assert before <= row.created_at == row.updated_at <= datetime.now(timezone.utc)
     assert not row.is_final
 
 
-def test_sms_is_entered_under_its_account(hoiio: Hoiio) -> None:
+def test_sms_is_stored_under_its_account(hoiio: Hoiio) -> None:
     with HoiioClient("second") as client:
         send(client)
 
     assert rows() == [("Sms", {**SENT, "account": "second"})]
 
 
-def test_each_person_of_a_conference_has_a_call_of_his_own(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_each_person_of_a_conference_has_a_call(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     hoiio.says({"status": "success_ok", "txn_refs": ["AA-C-1", "AA-C-2"], "room": "R9"})
 
     hoiio_client.conference.call(dest=[DEST, DEST2], tag="t")
@@ -111,7 +111,7 @@ def test_each_person_of_a_conference_has_a_call_of_his_own(hoiio: Hoiio, hoiio_c
     ]
 
 
-def test_people_of_a_conference_are_not_guessed_where_references_are_missing(
+def test_people_of_a_conference_are_not_guessed_if_references_are_missing(
     hoiio: Hoiio, hoiio_client: HoiioClient
 ) -> None:
     hoiio.says({"status": "success_ok", "txn_refs": "AA-C-1", "room": "R9"})
@@ -122,7 +122,7 @@ def test_people_of_a_conference_are_not_guessed_where_references_are_missing(
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "send_request",
     [
         lambda client: client.sms.bulk_send(dest=[DEST], msg="m"),
         lambda client: client.sms.query_status(txn_ref="AA-S-1"),
@@ -131,10 +131,10 @@ def test_people_of_a_conference_are_not_guessed_where_references_are_missing(
     ],
     ids=["bulk", "query", "hangup", "transfer"],
 )
-def test_what_begins_no_transaction_with_a_known_reference_enters_nothing(
-    hoiio: Hoiio, hoiio_client: HoiioClient, ask: Any
+def test_request_without_a_new_reference_stores_nothing(
+    hoiio: Hoiio, hoiio_client: HoiioClient, send_request: Any
 ) -> None:
-    ask(hoiio_client)
+    send_request(hoiio_client)
 
     assert rows() == []
 
@@ -169,12 +169,12 @@ def test_notification_that_is_quicker_than_the_answer_ends_in_the_same_state(
 
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("skew", [timedelta(hours=-1), timedelta(hours=1)])
-def test_whatever_hoiio_tells_counts_more_than_what_was_sent(
+def test_any_report_by_hoiio_overwrites_the_sent_values(
     hoiio: Hoiio, hoiio_client: HoiioClient, late: bool, skew: timedelta
 ) -> None:
     def notify() -> None:
-        said = "txn_ref=AA-S-1&sms_status=queued&tag=theirs&dest=%2B6500000000&msg=theirs"
-        receive(said, received_at=datetime.now(timezone.utc) + skew)
+        content = "txn_ref=AA-S-1&sms_status=queued&tag=theirs&dest=%2B6500000000&msg=theirs"
+        receive(content, received_at=datetime.now(timezone.utc) + skew)
 
     if not late:
         notify()
@@ -194,7 +194,7 @@ def test_whatever_hoiio_tells_counts_more_than_what_was_sent(
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_notification_that_leaves_something_out_does_not_empty_it(
+def test_notification_without_a_parameter_does_not_clear_its_field(
     hoiio: Hoiio, hoiio_client: HoiioClient, late: bool
 ) -> None:
     if not late:
@@ -218,7 +218,7 @@ def test_incoming_is_never_made_outgoing(hoiio: Hoiio, hoiio_client: HoiioClient
 
 
 @pytest.mark.django_db(transaction=True)
-def test_entry_is_kept_without_a_transaction(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+def test_request_is_stored_without_an_open_transaction(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     send(hoiio_client)
 
     assert rows() == [("Sms", SENT)]
@@ -237,7 +237,7 @@ def test_entry_goes_with_the_transaction_of_the_caller(hoiio: Hoiio, hoiio_clien
 def _failing(error: Exception) -> Callable[..., Transaction]:
     def fail(*args: Any) -> Transaction:
         with connection.cursor() as cursor:
-            # Real, so that the connection is in the state that a failure leaves it in.
+            # A real error, so that the connection is in the state of a failure.
             cursor.execute("SELECT no_such_column FROM django_hoiio_sms")
         raise error
 
@@ -246,7 +246,7 @@ def _failing(error: Exception) -> Callable[..., Transaction]:
 
 @pytest.mark.parametrize("error", [OperationalError("the disk is full of +6591234567"), ValueError("+6591234567")])
 @pytest.mark.parametrize("real", [False, True])
-def test_failure_to_enter_loses_neither_the_answer_nor_the_transaction(
+def test_failure_to_store_loses_neither_the_response_nor_the_transaction(
     hoiio: Hoiio,
     hoiio_client: HoiioClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -267,7 +267,7 @@ def test_failure_to_enter_loses_neither_the_answer_nor_the_transaction(
     assert [row.txn_ref for row in Sms.objects.all()] == ["AA-S-0"]
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert record.getMessage().startswith("AA-S-1 was sent and could not be entered: ")
+    assert record.getMessage().startswith("AA-S-1 was sent, but could not be stored: ")
     assert record.getMessage().endswith("Error.")
     assert DEST not in caplog.text
 
@@ -277,19 +277,19 @@ def _now() -> datetime:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_that_is_broken_already_keeps_the_answer(
+def test_response_is_returned_in_a_broken_transaction(
     hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with transaction.atomic():
         transaction.set_rollback(True)
         assert send(hoiio_client) == "AA-S-1"
 
-    assert caplog.messages == ["AA-S-1 was sent and could not be entered: TransactionManagementError."]
+    assert caplog.messages == ["AA-S-1 was sent, but could not be stored: TransactionManagementError."]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("within", "tries"), [(False, 3), (True, 1)])
-def test_what_passes_is_tried_again_unless_a_transaction_is_open(
+def test_transient_error_is_retried_unless_a_transaction_is_open(
     hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, within: bool, tries: int
 ) -> None:
     monkeypatch.setattr(retries.time, "sleep", lambda seconds: None)
@@ -311,7 +311,7 @@ def test_what_passes_is_tried_again_unless_a_transaction_is_open(
     assert (len(tried), Sms.objects.count()) == (tries, 0 if within else 1)
 
 
-def test_notification_makes_the_row_that_could_not_be_entered(
+def test_notification_creates_the_row_that_could_not_be_stored(
     hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> Transaction:
@@ -327,7 +327,7 @@ def test_notification_makes_the_row_that_could_not_be_entered(
 
 
 @pytest.mark.parametrize("txn_ref", ["AA-S-" + "1" * 60, "AA-S-\0"])
-def test_reference_that_no_column_takes_is_logged_and_given_back(
+def test_reference_too_long_for_its_column_is_logged_and_returned(
     hoiio: Hoiio, hoiio_client: HoiioClient, caplog: pytest.LogCaptureFixture, txn_ref: str
 ) -> None:
     hoiio.says({**SUCCESS, "txn_ref": txn_ref})
@@ -336,7 +336,7 @@ def test_reference_that_no_column_takes_is_logged_and_given_back(
     assert len(caplog.messages) == (1 if len(txn_ref) > 64 else 0)
 
 
-def test_text_that_no_database_keeps_is_entered_without_it() -> None:
+def test_characters_that_no_database_stores_are_removed() -> None:
     row = sending.enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": DEST, "msg": "a\0b", "tag": "t" * 257})
 
     assert row is not None

@@ -1,4 +1,4 @@
-"""What the ORM would have written and read, for every field."""
+"""Raw statements write and read the same values as the ORM, for every field."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ FULL: dict[type[Model], dict[str, Any]] = {
 }
 
 
-def _write(model: type[Model], said: dict[str, Any]) -> None:
+def _write(model: type[Model], values: dict[str, Any]) -> None:
     table = table_of(model, "default")
-    statement = table.statement(table.insert(said), said)
+    statement = table.statement(table.insert(values), values)
     with connection.cursor() as cursor:
-        cursor.execute(statement.words, statement.params(said.values()))
+        cursor.execute(statement.sql, statement.params(values.values()))
 
 
-def _given_back(model: type[Model], said: dict[str, Any]) -> list[Any]:
-    """A row that was written as `said`, as the statement gave it back."""
+def _given_back(model: type[Model], values: dict[str, Any]) -> list[Any]:
+    """Insert `values` and return the row as the statement returned it."""
     table = table_of(model, "default")
-    statement = table.statement(f"{table.insert(said)} RETURNING {table.whole_row}", said)
+    statement = table.statement(f"{table.insert(values)} RETURNING {table.whole_row}", values)
     with connection.cursor() as cursor:
-        cursor.execute(statement.words, statement.params(said.values()))
+        cursor.execute(statement.sql, statement.params(values.values()))
         return list(cursor.fetchone())
 
 
@@ -90,37 +90,37 @@ def _values(row: Model) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", FULL)
-def test_what_goes_in_is_what_the_orm_reads(model: type[Model]) -> None:
-    _write(model, table_of(model, "default").said(FULL[model]))
+def test_orm_reads_the_inserted_values(model: type[Model]) -> None:
+    _write(model, table_of(model, "default").without_defaults(FULL[model]))
 
-    kept = _values(model._base_manager.get())
+    stored = _values(model._base_manager.get())
 
-    assert {name: value for name, value in kept.items() if name in FULL[model]} == FULL[model]
+    assert {name: value for name, value in stored.items() if name in FULL[model]} == FULL[model]
 
 
 @pytest.mark.parametrize("model", [Sms, Call, Fax])
 @pytest.mark.parametrize("odd", ["", "Grüße, 世界 🎉 'quoted' \"twice\" %s \\ \x01\n", "[1]"])
-def test_what_a_statement_gives_back_is_what_the_orm_reads(model: type[Model], odd: str) -> None:
+def test_returned_row_equals_the_row_that_the_orm_reads(model: type[Model], odd: str) -> None:
     table = table_of(model, "default")
 
-    row = table.instance(_given_back(model, table.said({**FULL[model], "tag": odd})))
+    row = table.instance(_given_back(model, table.without_defaults({**FULL[model], "tag": odd})))
 
     assert isinstance(row, model)
     assert (row._state.db, row._state.adding) == ("default", False)
-    # Also 1 and True, 0.5 and 0.50 are told apart.
+    # Also distinguish 1 and True, 0.5 and 0.50.
     assert repr(_values(row)) == repr(_values(model._base_manager.get()))
     assert {name: value for name, value in _values(row).items() if name in FULL[model]} == FULL[model]
 
 
-def test_json_that_came_before_is_not_taken_for_what_is_only_equal_to_it() -> None:
+def test_cached_json_is_not_used_for_an_equal_value_of_another_type() -> None:
     passed_on: list[Any] = [{"a": 1}, {"a": True}, {"a": 1.0}, {"a": [1]}, {"a": [True]}, {"a": "1"}, {"a": 1}]
     for number, pass_on in enumerate(passed_on):
         _write(Notification, {**FULL[Notification], "pass_on": pass_on, "uuid": UUID(int=number)})
 
-    kept = Notification.objects.order_by("pk").values_list("pass_on", flat=True)
+    stored = Notification.objects.order_by("pk").values_list("pass_on", flat=True)
 
-    # PostgreSQL keeps numbers as they are written, and reads 1.0 as such.
-    assert repr(list(kept)) == repr(passed_on)
+    # PostgreSQL stores numbers as written, and returns 1.0 as such.
+    assert repr(list(stored)) == repr(passed_on)
 
 
 def test_json_that_is_changed_in_place_changes_nothing_that_is_written_later() -> None:
@@ -131,8 +131,8 @@ def test_json_that_is_changed_in_place_changes_nothing_that_is_written_later() -
     _write(Notification, {**FULL[Notification], "headers": headers, "uuid": UUID(int=2)})
     _write(Notification, {**FULL[Notification], "headers": {"User-Agent": "x"}, "uuid": UUID(int=3)})
 
-    kept = Notification.objects.order_by("pk").values_list("headers", flat=True)
-    assert list(kept) == [{"User-Agent": "x"}, {"User-Agent": "y"}, {"User-Agent": "x"}]
+    stored = Notification.objects.order_by("pk").values_list("headers", flat=True)
+    assert list(stored) == [{"User-Agent": "x"}, {"User-Agent": "y"}, {"User-Agent": "x"}]
 
 
 def test_no_more_json_is_remembered_than_fits() -> None:
@@ -140,14 +140,14 @@ def test_no_more_json_is_remembered_than_fits() -> None:
         headers = {"User-Agent": str(number), "Other": "x" * number * 10}
         _write(Notification, {**FULL[Notification], "headers": headers, "uuid": UUID(int=number)})
 
-    kept = Notification.objects.order_by("pk").values_list("headers", flat=True)
+    stored = Notification.objects.order_by("pk").values_list("headers", flat=True)
 
-    assert list(kept) == [{"User-Agent": str(number), "Other": "x" * number * 10} for number in range(200)]
+    assert list(stored) == [{"User-Agent": str(number), "Other": "x" * number * 10} for number in range(200)]
 
 
 @pytest.fixture
 def in_singapore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The database keeps its moments in a time zone of its own, where it can."""
+    """Let the database store moments in its own time zone, if it supports that."""
 
     def forget() -> None:
         for name in ("timezone", "timezone_name"):
@@ -164,11 +164,11 @@ def in_singapore(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
 
 
-def test_moments_are_kept_in_the_time_zone_of_the_database(in_singapore: None) -> None:
+def test_moments_are_stored_in_the_time_zone_of_the_database(in_singapore: None) -> None:
     row = table_of(Sms, "default").instance(_given_back(Sms, {**FULL[Sms], "date": EVENING}))
 
     assert (row.date, row.created_at) == (EVENING, MORNING)
-    assert [(kept.date, kept.created_at) for kept in Sms.objects.all()] == [(EVENING, MORNING)]
+    assert [(stored.date, stored.created_at) for stored in Sms.objects.all()] == [(EVENING, MORNING)]
     if not connection.features.supports_timezones:
         with connection.cursor() as cursor:
             cursor.execute("SELECT CAST(created_at AS CHAR) FROM django_hoiio_sms")
@@ -180,19 +180,19 @@ def test_moments_are_kept_in_the_time_zone_of_the_database(in_singapore: None) -
     "written",
     ["2026-01-01 08:00:00", "2026-01-01T08:00:00.0", "2026-01-01 16:00:00+08:00", "2026-01-01 08:00Z"],
 )
-def test_moments_that_others_wrote_are_what_the_orm_reads(written: str) -> None:
-    table, said = table_of(Sms, "default"), {**FULL[Sms], "date": EVENING}
-    statement = table.statement(f"{table.insert(said)} RETURNING {table.whole_row}", said)
+def test_moments_that_other_programs_wrote_are_read_like_the_orm(written: str) -> None:
+    table, values = table_of(Sms, "default"), {**FULL[Sms], "date": EVENING}
+    statement = table.statement(f"{table.insert(values)} RETURNING {table.whole_row}", values)
     with connection.cursor() as cursor:
-        cursor.execute(statement.words, {**statement.params(said.values()), "sms_date": written})
+        cursor.execute(statement.sql, {**statement.params(values.values()), "sms_date": written})
         row = table.instance(cursor.fetchone())
 
     assert row.date == Sms.objects.get().date == datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
 
 
-def test_model_that_was_put_together_can_be_saved_and_refreshed_as_any_other() -> None:
+def test_instance_can_be_saved_and_refreshed() -> None:
     table = table_of(Sms, "default")
-    row = table.instance(_given_back(Sms, table.said(FULL[Sms])))
+    row = table.instance(_given_back(Sms, table.without_defaults(FULL[Sms])))
 
     row.tag = "other"
     row.save(update_fields=["tag"])
@@ -201,7 +201,7 @@ def test_model_that_was_put_together_can_be_saved_and_refreshed_as_any_other() -
     assert (row.tag, list(Sms.objects.all())) == ("other", [row])
 
 
-def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
+def test_omitted_fields_have_the_same_defaults_as_in_the_orm() -> None:
     least = {
         "uuid": UUID_1,
         "received_at": MORNING,
@@ -218,7 +218,7 @@ def test_what_is_not_said_is_empty_as_the_orm_leaves_it() -> None:
     assert differences == {"id", "uuid"}
 
 
-def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
+def test_empty_values_of_a_raw_row_are_omitted_from_the_parameters() -> None:
     row = {**FULL[Notification], "problems": {}, "unverified_params": [], "query": "", "session": None, "txn_ref": None}
 
     sql, params = insert_of(row, "default")
@@ -229,32 +229,32 @@ def test_empty_values_of_a_raw_row_are_left_to_the_statement() -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         pk = pk_of(cursor)
-    kept = _values(Notification.objects.get(pk=pk))
-    assert {name: kept[name] for name in row} == row
+    stored = _values(Notification.objects.get(pk=pk))
+    assert {name: stored[name] for name in row} == row
 
 
-def test_only_the_notification_is_marked_as_told() -> None:
-    said = {name: value for name, value in FULL[Notification].items() if name != "dispatched_at"}
+def test_only_the_given_notification_is_marked_as_dispatched() -> None:
+    values = {name: value for name, value in FULL[Notification].items() if name != "dispatched_at"}
     for number in (1, 2):
-        _write(Notification, {**said, "uuid": UUID(int=number)})
+        _write(Notification, {**values, "uuid": UUID(int=number)})
     pks = list(Notification.objects.order_by("uuid").values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(*update_dispatched(pks[0], MORNING, [("sms_status", "x.y")], "default"))
         assert cursor.rowcount == 1
 
-    told, untold = (Notification.objects.get(pk=pk) for pk in pks)
-    assert (told.dispatched_at, told.claimed_until) == (MORNING, None)
-    assert (untold.dispatched_at, untold.claimed_until) == (None, MORNING + timedelta(minutes=5))
+    dispatched, pending = (Notification.objects.get(pk=pk) for pk in pks)
+    assert (dispatched.dispatched_at, dispatched.claimed_until) == (MORNING, None)
+    assert (pending.dispatched_at, pending.claimed_until) == (None, MORNING + timedelta(minutes=5))
 
 
-def test_who_listens_to_new_models_hears_of_those_that_are_put_together() -> None:
+def test_init_signals_are_sent_for_instances() -> None:
     heard = []
 
     def hear(sender: type[Model], **kwargs: Any) -> None:
         heard.append(sender)
 
     table = table_of(Sms, "default")
-    fetched = _given_back(Sms, table.said(FULL[Sms]))
+    fetched = _given_back(Sms, table.without_defaults(FULL[Sms]))
     post_init.connect(hear, sender=Sms)
     try:
         row = table.instance(fetched)
@@ -276,17 +276,17 @@ def test_commits_after_the_mark_wait_for_the_disk_as_before() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("model", [Sms, Call, Fax])
-def test_table_that_a_thread_asked_for_first_serves_the_others_when_it_is_gone(model: type[Model]) -> None:
+def test_table_first_used_in_a_thread_outlives_the_thread(model: type[Model]) -> None:
     table_of.cache_clear()
     tables._closed_connection.cache_clear()
     theirs = []
 
-    def ask() -> None:
+    def load() -> None:
         theirs.append(weakref.ref(connections["default"]))
         table_of(model, "default")
         connections.close_all()
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=load)
     thread.start()
     thread.join()
 

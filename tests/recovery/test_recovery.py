@@ -40,27 +40,27 @@ def folder(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / "spool"
 
 
-def wait_in_spool(folder: Path, said: str = STATUS, minutes: int = 0) -> RawNotification:
-    came = raw_notification("any", "", said, received_at=now() - timedelta(minutes=minutes))
-    spool.store(came, folder)
-    return came
+def wait_in_spool(folder: Path, body: str = STATUS, minutes: int = 0) -> RawNotification:
+    raw = raw_notification("any", "", body, received_at=now() - timedelta(minutes=minutes))
+    spool.store(raw, folder)
+    return raw
 
 
-def left_untold(said: str = STATUS) -> Notification:
-    """A notification whose process ended between the commit and the signals, and whose claim has run out."""
-    kept = inbox.receive(raw_notification("any", "", said)).notification
-    Notification.objects.filter(pk=kept.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
-    kept.refresh_from_db()
-    return kept
+def pending_notification(body: str = STATUS) -> Notification:
+    """Return a notification whose process ended between the commit and the signals, with an expired claim."""
+    pending = inbox.receive(raw_notification("any", "", body)).notification
+    Notification.objects.filter(pk=pending.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
+    pending.refresh_from_db()
+    return pending
 
 
-def rested() -> None:
-    """Let the rest of every failed receiver be over."""
+def end_backoff() -> None:
+    """End the back-off of every failed receiver."""
     ReceiverFailure.objects.update(failed_at=now() - timedelta(days=30))
 
 
 class Flaky:
-    """A receiver that fails until it is told not to."""
+    """A receiver that fails while `fails` is true."""
 
     def __init__(self) -> None:
         self.fails = True
@@ -90,7 +90,7 @@ def test_spool_is_brought_in_in_order_of_arrival_and_with_its_first_moment(folde
     assert list(folder.iterdir()) == []
 
 
-def test_drained_old_file_does_not_beat_newer_news(folder: Path) -> None:
+def test_imported_old_file_does_not_overwrite_newer_reports(folder: Path) -> None:
     wait_in_spool(folder, "txn_ref=AA-S-1&sms_status=failed", 10)
     inbox.receive(raw_notification("any", "", STATUS))
 
@@ -99,9 +99,9 @@ def test_drained_old_file_does_not_beat_newer_news(folder: Path) -> None:
     assert Sms.objects.get().sms_status == "delivered"
 
 
-def test_file_whose_notification_is_a_row_already_is_only_deleted(folder: Path, heard: list[Any]) -> None:
-    came = wait_in_spool(folder)
-    inbox.receive(came)
+def test_file_of_a_stored_notification_is_only_deleted(folder: Path, heard: list[Any]) -> None:
+    raw = wait_in_spool(folder)
+    inbox.receive(raw)
     heard.clear()
 
     report = recover()
@@ -110,7 +110,7 @@ def test_file_whose_notification_is_a_row_already_is_only_deleted(folder: Path, 
     assert list(folder.iterdir()) == []
 
 
-def test_poison_file_is_set_aside_and_stops_no_other(
+def test_poison_file_is_quarantined_and_blocks_no_other(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait_in_spool(folder, "txn_ref=AA-S-0&sms_status=failed&dest=%2B6511111111", 9)
@@ -118,23 +118,21 @@ def test_poison_file_is_set_aside_and_stops_no_other(
     wait_in_spool(folder)
     original = inbox.record
 
-    def refuse_one(came: RawNotification, parsed: Any) -> Any:
-        if b"AA-S-0" in came.body:
+    def refuse_one(raw: RawNotification, parsed: Any) -> Any:
+        if b"AA-S-0" in raw.body:
             raise DataError("+6511111111")
-        return original(came, parsed)
+        return original(raw, parsed)
 
     monkeypatch.setattr(inbox, "record", refuse_one)
     report = recover()
 
-    assert (report.stored, report.quarantine, report.is_incomplete) == (1, 2, True)
+    assert (report.stored, report.quarantined, report.is_incomplete) == (1, 2, True)
     assert Notification.objects.get().txn_ref == "AA-S-1"
     assert sorted(path.suffix for path in folder.iterdir()) == [".quarantined", ".quarantined"]
     assert "6511111111" not in caplog.text
 
 
-def test_receivers_of_a_call_that_waited_in_the_spool_are_left_alone_unless_asked(
-    folder: Path, heard: list[Any]
-) -> None:
+def test_receivers_of_an_imported_call_run_only_if_requested(folder: Path, heard: list[Any]) -> None:
     wait_in_spool(folder, GATHER)
 
     recover()
@@ -145,32 +143,32 @@ def test_receivers_of_a_call_that_waited_in_the_spool_are_left_alone_unless_aske
     assert [name for name, _ in heard] == ["ivr_gather", "notification_received"]
 
 
-# What was never told.
+# Pending notifications.
 
 
-def test_what_was_stored_and_never_told_is_told_once(folder: Path, heard: list[Any]) -> None:
-    kept = left_untold()
+def test_pending_notification_is_dispatched_once(folder: Path, heard: list[Any]) -> None:
+    pending = pending_notification()
     heard.clear()
 
     report = recover()
 
     assert [(name, arguments["notification"], arguments["attempt"]) for name, arguments in heard] == [
-        ("sms_status", kept, 2),
-        ("notification_received", kept, 2),
+        ("sms_status", pending, 2),
+        ("notification_received", pending, 2),
     ]
     assert heard[0][1]["sms"] == Sms.objects.get()
-    assert (report.reported, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (1, 2, False)
-    kept.refresh_from_db()
-    assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
+    assert (report.dispatched, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (1, 2, False)
+    pending.refresh_from_db()
+    assert (pending.dispatched_at is None, pending.claimed_until) == (False, None)
 
     heard.clear()
     recover()
     assert heard == []
 
 
-def test_what_another_process_is_telling_is_left_to_it(heard: list[Any]) -> None:
-    kept = left_untold()
-    Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
+def test_notification_claimed_by_another_process_is_skipped(heard: list[Any]) -> None:
+    pending = pending_notification()
+    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + recording.CLAIM)
     heard.clear()
 
     recover()
@@ -178,24 +176,24 @@ def test_what_another_process_is_telling_is_left_to_it(heard: list[Any]) -> None
     assert (heard, Notification.objects.pending().count()) == ([], 1)
 
 
-def test_untold_notification_is_taken_by_one_process_alone() -> None:
-    kept = left_untold()
+def test_only_one_process_dispatches_a_pending_notification() -> None:
+    pending = pending_notification()
 
-    assert [record_interrupted(kept), record_interrupted(kept)] == [True, False]
+    assert [record_interrupted(pending), record_interrupted(pending)] == [True, False]
 
 
-def test_notification_whose_claim_still_runs_is_not_taken() -> None:
-    kept = left_untold()
-    Notification.objects.filter(pk=kept.pk).update(claimed_until=now() + recording.CLAIM)
+def test_notification_with_a_valid_claim_is_skipped() -> None:
+    pending = pending_notification()
+    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + recording.CLAIM)
 
-    assert record_interrupted(kept) is False
+    assert record_interrupted(pending) is False
 
 
 FAR = timedelta(days=400)
 
 
-def test_claim_that_a_wrong_clock_set_far_ahead_has_run_out(heard: list[Any]) -> None:
-    kept = left_untold()
+def test_claim_that_a_wrong_clock_set_far_ahead_has_expired(heard: list[Any]) -> None:
+    pending = pending_notification()
     Notification.objects.update(received_at=now() + FAR, claimed_until=now() + FAR)
     heard.clear()
 
@@ -205,9 +203,9 @@ def test_claim_that_a_wrong_clock_set_far_ahead_has_run_out(heard: list[Any]) ->
         ("sms_status", 2),
         ("notification_received", 2),
     ]
-    assert report.reported == 1
-    kept.refresh_from_db()
-    assert (kept.dispatched_at is None, kept.claimed_until) == (False, None)
+    assert report.dispatched == 1
+    pending.refresh_from_db()
+    assert (pending.dispatched_at is None, pending.claimed_until) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -222,10 +220,10 @@ def test_claim_that_a_wrong_clock_set_far_ahead_has_run_out(heard: list[Any]) ->
     ],
 )
 def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool) -> None:
-    kept = left_untold()
+    pending = pending_notification()
     Notification.objects.update(claimed_until=now() + ahead)
 
-    assert record_interrupted(kept) is is_taken
+    assert record_interrupted(pending) is is_taken
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), FAR])
@@ -233,7 +231,7 @@ def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool
 def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
     heard: list[Any], ahead: timedelta, traceback: str
 ) -> None:
-    left_untold()
+    pending_notification()
     recover()
     heard.clear()
     ReceiverFailure.objects.update(resolved_at=None, failed_at=now() + ahead, traceback=f"{traceback}before")
@@ -244,18 +242,23 @@ def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
 
 
 def test_claim_is_given_once_for_the_state_that_was_seen() -> None:
-    kept = left_untold()
+    pending = pending_notification()
 
-    assert [claim(kept), claim(kept)] == [True, False]
+    assert [claim(pending), claim(pending)] == [True, False]
 
 
-def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
-    kept = left_untold()
+def test_failure_log_of_a_pending_notification_is_not_overwritten(heard: list[Any]) -> None:
+    pending = pending_notification()
     ReceiverFailure.objects.create(
-        notification=kept, signal="sms_status", receiver="tests.heard", attempts=2, traceback="before", failed_at=now()
+        notification=pending,
+        signal="sms_status",
+        receiver="tests.heard",
+        attempts=2,
+        traceback="before",
+        failed_at=now(),
     )
 
-    record_interrupted(kept)
+    record_interrupted(pending)
 
     assert list(ReceiverFailure.objects.order_by("signal").values_list("signal", "attempts", "traceback")) == [
         ("notification_received", 1, "The process that should have run this receiver ended too early."),
@@ -266,18 +269,18 @@ def test_ledger_of_what_was_untold_keeps_what_it_knew(heard: list[Any]) -> None:
 # Failed receivers.
 
 
-def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(heard: list[Any]) -> None:
+def test_only_the_failed_receiver_is_retried_with_the_attempt_number(heard: list[Any]) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
     heard.clear()
-    rested()
+    end_backoff()
 
     report = recover()
     assert (flaky.attempts, heard, report.receivers[Outcome.FAILED], report.is_incomplete) == ([1, 2], [], 1, True)
 
     flaky.fails = False
-    rested()
+    end_backoff()
     report = recover()
     assert (flaky.attempts, heard, report.receivers[Outcome.RESOLVED], report.is_incomplete) == (
         [1, 2, 3],
@@ -291,7 +294,7 @@ def test_only_the_failed_receiver_is_run_again_and_is_told_which_attempt_it_is(h
     assert recover().receivers == {}
 
 
-def test_failed_receiver_rests_longer_each_time() -> None:
+def test_failed_receiver_backs_off_exponentially() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
@@ -311,7 +314,7 @@ def test_receiver_is_given_up_after_as_many_attempts_as_the_project_allows(folde
     inbox.receive(raw_notification("any", "", STATUS))
 
     for _ in range(5):
-        rested()
+        end_backoff()
         recover()
 
     assert flaky.attempts == [1, 2, 3]
@@ -326,7 +329,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
         dispatch_uid="counts",
     )
     inbox.receive(raw_notification("any", "", STATUS))
-    rested()
+    end_backoff()
 
     recover()
 
@@ -337,26 +340,26 @@ def test_attempt_that_two_processes_see_is_made_by_one() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
-    rested()
+    end_backoff()
     seen_by_one, seen_by_other = ReceiverFailure.objects.get(), ReceiverFailure.objects.get()
 
     assert [retry(seen_by_one), retry(seen_by_other)] == [Outcome.FAILED, Outcome.TAKEN]
     assert flaky.attempts == [1, 2]
 
 
-def test_nobody_is_told_of_what_is_blanked() -> None:
+def test_redacted_notification_runs_no_receivers() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    kept = inbox.receive(raw_notification("any", "", STATUS)).notification
-    rested()
-    Notification.objects.update(redacted_at=kept.received_at)
+    pending = inbox.receive(raw_notification("any", "", STATUS)).notification
+    end_backoff()
+    Notification.objects.update(redacted_at=pending.received_at)
 
     assert (recover().receivers, retry(ReceiverFailure.objects.get())) == ({}, Outcome.REDACTED)
 
-    long_ago = kept.received_at - timedelta(hours=1)
+    long_ago = pending.received_at - timedelta(hours=1)
     Notification.objects.update(dispatched_at=None, claimed_until=long_ago)
-    kept.refresh_from_db()
-    assert (recover().reported, record_interrupted(kept), claim(kept), flaky.attempts) == (0, False, False, [1])
+    pending.refresh_from_db()
+    assert (recover().dispatched, record_interrupted(pending), claim(pending), flaky.attempts) == (0, False, False, [1])
 
 
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:
@@ -364,7 +367,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
     sms_status.disconnect(flaky)
-    rested()
+    end_backoff()
 
     report = recover()
 
@@ -373,40 +376,40 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
 
 
 def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
-    kept = inbox.receive(raw_notification("any", "", STATUS)).notification
-    ReceiverFailure.objects.create(notification=kept, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
+    pending = inbox.receive(raw_notification("any", "", STATUS)).notification
+    ReceiverFailure.objects.create(notification=pending, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 
     assert recover().receivers == {Outcome.NOT_REGISTERED: 1}
 
 
-def test_poison_receiver_does_not_stop_the_rest() -> None:
+def test_poison_receiver_does_not_stop_the_others() -> None:
     poison, good = Flaky(), Flaky()
     sms_status.connect(poison, dispatch_uid="poison")
     sms_status.connect(good, dispatch_uid="good")
     inbox.receive(raw_notification("any", "", STATUS))
     good.fails = False
-    rested()
+    end_backoff()
 
     assert recover().receivers == {Outcome.FAILED: 1, Outcome.RESOLVED: 1}
 
 
-def test_failed_receivers_of_calls_are_left_alone_unless_asked() -> None:
+def test_failed_receivers_of_calls_are_retried_only_if_requested() -> None:
     flaky = Flaky()
     ivr_gather.connect(flaky)
     inbox.receive(raw_notification("any", "", GATHER))
-    rested()
+    end_backoff()
 
     assert recover().receivers == {}
     assert recover(ivr=True).receivers == {Outcome.FAILED: 1}
 
 
-def test_summary_says_all_in_one_line(folder: Path) -> None:
+def test_summary_is_one_line_with_all_counts(folder: Path) -> None:
     wait_in_spool(folder)
     flaky = Flaky()
     sms_status.connect(flaky)
 
     assert str(recover()) == (
-        "Stored 1 from the spool (0 were known, 0 wait, 0 set aside), took up 0 that were never told; receivers:"
-        " 0 mended, 0 failed, 1 resting, 0 no longer connected."
+        "Spool: 1 imported, 0 already stored, 0 not yet imported, 0 in quarantine. Notifications: 0 dispatched."
+        " Receivers: 0 resolved, 0 failed, 1 waiting to retry, 0 no longer registered."
     )
-    assert recovery.Report().is_incomplete is False
+    assert recovery.RecoveryResult().is_incomplete is False

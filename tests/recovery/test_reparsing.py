@@ -17,11 +17,11 @@ pytestmark = pytest.mark.django_db
 NOW = datetime.now(timezone.utc)
 
 
-def receive(said: str, route: str = "any", **fields: Any) -> Notification:
-    return inbox.receive(raw_notification(route, "", said, **fields)).notification
+def receive(content: str, route: str = "any", **fields: Any) -> Notification:
+    return inbox.receive(raw_notification(route, "", content, **fields)).notification
 
 
-def test_reading_again_what_is_well_read_changes_nothing(heard: list[Any]) -> None:
+def test_reparsing_unchanged_notifications_changes_nothing(heard: list[Any]) -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, verified_by=VerifiedBy.URL)
     receive("txn_ref=AA-S-1&sms_status=queued")
     receive("msg=hello&from=%2B651")
@@ -44,66 +44,66 @@ def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as broken:
         broken.setattr(recording, "change_of", fail)
-        kept = receive("txn_ref=AA-S-1&sms_status=delivered")
-    assert (list(kept.problems), Sms.objects.count()) == (["state"], 0)
+        stored = receive("txn_ref=AA-S-1&sms_status=delivered")
+    assert (list(stored.problems), Sms.objects.count()) == (["state"], 0)
 
     assert reparse() == ReparseResult(read=1, changed=1, states=1)
 
-    kept.refresh_from_db()
-    assert (kept.problems, Sms.objects.get().sms_status) == ({}, "delivered")
+    stored.refresh_from_db()
+    assert (stored.problems, Sms.objects.get().sms_status) == ({}, "delivered")
 
 
-def _as_an_older_version_read_it(kept: Notification) -> None:
-    """Kept before its parameters were known: all of them were taken for the project's."""
-    Notification.objects.filter(pk=kept.pk).update(
+def _as_an_older_version_read_it(stored: Notification) -> None:
+    """Rewrite the row as an older version stored it, which read all parameters as pass-on parameters."""
+    Notification.objects.filter(pk=stored.pk).update(
         kind=Kind.UNKNOWN,
         txn_ref=None,
         params={},
-        pass_on={**kept.params, **kept.pass_on},
+        pass_on={**stored.params, **stored.pass_on},
         problems={"parameters": "none of the parameters is Hoiio's", "signature": "does not match the body"},
     )
     Sms.objects.all().delete()
 
 
-def test_what_an_older_version_did_not_know_is_read_and_what_the_door_said_stays() -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, verified_by=VerifiedBy.URL)
-    _as_an_older_version_read_it(kept)
+def test_reparsing_reads_new_parameters_and_preserves_verification_problems() -> None:
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered&x=1", pass_on={"username": "bob"}, verified_by=VerifiedBy.URL)
+    _as_an_older_version_read_it(stored)
 
     assert reparse() == ReparseResult(read=1, changed=1, states=1)
 
-    kept.refresh_from_db()
-    assert (kept.kind, kept.txn_ref, kept.pass_on) == (Kind.SMS_STATUS, "AA-S-1", {"x": "1", "username": "bob"})
-    assert (kept.params["sms_status"], kept.problems) == ("delivered", {"signature": "does not match the body"})
+    stored.refresh_from_db()
+    assert (stored.kind, stored.txn_ref, stored.pass_on) == (Kind.SMS_STATUS, "AA-S-1", {"x": "1", "username": "bob"})
+    assert (stored.params["sms_status"], stored.problems) == ("delivered", {"signature": "does not match the body"})
     assert Sms.objects.get().sms_status == "delivered"
 
 
 def test_state_is_rebuilt_in_order_of_arrival() -> None:
     late = receive("txn_ref=AA-S-1&sms_status=failed", received_at=NOW)
     early = receive("txn_ref=AA-S-1&sms_status=delivered", received_at=NOW - timedelta(minutes=1))
-    for kept in (late, early):
-        _as_an_older_version_read_it(kept)
+    for stored in (late, early):
+        _as_an_older_version_read_it(stored)
 
     reparse()
 
     assert Sms.objects.get().sms_status == "failed"
 
 
-def test_dry_run_says_what_would_change_and_writes_nothing(heard: list[Any]) -> None:
+def test_dry_run_reports_the_changes_and_writes_nothing(heard: list[Any]) -> None:
     _as_an_older_version_read_it(receive("txn_ref=AA-S-1&sms_status=delivered"))
     before = values(Notification.objects.get())
     heard.clear()
 
-    assert reparse(dry_run=True, tell=True) == ReparseResult(read=1, changed=1, states=1)
+    assert reparse(dry_run=True, dispatch=True) == ReparseResult(read=1, changed=1, states=1)
 
     assert (values(Notification.objects.get()), Sms.objects.count(), heard) == (before, 0, [])
 
 
-def test_receivers_are_told_of_what_changed_only_when_asked(heard: list[Any]) -> None:
+def test_receivers_run_for_changed_notifications_only_if_requested(heard: list[Any]) -> None:
     receive("txn_ref=AA-S-2&sms_status=delivered")
     _as_an_older_version_read_it(receive("txn_ref=AA-S-1&sms_status=delivered"))
     heard.clear()
 
-    assert reparse(tell=True).reported == 1
+    assert reparse(dispatch=True).dispatched == 1
 
     assert [(name, arguments["sms"]) for name, arguments in heard] == [
         ("sms_status", Sms.objects.get(txn_ref="AA-S-1")),
@@ -111,51 +111,51 @@ def test_receivers_are_told_of_what_changed_only_when_asked(heard: list[Any]) ->
     ]
 
 
-def test_only_what_came_since_is_read() -> None:
+def test_only_notifications_received_since_then_are_reparsed() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", received_at=NOW - timedelta(days=2))
     receive("txn_ref=AA-S-2&sms_status=queued", received_at=NOW)
 
     assert reparse(since=NOW - timedelta(days=1)).read == 1
 
 
-def test_one_that_cannot_be_read_again_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_reparse_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     poison = receive("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111")
     Notification.objects.filter(pk=poison.pk).update(route="mms")
     _as_an_older_version_read_it(receive("txn_ref=AA-S-2&sms_status=queued"))
 
     assert reparse() == ReparseResult(read=2, changed=1, states=1, failed=1)
-    assert caplog.messages == [f"Notification {poison.pk} could not be read again: ValueError."]
+    assert caplog.messages == [f"Notification {poison.pk} could not be reparsed: ValueError."]
 
 
-def test_blanked_row_has_nothing_to_read() -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=queued")
+def test_redacted_notification_is_not_reparsed() -> None:
+    stored = receive("txn_ref=AA-S-1&sms_status=queued")
     Notification.objects.update(redacted_at=NOW, body=b"", params={})
-    before = values(kept)
+    before = values(stored)
 
-    assert (reparse(), values(kept)) == (ReparseResult(), before)
+    assert (reparse(), values(stored)) == (ReparseResult(), before)
 
 
 @pytest.mark.parametrize(
     "meanwhile",
     [{"redacted_at": NOW}, {"body": b"txn_ref=AA-S-1&sms_status=delivered&dest=removed"}, {"query": "x=removed"}],
 )
-def test_row_that_loses_what_it_said_while_it_is_read_does_not_get_it_back(meanwhile: dict[str, Any]) -> None:
-    kept = receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
+def test_content_removed_during_a_reparse_does_not_come_back(meanwhile: dict[str, Any]) -> None:
+    stored = receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
     Sms.objects.all().delete()
 
     def in_between(things: Any, what: str) -> Any:
         for one in things:
-            Notification.objects.filter(pk=kept.pk).update(params={}, **meanwhile)
+            Notification.objects.filter(pk=stored.pk).update(params={}, **meanwhile)
             yield one
 
-    assert reparse(progress=in_between, tell=True) == ReparseResult(read=1)
+    assert reparse(progress=in_between, dispatch=True) == ReparseResult(read=1)
 
-    kept.refresh_from_db()
-    assert (kept.params, Sms.objects.count()) == ({}, 0)
+    stored.refresh_from_db()
+    assert (stored.params, Sms.objects.count()) == ({}, 0)
 
 
-def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
-    came = raw_notification(
+def test_raw_notification_is_restored_from_its_row() -> None:
+    raw = raw_notification(
         "sms",
         "x=1",
         b"txn_ref=AA-S-1\xff",
@@ -165,7 +165,7 @@ def test_arrival_of_a_row_is_what_it_was_made_from() -> None:
         verified_by=VerifiedBy.URL,
         problems={"token": "old"},
     )
-    kept = inbox.receive(came).notification
-    kept.refresh_from_db()
+    stored = inbox.receive(raw).notification
+    stored.refresh_from_db()
 
-    assert raw_of(kept) == came._replace(pass_on={"x": "1"})
+    assert raw_of(stored) == raw._replace(pass_on={"x": "1"})

@@ -1,4 +1,4 @@
-"""What `hoiio_forget` removes, and what it leaves."""
+"""Erase phone numbers with `hoiio_forget`."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def form(**params: str) -> str:
     return "&".join(f"{name.rstrip('_')}={quote(text, safe='')}" for name, text in params.items())
 
 
-def came(query: str = "", route: str = "any", /, **params: str) -> Notification:
+def received(query: str = "", route: str = "any", /, **params: str) -> Notification:
     return inbox.receive(raw_notification(route, query, form(**params))).notification
 
 
 def text_from(number: str, msg: str, txn_ref: str, **more: str) -> Notification:
-    return came("", "sms", **{"txn_ref": txn_ref, "msg": msg, "from": number, "to": OURS, **more})
+    return received("", "sms", **{"txn_ref": txn_ref, "msg": msg, "from": number, "to": OURS, **more})
 
 
-def forgotten(*numbers: str) -> ForgetResult:
+def forget_person(*numbers: str) -> ForgetResult:
     report = forget(numbers or [BOB])
-    assert all_that_is_kept().count("6561234567") == 0
+    assert everything_stored().count("6561234567") == 0
     return report
 
 
-def all_that_is_kept() -> str:
-    """Every value of every row and every file."""
+def everything_stored() -> str:
+    """Return all values of all rows."""
     models = (Notification, Call, Sms, Fax, ReceiverFailure)
     return repr([values(row) for model in models for row in model._default_manager.order_by("pk")])
 
@@ -68,13 +68,13 @@ def state(row: Any, *names: str) -> list[Any]:
     return [getattr(row, name) for name in names]
 
 
-# What the person took part in.
+# The person's own transactions.
 
 
-def test_conversation_loses_who_and_what_and_keeps_what_it_cost() -> None:
+def test_conversation_loses_personal_data_and_preserves_costs() -> None:
     notification = text_from(BOB, "hello", "AA-SI-1", tag="bob", debit="0.013", currency="SGD")
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.notifications, report.transactions, report.mentions) == (1, 1, 0)
     sms = Sms.objects.get()
@@ -92,7 +92,6 @@ def test_conversation_loses_who_and_what_and_keeps_what_it_cost() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "verified_by": "",
         "source": "webhook",
         "redacted_at": notification.redacted_at,
     }
@@ -100,21 +99,21 @@ def test_conversation_loses_who_and_what_and_keeps_what_it_cost() -> None:
 
 @pytest.mark.parametrize("party", ["dest1", "dest2", "dest", "from", "to"])
 def test_person_is_found_in_every_part_that_a_number_plays(party: str) -> None:
-    came("", "voice", **{"txn_ref": "AA-C-1", "dest1": EVE, "dest2": OURS, "duration": "3", party: BOB})
+    received("", "voice", **{"txn_ref": "AA-C-1", "dest1": EVE, "dest2": OURS, "duration": "3", party: BOB})
 
-    report = forgotten()
+    report = forget_person()
 
     call = Call.objects.get()
     assert (report.transactions, state(call, "dest1", "dest2", "remote_number", "duration")) == (1, ["", "", "", 3])
 
 
 def test_all_notifications_of_the_call_go_also_those_that_do_not_name_the_person() -> None:
-    first = came("", "ivr", txn_ref="AA-C-1", session="S1", from_=BOB, to=OURS, call_state="ringing")
-    second = came("", "ivr", session="S1", digits="1234", call_state="ongoing")
-    third = came("", "ivr", txn_ref="AA-C-1", record_url="https://x.example.com/secret", call_state="ongoing")
-    other = came("", "ivr", txn_ref="AA-C-2", session="S2", digits="1234", call_state="ongoing")
+    first = received("", "ivr", txn_ref="AA-C-1", session="S1", from_=BOB, to=OURS, call_state="ringing")
+    second = received("", "ivr", session="S1", digits="1234", call_state="ongoing")
+    third = received("", "ivr", txn_ref="AA-C-1", record_url="https://x.example.com/secret", call_state="ongoing")
+    other = received("", "ivr", txn_ref="AA-C-2", session="S2", digits="1234", call_state="ongoing")
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.notifications, report.transactions) == (3, 1)
     assert [state(each, "params") for each in (first, second, third)] == [[{}], [{}], [{}]]
@@ -122,34 +121,34 @@ def test_all_notifications_of_the_call_go_also_those_that_do_not_name_the_person
 
 
 def test_call_is_the_persons_though_a_later_report_names_another() -> None:
-    came("", "voice", txn_ref="AA-C-1", dest1=BOB, call_status_dest1="answered")
-    came("", "voice", txn_ref="AA-C-1", dest1=EVE, call_status_dest1="answered")
+    received("", "voice", txn_ref="AA-C-1", dest1=BOB, call_status_dest1="answered")
+    received("", "voice", txn_ref="AA-C-1", dest1=EVE, call_status_dest1="answered")
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.notifications, report.transactions, Call.objects.get().dest1) == (2, 1, "")
 
 
-def test_what_was_sent_and_never_heard_of_is_found() -> None:
+def test_sent_transaction_without_a_notification_is_found() -> None:
     sms = enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": BOB, "msg": "hello", "tag": "bob"})
 
-    assert forgotten().transactions == 1
+    assert forget_person().transactions == 1
     assert state(sms, "dest", "msg", "tag", "remote_suffix") == ["", "", "", ""]
 
 
 def test_notification_that_made_no_row_is_found() -> None:
-    notification = came("", "any", from_=BOB)
+    notification = received("", "any", from_=BOB)
 
-    assert (forgotten().notifications, state(notification, "kind", "params")) == (1, ["unknown", {}])
-
-
-# Where somebody else mentions it.
+    assert (forget_person().notifications, state(notification, "kind", "params")) == (1, ["unknown", {}])
 
 
-def test_mention_is_taken_out_and_the_rest_stays() -> None:
+# Mentions by other people.
+
+
+def test_mention_is_removed_and_the_rest_stays() -> None:
     notification = text_from(EVE, "call +65 6123-4567 or me", "AA-SI-1", tag="6561234567", x_note="bob 006561234567")
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.notifications, report.transactions, report.mentions) == (0, 0, 2)
     assert state(Sms.objects.get(), "msg", "tag", "remote_number", "redacted_at") == [
@@ -166,14 +165,14 @@ def test_mention_is_taken_out_and_the_rest_stays() -> None:
     )
 
 
-def test_what_is_left_of_a_mention_can_be_read_again() -> None:
+def test_notification_with_a_removed_mention_can_be_reparsed() -> None:
     text_from(EVE, "call +6561234567", "AA-SI-1")
-    forgotten()
-    before = all_that_is_kept()
+    forget_person()
+    before = everything_stored()
 
     report = reparse()
 
-    assert (report.read, report.changed, report.states, all_that_is_kept() == before) == (1, 0, 0, True)
+    assert (report.read, report.changed, report.states, everything_stored() == before) == (1, 0, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -190,9 +189,9 @@ def test_what_is_left_of_a_mention_can_be_read_again() -> None:
     ],
 )
 def test_every_spelling_is_found_in_the_raw_text(query: str) -> None:
-    notification = came(query, "sms", txn_ref="AA-S-1", sms_status="delivered", dest=EVE)
+    notification = received(query, "sms", txn_ref="AA-S-1", sms_status="delivered", dest=EVE)
 
-    forgotten()
+    forget_person()
 
     assert "6123" not in repr(values(notification)).replace(" ", "").replace("+", "")
     assert state(notification, "kind", "redacted_at") == ["sms_status", None]
@@ -202,21 +201,21 @@ def test_json_body_is_searched() -> None:
     body = '{"txn_ref":"AA-S-1","sms_status":"delivered","dest":"\\u002B6587654321","x":"\\u002b65 6123 4567"}'
     notification = inbox.receive(raw_notification("sms", "", body)).notification
 
-    forgotten()
+    forget_person()
 
     assert state(notification, "pass_on") == [{"x": "removed"}]
     assert bytes(notification.body).decode() == body.replace("\\u002b65 6123 4567", "removed")
 
 
 @pytest.mark.parametrize("gap", ["\u00a0", "\u2011", "\u2013", "\u202f", "\u3000", "\\u2011", "\\\\x2d"])
-def test_what_each_database_escapes_in_its_own_way_is_found(gap: str) -> None:
-    # JSON is kept as ASCII by SQLite and MariaDB, and a traceback quotes values as Python writes them.
+def test_number_is_found_in_the_escapes_of_each_database(gap: str) -> None:
+    # SQLite and MariaDB store JSON as ASCII, and a traceback quotes values as Python writes them.
     number = f"+65{gap}6123{gap}4567"
-    notification = came("", "sms", txn_ref="AA-S-1", sms_status="delivered", dest=EVE, x=number)
+    notification = received("", "sms", txn_ref="AA-S-1", sms_status="delivered", dest=EVE, x=number)
     traceback = f"KeyError: {number!r} {number!a}"
     failure = ReceiverFailure.objects.create(notification=notification, signal="a", receiver="a", traceback=traceback)
 
-    forgotten()
+    forget_person()
 
     assert "4567" not in repr([values(notification), values(failure)])
     assert notification.params["dest"] == EVE
@@ -227,23 +226,23 @@ def test_digest_of_a_text_goes_with_the_mention() -> None:
         text_from(EVE, text, "AA-SI-1")
     before = list(Sms.objects.order_by("pk").values_list("part", flat=True))
 
-    forgotten()
+    forget_person()
 
     first, second = Sms.objects.order_by("pk")
-    assert (first.part, second.part) == (f"blanked-{first.pk}", before[1])
+    assert (first.part, second.part) == (f"redacted-{first.pk}", before[1])
 
 
-def test_digest_that_names_what_was_asked_of_history_goes_too() -> None:
-    asked = inbox.receive(
+def test_uuid_derived_from_a_polled_entry_is_replaced() -> None:
+    polled = inbox.receive(
         raw_notification(
             "sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), source=Source.POLL
         )
     ).notification
-    name = asked.uuid
+    name = polled.uuid
 
-    forgotten()
+    forget_person()
 
-    assert state(asked, "uuid") != [name]
+    assert state(polled, "uuid") != [name]
 
 
 def test_traceback_and_problems_are_searched() -> None:
@@ -261,52 +260,52 @@ def test_traceback_and_problems_are_searched() -> None:
         notification=notification, signal="sms_status", receiver="a", traceback="KeyError: '+6561234567'"
     )
 
-    assert forgotten().mentions == 2
+    assert forget_person().mentions == 2
     assert state(failure, "traceback") == ["KeyError: 'removed'"]
     assert state(notification, "headers", "problems", "pass_on") == [
         {"User-Agent": "x removed"},
-        {"verified_by": "of removed"},
+        {"token": "of removed"},
         {"phone": "removed"},
     ]
 
 
-def test_other_numbers_stay() -> None:
+def test_unrelated_numbers_stay() -> None:
     for number, other in enumerate(("+85261234567", "+16561234567", "+65612345678", "61234567", EVE)):
         text_from(other, f"I am {other}", f"AA-SI-{number}")
-    before = all_that_is_kept()
+    before = everything_stored()
 
     report = forget([BOB])
 
     assert (report.notifications, report.transactions, report.mentions) == (0, 0, 0)
-    assert all_that_is_kept() == before
+    assert everything_stored() == before
 
 
-def test_national_number_is_forgotten_where_it_is_given_too() -> None:
+def test_national_number_is_forgotten_if_it_is_given_too() -> None:
     text_from("61234567", "hello", "AA-SI-1")
 
-    assert forgotten(BOB, "6123 4567").transactions == 1
+    assert forget_person(BOB, "6123 4567").transactions == 1
 
 
 def test_second_run_finds_nothing() -> None:
     text_from(BOB, "hello", "AA-SI-1")
     text_from(EVE, "call +6561234567", "AA-SI-2")
-    forgotten()
-    before = all_that_is_kept()
+    forget_person()
+    before = everything_stored()
 
-    report = forgotten()
+    report = forget_person()
 
-    assert (report, all_that_is_kept()) == (ForgetResult(), before)
+    assert (report, everything_stored()) == (ForgetResult(), before)
 
 
-def test_many_rows_are_gone_through_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.retention.batches.PAGE", 3)
+def test_many_rows_are_scanned_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.retention.batches.KEYS_PER_PAGE", 3)
     for number in range(10):
         text_from(BOB if number % 2 else EVE, "hello", f"AA-SI-{number}")
 
-    assert (forgotten().transactions, Sms.objects.filter(remote_number=EVE).count()) == (5, 5)
+    assert (forget_person().transactions, Sms.objects.filter(remote_number=EVE).count()) == (5, 5)
 
 
-def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_is_committed_completely_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     notification = text_from(BOB, "hello", "AA-SI-1")
     monkeypatch.setattr(forgetting, "redact_transactions", lambda *arguments: 1 / 0)
 
@@ -316,22 +315,22 @@ def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert state(notification, "redacted_at") == [None]
 
 
-# What is left untold.
+# Pending notifications.
 
 
-def test_what_is_forgotten_is_told_to_nobody_any_more(settings: Any) -> None:
+def test_forgotten_notification_runs_no_receivers(settings: Any) -> None:
     notification = text_from(BOB, "hello", "AA-SI-1")
     long_ago = NOW - timedelta(hours=1)
     Notification.objects.update(dispatched_at=None, claimed_until=long_ago)
     ReceiverFailure.objects.create(
         notification=notification, signal="sms_received", receiver="a", attempts=1, failed_at=long_ago
     )
-    forgotten()
+    forget_person()
 
     report = recover()
 
-    assert (report.reported, sum(report.receivers.values()), report.is_incomplete) == (0, 0, False)
-    assert reparse(tell=True).read == 0
+    assert (report.dispatched, sum(report.receivers.values()), report.is_incomplete) == (0, 0, False)
+    assert reparse(dispatch=True).read == 0
 
 
 # The spool.
@@ -350,11 +349,11 @@ def spooled(folder: Path, query: str = "", **params: str) -> tuple[RawNotificati
     return one, spool.store(one, folder)
 
 
-def test_file_of_the_person_keeps_what_it_cost(folder: Path) -> None:
+def test_file_of_the_person_preserves_costs(folder: Path) -> None:
     params = {"txn_ref": "AA-SI-1", "msg": "hello", "from": BOB, "to": OURS, "debit": "0.013", "x_bob": "bob"}
     one, path = spooled(folder, "y=bob", **params)
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.files, sorted(folder.iterdir())) == (1, [path])
     left = spool.load(path)
@@ -373,7 +372,7 @@ def test_file_of_the_person_keeps_what_it_cost(folder: Path) -> None:
 def test_file_that_mentions_the_number_loses_the_number_alone(folder: Path) -> None:
     _, path = spooled(folder, "y=6561234567", txn_ref="AA-SI-1", msg="call +6561234567", from_=EVE, to=OURS)
 
-    assert forgotten().files == 1
+    assert forget_person().files == 1
 
     left = spool.load(path)
     assert left.query == "y=removed"
@@ -385,21 +384,21 @@ def test_other_files_are_not_written_to(folder: Path) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=EVE, to=OURS)
     before = path.stat().st_mtime_ns, path.read_bytes()
 
-    assert (forgotten().files, path.stat().st_mtime_ns, path.read_bytes()) == (0, *before)
+    assert (forget_person().files, path.stat().st_mtime_ns, path.read_bytes()) == (0, *before)
 
 
 def test_file_that_was_set_aside_is_searched_too(folder: Path) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
     spool.quarantine(path)
 
-    assert forgotten().files == 1
+    assert forget_person().files == 1
 
     (left,) = folder.iterdir()
     assert left.name == path.with_suffix(".quarantined").name
     assert spool.load(left).body == b"txn_ref=AA-SI-1&msg=&from=&to="
 
 
-def test_entry_of_the_spool_that_is_no_readable_file_is_named_and_the_rest_is_done(folder: Path) -> None:
+def test_unreadable_spool_entries_are_reported_and_the_others_are_erased(folder: Path) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
     (folder / "a.json").mkdir()
     (folder / "b.json").write_text('{"uuid": ' + "[" * 200_000 + "6561234567")
@@ -407,7 +406,7 @@ def test_entry_of_the_spool_that_is_no_readable_file_is_named_and_the_rest_is_do
     (folder / "d.quarantined").mkdir()
     (folder / "e.json").write_bytes(b"\xff\xfe from +65 6123 4567")
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.files, sorted(report.unreadable)) == (1, ["a.json", "b.json", "c.json", "d.quarantined", "e.json"])
     assert BOB not in str(spool.load(path))
@@ -417,12 +416,12 @@ def test_entry_of_the_spool_that_is_no_readable_file_is_named_and_the_rest_is_do
     "text", ["+65 - (6123) 4567", "+65    6123    4567", "+65\n\n\n\n6123\t\t\t\t4567", "65 . . . . 6123 ---- 4567"]
 )
 def test_number_with_many_separators_is_found(text: str) -> None:
-    kept = text_from(EVE, f"call {text} now", "AA-SI-1")
+    remaining = text_from(EVE, f"call {text} now", "AA-SI-1")
 
-    forgotten()
+    forget_person()
 
-    kept.refresh_from_db()
-    assert kept.params["msg"] == "call removed now"
+    remaining.refresh_from_db()
+    assert remaining.params["msg"] == "call removed now"
 
 
 def test_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -430,7 +429,7 @@ def test_file_that_cannot_be_read_is_named(folder: Path) -> None:
     (folder / "a.quarantined").write_text("from +65 6123 4567")
     (folder / "b.quarantined").write_text("from nobody")
 
-    assert forgotten().unreadable == ["a.quarantined"]
+    assert forget_person().unreadable == ["a.quarantined"]
 
 
 def _folder(path: Path) -> None:
@@ -497,20 +496,20 @@ def _pipe(path: Path) -> None:
         _pipe,
     ],
 )
-def test_what_cannot_be_read_in_the_spool_is_named_and_the_rest_is_done(
+def test_invalid_spool_files_are_reported_and_the_others_are_erased(
     make: Callable[[Path], None], ending: str, folder: Path
 ) -> None:
     folder.mkdir()
     make(folder / f"00{ending}")
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.files, report.unreadable) == (1, [f"00{ending}"])
     assert spool.load(path).body == b"txn_ref=AA-SI-1&msg=&from=&to="
 
 
-def test_file_that_cannot_be_opened_is_named_and_the_rest_is_done(
+def test_file_that_cannot_be_opened_is_reported_and_the_others_are_erased(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, locked = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
@@ -524,26 +523,26 @@ def test_file_that_cannot_be_opened_is_named_and_the_rest_is_done(
 
     monkeypatch.setattr(Path, "read_text", read)
 
-    report = forgotten()
+    report = forget_person()
 
     assert (report.files, report.unreadable) == (1, [locked.name])
 
 
-def test_folder_named_as_what_a_crash_left_is_named(folder: Path) -> None:
+def test_folder_named_like_a_temporary_file_is_reported(folder: Path) -> None:
     (folder / "old.part").mkdir(parents=True)
     os.utime(folder / "old.part", (0, 0))
 
-    assert forgotten().unreadable == ["old.part"]
+    assert forget_person().unreadable == ["old.part"]
 
 
-def test_file_that_a_crash_has_left_half_written_goes(folder: Path) -> None:
+def test_half_written_file_of_a_crash_is_deleted(folder: Path) -> None:
     folder.mkdir()
     for name, age in (("old.part", LEFT_AFTER + 5), ("new.part", 0)):
         (folder / name).write_text("{")
         moment = datetime.now(timezone.utc).timestamp() - age
         os.utime(folder / name, (moment, moment))
 
-    forgotten()
+    forget_person()
 
     assert [path.name for path in folder.iterdir()] == ["new.part"]
 
@@ -562,7 +561,7 @@ def test_file_that_is_brought_in_meanwhile_is_forgotten_in_the_database(
 
     monkeypatch.setattr(spool, "load", loaded_while_drained)
 
-    forgotten()
+    forget_person()
 
     assert (recover().known, Sms.objects.get().msg, list(folder.iterdir())) == (1, "", [])
 
@@ -579,22 +578,22 @@ def test_file_that_was_being_brought_in_when_the_notifications_had_been_read_is_
 
     assert forget([BOB], progress=meanwhile).mentions == 1
 
-    assert all_that_is_kept().count("6561234567") == 0
+    assert everything_stored().count("6561234567") == 0
 
 
-def test_file_that_is_gone_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_deleted_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=EVE, to=OURS)
     monkeypatch.setattr(spool, "pending", lambda folder: [path])
     path.unlink()
 
-    assert forgotten().files == 0
+    assert forget_person().files == 0
 
 
 # The command.
 
 
 def command(*arguments: str, answer: str = "", is_terminal: bool = True) -> str:
-    """Run the command; what it printed, which never holds the number."""
+    """Run the command and return its output, which never contains the number."""
     out, standard = io.StringIO(), io.StringIO(answer)
     standard.isatty = lambda: is_terminal  # type: ignore[method-assign]
     with pytest.MonkeyPatch.context() as patch:
@@ -605,30 +604,32 @@ def command(*arguments: str, answer: str = "", is_terminal: bool = True) -> str:
     return out.getvalue()
 
 
-DONE = "Blanked 1 notifications and 1 calls, SMS and faxes; took the numbers out of 0 more rows and 0 files of the spool.\n"
+DONE = (
+    "Redacted 1 notifications and 1 calls, SMS and faxes; removed the numbers from 0 more rows and 0 files of the"
+    " spool.\n"
+)
 
 
-@pytest.mark.parametrize("flag", ["--no-input", "--yes"])
-def test_command_says_how_much_went(flag: str) -> None:
+def test_command_reports_what_it_erased() -> None:
     text_from(BOB, "hello", "AA-SI-1")
 
-    assert command(BOB, flag) == DONE
+    assert command(BOB, "--no-input") == DONE
 
 
 @pytest.mark.parametrize("answer", ["y\n", "Yes\n"])
-def test_command_asks_on_a_terminal(answer: str) -> None:
+def test_command_requires_confirmation_on_a_terminal(answer: str) -> None:
     text_from(BOB, "hello", "AA-SI-1")
 
-    said = command(BOB, answer=answer)
+    output = command(BOB, answer=answer)
 
-    assert said == f"1 calls, SMS and faxes are with these numbers. This cannot be undone.\nErase them? [y/N] {DONE}"
+    assert output == f"1 calls, SMS and faxes are with these numbers. This cannot be undone.\nErase them? [y/N] {DONE}"
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", "no\n", "yeah\n"])
 def test_command_forgets_nothing_without_a_yes(answer: str) -> None:
     text_from(BOB, "hello", "AA-SI-1")
 
-    with pytest.raises(CommandError, match=r"^Nothing was forgotten\.$"):
+    with pytest.raises(CommandError, match=r"^Nothing was erased\.$"):
         command(BOB, answer=answer)
 
     assert Sms.objects.get().msg == "hello"
@@ -636,9 +637,12 @@ def test_command_forgets_nothing_without_a_yes(answer: str) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "cure"),
-    [([BOB], "It cannot be undone, and nobody can be asked"), (["-"], "The numbers come from the standard input")],
+    [
+        ([BOB], "This cannot be undone, and there is no terminal to confirm it"),
+        (["-"], "The numbers are read from the standard input, so there is no confirmation"),
+    ],
 )
-def test_command_refuses_where_nobody_can_be_asked(arguments: list[str], cure: str) -> None:
+def test_command_refuses_to_run_without_a_terminal_to_confirm(arguments: list[str], cure: str) -> None:
     text_from(BOB, "hello", "AA-SI-1")
 
     with pytest.raises(CommandError, match=f"^{cure}.*; add --no-input\\.$"):
@@ -660,12 +664,12 @@ def test_command_reads_numbers_from_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("number", ["bob", "12345", "+65 6123 456x"])
-def test_command_refuses_what_is_no_number_and_does_not_quote_it(number: str) -> None:
+def test_command_refuses_an_invalid_number_without_quoting_it(number: str) -> None:
     with pytest.raises(CommandError) as raised:
         command(number, "--no-input")
 
     assert str(raised.value) == (
-        "One of what was given is no phone number with 7 digits or more; write it as +6511111111."
+        "One of the numbers is no phone number with 7 digits or more; write it as +6511111111."
     )
 
 
@@ -680,17 +684,17 @@ def test_command_names_files_that_it_cannot_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "output"),
     [
-        (OperationalError("near +6561234567"), "The database is away (OperationalError); run it again later."),
+        (OperationalError("near +6561234567"), "The database is away (OperationalError); run the command again later."),
         (
             PermissionError(13, "Permission denied", "/x"),
-            "The spool cannot be written to (Permission denied); run it again.",
+            "The spool cannot be written to (Permission denied); run the command again.",
         ),
     ],
 )
-def test_command_says_what_is_wrong_without_quoting_it(
-    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+def test_command_reports_errors_without_quoting_them(
+    error: Exception, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: Any, **options: Any) -> None:
         raise error
@@ -700,13 +704,13 @@ def test_command_says_what_is_wrong_without_quoting_it(
     with pytest.raises(CommandError) as raised:
         command(BOB, "--no-input")
 
-    assert (str(raised.value), raised.value.__suppress_context__) == (said, True)
+    assert (str(raised.value), raised.value.__suppress_context__) == (output, True)
 
 
 def test_conversations_are_counted_by_the_other_party() -> None:
     text_from(BOB, "hello", "AA-SI-1")
     text_from("+85261234567", "hello", "AA-SI-2")
-    came("", "voice", txn_ref="AA-C-1", dest1=OURS, dest2=BOB)
+    received("", "voice", txn_ref="AA-C-1", dest1=OURS, dest2=BOB)
 
     assert (conversations_with([BOB]), conversations_with(["0065 6123 4567", EVE])) == (2, 2)
 

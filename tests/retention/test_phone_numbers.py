@@ -1,4 +1,4 @@
-"""In which spellings a number is found, and what is taken for another one."""
+"""Spellings in which a number is found, and those that are another number."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ SPELLED = [
     "\\u002b65\\u0020\\u0020\\u0020\\u0020\\u002861234567",
     "order 7 6561234567",
 ]
-# Encoded so that no pattern says where it stands.
+# Encoded so that no pattern can find it.
 HIDDEN = [
     "%36%35%36%31%32%33%34%35%36%37",
     "\\u00365\\u0036123\\u0034567",
@@ -105,12 +105,12 @@ def test_spelling_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", OTHERS)
-def test_other_number_is_not_found_and_stays(text: str) -> None:
+def test_unrelated_number_is_not_found_and_stays(text: str) -> None:
     assert (NUMBER.are_in(text), NUMBER.removed_from(text)) == (False, text)
 
 
 @pytest.mark.parametrize("text", SPELLED)
-def test_spelling_is_removed_and_what_stands_around_it_stays(text: str) -> None:
+def test_spelling_is_removed_and_the_surrounding_text_stays(text: str) -> None:
     rest = NUMBER.removed_from(f"a={text}&b=2")
 
     assert "removed" in rest
@@ -120,7 +120,7 @@ def test_spelling_is_removed_and_what_stands_around_it_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HIDDEN)
-def test_text_goes_whole_where_the_number_cannot_be_taken_out(text: str) -> None:
+def test_whole_text_is_removed_if_the_number_cannot_be_cut_out(text: str) -> None:
     assert NUMBER.removed_from(f"a={text}&b=2") == ""
 
 
@@ -145,7 +145,7 @@ def test_bytes_stay_as_they_are_around_it(raw: bytes, rest: bytes) -> None:
         ([], []),
     ],
 )
-def test_json_is_searched_whole(value: Any, rest: Any) -> None:
+def test_all_levels_of_json_are_searched(value: Any, rest: Any) -> None:
     assert NUMBER.removed_from_json(value) == rest
 
 
@@ -167,6 +167,6 @@ def test_number_is_read_as_people_write_it(written: str, digits: str) -> None:
 @pytest.mark.parametrize(
     "written", ["", "bob", "+65", "123456", "00123456", "+65 6123 4567 x", "65+61234567", "AA-S-1234567"]
 )
-def test_what_is_no_number_is_refused_without_quoting_it(written: str) -> None:
+def test_invalid_number_is_refused_without_quoting_it(written: str) -> None:
     with pytest.raises(ValueError, match=r"^is no phone number with 7 digits or more$"):
         NumberPatterns([written])

@@ -1,4 +1,4 @@
-"""What `hoiio_prune` blanks and deletes, and what it leaves."""
+"""Redact and delete old rows with `hoiio_prune`."""
 
 from __future__ import annotations
 
@@ -39,32 +39,34 @@ def _periods(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "RETENTION_DAYS": ALL}
 
 
-def came(body: str, *, days: float = 0, route: str = "any", **fields: Any) -> Notification:
-    """Take a notification that came so many days ago, with all that a request may bring along."""
+def received(body: str, *, days: float = 0, route: str = "any", **fields: Any) -> Notification:
+    """Ingest a notification that was received so many days ago, with all fields that a request may fill."""
     fields = {
         "headers": {"X-Hoiio-Signature": "abc"},
         "remote_addr": "192.0.2.1",
         "pass_on": {"name": "bob"},
-        "problems": {"verified_by": "is odd"},
+        "problems": {"token": "is odd"},
         **fields,
     }
     received_at = NOW - timedelta(days=days)
     return inbox.receive(raw_notification(route, "x_user=bob", body, received_at=received_at, **fields)).notification
 
 
-def there(*models: type[Transaction]) -> list[str]:
+def remaining(*models: type[Transaction]) -> list[str]:
     return sorted(str(row) for model in models or (Call, Sms, Fax) for row in model._default_manager.all())
 
 
-def is_blank(*models: type[Any]) -> dict[str, bool]:
+def is_redacted(*models: type[Any]) -> dict[str, bool]:
     return {str(row): row.redacted_at is not None for model in models for row in model._default_manager.order_by("pk")}
 
 
-# What goes, and what stays.
+# Redacted and preserved fields.
 
 
-def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
-    notification = came("txn_ref=AA-SI-1&msg=hello&from=%2B6511111111&to=%2B6500000000&debit=x", days=5, route="sms")
+def test_redacted_notification_has_no_personal_data() -> None:
+    notification = received(
+        "txn_ref=AA-SI-1&msg=hello&from=%2B6511111111&to=%2B6500000000&debit=x", days=5, route="sms"
+    )
     ReceiverFailure.objects.create(
         notification=notification, signal="sms_received", receiver="shop.on", traceback="hello", resolved_at=NOW
     )
@@ -76,7 +78,6 @@ def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
-        "verified_by": "",
         "source": "webhook",
         "redacted_at": notification.redacted_at,
     }
@@ -85,8 +86,8 @@ def test_notification_is_blanked_of_all_that_it_said_of_people() -> None:
     assert [(row.receiver, row.traceback) for row in ReceiverFailure.objects.all()] == [("shop.on", "")]
 
 
-def test_sms_keeps_what_it_cost_and_loses_who_wrote_what() -> None:
-    came(
+def test_redacted_sms_preserves_costs_and_loses_parties_and_text() -> None:
+    received(
         "txn_ref=AA-SI-1&tag=bob&msg=hello&from=%2B6511111111&to=%2B6500000000&debit=0.013&currency=SGD"
         "&date=2012-10-30+12%3A20%3A50",
         days=5,
@@ -109,8 +110,8 @@ def test_sms_keeps_what_it_cost_and_loses_who_wrote_what() -> None:
     assert sms.redacted_at is not None
 
 
-def test_call_loses_numbers_tag_and_room_and_keeps_its_outcomes() -> None:
-    came(
+def test_redacted_call_loses_numbers_tag_and_room_and_preserves_outcomes() -> None:
+    received(
         "txn_ref=AA-C-1&tag=bob&dest1=%2B6511111111&dest2=%2B6522222222&call_status_dest1=answered"
         "&call_status_dest2=busy&duration=3&rate=0.1&room=bobs-room",
         days=5,
@@ -133,7 +134,7 @@ def test_call_loses_numbers_tag_and_room_and_keeps_its_outcomes() -> None:
 
 
 def test_fax_loses_its_document() -> None:
-    came("txn_ref=AA-F-1&from=%2B6511111111&fax_status=answered&fax_url=https%3A%2F%2Fx&fax_pages=2", days=5)
+    received("txn_ref=AA-F-1&from=%2B6511111111&fax_status=answered&fax_url=https%3A%2F%2Fx&fax_pages=2", days=5)
 
     prune()
 
@@ -144,14 +145,14 @@ def test_fax_loses_its_document() -> None:
 def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
     settings.HOIIO = {"RETENTION_DAYS": {"sms_received": (2, 4), "fax_received": (None, 3), "call_ended": (2, None)}}
     for days in (1, 3, 5):
-        came(f"txn_ref=SI-{days}&msg=hi&from=%2B6511111111&to=", days=days)
-        came(f"txn_ref=F-{days}&fax_status=answered&from=%2B6511111111", days=days)
-        came(f"txn_ref=C-{days}&call_status=answered", days=days)
-        came(f"txn_ref=S-{days}&sms_status=delivered", days=days)
+        received(f"txn_ref=SI-{days}&msg=hi&from=%2B6511111111&to=", days=days)
+        received(f"txn_ref=F-{days}&fax_status=answered&from=%2B6511111111", days=days)
+        received(f"txn_ref=C-{days}&call_status=answered", days=days)
+        received(f"txn_ref=S-{days}&sms_status=delivered", days=days)
 
     report = prune()
 
-    assert is_blank(Notification) == {
+    assert is_redacted(Notification) == {
         "SI-1": False,
         "F-1": False,
         "C-1": False,
@@ -162,13 +163,13 @@ def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
         "C-5": True,
         "S-5": False,
     }
-    assert is_blank(Sms, Fax, Call) == is_blank(Notification)
+    assert is_redacted(Sms, Fax, Call) == is_redacted(Notification)
     assert (report.redacted, report.deleted, report.transactions_redacted, report.transactions_deleted) == (3, 3, 3, 3)
 
 
 def test_second_run_finds_nothing_to_do() -> None:
     for days in (5, 13):
-        came(f"txn_ref=S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
+        received(f"txn_ref=S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
     prune()
     before = [values(row) for row in (*Notification.objects.all(), *Sms.objects.all())]
 
@@ -178,21 +179,21 @@ def test_second_run_finds_nothing_to_do() -> None:
     assert [values(row) for row in (*Notification.objects.all(), *Sms.objects.all())] == before
 
 
-def test_nothing_goes_where_the_setting_is_empty(settings: Any) -> None:
+def test_nothing_is_pruned_without_the_setting(settings: Any) -> None:
     settings.HOIIO = {}
-    came("txn_ref=S-1&sms_status=delivered", days=30)
+    received("txn_ref=S-1&sms_status=delivered", days=30)
 
     prune()
 
-    assert is_blank(Notification, Sms) == {"S-1": False}
+    assert is_redacted(Notification, Sms) == {"S-1": False}
 
 
 # The calls, SMS and faxes.
 
 
-def test_call_is_blanked_with_the_last_of_its_notifications_and_deleted_with_the_last() -> None:
+def test_call_is_redacted_and_deleted_with_its_last_notification() -> None:
     for days in (6, 3):
-        came("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=days, route="ivr")
+        received("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=days, route="ivr")
 
     assert prune().transactions_redacted == 0
     assert Call.objects.get().remote_number == "+6511111111"
@@ -202,31 +203,31 @@ def test_call_is_blanked_with_the_last_of_its_notifications_and_deleted_with_the
     assert Call.objects.get().remote_number == ""
 
     Notification.objects.filter(pk=Notification.objects.order_by("pk")[0].pk).update(received_at=NOW - 13 * DAY)
-    assert (prune().transactions_deleted, there(Call)) == (0, ["AA-C-1"])
+    assert (prune().transactions_deleted, remaining(Call)) == (0, ["AA-C-1"])
 
     Notification.objects.update(received_at=NOW - 13 * DAY)
-    assert (prune().transactions_deleted, there(Call)) == (1, [])
+    assert (prune().transactions_deleted, remaining(Call)) == (1, [])
 
 
 def test_call_waits_for_a_notification_that_names_its_session_alone() -> None:
-    came("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=6, route="ivr")
-    came("session=S1&digits=7&call_state=ongoing", days=2, route="ivr")
+    received("txn_ref=AA-C-1&session=S1&from=%2B6511111111&call_state=ongoing", days=6, route="ivr")
+    received("session=S1&digits=7&call_state=ongoing", days=2, route="ivr")
 
     prune()
-    assert is_blank(Call) == {"AA-C-1": False}
+    assert is_redacted(Call) == {"AA-C-1": False}
 
     Notification.objects.update(received_at=NOW - 5 * DAY)
     prune()
-    assert is_blank(Call) == {"AA-C-1": True}
+    assert is_redacted(Call) == {"AA-C-1": True}
 
     Notification.objects.update(received_at=NOW - 13 * DAY)
     prune()
-    assert there(Call) == []
+    assert remaining(Call) == []
 
 
 def test_same_reference_of_another_account_is_another_transaction() -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
-    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=2, account="other")
+    received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
+    received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=2, account="other")
 
     prune()
 
@@ -237,7 +238,7 @@ def test_same_reference_of_another_account_is_another_transaction() -> None:
 
 
 def test_sms_of_another_account_does_not_go_with_notifications_of_the_same_reference() -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=20)
+    received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=20)
     enter(Kind.SMS_STATUS, "other", "AA-S-1", {"dest": "+6511111111"})
 
     prune()
@@ -246,7 +247,7 @@ def test_sms_of_another_account_does_not_go_with_notifications_of_the_same_refer
 
 
 def test_sms_without_a_reference_goes_with_its_one_notification() -> None:
-    came("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
+    received("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
 
     prune()
     assert Sms.objects.get().msg == ""
@@ -257,7 +258,7 @@ def test_sms_without_a_reference_goes_with_its_one_notification() -> None:
 
 
 def test_sms_without_a_reference_is_found_after_its_notification_was_read_again_and_has_one() -> None:
-    notification = came("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
+    notification = received("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
     Notification.objects.filter(pk=notification.pk).update(txn_ref="AA-SI-1")
 
     prune()
@@ -267,21 +268,21 @@ def test_sms_without_a_reference_is_found_after_its_notification_was_read_again_
 
 def test_texts_of_a_long_sms_stay_apart_and_lose_the_digests() -> None:
     for text in ("first", "second"):
-        came(f"txn_ref=AA-SI-1&msg={text}&from=%2B6511111111&to=", days=6)
+        received(f"txn_ref=AA-SI-1&msg={text}&from=%2B6511111111&to=", days=6)
     digests = set(Sms.objects.values_list("part", flat=True))
 
     prune()
 
     rows = list(Sms.objects.order_by("pk"))
-    assert [(row.msg, row.part) for row in rows] == [("", f"blanked-{row.pk}") for row in rows]
+    assert [(row.msg, row.part) for row in rows] == [("", f"redacted-{row.pk}") for row in rows]
     assert len(digests) == 2
 
 
-def test_what_comes_after_the_blanking_is_taken_in_and_blanked_in_its_turn() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=6)
+def test_notification_after_a_redaction_is_ingested_and_redacted_later() -> None:
+    received("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=6)
     prune()
 
-    late = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111&debit=1", days=0)
+    late = received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111&debit=1", days=0)
     assert (prune().redacted, Sms.objects.get().sms_status, Sms.objects.get().dest) == (0, "delivered", "+6511111111")
 
     Notification.objects.filter(pk=late.pk).update(received_at=NOW - 5 * DAY)
@@ -290,27 +291,27 @@ def test_what_comes_after_the_blanking_is_taken_in_and_blanked_in_its_turn() -> 
     assert (sms.sms_status, sms.dest, sms.debit) == ("delivered", "", 1)
 
 
-def test_text_that_comes_after_the_blanking_gets_a_row() -> None:
+def test_text_received_after_a_redaction_gets_a_row() -> None:
     for text in ("first", "second"):
-        came(f"txn_ref=AA-SI-1&msg={text}&from=%2B6511111111&to=", days=6)
+        received(f"txn_ref=AA-SI-1&msg={text}&from=%2B6511111111&to=", days=6)
     prune()
 
-    came("txn_ref=AA-SI-1&msg=first&from=%2B6511111111&to=")
+    received("txn_ref=AA-SI-1&msg=first&from=%2B6511111111&to=")
 
     assert sorted(Sms.objects.values_list("msg", flat=True)) == ["", "", "first"]
 
 
-def test_what_comes_after_the_deletion_is_a_row_again() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=20)
+def test_notification_after_a_deletion_creates_a_row_again() -> None:
+    received("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=20)
     prune()
 
-    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
+    received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111")
 
-    assert (there(), Notification.objects.count()) == (["AA-S-1"], 1)
+    assert (remaining(), Notification.objects.count()) == (["AA-S-1"], 1)
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "awaited"),
+    ("kind", "sent", "awaited"),
     [
         (Kind.SMS_STATUS, {"dest": "+6511111111"}, "sms_status"),
         (Kind.BULK_SMS_STATUS, {"dest": "+6511111111", "bulk_txn_ref": "AA-B-1"}, "bulk_sms_status"),
@@ -319,10 +320,10 @@ def test_what_comes_after_the_deletion_is_a_row_again() -> None:
         (Kind.IVR_ENDED, {"dest": "+6511111111", "session": "S1"}, "ivr_ended"),
     ],
 )
-def test_what_was_sent_and_never_heard_of_goes_by_the_kind_that_was_awaited(
-    settings: Any, kind: Kind, said: dict[str, str], awaited: str
+def test_sent_transaction_without_a_notification_is_pruned_by_the_expected_kind(
+    settings: Any, kind: Kind, sent: dict[str, str], awaited: str
 ) -> None:
-    row = enter(kind, "default", "AA-1", said)
+    row = enter(kind, "default", "AA-1", sent)
     assert row is not None
     rows = type(row)._default_manager.filter(pk=row.pk)
 
@@ -342,21 +343,21 @@ def test_what_was_sent_and_never_heard_of_goes_by_the_kind_that_was_awaited(
     assert not rows.exists()
 
 
-def test_what_is_open_and_was_heard_of_goes_with_its_notifications_alone() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=2)
+def test_open_transaction_with_notifications_is_pruned_only_with_them() -> None:
+    received("txn_ref=AA-S-1&sms_status=queued&dest=%2B6511111111", days=2)
     Sms.objects.update(created_at=NOW - 20 * DAY)
 
     prune()
 
-    assert is_blank(Sms) == {"AA-S-1": False}
+    assert is_redacted(Sms) == {"AA-S-1": False}
 
 
-# What is still to be told.
+# Pending notifications and failed receivers.
 
 
 @pytest.mark.parametrize("days", [6, 20])
-def test_what_was_never_told_stays_whole(days: int) -> None:
-    notification = came("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=days)
+def test_pending_notification_is_not_redacted(days: int) -> None:
+    notification = received("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=days)
     Notification.objects.update(dispatched_at=None, claimed_until=NOW)
 
     report = prune()
@@ -368,27 +369,27 @@ def test_what_was_never_told_stays_whole(days: int) -> None:
 
 @pytest.mark.parametrize("days", [6, 20])
 @pytest.mark.parametrize(
-    ("ledger", "held"), [({"attempts": 1}, 1), ({"attempts": 5}, 0), ({"attempts": 1, "resolved_at": NOW}, 0)]
+    ("failure", "held"), [({"attempts": 1}, 1), ({"attempts": 5}, 0), ({"attempts": 1, "resolved_at": NOW}, 0)]
 )
-def test_what_a_failed_receiver_is_told_again_stays_whole(days: int, ledger: dict[str, Any], held: int) -> None:
-    notification = came("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=days)
-    ReceiverFailure.objects.create(notification=notification, signal="sms_received", receiver="a", **ledger)
+def test_notification_of_a_receiver_to_retry_is_not_redacted(days: int, failure: dict[str, Any], held: int) -> None:
+    notification = received("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=days)
+    ReceiverFailure.objects.create(notification=notification, signal="sms_received", receiver="a", **failure)
 
     report = prune()
 
     assert (report.held, report.redacted + report.deleted) == (held, 1 - held)
 
 
-def test_step_of_an_old_call_goes_though_it_was_never_told() -> None:
-    notification = came("txn_ref=AA-C-1&session=S1&call_state=ringing&from=%2B6511111111", days=6, route="ivr")
+def test_pending_step_of_an_old_call_is_pruned() -> None:
+    notification = received("txn_ref=AA-C-1&session=S1&call_state=ringing&from=%2B6511111111", days=6, route="ivr")
     Notification.objects.update(dispatched_at=None, claimed_until=NOW)
     ReceiverFailure.objects.create(notification=notification, signal="ivr_answer", receiver="a", attempts=1)
 
-    assert (prune().held, is_blank(Notification, Call)) == (0, {"AA-C-1": True})
+    assert (prune().held, is_redacted(Notification, Call)) == (0, {"AA-C-1": True})
 
 
-def test_foreign_key_of_the_ledger_goes_along() -> None:
-    notification = came("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=20)
+def test_failures_are_deleted_with_their_notification() -> None:
+    notification = received("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=20)
     ReceiverFailure.objects.create(notification=notification, signal="sms_received", receiver="a", attempts=5)
 
     prune()
@@ -402,7 +403,7 @@ def test_foreign_key_of_the_ledger_goes_along() -> None:
 def test_days_are_closed_before_anything_of_them_is_deleted_and_figures_stay(settings: Any) -> None:
     settings.HOIIO = {"RETENTION_DAYS": dict.fromkeys(Kind.values, (1, 2))}
     for hours in range(0, 240, 7):
-        came(
+        received(
             f"txn_ref=AA-S-{hours}&sms_status=delivered&dest=%2B6511111111&currency=SGD&debit=0.0{hours}",
             days=hours / 24,
         )
@@ -417,7 +418,7 @@ def test_days_are_closed_before_anything_of_them_is_deleted_and_figures_stay(set
     assert report.closed == ClosedDay.objects.count() > 7
 
 
-def test_what_is_blanked_counts_as_before(settings: Any) -> None:
+def test_redacted_transactions_count_as_before(settings: Any) -> None:
     settings.HOIIO = {"RETENTION_DAYS": dict.fromkeys(Kind.values, (1, None))}
     bodies = (
         "msg=hello",
@@ -430,19 +431,19 @@ def test_what_is_blanked_counts_as_before(settings: Any) -> None:
         "fax_status=answered&dest=%2B6511111111",
     )
     for number, body in enumerate(bodies):
-        came(f"txn_ref=AA-{number}&{body}", days=3, route="sms")
+        received(f"txn_ref=AA-{number}&{body}", days=3, route="sms")
     first, last = (NOW - 20 * DAY).date(), NOW.date()
     before = totals(first, last)
 
     assert (prune().transactions_redacted, totals(first, last), DailyTotal.objects.count()) == (8, before, 0)
 
 
-# Names that say what was said.
+# UUIDs derived from the content.
 
 
-def test_what_was_asked_of_history_loses_a_name_that_is_a_digest_of_it() -> None:
-    polled = came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6, route="sms", source=Source.POLL)
-    posted = came("txn_ref=AA-S-2&sms_status=delivered&dest=%2B6511111111", days=6)
+def test_polled_notification_loses_the_uuid_derived_from_its_content() -> None:
+    polled = received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6, route="sms", source=Source.POLL)
+    posted = received("txn_ref=AA-S-2&sms_status=delivered&dest=%2B6511111111", days=6)
     named = polled.uuid, posted.uuid
 
     prune()
@@ -455,19 +456,19 @@ def test_what_was_asked_of_history_loses_a_name_that_is_a_digest_of_it() -> None
 # Batches.
 
 
-def test_batch_is_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_is_committed_completely_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
-        came(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
+        received(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
     monkeypatch.setattr(retention, "end", lambda *arguments: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         prune()
 
-    assert set(is_blank(Notification, Sms).values()) == {False}
+    assert set(is_redacted(Notification, Sms).values()) == {False}
 
 
 def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
+    received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
     whole, fails = retention.end, [deadlock(), deadlock()]
 
     def end(*arguments: Any) -> Any:
@@ -482,10 +483,10 @@ def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatc
     assert (report.redacted, report.transactions_redacted) == (1, 1)
 
 
-def test_more_than_a_page_of_one_moment_is_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.retention.batches.PAGE", 2)
+def test_more_than_a_page_of_rows_of_one_moment_is_pruned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.retention.batches.KEYS_PER_PAGE", 2)
     for number in range(7):
-        came(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
+        received(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
     for number in range(5):
         enter(Kind.SMS_STATUS, "default", f"AA-T-{number}", {"dest": "+6511111111"})
     Sms.objects.filter(txn_ref__startswith="AA-T").update(created_at=NOW - 6 * DAY)
@@ -493,13 +494,13 @@ def test_more_than_a_page_of_one_moment_is_gone_through(monkeypatch: pytest.Monk
     report = prune()
 
     assert (report.redacted, report.transactions_redacted) == (7, 12)
-    assert set(is_blank(Notification, Sms).values()) == {True}
+    assert set(is_redacted(Notification, Sms).values()) == {True}
 
 
-def test_pace_follows_what_a_transaction_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, rested = [0.0], []
+def test_batch_size_follows_the_duration_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pauses = [0.0], []
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("time.sleep", rested.append)
+    monkeypatch.setattr("time.sleep", pauses.append)
     pace, sizes = BatchSize(), []
     for took in (0.1, 0.02, 0.02, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 20.0, 200.0):
         with pace.transaction():
@@ -507,7 +508,7 @@ def test_pace_follows_what_a_transaction_takes(monkeypatch: pytest.MonkeyPatch) 
         sizes.append(pace.size)
 
     assert sizes == [FIRST, 100, 200, 25, 50, 100, 200, 400, 800, MOST, MOST, MOST, 5, 1]
-    assert [round(seconds, 6) for seconds in rested[:4]] == [0.1, 0.02, 0.02, 0.8]
+    assert [round(seconds, 6) for seconds in pauses[:4]] == [0.1, 0.02, 0.02, 0.8]
     assert round(pace.slowest) == 200
 
 
@@ -520,41 +521,41 @@ def command(*arguments: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_dry_run_says_what_would_go_and_writes_nothing() -> None:
+def test_dry_run_reports_counts_and_writes_nothing() -> None:
     for days in (5, 6, 7, 13, 20, 1):
-        came(f"txn_ref=AA-S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
-    held = came("txn_ref=AA-S-0&sms_status=delivered&dest=%2B6511111111", days=6)
+        received(f"txn_ref=AA-S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
+    held = received("txn_ref=AA-S-0&sms_status=delivered&dest=%2B6511111111", days=6)
     Notification.objects.filter(pk=held.pk).update(dispatched_at=None)
 
-    said = command("--dry-run")
+    output = command("--dry-run")
 
-    assert said[0] == "Would redact 3 and delete 2 notifications."
-    assert said[1].startswith("1 more are due and stay until their receivers are told: run hoiio_recover")
-    assert (len(there()), ClosedDay.objects.count(), set(is_blank(Notification).values())) == (7, 0, {False})
+    assert output[0] == "Would redact 3 and delete 2 notifications."
+    assert output[1].startswith("1 more are due and stay until their receivers have run: run hoiio_recover,")
+    assert (len(remaining()), ClosedDay.objects.count(), set(is_redacted(Notification).values())) == (7, 0, {False})
 
 
-def test_command_says_what_it_did() -> None:
+def test_command_reports_its_counts() -> None:
     for days in (5, 13, 14):
-        came(f"txn_ref=AA-S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
+        received(f"txn_ref=AA-S-{days}&sms_status=delivered&dest=%2B6511111111", days=days)
 
-    (said,) = command()
+    (output,) = command()
 
     closed = ClosedDay.objects.count()
-    assert said == (
-        f"Blanked 1 and deleted 2 notifications; blanked 1 and deleted 2 calls, SMS and faxes; closed {closed} days."
+    assert output == (
+        f"Redacted 1 and deleted 2 notifications; redacted 1 and deleted 2 calls, SMS and faxes; closed {closed} days."
     )
 
 
-def test_command_closes_days_where_nothing_is_pruned(settings: Any) -> None:
+def test_command_closes_days_without_anything_to_prune(settings: Any) -> None:
     settings.HOIIO = {}
-    came("txn_ref=AA-S-1&sms_status=delivered", days=20)
+    received("txn_ref=AA-S-1&sms_status=delivered", days=20)
 
     assert command() == [
-        "Blanked 0 and deleted 0 notifications; blanked 0 and deleted 0 calls, SMS and faxes; closed 13 days."
+        "Redacted 0 and deleted 0 notifications; redacted 0 and deleted 0 calls, SMS and faxes; closed 13 days."
     ]
 
 
-def test_command_says_that_the_database_is_away_without_quoting_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_reports_that_the_database_is_away_without_quoting_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(**options: Any) -> Iterable[Any]:
         raise OperationalError("no connection for +6511111111")
 
@@ -563,21 +564,21 @@ def test_command_says_that_the_database_is_away_without_quoting_it(monkeypatch: 
     with pytest.raises(CommandError) as raised:
         command()
 
-    assert str(raised.value) == "The database is away (OperationalError); run it again later."
+    assert str(raised.value) == "The database is away (OperationalError); run the command again later."
 
 
-def test_blanked_sms_is_told_to_nobody_again() -> None:
-    told = []
+def test_redacted_sms_is_not_dispatched_again() -> None:
+    called = []
 
     def listen(**arguments: Any) -> None:
-        told.append(arguments)
+        called.append(arguments)
 
-    came("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=6)
+    received("txn_ref=AA-SI-1&msg=hi&from=%2B6511111111&to=", days=6)
     prune()
     sms_received.connect(listen, dispatch_uid="tests.listen")
     try:
-        call_command("hoiio_reparse", "--tell", stdout=io.StringIO())
+        call_command("hoiio_reparse", "--dispatch", stdout=io.StringIO())
     finally:
         sms_received.disconnect(dispatch_uid="tests.listen")
 
-    assert told == []
+    assert called == []

@@ -1,4 +1,4 @@
-"""What a day comes to, open and closed, compared with a count by hand."""
+"""Daily totals, open and closed, compared with independent counts."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TODAY = NOW.date()
 DAY = timedelta(days=1)
 
 
-def came(body: str, *, ago: timedelta = timedelta(0), route: str = "any", account: str = "default") -> None:
-    """Take a notification that came so long ago."""
+def received(body: str, *, ago: timedelta = timedelta(0), route: str = "any", account: str = "default") -> None:
+    """Ingest a notification that was received so long ago."""
     inbox.receive(raw_notification(route, "", body, received_at=NOW - ago, account=account))
 
 
@@ -52,7 +52,7 @@ def of_today() -> list[Total]:
     return totals(TODAY, TODAY)
 
 
-# What is counted as what.
+# Kinds of traffic.
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def of_today() -> list[Total]:
     ],
 )
 def test_each_row_counts_as_one_kind_of_traffic(route: str, body: str, kind: Traffic, succeeded: int) -> None:
-    came(f"txn_ref=AA-1&{body}", route=route)
+    received(f"txn_ref=AA-1&{body}", route=route)
 
     assert of_today() == [total(kind, 1, succeeded)]
 
 
-def test_what_was_sent_and_never_told_of_is_counted_as_sent() -> None:
+def test_sent_transaction_without_a_notification_is_counted_as_sent() -> None:
     enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6511111111"})
 
     assert totals(TODAY, TODAY + DAY) == [total(Traffic.SMS_SENT, 1, 0, day=django_timezone.now().date())]
@@ -95,11 +95,11 @@ def test_what_was_sent_and_never_told_of_is_counted_as_sent() -> None:
 
 def test_debits_are_summed_by_currency_and_account_and_never_computed() -> None:
     for number in range(3):
-        came(f"txn_ref=AA-S-{number}&sms_status=delivered&currency=SGD&rate=9&debit=0.1")
-    came("txn_ref=AA-S-3&sms_status=delivered&currency=SGD&rate=9")
-    came("txn_ref=AA-S-4&sms_status=failed&currency=USD&debit=0.033333")
-    came("txn_ref=AA-S-5&sms_status=failed&debit=7")
-    came("txn_ref=AA-S-5&sms_status=failed&currency=SGD&debit=7", account="other")
+        received(f"txn_ref=AA-S-{number}&sms_status=delivered&currency=SGD&rate=9&debit=0.1")
+    received("txn_ref=AA-S-3&sms_status=delivered&currency=SGD&rate=9")
+    received("txn_ref=AA-S-4&sms_status=failed&currency=USD&debit=0.033333")
+    received("txn_ref=AA-S-5&sms_status=failed&debit=7")
+    received("txn_ref=AA-S-5&sms_status=failed&currency=SGD&debit=7", account="other")
 
     assert of_today() == [
         total(Traffic.SMS_SENT, 1, 0, "7"),
@@ -111,7 +111,7 @@ def test_debits_are_summed_by_currency_and_account_and_never_computed() -> None:
 
 def test_spellings_of_a_currency_are_one_also_when_the_day_is_closed() -> None:
     for number, currency in enumerate(("SGD", "sgd", "SGD%20", "%20sGd")):
-        came(f"txn_ref=AA-S-{number}&sms_status=delivered&currency={currency}&debit=0.{number}", ago=20 * DAY)
+        received(f"txn_ref=AA-S-{number}&sms_status=delivered&currency={currency}&debit=0.{number}", ago=20 * DAY)
     day = TODAY - 20 * DAY
     expected = [total(Traffic.SMS_SENT, 4, 4, "0.6", "SGD", day=day)]
 
@@ -120,17 +120,17 @@ def test_spellings_of_a_currency_are_one_also_when_the_day_is_closed() -> None:
 
 def test_sum_of_debits_is_exact_to_the_last_place() -> None:
     for number, debit in enumerate(("123456789.000001", "123456789.000001", "0.000002")):
-        came(f"txn_ref=AA-S-{number}&sms_status=delivered&currency=SGD&debit={debit}")
+        received(f"txn_ref=AA-S-{number}&sms_status=delivered&currency=SGD&debit={debit}")
 
     (found,) = of_today()
 
     assert found.debit == Decimal("246913578.000004")
 
 
-# The day.
+# Days.
 
 
-def test_day_is_the_projects_own_whoever_looks(settings: Any) -> None:
+def test_day_is_in_the_time_zone_of_the_project_for_every_user(settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
     for reference, moment in (("AA-S-1", "15:59:59.999999"), ("AA-S-2", "16:00:00")):
         body = f"txn_ref={reference}&sms_status=delivered"
@@ -142,7 +142,7 @@ def test_day_is_the_projects_own_whoever_looks(settings: Any) -> None:
     assert found == [(date(2026, 3, 1), 1), (date(2026, 3, 2), 1)]
 
 
-def test_day_on_which_the_clocks_change_is_counted_whole(settings: Any) -> None:
+def test_day_of_a_clock_change_is_counted_completely(settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     berlin = ZoneInfo("Europe/Berlin")
     begins, ends = datetime(2026, 3, 29, tzinfo=berlin), datetime(2026, 3, 30, tzinfo=berlin)
@@ -155,7 +155,7 @@ def test_day_on_which_the_clocks_change_is_counted_whole(settings: Any) -> None:
     assert found == [(28, 1), (29, 2), (30, 1)]
 
 
-def test_nothing_is_counted_where_nothing_came() -> None:
+def test_nothing_is_counted_without_transactions() -> None:
     assert totals(TODAY - 400 * DAY, TODAY) == []
     assert totals(TODAY, TODAY - DAY) == []
 
@@ -165,7 +165,7 @@ def test_nothing_is_counted_where_nothing_came() -> None:
 
 def test_days_are_closed_that_ended_a_week_ago_and_figures_stay_the_same() -> None:
     for ago in range(12):
-        came(f"txn_ref=AA-S-{ago}&sms_status=delivered&currency=SGD&debit=0.0{ago}", ago=DAY * ago)
+        received(f"txn_ref=AA-S-{ago}&sms_status=delivered&currency=SGD&debit=0.0{ago}", ago=DAY * ago)
     before = totals(TODAY - 30 * DAY, TODAY)
 
     closed = close()
@@ -184,12 +184,12 @@ def test_days_are_closed_that_ended_a_week_ago_and_figures_stay_the_same() -> No
 
 
 def test_closed_day_outlives_its_rows_and_is_never_rewritten() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
+    received("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
     close()
     before = totals(TODAY - 30 * DAY, TODAY)
 
-    came("txn_ref=AA-S-1&sms_status=delivered&currency=SGD&debit=1", ago=DAY)
-    came("txn_ref=AA-S-2&sms_status=delivered", ago=20 * DAY)
+    received("txn_ref=AA-S-1&sms_status=delivered&currency=SGD&debit=1", ago=DAY)
+    received("txn_ref=AA-S-2&sms_status=delivered", ago=20 * DAY)
     assert (close(), totals(TODAY - 30 * DAY, TODAY)) == (0, before)
 
     Sms.objects.all().delete()
@@ -197,7 +197,7 @@ def test_closed_day_outlives_its_rows_and_is_never_rewritten() -> None:
 
 
 def test_days_without_traffic_are_closed_too_and_not_counted_anew(django_assert_max_num_queries: Any) -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
+    received("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
     closed = close()
 
     with django_assert_max_num_queries(1):
@@ -209,18 +209,18 @@ def test_days_without_traffic_are_closed_too_and_not_counted_anew(django_assert_
 
 
 def test_days_are_closed_earlier_on_demand_but_never_one_that_is_not_over() -> None:
-    came("txn_ref=AA-S-1&sms_status=queued", ago=3 * DAY)
+    received("txn_ref=AA-S-1&sms_status=queued", ago=3 * DAY)
 
     assert (close(), close(up_to=TODAY - 2 * DAY), close(up_to=TODAY + 5 * DAY), close()) == (0, 2, 1, 0)
     assert closed_up_to("default") == TODAY - DAY
 
 
-def test_nothing_is_closed_where_nothing_came() -> None:
+def test_nothing_is_closed_without_transactions() -> None:
     assert (close(), ClosedDay.objects.count()) == (0, 0)
 
 
 def test_day_that_is_closed_while_it_is_read_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    came("txn_ref=AA-S-1&sms_status=delivered", ago=20 * DAY)
+    received("txn_ref=AA-S-1&sms_status=delivered", ago=20 * DAY)
     before = totals(TODAY - 30 * DAY, TODAY)
     written = module._written
 
@@ -238,7 +238,7 @@ def test_day_that_is_closed_while_it_is_read_is_read_once(monkeypatch: pytest.Mo
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_close_each_day_once() -> None:
     for ago in range(10, 40):
-        came(f"txn_ref=AA-S-{ago}&sms_status=delivered&currency=SGD&debit=1", ago=DAY * ago)
+        received(f"txn_ref=AA-S-{ago}&sms_status=delivered&currency=SGD&debit=1", ago=DAY * ago)
     before = totals(TODAY - 50 * DAY, TODAY)
     together, closed = threading.Barrier(3), []
 
@@ -284,7 +284,7 @@ def test_day_is_found_through_the_index(model: type[Transaction]) -> None:
 def test_days_after_the_last_that_is_closed_are_counted_anew() -> None:
     assert counted_from("default") is None
 
-    came("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
+    received("txn_ref=AA-S-1&sms_status=queued", ago=20 * DAY)
     assert counted_from("default") == TODAY - 20 * DAY
 
     close()

@@ -48,8 +48,8 @@ LEAST: dict[str, dict[str, str]] = {
     "user/get_balance": {},
     "user/get_info": {},
 }
-# What can only be asked of something that is there.
-NOTHING_THERE = {"txn_ref": "error_invalid_txn_ref", "session": "error_invalid_session"}
+# Endpoints that need an existing transaction or session.
+UNKNOWN_REFERENCE = {"txn_ref": "error_invalid_txn_ref", "session": "error_invalid_session"}
 
 
 def without(answer: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -59,25 +59,25 @@ def without(answer: dict[str, Any], *names: str) -> dict[str, Any]:
 # Every call.
 
 
-def test_every_call_of_the_api_is_there() -> None:
+def test_sandbox_has_every_endpoint_of_the_api() -> None:
     assert set(ENDPOINTS) == set(LEAST)
 
 
 @pytest.mark.parametrize("path", LEAST)
-def test_every_call_is_answered_with_the_least_it_needs(desk: Desk, path: str) -> None:
-    expected = next((word for name, word in NOTHING_THERE.items() if name in LEAST[path]), "success_ok")
+def test_every_endpoint_answers_a_request_with_the_required_parameters(desk: Desk, path: str) -> None:
+    expected = next((word for name, word in UNKNOWN_REFERENCE.items() if name in LEAST[path]), "success_ok")
 
     assert desk.ask(path, **LEAST[path])["status"] == expected
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, needed in LEAST.items() for name in needed])
-def test_parameter_that_is_missing_is_named(desk: Desk, path: str, name: str) -> None:
+def test_missing_parameter_is_named(desk: Desk, path: str, name: str) -> None:
     assert desk.ask(path, **without(LEAST[path], name)) == {"status": f"error_{name}_param_missing"}
 
 
 @pytest.mark.parametrize("path", LEAST)
-def test_no_call_is_answered_to_a_stranger(desk: Desk, path: str) -> None:
-    said = [
+def test_wrong_credentials_are_refused_by_every_endpoint(desk: Desk, path: str) -> None:
+    answers = [
         desk.post(f"/sandbox/open/{path}", {**LEAST[path], **credentials})[1]
         for credentials in (
             {},
@@ -89,7 +89,7 @@ def test_no_call_is_answered_to_a_stranger(desk: Desk, path: str) -> None:
         )
     ]
 
-    assert [answer.pop("status") for answer in said] == [
+    assert [answer.pop("status") for answer in answers] == [
         "error_app_id_param_missing",
         "error_access_token_param_missing",
         "error_access_token_param_missing",
@@ -97,10 +97,10 @@ def test_no_call_is_answered_to_a_stranger(desk: Desk, path: str) -> None:
         "error_invalid_access_token",
         "error_invalid_access_token",
     ]
-    assert said == [{}] * 6
+    assert answers == [{}] * 6
 
 
-def test_each_token_of_an_account_opens(desk: Desk) -> None:
+def test_each_token_of_an_account_is_accepted(desk: Desk) -> None:
     for app_id, token in (("app", "new-token"), ("app", "old-token"), ("other-app", "other-token")):
         _, answer = desk.post("/sandbox/open/user/get_info", {"app_id": app_id, "access_token": token})
         assert answer["status"] == "success_ok"
@@ -134,13 +134,13 @@ def test_other_methods_are_refused(desk: Desk, method: str) -> None:
     )
 
 
-def test_path_that_hoiio_does_not_have_is_not_found(desk: Desk) -> None:
+def test_unknown_path_is_not_found(desk: Desk) -> None:
     for path in ("mms/send", "sms", "sms/send/more"):
         assert desk.post(f"/sandbox/open/{path}", dict(APP)) == (404, {"status": "error_service_not_available"})
 
 
 @pytest.mark.parametrize("api_url", ["https://secure.hoiio.com/open/", "http://192.168.1.5/sandbox/open/", "http://[/"])
-def test_nothing_answers_unless_the_api_is_on_this_machine(desk: Desk, settings: Any, api_url: str) -> None:
+def test_sandbox_is_not_found_unless_the_api_url_is_this_machine(desk: Desk, settings: Any, api_url: str) -> None:
     settings.HOIIO = {**settings.HOIIO, "API_URL": api_url}
 
     paths = ["", "open/user/get_info", "telephone/state/", "recordings/rec-1.mp3"]
@@ -195,7 +195,7 @@ def test_notify_url_is_one_of_this_machine(desk: Desk, url: str, status: str) ->
     assert desk.ask("sms/send", dest=DEST, msg="hello", notify_url=url)["status"] == status
 
 
-def test_request_without_a_notify_url_is_followed_by_nothing(desk: Desk) -> None:
+def test_request_without_a_notify_url_sends_no_notification(desk: Desk) -> None:
     for path in ("sms/send", "sms/bulk_send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
         assert desk.ask(path, **LEAST[path])["status"] == "success_ok"
 
@@ -283,11 +283,11 @@ LONG = "x" * 460
         ("fax/get_history", {"type": "sideways"}, "error_invalid_type"),
     ],
 )
-def test_what_hoiio_would_refuse_is_refused(desk: Desk, path: str, params: dict[str, str], status: str) -> None:
+def test_invalid_request_is_refused_as_hoiio_does(desk: Desk, path: str, params: dict[str, str], status: str) -> None:
     assert desk.ask(path, **{**LEAST[path], **params})["status"] == status
 
 
-def test_nothing_remains_of_a_refused_request(desk: Desk) -> None:
+def test_refused_request_leaves_no_trace(desk: Desk) -> None:
     balance = desk.ask("user/get_balance")
 
     assert desk.ask("sms/send", dest=DEST, msg="")["status"] == "error_msg_empty"
@@ -296,7 +296,7 @@ def test_nothing_remains_of_a_refused_request(desk: Desk) -> None:
     assert (desk.ask("user/get_balance"), desk.entries()) == (balance, [])
 
 
-def test_fax_for_which_the_credit_is_not_enough_is_not_begun(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fax_without_enough_credit_is_not_started(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.POINTS", 0)
     monkeypatch.setattr("django_hoiio.sandbox.exchange.BONUS", Decimal("0.063"))
 
@@ -304,7 +304,7 @@ def test_fax_for_which_the_credit_is_not_enough_is_not_begun(desk: Desk, monkeyp
     assert (desk.ask("fax/get_history")["entries"], desk.entries()) == ([], [])
 
 
-def test_eight_calls_and_faxes_may_go_on_at_a_time(desk: Desk) -> None:
+def test_eight_calls_and_faxes_may_run_at_a_time(desk: Desk) -> None:
     legs = desk.ask("conference/call", dest=",".join(["+6500000400"] * 8))["txn_refs"]
     refused = {"status": "error_concurrent_call_limit_reached"}
 
@@ -318,22 +318,22 @@ def test_eight_calls_and_faxes_may_go_on_at_a_time(desk: Desk) -> None:
 def test_sixty_requests_a_minute_are_answered(desk: Desk, path: str) -> None:
     answers = Counter(desk.ask(path, **LEAST[path])["status"] for _ in range(61))
 
-    allowed = NOTHING_THERE["txn_ref"] if "txn_ref" in LEAST[path] else "success_ok"
+    allowed = UNKNOWN_REFERENCE["txn_ref"] if "txn_ref" in LEAST[path] else "success_ok"
     assert answers == {allowed: 60, "error_rate_limit_exceeded": 1}
 
 
 # SMS.
 
 
-def test_sms_is_answered_reported_and_remembered(desk: Desk) -> None:
-    answer, told = desk.asked("sms/send", dest=DEST, msg="hello", tag="order-17")
+def test_sms_is_answered_reported_and_listed(desk: Desk) -> None:
+    answer, notified = desk.asked("sms/send", dest=DEST, msg="hello", tag="order-17")
 
     txn_ref = answer["txn_ref"]
     assert answer == {"txn_ref": txn_ref, "status": "success_ok"}
     assert txn_ref.startswith("AA-S-")
-    date = told[0]["date"]
+    date = notified[0]["date"]
     facts = {"tag": "order-17", "dest": DEST, "split_count": "1", "currency": "SGD", "rate": "0.032", "debit": "0.032"}
-    assert told == [
+    assert notified == [
         {**facts, "txn_ref": txn_ref, "date": date, "sms_status": status} for status in ("queued", "delivered")
     ]
     assert desk.ask("sms/query_status", txn_ref=txn_ref) == {
@@ -358,17 +358,17 @@ def test_sms_is_answered_reported_and_remembered(desk: Desk) -> None:
         ("+6500000000", ["queued", "delivered"]),
     ],
 )
-def test_number_decides_what_becomes_of_an_sms(desk: Desk, dest: str, words: list[str]) -> None:
-    answer, told = desk.asked("sms/send", dest=dest, msg="hello")
+def test_number_decides_the_statuses_of_an_sms(desk: Desk, dest: str, words: list[str]) -> None:
+    answer, notified = desk.asked("sms/send", dest=dest, msg="hello")
 
-    assert [params["sms_status"] for params in told] == words
+    assert [params["sms_status"] for params in notified] == words
     assert desk.ask("sms/query_status", txn_ref=answer["txn_ref"])["sms_status"] == words[-1]
 
 
 def test_long_sms_is_charged_by_its_parts(desk: Desk) -> None:
-    _, told = desk.asked("sms/send", dest=DEST, msg="x" * 307)
+    _, notified = desk.asked("sms/send", dest=DEST, msg="x" * 307)
 
-    assert [(params["split_count"], params["debit"]) for params in told] == [("3", "0.096")] * 2
+    assert [(params["split_count"], params["debit"]) for params in notified] == [("3", "0.096")] * 2
 
 
 @pytest.mark.parametrize(
@@ -390,21 +390,21 @@ def test_sms_has_as_many_parts_as_the_manual_says(characters: str, limits: tuple
     assert [wire.parts_of(text[: limit + 1]) for limit in limits] == [2, 3, 4]
 
 
-def test_template_of_a_bulk_sms_may_be_longer_than_the_texts_that_it_makes(desk: Desk) -> None:
+def test_template_of_a_bulk_sms_may_be_longer_than_its_messages(desk: Desk) -> None:
     recipients = json.dumps([{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": "x" * 460}])
 
-    _, told = desk.asked("sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}")
+    _, notified = desk.asked("sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}")
 
-    assert [(params["dest"], params["status"]) for params in told if "status" in params] == [
+    assert [(params["dest"], params["status"]) for params in notified if "status" in params] == [
         (DEST, "success_ok"),
         ("+6522222222", "error_msg_too_big"),
     ]
 
 
-def test_sms_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
-    _, told = desk.asked("sms/send", dest=NUMBER, msg="hello", sender_name="Workshop")
+def test_sms_to_a_number_of_the_application_is_received_there(desk: Desk) -> None:
+    _, notified = desk.asked("sms/send", dest=NUMBER, msg="hello", sender_name="Workshop")
 
-    (received,) = [params for params in told if "msg" in params]
+    (received,) = [params for params in notified if "msg" in params]
     assert without(received, "date", "txn_ref") == {
         "msg": "hello",
         "from": "Workshop",
@@ -414,11 +414,11 @@ def test_sms_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
     }
 
 
-def test_bulk_sms_tells_for_each_whether_it_was_accepted(desk: Desk) -> None:
-    answer, told = desk.asked("sms/bulk_send", dest=f"{DEST},+6500000500,x,+6500000100", msg="hello", tag="t")
+def test_bulk_sms_reports_the_acceptance_of_each_message(desk: Desk) -> None:
+    answer, notified = desk.asked("sms/bulk_send", dest=f"{DEST},+6500000500,x,+6500000100", msg="hello", tag="t")
 
     assert list(answer) == ["bulk_txn_ref", "status"]
-    accepted = [without(params, "txn_ref", "date") for params in told if "status" in params]
+    accepted = [without(params, "txn_ref", "date") for params in notified if "status" in params]
     batch = {"bulk_txn_ref": answer["bulk_txn_ref"]}
     assert accepted == [
         {**batch, "dest": DEST, "status": "success_ok"},
@@ -426,17 +426,17 @@ def test_bulk_sms_tells_for_each_whether_it_was_accepted(desk: Desk) -> None:
         {**batch, "dest": "x", "status": "error_dest_invalid"},
         {**batch, "dest": "+6500000100", "status": "success_ok"},
     ]
-    assert [(params["dest"], params["sms_status"]) for params in told if "sms_status" in params] == [
+    assert [(params["dest"], params["sms_status"]) for params in notified if "sms_status" in params] == [
         (DEST, "queued"),
         (DEST, "delivered"),
         ("+6500000100", "queued"),
         ("+6500000100", "failed"),
     ]
-    refs = {params["dest"]: params["txn_ref"] for params in told if params.get("status") == "success_ok"}
-    assert all(params["txn_ref"] == refs[params["dest"]] for params in told if "sms_status" in params)
+    refs = {params["dest"]: params["txn_ref"] for params in notified if params.get("status") == "success_ok"}
+    assert all(params["txn_ref"] == refs[params["dest"]] for params in notified if "sms_status" in params)
 
 
-def test_bulk_sms_may_say_to_each_something_else(desk: Desk) -> None:
+def test_bulk_sms_may_send_each_recipient_another_text(desk: Desk) -> None:
     recipients = json.dumps(
         [{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": 7}, {"dest": "+6533333333"}]
     )
@@ -460,47 +460,56 @@ def test_bulk_sms_may_say_to_each_something_else(desk: Desk) -> None:
         ("+6500000300", "+6500000200", ("unanswered", "unanswered", "0", "0.000")),
     ],
 )
-def test_call_is_told_and_remembered_when_it_is_over(
+def test_ended_call_is_reported_and_listed(
     desk: Desk, dest1: str, dest2: str, words: tuple[str, str, str, str]
 ) -> None:
-    answer, (told,) = desk.asked("voice/call", dest1=dest1, dest2=dest2)
+    answer, (notified,) = desk.asked("voice/call", dest1=dest1, dest2=dest2)
 
-    said = dict(zip(("call_status_dest1", "call_status_dest2", "duration", "debit"), words, strict=True))
-    facts = {**said, "dest1": dest1, "dest2": dest2, "tag": "", "currency": "SGD", "rate": "0.018"}
+    results = dict(zip(("call_status_dest1", "call_status_dest2", "duration", "debit"), words, strict=True))
+    facts = {**results, "dest1": dest1, "dest2": dest2, "tag": "", "currency": "SGD", "rate": "0.018"}
     txn_ref = answer["txn_ref"]
-    assert without(told, "date") == {**facts, "txn_ref": txn_ref}
+    assert without(notified, "date") == {**facts, "txn_ref": txn_ref}
     remembered = desk.ask("voice/query_status", txn_ref=txn_ref)
-    assert remembered == {**facts, "txn_ref": txn_ref, "date": told["date"].removesuffix(".0"), "status": "success_ok"}
+    assert remembered == {
+        **facts,
+        "txn_ref": txn_ref,
+        "date": notified["date"].removesuffix(".0"),
+        "status": "success_ok",
+    }
     assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "error_invalid_txn_ref"}
 
 
-def test_call_that_goes_on_says_so_until_it_is_hung_up(desk: Desk) -> None:
-    answer, told = desk.asked("voice/call", dest1=DEST, dest2="+6500000400")
+def test_running_call_is_ongoing_until_it_is_hung_up(desk: Desk) -> None:
+    answer, notified = desk.asked("voice/call", dest1=DEST, dest2="+6500000400")
     txn_ref = answer["txn_ref"]
-    assert told == []
+    assert notified == []
     running = desk.ask("voice/query_status", txn_ref=txn_ref)
     assert (running["call_status_dest1"], running["call_status_dest2"]) == ("ongoing", "ongoing")
     assert {"duration", "debit"} & set(running) == set()
 
     assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "success_ok"}
 
-    (told_now,) = desk.heard()
-    assert (told_now["call_status_dest2"], told_now["duration"], told_now["debit"]) == ("answered", "1", "0.018")
+    (notified_now,) = desk.heard()
+    assert (notified_now["call_status_dest2"], notified_now["duration"], notified_now["debit"]) == (
+        "answered",
+        "1",
+        "0.018",
+    )
 
 
-def test_call_ends_at_its_longest_duration(desk: Desk) -> None:
-    _, told = desk.asked("voice/call", dest2="+6500000400", dest1=DEST, max_duration=600)
-    assert told == []
+def test_call_ends_at_its_maximum_duration(desk: Desk) -> None:
+    _, notified = desk.asked("voice/call", dest2="+6500000400", dest1=DEST, max_duration=600)
+    assert notified == []
 
     assert [params["call_status_dest2"] for params in desk.let_time_pass()] == ["answered"]
 
 
-def test_conference_tells_of_each_leg(desk: Desk) -> None:
-    answer, told = desk.asked("conference/call", dest=f"{DEST},+6500000200", room="R.1", tag="t")
+def test_conference_reports_each_leg(desk: Desk) -> None:
+    answer, notified = desk.asked("conference/call", dest=f"{DEST},+6500000200", room="R.1", tag="t")
 
     assert without(answer, "txn_refs") == {"room": "R.1", "status": "success_ok"}
     shared = {"tag": "t", "room": "R.1", "currency": "SGD", "rate": "0.018"}
-    assert [without(params, "date") for params in told] == [
+    assert [without(params, "date") for params in notified] == [
         {
             **shared,
             "txn_ref": answer["txn_refs"][0],
@@ -520,14 +529,14 @@ def test_conference_tells_of_each_leg(desk: Desk) -> None:
     ]
 
 
-def test_older_conference_answers_with_a_text_and_makes_up_a_room(desk: Desk) -> None:
+def test_older_conference_endpoint_answers_with_a_text_and_generates_a_room(desk: Desk) -> None:
     answer = desk.ask("voice/conference", dest=f"{DEST},{DEST}")
 
     assert [ref[:5] for ref in answer["txn_refs"].split(",")] == ["AA-C-", "AA-C-"]
     assert answer["room"].startswith("R")
 
 
-def test_participant_is_muted_heard_again_and_put_out(desk: Desk) -> None:
+def test_participant_is_muted_unmuted_and_removed(desk: Desk) -> None:
     answer = desk.ask("conference/call", dest="+6500000400", notify_url=desk.application)
     (txn_ref,) = answer["txn_refs"]
 
@@ -539,7 +548,7 @@ def test_participant_is_muted_heard_again_and_put_out(desk: Desk) -> None:
     assert desk.ask("conference/moderate", txn_ref=txn_ref, action="mute") == {"status": "error_invalid_txn_ref"}
 
 
-def test_rate_says_how_long_the_credit_lasts(desk: Desk) -> None:
+def test_rate_reports_the_talk_time_of_the_credit(desk: Desk) -> None:
     assert desk.ask("voice/get_rate", dest2=DEST) == {
         "currency": "SGD",
         "rate": "0.018",
@@ -552,7 +561,7 @@ def test_rate_says_how_long_the_credit_lasts(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("file", ["base64", "upload"])
-def test_fax_is_told_and_remembered(desk: Desk, file: str) -> None:
+def test_fax_is_reported_and_listed(desk: Desk, file: str) -> None:
     form = {**APP, "dest": DEST, "tag": "t", "notify_url": desk.application}
     if file == "base64":
         _, answer = desk.post("/sandbox/open/fax/send", {**form, "file": base64.b64encode(PDF).decode()})
@@ -563,46 +572,46 @@ def test_fax_is_told_and_remembered(desk: Desk, file: str) -> None:
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         _, answer = desk.request("POST", "/sandbox/open/fax/send", body, headers)
 
-    (told,) = desk.heard()
+    (notified,) = desk.heard()
     facts = {"txn_ref": answer["txn_ref"], "tag": "t", "dest": DEST, "fax_status": "answered", "fax_pages": "2"}
     money = {"currency": "SGD", "rate": "0.032", "debit": "0.064"}
-    assert told == {**facts, **money, "duration": "2", "date": told["date"]}
+    assert notified == {**facts, **money, "duration": "2", "date": notified["date"]}
     remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
     link = remembered.pop("fax_url")
-    date = told["date"].removesuffix(".0")
+    date = notified["date"].removesuffix(".0")
     assert remembered == {**facts, **money, "src": "", "date": date, "status": "success_ok"}
     assert desk.request("GET", link.removeprefix(desk.url)) == (200, PDF)
 
 
 @pytest.mark.parametrize(
-    ("dest", "said"),
+    ("dest", "expected"),
     [
         ("+6500000100", {"fax_status": "failed", "fax_error_code": "busy"}),
         ("+6500000200", {"fax_status": "busy", "fax_error_code": "busy"}),
         ("+6500000300", {"fax_status": "unanswered", "fax_error_code": "busy"}),
     ],
 )
-def test_fax_that_fails_costs_nothing(desk: Desk, dest: str, said: dict[str, str]) -> None:
-    _, (told,) = desk.asked("fax/send", dest=dest, file=base64.b64encode(PDF).decode())
+def test_fax_that_fails_costs_nothing(desk: Desk, dest: str, expected: dict[str, str]) -> None:
+    _, (notified,) = desk.asked("fax/send", dest=dest, file=base64.b64encode(PDF).decode())
 
-    assert {name: told.get(name) for name in said} == said
-    assert (told["duration"], told["debit"]) == ("0", "0.000")
+    assert {name: notified.get(name) for name in expected} == expected
+    assert (notified["duration"], notified["debit"]) == ("0", "0.000")
 
 
-def test_fax_that_runs_is_remembered_and_not_told(desk: Desk) -> None:
-    answer, told = desk.asked("fax/send", dest="+6500000400", file=base64.b64encode(PDF).decode())
+def test_running_fax_is_listed_and_not_reported(desk: Desk) -> None:
+    answer, notified = desk.asked("fax/send", dest="+6500000400", file=base64.b64encode(PDF).decode())
 
     remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
-    assert (told, remembered["fax_status"], "fax_url" in remembered) == ([], "ongoing", False)
+    assert (notified, remembered["fax_status"], "fax_url" in remembered) == ([], "ongoing", False)
 
 
-def test_fax_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
+def test_fax_to_a_number_of_the_application_is_received_there(desk: Desk) -> None:
     desk.ask("number/update_forwarding", number=FAX, forward_to=desk.application)
 
     desk.ask("fax/send", dest=FAX, file=base64.b64encode(PDF).decode())
 
-    (told,) = desk.heard()
-    assert without(told, "txn_ref", "fax_url", "date") == {
+    (notified,) = desk.heard()
+    assert without(notified, "txn_ref", "fax_url", "date") == {
         "fax_status": "answered",
         "from": HANDSET,
         "to": FAX,
@@ -613,13 +622,13 @@ def test_fax_to_a_number_of_the_application_comes_in_there(desk: Desk) -> None:
     types = ("all", "incoming", "outgoing")
     history = {way: desk.ask("fax/get_history", type=way) for way in types}
     assert [history[way]["total_entries_count"] for way in types] == ["2", "1", "1"]
-    assert history["incoming"]["entries"][0]["txn_ref"] == told["txn_ref"]
+    assert history["incoming"]["entries"][0]["txn_ref"] == notified["txn_ref"]
 
 
 # History.
 
 
-def test_history_has_a_hundred_to_a_page(desk: Desk) -> None:
+def test_history_has_a_hundred_entries_per_page(desk: Desk) -> None:
     desk.ask("sms/bulk_send", dest=",".join(f"+6590000{at:03}" for at in range(230)), msg="hello")
 
     pages = [desk.ask("sms/get_history", page=page) for page in (1, 2, 3, 4)]
@@ -634,7 +643,7 @@ def test_history_has_a_hundred_to_a_page(desk: Desk) -> None:
     assert dests == [f"+6590000{at:03}" for at in range(230)]
 
 
-def test_history_holds_what_began_from_a_moment_and_before_another(desk: Desk) -> None:
+def test_history_lists_transactions_between_two_moments(desk: Desk) -> None:
     desk.ask("sms/send", dest=DEST, msg="hello")
     (entry,) = desk.ask("sms/get_history")["entries"]
     date = entry["date"]
@@ -645,7 +654,7 @@ def test_history_holds_what_began_from_a_moment_and_before_another(desk: Desk) -
     assert len(desk.ask("sms/get_history", **{"from": "2026-01-01 00:00:00", "to": "2999-01-01 00:00:00.0"})["entries"])
 
 
-def test_history_has_incoming_sms_as_received(desk: Desk) -> None:
+def test_history_lists_incoming_sms_as_received(desk: Desk) -> None:
     desk.do("text", to=NUMBER, msg="hello")
 
     (entry,) = desk.ask("sms/get_history")["entries"]
@@ -668,7 +677,7 @@ def test_oldest_transactions_are_forgotten(desk: Desk, monkeypatch: pytest.Monke
     assert [entry["txn_ref"] for entry in desk.ask("sms/get_history")["entries"]] == refs[2:]
 
 
-def test_no_reference_of_an_earlier_process_is_given_again(desk: Desk) -> None:
+def test_references_of_an_earlier_process_are_not_reused(desk: Desk) -> None:
     refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(3)]
     revision = desk.state()["revision"]
 
@@ -681,7 +690,7 @@ def test_no_reference_of_an_earlier_process_is_given_again(desk: Desk) -> None:
 # Numbers and the account.
 
 
-def test_numbers_lead_to_the_project_until_they_are_set(desk: Desk) -> None:
+def test_numbers_forward_to_the_project_by_default(desk: Desk) -> None:
     voice, fax = desk.ask("number/get_active")["entries"]
 
     base = desk.application.partition("?")[0]
@@ -705,7 +714,7 @@ def test_numbers_lead_to_the_project_until_they_are_set(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["forward_sms_to", "forward_to_sms"])
-def test_number_leads_where_it_is_set_to(desk: Desk, name: str) -> None:
+def test_number_forwards_to_its_url(desk: Desk, name: str) -> None:
     url = f"{desk.application}&x_set=1"
     desk.ask("number/update_forwarding", number=NUMBER, forward_to=url, **{name: url})
 
@@ -718,7 +727,7 @@ def test_number_leads_where_it_is_set_to(desk: Desk, name: str) -> None:
     assert [heard.query for heard in desk.notifications] == ["x_order=17&x_set=1"] * 2
 
 
-def test_what_is_not_sent_stays_set_and_what_is_sent_empty_is_unset(desk: Desk) -> None:
+def test_omitted_forwarding_stays_and_empty_forwarding_is_removed(desk: Desk) -> None:
     desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application, forward_sms_to=desk.application)
 
     desk.ask("number/update_forwarding", number=NUMBER, forward_sms_to="")
@@ -736,7 +745,7 @@ def test_number_may_become_a_fax_number(desk: Desk) -> None:
     assert NUMBER not in desk.state()["numbers"]
 
 
-def test_numbers_of_a_project_without_a_public_url_lead_nowhere(desk: Desk, settings: Any) -> None:
+def test_numbers_of_a_project_without_a_public_url_forward_nowhere(desk: Desk, settings: Any) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": None}
 
     assert [entry["forward_to"] for entry in desk.ask("number/get_active")["entries"]] == ["", ""]
@@ -760,11 +769,11 @@ def test_without_credit_nothing_is_sent(desk: Desk, monkeypatch: pytest.MonkeyPa
 
     for path in ("sms/send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
         assert desk.ask(path, **LEAST[path]) == {"status": "error_insufficient_credit"}
-    _, told = desk.asked("sms/bulk_send", **LEAST["sms/bulk_send"])
-    assert [params["status"] for params in told] == ["error_insufficient_credit"]
+    _, notified = desk.asked("sms/bulk_send", **LEAST["sms/bulk_send"])
+    assert [params["status"] for params in notified] == ["error_insufficient_credit"]
 
 
-def test_account_says_who_it_is(desk: Desk) -> None:
+def test_account_info_is_returned(desk: Desk) -> None:
     assert desk.ask("user/get_info") == {
         "uid": "AA-1001",
         "name": "Sandbox",
@@ -782,7 +791,7 @@ def test_account_says_who_it_is(desk: Desk) -> None:
     }
 
 
-def test_texts_in_any_language_come_back_as_they_were(desk: Desk) -> None:
+def test_texts_in_any_language_are_returned_unchanged(desk: Desk) -> None:
     msg = "Grüezi 你好 & = + %2B"
 
     desk.ask("sms/send", dest=DEST, msg=msg)

@@ -12,46 +12,48 @@ from django_hoiio.sandbox.api import Answer
 from django_hoiio.sandbox.delivery import is_dropped
 from django_hoiio.sandbox.scheduler import Scheduler
 from django_hoiio.verification import verify
-from tests.clients import PATIENCE, Desk, Heard
+from tests.clients import TIMEOUT, Desk, Heard
 
 DEST = "+6511111111"
 ERROR = "+6500000900"
 
 
 def send(desk: Desk, dest: str = ERROR) -> list[Heard]:
-    """Send an SMS of which one thing is told; gives all that came."""
+    """Send an SMS with a single notification, and return all received ones."""
     desk.ask("sms/send", dest=dest, msg="hello", notify_url=desk.application)
     desk.heard()
     return desk.notifications
 
 
-@pytest.mark.parametrize(("by", "in_query", "in_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
-def test_parameters_come_in_the_body_the_query_string_or_both(desk: Desk, by: str, in_query: int, in_body: int) -> None:
-    desk.do("faults", by=by)
+@pytest.mark.parametrize(("params_in", "in_query", "in_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
+def test_parameters_are_sent_in_the_body_the_query_string_or_both(
+    desk: Desk, params_in: str, in_query: int, in_body: int
+) -> None:
+    desk.do("faults", params_in=params_in)
 
     (heard,) = send(desk)
 
     assert heard.path == "/hoiio/"
-    # What the project put there comes first, and unchanged.
+    # The project's own parameters come first and unchanged.
     assert heard.query.split("&")[0] == "x_order=17"
     assert ("sms_status=error" in heard.query, "sms_status=error" in heard.body) == (bool(in_query), bool(in_body))
 
 
-@pytest.mark.parametrize("by", ["body", "query", "both"])
-def test_signature_is_that_of_the_body_by_the_newest_token(desk: Desk, by: str) -> None:
-    desk.do("faults", by=by)
+@pytest.mark.parametrize("params_in", ["body", "query", "both"])
+def test_signature_is_of_the_body_with_the_newest_token(desk: Desk, params_in: str) -> None:
+    desk.do("faults", params_in=params_in)
 
     (heard,) = send(desk)
 
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
-    if by == "query":
+    if params_in == "query":
         assert verdict.problems == {"signature": "matches, but the body is empty, which verifies nothing"}
     else:
         assert (verdict.verified_by, verdict.account, verdict.problems) == (VerifiedBy.SIGNATURE, "default", {})
 
 
-def test_wrong_signature_proves_nothing(desk: Desk) -> None:
-    desk.do("faults", wrong_signature="true")
+def test_bad_signature_verifies_nothing(desk: Desk) -> None:
+    desk.do("faults", bad_signature="true")
 
     (heard,) = send(desk)
 
@@ -59,38 +61,38 @@ def test_wrong_signature_proves_nothing(desk: Desk) -> None:
     assert len(heard.signature) == 64
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
     assert (verdict.verified_by, verdict.problems) == (VerifiedBy.NONE, {"signature": "does not match the body"})
-    assert desk.entries("notification")[0]["faults"] == ["wrong_signature"]
+    assert desk.entries("notification")[0]["faults"] == ["bad_signature"]
 
 
-def test_twice_is_the_same_once_more(desk: Desk) -> None:
-    desk.do("faults", twice="on")
+def test_duplicate_is_identical(desk: Desk) -> None:
+    desk.do("faults", duplicate="on")
 
     first, second = send(desk)
 
     assert first == second
-    assert [entry["faults"] for entry in desk.entries("notification")] == [[], ["twice"]]
+    assert [entry["faults"] for entry in desk.entries("notification")] == [[], ["duplicate"]]
 
 
-def test_lost_is_never_posted(desk: Desk) -> None:
-    desk.do("faults", lost="1", twice="1")
+def test_dropped_notification_is_never_posted(desk: Desk) -> None:
+    desk.do("faults", drop="1", duplicate="1")
 
     assert send(desk) == []
     (entry,) = desk.entries("notification")
-    assert (entry["state"], entry["faults"], entry["status"]) == ("lost", ["lost"], None)
+    assert (entry["state"], entry["faults"], entry["status"]) == ("dropped", ["dropped"], None)
 
 
-def test_late_lets_others_pass(desk: Desk) -> None:
-    desk.do("faults", late="1")
-    desk.ask("sms/send", dest=ERROR, msg="late", tag="late", notify_url=desk.application)
-    desk.do("faults", late="0")
+def test_delayed_notification_does_not_hold_up_others(desk: Desk) -> None:
+    desk.do("faults", delay="1")
+    desk.ask("sms/send", dest=ERROR, msg="delayed", tag="delayed", notify_url=desk.application)
+    desk.do("faults", delay="0")
     desk.ask("sms/send", dest=ERROR, msg="prompt", tag="prompt", notify_url=desk.application)
 
-    assert [params["tag"] for params in desk.heard()] == ["prompt", "late"]
-    assert [entry["faults"] for entry in desk.entries("notification")] == [["late"], []]
+    assert [params["tag"] for params in desk.heard()] == ["prompt", "delayed"]
+    assert [entry["faults"] for entry in desk.entries("notification")] == [["delayed"], []]
 
 
-def test_share_of_many_is_lost_and_the_history_still_has_them(desk: Desk) -> None:
-    desk.do("faults", lost_share="0.3")
+def test_share_of_notifications_is_dropped_and_the_history_is_complete(desk: Desk) -> None:
+    desk.do("faults", drop_rate="0.3")
     dests = [f"+6590{at:04}" for at in range(1000)]
     desk.ask("sms/bulk_send", dest=",".join(dests), msg="hello", notify_url=desk.application)
 
@@ -103,27 +105,27 @@ def test_share_of_many_is_lost_and_the_history_still_has_them(desk: Desk) -> Non
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.3, 0.5, 0.999, 1])
-def test_share_that_is_lost_is_exact_and_the_same_each_time(share: float) -> None:
-    lost = [at for at in range(1, 1001) if is_dropped(at, share)]
+def test_dropped_share_is_exact_and_the_same_each_time(share: float) -> None:
+    dropped = [at for at in range(1, 1001) if is_dropped(at, share)]
 
-    assert (len(lost), lost) == (round(1000 * share), [at for at in range(1, 1001) if is_dropped(at, share)])
+    assert (len(dropped), dropped) == (round(1000 * share), [at for at in range(1, 1001) if is_dropped(at, share)])
 
 
-def test_faults_that_are_not_named_stay(desk: Desk) -> None:
-    desk.do("faults", by="both", late="0.5", twice="true", lost="true", wrong_signature="true")
+def test_faults_that_are_not_sent_stay_unchanged(desk: Desk) -> None:
+    desk.do("faults", params_in="both", delay="0.5", duplicate="true", drop="true", bad_signature="true")
 
-    assert desk.do("faults", twice="false")["faults"] == {
-        "by": "both",
-        "late": 0.5,
-        "twice": False,
-        "lost": True,
-        "lost_share": 1.0,
-        "wrong_signature": True,
+    assert desk.do("faults", duplicate="false")["faults"] == {
+        "params_in": "both",
+        "delay": 0.5,
+        "duplicate": False,
+        "drop": True,
+        "drop_rate": 1.0,
+        "bad_signature": True,
     }
-    assert desk.do("faults", lost="")["faults"]["lost_share"] == 0
+    assert desk.do("faults", drop="")["faults"]["drop_rate"] == 0
 
 
-def test_application_that_has_several_things_to_hear_hears_them_in_order(desk: Desk) -> None:
+def test_notifications_are_posted_in_order(desk: Desk) -> None:
     for at in range(20):
         desk.ask("sms/send", dest=DEST, msg="hello", tag=str(at), notify_url=desk.application)
 
@@ -131,89 +133,89 @@ def test_application_that_has_several_things_to_hear_hears_them_in_order(desk: D
     assert heard == [(str(at), status) for at in range(20) for status in ("queued", "delivered")]
 
 
-def test_notification_comes_only_after_the_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    came = threading.Event()
-    came_before: list[bool] = []
-    desk.meanwhile = lambda heard: came.set()
+def test_notification_is_posted_only_after_the_response(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted = threading.Event()
+    was_posted_before: list[bool] = []
+    desk.meanwhile = lambda heard: posted.set()
     close = Answer.close
 
     def closing(answer: Answer) -> None:
-        came_before.append(came.wait(0.3))
+        was_posted_before.append(posted.wait(0.3))
         close(answer)
 
     monkeypatch.setattr(Answer, "close", closing)
     send(desk)
 
-    assert (came_before, came.is_set()) == ([False], True)
+    assert (was_posted_before, posted.is_set()) == ([False], True)
 
 
-# Through the receiving side.
+# Received by the webhook.
 
 
 @pytest.mark.django_db
-def test_what_is_sent_is_what_the_receiving_side_reads(desk: Desk, post: Any, settings: Any) -> None:
-    desk.do("faults", by="query")
+def test_posted_notification_is_received_and_parsed(desk: Desk, post: Any, settings: Any) -> None:
+    desk.do("faults", params_in="query")
     (heard,) = send(desk)
     settings.HOIIO = {**settings.HOIIO, "REQUIRE_VERIFICATION": False}
 
-    kept = post(f"sms/?{heard.query}", heard.body)
+    stored = post(f"sms/?{heard.query}", heard.body)
 
-    assert (kept.kind, kept.params["sms_status"], kept.pass_on) == (Kind.SMS_STATUS, "error", {"x_order": "17"})
-
-
-# The clockwork.
+    assert (stored.kind, stored.params["sms_status"], stored.pass_on) == (Kind.SMS_STATUS, "error", {"x_order": "17"})
 
 
-def test_clockwork_does_what_is_due_in_order_and_survives_what_fails(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Scheduler("test")
+# The scheduler.
+
+
+def test_scheduler_runs_jobs_in_order_and_survives_a_failing_job(caplog: pytest.LogCaptureFixture) -> None:
+    scheduler = Scheduler("test")
     done: list[int] = []
 
     def fail() -> None:
         raise ValueError("+6511111111")
 
-    clock.do(lambda: done.append(3), after=0.2)
-    clock.do(lambda: done.append(1))
-    clock.do(fail)
-    clock.do(lambda: done.append(2))
+    scheduler.schedule(lambda: done.append(3), after=0.2)
+    scheduler.schedule(lambda: done.append(1))
+    scheduler.schedule(fail)
+    scheduler.schedule(lambda: done.append(2))
 
-    assert clock.wait(PATIENCE)
+    assert scheduler.wait(TIMEOUT)
     assert done == [1, 2, 3]
     assert [record.getMessage() for record in caplog.records] == ["The sandbox could not do what was due: ValueError."]
 
 
-def test_clockwork_forgets_what_has_not_begun() -> None:
-    clock = Scheduler("test")
+def test_scheduler_discards_jobs_that_have_not_started() -> None:
+    scheduler = Scheduler("test")
     done: list[int] = []
-    clock.do(lambda: done.append(1), after=600)
+    scheduler.schedule(lambda: done.append(1), after=600)
 
-    assert not clock.wait(0)
-    clock.forget()
+    assert not scheduler.wait(0)
+    scheduler.forget()
 
-    assert clock.wait(PATIENCE)
+    assert scheduler.wait(TIMEOUT)
     assert done == []
 
 
-def test_hurried_clockwork_does_what_waits_and_not_what_comes_of_it() -> None:
-    clock = Scheduler("test")
+def test_hurried_scheduler_runs_waiting_jobs_but_not_the_jobs_that_they_schedule() -> None:
+    scheduler = Scheduler("test")
     done: list[int] = []
 
     def again() -> None:
         done.append(1)
-        clock.do(lambda: done.append(2), after=600)
+        scheduler.schedule(lambda: done.append(2), after=600)
 
-    clock.do(again, after=600)
+    scheduler.schedule(again, after=600)
 
-    assert clock.hurry(PATIENCE)
+    assert scheduler.hurry(TIMEOUT)
     assert done == [1]
-    clock.forget()
+    scheduler.forget()
 
 
-def test_clockwork_whose_thread_has_ended_begins_anew() -> None:
+def test_scheduler_restarts_an_ended_thread() -> None:
     """As after a fork, which takes no thread along."""
-    clock = Scheduler("test")
-    clock._thread = threading.Thread(target=time.sleep, args=(0,))
+    scheduler = Scheduler("test")
+    scheduler._thread = threading.Thread(target=time.sleep, args=(0,))
     done = threading.Event()
 
-    clock.do(done.set)
+    scheduler.schedule(done.set)
 
-    assert done.wait(PATIENCE)
+    assert done.wait(TIMEOUT)

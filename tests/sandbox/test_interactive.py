@@ -12,10 +12,10 @@ PARTIES = {"from": HANDSET, "to": NUMBER}
 
 
 def block(desk: Desk, path: str, session: str, **params: object) -> dict[str, str]:
-    """Ask for a block that is told to the application; gives what is told of it at once, if anything."""
-    answer, told = desk.asked(f"ivr/{path}", session=session, **params)
+    """Request a block with a notify URL, and return its immediate notification, if any."""
+    answer, notified = desk.asked(f"ivr/{path}", session=session, **params)
     assert answer["status"] == "success_ok", answer
-    return told[0] if told else {}
+    return notified[0] if notified else {}
 
 
 def status(desk: Desk, path: str, session: str, **params: object) -> str:
@@ -23,7 +23,7 @@ def status(desk: Desk, path: str, session: str, **params: object) -> str:
 
 
 def facts(params: dict[str, str]) -> dict[str, str]:
-    """What differs from block to block."""
+    """Return the parameters that differ from block to block."""
     return {
         name: value
         for name, value in params.items()
@@ -31,7 +31,7 @@ def facts(params: dict[str, str]) -> dict[str, str]:
     }
 
 
-def said(desk: Desk) -> list[str]:
+def spoken(desk: Desk) -> list[str]:
     return [entry["text"] for entry in desk.entries("spoken")]
 
 
@@ -42,14 +42,14 @@ UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
 # An incoming call.
 
 
-def test_call_to_the_application_is_told_where_the_number_leads(desk: Desk) -> None:
+def test_incoming_call_is_posted_to_the_url_of_the_number(desk: Desk) -> None:
     desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
 
     session = desk.call()
 
-    (told,) = desk.heard()
-    txn_ref = told["txn_ref"]
-    assert told == {
+    (notified,) = desk.heard()
+    txn_ref = notified["txn_ref"]
+    assert notified == {
         "ivr_block": "answer",
         "session": session,
         "txn_ref": txn_ref,
@@ -62,27 +62,27 @@ def test_call_to_the_application_is_told_where_the_number_leads(desk: Desk) -> N
     assert [remembered[name] for name in names] == [HANDSET, NUMBER, "ongoing", "success_ok"]
 
 
-def test_caller_who_gives_up_is_told_and_not_charged(desk: Desk) -> None:
+def test_abandoned_call_is_reported_and_not_charged(desk: Desk) -> None:
     desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
     desk.call()
 
     desk.do("hangup")
 
-    told = desk.heard()[-1]
-    assert facts(told) == UNANSWERED
-    assert desk.ask("voice/query_status", txn_ref=told["txn_ref"])["call_status_dest1"] == "unanswered"
+    notified = desk.heard()[-1]
+    assert facts(notified) == UNANSWERED
+    assert desk.ask("voice/query_status", txn_ref=notified["txn_ref"])["call_status_dest1"] == "unanswered"
 
 
 @pytest.mark.parametrize(("path", "name"), [("middle/play", "play"), ("middle/monitor", "monitor")])
-def test_block_that_asks_nothing_is_told_at_once(desk: Desk, path: str, name: str) -> None:
-    told = block(desk, path, desk.call(), msg="Hello <speech language='en-GB' gender='male'>you</speech>.")
+def test_block_without_input_is_reported_at_once(desk: Desk, path: str, name: str) -> None:
+    notified = block(desk, path, desk.call(), msg="Hello <speech language='en-GB' gender='male'>you</speech>.")
 
-    assert facts(told) == {"ivr_block": name, "call_state": "ongoing"}
-    assert {key: told[key] for key in PARTIES} == PARTIES
-    assert (said(desk), desk.state()["call"]["state"]) == (["Hello you ."], "ongoing")
+    assert facts(notified) == {"ivr_block": name, "call_state": "ongoing"}
+    assert {key: notified[key] for key in PARTIES} == PARTIES
+    assert (spoken(desk), desk.state()["call"]["state"]) == (["Hello you ."], "ongoing")
 
 
-def test_play_that_reports_to_nobody_ends_the_call(desk: Desk) -> None:
+def test_play_without_a_notify_url_ends_the_call(desk: Desk) -> None:
     session = desk.call()
 
     assert desk.ask("ivr/middle/play", session=session, msg="Goodbye")["status"] == "success_ok"
@@ -92,7 +92,7 @@ def test_play_that_reports_to_nobody_ends_the_call(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "keys", "digits"),
+    ("options", "keys", "digits"),
     [
         ({"max_digits": 2}, ["12"], "12"),
         ({"max_digits": 2}, ["1", "23"], "12"),
@@ -102,10 +102,10 @@ def test_play_that_reports_to_nobody_ends_the_call(desk: Desk) -> None:
         ({"max_digits": 3}, ["#"], ""),
     ],
 )
-def test_keys_are_gathered_until_there_are_enough_or_a_hash(
-    desk: Desk, asked: dict[str, object], keys: list[str], digits: str
+def test_keys_are_gathered_up_to_max_digits_or_a_hash(
+    desk: Desk, options: dict[str, object], keys: list[str], digits: str
 ) -> None:
-    assert block(desk, "middle/gather", desk.call(), **asked) == {}
+    assert block(desk, "middle/gather", desk.call(), **options) == {}
     assert desk.state()["call"]["state"] == "gathering"
 
     for key in keys:
@@ -114,7 +114,7 @@ def test_keys_are_gathered_until_there_are_enough_or_a_hash(
     assert facts(desk.heard()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
 
 
-def test_telephone_shows_what_is_gathered(desk: Desk) -> None:
+def test_telephone_shows_the_gathered_keys(desk: Desk) -> None:
     block(desk, "middle/gather", desk.call(), max_digits=4)
 
     call = desk.do("press", digits="12")["call"]
@@ -123,7 +123,7 @@ def test_telephone_shows_what_is_gathered(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("attempts", "keys", "digits"), [(1, "", ""), (1, "1", "1"), (2, "1", "1")])
-def test_keys_that_do_not_come_in_time_end_the_gathering(desk: Desk, attempts: int, keys: str, digits: str) -> None:
+def test_gather_ends_at_the_timeout(desk: Desk, attempts: int, keys: str, digits: str) -> None:
     block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600, attempts=attempts)
     if keys:
         desk.do("press", digits=keys)
@@ -131,7 +131,7 @@ def test_keys_that_do_not_come_in_time_end_the_gathering(desk: Desk, attempts: i
     assert facts(desk.let_time_pass()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
 
 
-def test_each_key_starts_the_time_anew(desk: Desk) -> None:
+def test_each_key_restarts_the_timeout(desk: Desk) -> None:
     block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600)
     (call,) = exchange.calls.values()
     waited_for = call.step
@@ -141,7 +141,7 @@ def test_each_key_starts_the_time_anew(desk: Desk) -> None:
     assert call.step != waited_for
 
 
-def test_time_that_has_run_out_for_one_block_is_nothing_to_the_next(desk: Desk) -> None:
+def test_timeout_of_an_ended_block_does_not_affect_the_next_one(desk: Desk) -> None:
     session = desk.call()
     block(desk, "middle/gather", session, max_digits=1, timeout=600)
     desk.do("press", digits="1")
@@ -151,46 +151,46 @@ def test_time_that_has_run_out_for_one_block_is_nothing_to_the_next(desk: Desk) 
     assert desk.state()["call"]["state"] == "ongoing"
 
 
-def test_time_of_a_forgotten_call_is_nothing_to_anybody(desk: Desk) -> None:
+def test_timeout_of_a_discarded_call_does_nothing(desk: Desk) -> None:
     desk.asked("ivr/start/dial", dest=HANDSET)
     exchange.reset()
 
     assert (desk.let_time_pass(), desk.entries()) == ([], [])
 
 
-def test_gathering_asks_as_often_as_it_should(desk: Desk) -> None:
+def test_gather_plays_its_message_at_each_attempt(desk: Desk) -> None:
     session = desk.call()
     before = len(desk.heard())
     block(desk, "middle/gather", session, msg="Press a key", attempts=3, timeout=600)
 
-    told = [len(desk.let_time_pass()) - before for _ in range(3)]
+    notified = [len(desk.let_time_pass()) - before for _ in range(3)]
 
-    assert (told, said(desk)) == ([0, 0, 1], ["Press a key"] * 3)
+    assert (notified, spoken(desk)) == ([0, 0, 1], ["Press a key"] * 3)
 
 
-def test_recording_brings_a_link_to_what_was_said(desk: Desk) -> None:
+def test_recording_is_reported_with_a_link_to_the_spoken_text(desk: Desk) -> None:
     block(desk, "middle/record", desk.call(), msg="Speak after the tone")
 
     desk.do("speak", text="Grüezi, bitte zurückrufen")
 
-    told = desk.heard()[-1]
-    link = told.pop("record_url")
-    assert facts(told) == {"ivr_block": "record", "call_state": "ongoing"}
+    notified = desk.heard()[-1]
+    link = notified.pop("record_url")
+    assert facts(notified) == {"ivr_block": "record", "call_state": "ongoing"}
     status, content = desk.request("GET", link.removeprefix(desk.url))
     assert (status, content.decode()) == (200, "Grüezi, bitte zurückrufen")
     assert desk.entries("recorded") == [{"type": "recorded", "text": "Grüezi, bitte zurückrufen"}]
 
 
 @pytest.mark.parametrize("way", ["hash", "time"])
-def test_recording_ends_with_a_hash_or_at_its_longest_duration(desk: Desk, way: str) -> None:
+def test_recording_ends_with_a_hash_or_at_its_maximum_duration(desk: Desk, way: str) -> None:
     block(desk, "middle/record", desk.call(), max_duration=600)
 
     if way == "hash":
         desk.do("press", digits="5#")
-    told = desk.let_time_pass()[-1]
+    notified = desk.let_time_pass()[-1]
 
-    assert {"record_url", "ivr_block"} <= set(told)
-    assert told["call_state"] == "ongoing"
+    assert {"record_url", "ivr_block"} <= set(notified)
+    assert notified["call_state"] == "ongoing"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_recording_ends_with_a_hash_or_at_its_longest_duration(desk: Desk, way: 
         ("end/transfer", {"dest": DEST}, {"ivr_block": "transfer", "transfer_status": "answered"}),
     ],
 )
-def test_who_hangs_up_within_a_block_ends_both_in_one_notification(
+def test_hangup_within_a_block_ends_block_and_call_in_one_notification(
     desk: Desk, path: str, params: dict[str, object], result: dict[str, str]
 ) -> None:
     block(desk, path, desk.call(), **params)
@@ -210,13 +210,13 @@ def test_who_hangs_up_within_a_block_ends_both_in_one_notification(
 
     desk.do("hangup")
 
-    (told,) = desk.heard()[before:]
-    assert ("record_url" in told) == (path == "middle/record")
-    told.pop("record_url", "")
-    assert facts(told) == {**ENDED, **result}
+    (notified,) = desk.heard()[before:]
+    assert ("record_url" in notified) == (path == "middle/record")
+    notified.pop("record_url", "")
+    assert facts(notified) == {**ENDED, **result}
 
 
-def test_who_hangs_up_between_blocks_ends_the_call_at_the_last_block_s_url(desk: Desk) -> None:
+def test_hangup_between_blocks_is_posted_to_the_url_of_the_last_block(desk: Desk) -> None:
     block(desk, "middle/play", desk.call())
 
     desk.do("hangup")
@@ -225,7 +225,7 @@ def test_who_hangs_up_between_blocks_ends_the_call_at_the_last_block_s_url(desk:
     assert desk.notifications[-1].query == "x_order=17"
 
 
-def test_end_is_told_to_nobody_where_the_last_block_has_no_url(desk: Desk) -> None:
+def test_end_is_not_posted_if_the_last_block_has_no_url(desk: Desk) -> None:
     session = desk.call()
     before = len(desk.heard())
     desk.ask("ivr/end/transfer", session=session, dest=DEST)
@@ -235,7 +235,7 @@ def test_end_is_told_to_nobody_where_the_last_block_has_no_url(desk: Desk) -> No
     assert len(desk.heard()) == before
 
 
-def test_call_on_hold_waits_for_nothing_but_to_be_taken_off_it(desk: Desk) -> None:
+def test_call_on_hold_accepts_only_unhold(desk: Desk) -> None:
     session = desk.call()
     block(desk, "middle/play", session)
     assert block(desk, "middle/hold", session, msg="Please wait") == {}
@@ -251,12 +251,12 @@ def test_call_on_hold_waits_for_nothing_but_to_be_taken_off_it(desk: Desk) -> No
         ("end/hangup", {}),
     ):
         assert status(desk, path, session, **more) == "error_session_not_ready"
-    told = block(desk, "middle/unhold", session)
-    assert facts(told) == {"ivr_block": "unhold", "call_state": "ongoing"}
+    notified = block(desk, "middle/unhold", session)
+    assert facts(notified) == {"ivr_block": "unhold", "call_state": "ongoing"}
     assert status(desk, "middle/unhold", session) == "error_session_not_on_hold"
 
 
-def test_caller_on_hold_who_hangs_up_ends_the_call_at_the_last_block_s_url(desk: Desk) -> None:
+def test_hangup_on_hold_is_posted_to_the_url_of_the_last_block(desk: Desk) -> None:
     session = desk.call()
     block(desk, "middle/play", session)
     desk.ask("ivr/middle/hold", session=session)
@@ -267,7 +267,7 @@ def test_caller_on_hold_who_hangs_up_ends_the_call_at_the_last_block_s_url(desk:
     assert desk.notifications[-1].query == "x_order=17"
 
 
-def test_monitored_call_brings_its_recording_after_the_end(desk: Desk) -> None:
+def test_recording_of_a_monitored_call_is_reported_after_the_end(desk: Desk) -> None:
     session = desk.call()
     monitor_url = desk.application.replace("x_order", "x_monitor")
     block(desk, "middle/monitor", session, monitor_notify_url=monitor_url)
@@ -281,7 +281,7 @@ def test_monitored_call_brings_its_recording_after_the_end(desk: Desk) -> None:
     assert desk.notifications[-1].query == "x_monitor=17"
 
 
-def test_monitored_call_reports_to_one_url_where_no_other_is_given(desk: Desk) -> None:
+def test_monitored_call_reports_to_one_url_by_default(desk: Desk) -> None:
     block(desk, "middle/monitor", desk.call())
 
     desk.do("hangup")
@@ -302,15 +302,15 @@ def test_transferred_call_ends_when_the_caller_hangs_up(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("outcome", [("+6500000100", "failed"), ("+6500000200", "busy"), ("+6500000300", "unanswered")])
-def test_transfer_that_fails_ends_the_call_unless_it_shall_go_on(desk: Desk, outcome: tuple[str, str]) -> None:
+def test_failed_transfer_ends_the_call_unless_on_failure_is_continue(desk: Desk, outcome: tuple[str, str]) -> None:
     dest, word = outcome
     session = desk.call()
-    told = block(desk, "end/transfer", session, dest=dest, on_failure="continue")
-    assert facts(told) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": word}
+    notified = block(desk, "end/transfer", session, dest=dest, on_failure="continue")
+    assert facts(notified) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": word}
 
-    told = block(desk, "end/transfer", session, dest=dest)
+    notified = block(desk, "end/transfer", session, dest=dest)
 
-    assert facts(told) == {**ENDED, "ivr_block": "transfer", "transfer_status": word}
+    assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": word}
 
 
 @pytest.mark.parametrize(("dest", "room"), [("room:R1234", "R1234"), ("room:", None)])
@@ -327,21 +327,21 @@ def test_application_hangs_up(desk: Desk, is_ringing: bool) -> None:
     if not is_ringing:
         block(desk, "middle/play", session)
 
-    told = block(desk, "end/hangup", session, msg="Goodbye")
+    notified = block(desk, "end/hangup", session, msg="Goodbye")
 
-    assert facts(told) == {**(UNANSWERED if is_ringing else ENDED), "ivr_block": "hangup"}
-    assert (said(desk), desk.state()["call"]["state"]) == (["Goodbye"], "ended")
+    assert facts(notified) == {**(UNANSWERED if is_ringing else ENDED), "ivr_block": "hangup"}
+    assert (spoken(desk), desk.state()["call"]["state"]) == (["Goodbye"], "ended")
 
 
-def test_forced_hangup_cuts_a_call_at_once_and_says_nothing(desk: Desk) -> None:
+def test_forced_hangup_ends_the_call_at_once_without_a_message(desk: Desk) -> None:
     session = desk.call()
     block(desk, "middle/record", session)
     assert status(desk, "end/hangup", session) == "error_session_not_ready"
     assert status(desk, "end/hangup", session, force="enabled", msg="Goodbye") == "error_malformed_params"
 
-    told = block(desk, "end/hangup", session, force="enabled")
+    notified = block(desk, "end/hangup", session, force="enabled")
 
-    assert facts(told) == {**ENDED, "ivr_block": "hangup"}
+    assert facts(notified) == {**ENDED, "ivr_block": "hangup"}
     assert status(desk, "end/hangup", session, force="enabled") == "error_session_ended"
 
 
@@ -369,7 +369,7 @@ def test_forced_hangup_cuts_a_call_at_once_and_says_nothing(desk: Desk) -> None:
         ("middle/play", {"msg": "<url>http://example.com/a.ogg</url>"}, "error_msg_invalid_file_format"),
     ],
 )
-def test_block_that_cannot_be_is_refused_and_the_call_goes_on(
+def test_invalid_block_is_refused_and_the_call_continues(
     desk: Desk, path: str, params: dict[str, Any], word: str
 ) -> None:
     session = desk.call()
@@ -380,11 +380,11 @@ def test_block_that_cannot_be_is_refused_and_the_call_goes_on(
 
     assert desk.state() == before
     assert status(desk, "middle/play", session, msg="1 &lt; 2 <url>http://example.com/a.mp3</url>") == "success_ok"
-    assert said(desk) == ["1 < 2 ♪ http://example.com/a.mp3"]
+    assert spoken(desk) == ["1 < 2 ♪ http://example.com/a.mp3"]
 
 
 def test_blocks_follow_one_another_from_within_the_notifications(desk: Desk) -> None:
-    """The application asks for the next block before it answers, as receivers do."""
+    """The application requests the next block before it answers, as receivers do."""
     desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
     steps = iter(["middle/play", "middle/gather", "middle/record", "end/hangup"])
     desk.meanwhile = lambda heard: desk.ask(
@@ -411,9 +411,9 @@ def test_blocks_follow_one_another_from_within_the_notifications(desk: Desk) -> 
 # A call of the application.
 
 
-def test_telephone_rings_is_answered_and_hears_the_message(desk: Desk) -> None:
-    answer, told = desk.asked("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready", tag="t")
-    assert told == []
+def test_answered_telephone_receives_the_message(desk: Desk) -> None:
+    answer, notified = desk.asked("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready", tag="t")
+    assert notified == []
     call = desk.state()["call"]
     assert (call["session"], call["direction"], call["state"], call["number"]) == (
         answer["session"],
@@ -425,8 +425,8 @@ def test_telephone_rings_is_answered_and_hears_the_message(desk: Desk) -> None:
 
     desk.do("answer")
 
-    (told_now,) = desk.heard()
-    assert told_now == {
+    (notified_now,) = desk.heard()
+    assert notified_now == {
         "ivr_block": "dial",
         "session": answer["session"],
         "txn_ref": answer["txn_ref"],
@@ -435,7 +435,7 @@ def test_telephone_rings_is_answered_and_hears_the_message(desk: Desk) -> None:
         "dest": HANDSET,
         "dial_status": "answered",
     }
-    assert said(desk) == ["Your bicycle is ready"]
+    assert spoken(desk) == ["Your bicycle is ready"]
     block(desk, "middle/gather", answer["session"], max_digits=1)
     desk.do("press", digits="7")
     assert facts(desk.heard()[-1])["digits"] == "7"
@@ -447,10 +447,10 @@ def test_telephone_that_is_not_answered_ends_the_call(desk: Desk, way: str) -> N
 
     if way != "wait":
         desk.do(way)
-    (told,) = desk.let_time_pass()
+    (notified,) = desk.let_time_pass()
 
     word = "busy" if way == "decline" else "unanswered"
-    assert facts(told) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
+    assert facts(notified) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
     assert desk.ask("voice/query_status", txn_ref=answer["txn_ref"])["call_status_dest1"] == word
 
 
@@ -459,19 +459,19 @@ def test_dialled_call_without_a_notify_url_ends_after_its_message(desk: Desk) ->
 
     desk.do("answer")
 
-    assert (said(desk), desk.state()["call"]["state"]) == (["Your bicycle is ready"], "ended")
+    assert (spoken(desk), desk.state()["call"]["state"]) == (["Your bicycle is ready"], "ended")
 
 
 @pytest.mark.parametrize("word", ["failed", "busy", "unanswered"])
-def test_number_decides_how_a_dialled_call_comes_out(desk: Desk, word: str) -> None:
+def test_number_decides_the_result_of_a_dialled_call(desk: Desk, word: str) -> None:
     dest = {"failed": "+6500000100", "busy": "+6500000200", "unanswered": "+6500000300"}[word]
 
-    _, (told,) = desk.asked("ivr/start/dial", dest=dest)
+    _, (notified,) = desk.asked("ivr/start/dial", dest=dest)
 
-    assert facts(told) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
+    assert facts(notified) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
 
 
-def test_machine_answers_presses_and_speaks_by_itself(desk: Desk) -> None:
+def test_machine_answers_presses_and_speaks_automatically(desk: Desk) -> None:
     answer, (dialled,) = desk.asked("ivr/start/dial", dest=DEST, msg="Hello")
     session = answer["session"]
     assert facts(dialled) == {"ivr_block": "dial", "call_state": "ongoing", "dial_status": "answered"}
@@ -480,12 +480,12 @@ def test_machine_answers_presses_and_speaks_by_itself(desk: Desk) -> None:
     assert facts(block(desk, "middle/gather", session))["digits"] == "1"
     link = block(desk, "middle/record", session)["record_url"]
     assert desk.request("GET", link.removeprefix(desk.url)) == (200, b"This is a message from the sandbox.")
-    told = block(desk, "end/transfer", session, dest="+6522222222")
-    assert facts(told) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+    notified = block(desk, "end/transfer", session, dest="+6522222222")
+    assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
     assert desk.entries("spoken", "recorded", "call") == []
 
 
-def test_machine_hangs_up_when_nothing_comes_any_more(desk: Desk) -> None:
+def test_machine_hangs_up_if_no_block_follows(desk: Desk) -> None:
     desk.asked("ivr/start/dial", dest=DEST)
 
     assert facts(desk.let_time_pass()[-1]) == ENDED
@@ -526,10 +526,10 @@ def test_telephone_takes_part_in_a_call_between_two_numbers(
     if way == "answer":
         assert desk.state()["call"]["state"] == "ongoing"
         desk.do("hangup")
-    (told,) = desk.let_time_pass()
+    (notified,) = desk.let_time_pass()
 
-    assert (told["call_status_dest1"], told["call_status_dest2"]) == words
-    assert told["duration"] == ("1" if way == "answer" else "0")
+    assert (notified["call_status_dest1"], notified["call_status_dest2"]) == words
+    assert notified["duration"] == ("1" if way == "answer" else "0")
 
 
 def test_application_hangs_up_a_call_that_the_telephone_is_in(desk: Desk) -> None:

@@ -10,9 +10,9 @@ from django_hoiio.parsing import ParsedNotification, parse
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox.samples import (
     NAMES,
-    ROUTES,
+    ROUTE_OF_KIND,
     SCRIPTS,
-    Step,
+    ScriptStep,
     parameters_of,
     sample,
     sms_script,
@@ -32,43 +32,43 @@ def parsed(params: Mapping[str, str], route: Route) -> ParsedNotification:
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("route", ["its own", "any"])
 def test_sample_of_each_kind_is_recognised_as_that_kind(kind: Kind, route: str) -> None:
-    params = sample(kind, number=1, date=DATE, said={})
+    params = sample(kind, number=1, date=DATE, changes={})
 
-    read = parsed(params, ROUTES[kind] if route == "its own" else Route.ANY)
+    read = parsed(params, ROUTE_OF_KIND[kind] if route == "its own" else Route.ANY)
 
     problems = {} if kind != Kind.UNKNOWN else {"kind": "the kind of the notification cannot be recognised"}
     assert (read.kind, dict(read.problems), dict(read.pass_on)) == (kind, problems, {})
 
 
 @pytest.mark.parametrize(("name", "at", "step"), STEPS, ids=lambda part: part if isinstance(part, str) else "")
-def test_step_of_each_script_is_recognised_as_its_kind(name: str, at: int, step: Step) -> None:
-    params = sample(step.kind, number=1, date=DATE, said=step.said)
+def test_step_of_each_script_is_recognised_as_its_kind(name: str, at: int, step: ScriptStep) -> None:
+    params = sample(step.kind, number=1, date=DATE, changes=step.changes)
 
-    read = parsed(params, ROUTES[step.kind])
+    read = parsed(params, ROUTE_OF_KIND[step.kind])
 
     assert (read.kind, dict(read.problems), dict(read.pass_on)) == (step.kind, {}, {})
 
 
-def test_every_kind_that_says_something_is_in_a_script() -> None:
+def test_every_kind_with_parameters_is_in_a_script() -> None:
     assert {step.kind for _, _, step in STEPS} == set(Kind) - {Kind.UNKNOWN}
 
 
-def test_names_are_hoiio_s_own() -> None:
+def test_parameter_names_are_those_of_hoiio() -> None:
     assert {name for names in NAMES.values() for name in names} <= set(PARAMETERS)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.is_ivr])
-def test_interactive_call_has_its_cost_only_at_its_end(kind: Kind) -> None:
-    running = sample(kind, number=1, date=DATE, said={"call_state": "ongoing"})
-    ended = sample(kind, number=1, date=DATE, said={"call_state": "ended"})
+def test_interactive_call_has_a_cost_only_at_its_end(kind: Kind) -> None:
+    running = sample(kind, number=1, date=DATE, changes={"call_state": "ongoing"})
+    ended = sample(kind, number=1, date=DATE, changes={"call_state": "ended"})
 
     cost = {"date": DATE, "duration": "1", "currency": "SGD", "rate": "0.018", "debit": "0.018"}
     assert set(ended) - set(running) == set(cost)
     assert {name: ended[name] for name in cost} == cost
 
 
-def test_references_bear_the_number() -> None:
-    params = sample(Kind.IVR_GATHER, number=7, date=DATE, said={})
+def test_references_contain_the_number() -> None:
+    params = sample(Kind.IVR_GATHER, number=7, date=DATE, changes={})
 
     assert params == {
         "ivr_block": "gather",
@@ -82,17 +82,17 @@ def test_references_bear_the_number() -> None:
     }
 
 
-def test_what_is_said_replaces_adds_and_takes_out() -> None:
+def test_changes_replace_add_and_remove_parameters() -> None:
     assert with_changes({"a": "1", "b": "2", "c": "3"}, {"b": "", "c": None, "d": "4"}) == {"a": "1", "b": "", "d": "4"}
 
 
-def test_only_what_a_kind_says_is_written() -> None:
+def test_sample_contains_only_parameters_of_its_kind() -> None:
     facts = {"msg": "hello", "from": "+65", "to": "+66", "secret": "x", "txn_ref": "AA-SI-1"}
 
     assert parameters_of(Kind.SMS_RECEIVED, facts) == {"txn_ref": "AA-SI-1", "msg": "hello", "from": "+65", "to": "+66"}
 
 
-def test_facts_win_over_a_script_but_for_what_only_the_script_knows() -> None:
+def test_given_values_override_a_script_except_for_its_own_parameters() -> None:
     (step,) = sms_script("failed")
 
     assert step_parameters(step, {"dest": "+65", "txn_ref": "AA-S-1"}) == {

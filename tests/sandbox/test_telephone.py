@@ -11,7 +11,7 @@ from tests.clients import FAX, HANDSET, NUMBER, Desk
 DEST = "+6511111111"
 
 
-def test_state_of_a_telephone_with_which_nothing_was_done(desk: Desk) -> None:
+def test_state_of_an_unused_telephone(desk: Desk) -> None:
     state = desk.state()
 
     assert isinstance(state.pop("revision"), int)
@@ -20,18 +20,18 @@ def test_state_of_a_telephone_with_which_nothing_was_done(desk: Desk) -> None:
         "numbers": [NUMBER, "+6531234569"],
         "call": None,
         "faults": {
-            "by": "body",
-            "late": 0,
-            "twice": False,
-            "lost": False,
-            "lost_share": 0,
-            "wrong_signature": False,
+            "params_in": "body",
+            "delay": 0,
+            "duplicate": False,
+            "drop": False,
+            "drop_rate": 0,
+            "bad_signature": False,
         },
         "entries": [],
     }
 
 
-def test_state_brings_only_what_is_newer(desk: Desk) -> None:
+def test_state_contains_only_newer_entries(desk: Desk) -> None:
     desk.do("text", to=NUMBER, msg="one")
     desk.heard()
     seen = desk.state()["revision"]
@@ -48,7 +48,7 @@ def test_state_brings_only_what_is_newer(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "%C2%B2"])
-def test_revision_that_is_none_brings_everything(desk: Desk, after: str) -> None:
+def test_invalid_revision_returns_all_entries(desk: Desk, after: str) -> None:
     desk.do("text", to=NUMBER, msg="one")
 
     status, answer = desk.request("GET", f"/sandbox/telephone/state/?after={after}")
@@ -69,8 +69,12 @@ def test_entries_are_the_last_thousand(desk: Desk, monkeypatch: pytest.MonkeyPat
 def test_text_reaches_the_application(desk: Desk) -> None:
     desk.do("text", to=NUMBER, msg="hello <b>")
 
-    (told,) = desk.heard()
-    assert {name: told[name] for name in ("from", "to", "msg")} == {"from": HANDSET, "to": NUMBER, "msg": "hello <b>"}
+    (notified,) = desk.heard()
+    assert {name: notified[name] for name in ("from", "to", "msg")} == {
+        "from": HANDSET,
+        "to": NUMBER,
+        "msg": "hello <b>",
+    }
     assert desk.entries("sms_in") == [{"type": "sms_in", "from": HANDSET, "to": NUMBER, "msg": "hello <b>"}]
 
 
@@ -78,12 +82,12 @@ def test_long_text_arrives_in_parts_of_at_most_152_characters(desk: Desk) -> Non
     desk.do("text", to=NUMBER, msg="a" * 160)
     desk.do("text", to=NUMBER, msg="b" * 152 + "c" * 152 + "d")
 
-    told = desk.heard()
-    assert [params["msg"] for params in told] == ["a" * 160, "b" * 152, "c" * 152, "d"]
-    assert len({params["txn_ref"] for params in told}) == 4
+    notified = desk.heard()
+    assert [params["msg"] for params in notified] == ["a" * 160, "b" * 152, "c" * 152, "d"]
+    assert len({params["txn_ref"] for params in notified}) == 4
 
 
-def test_notification_is_shown_with_what_came_back_of_it(desk: Desk, settings: Any) -> None:
+def test_notification_is_shown_with_its_response_and_pass_on_parameters(desk: Desk, settings: Any) -> None:
     url = notify_url("sms", pass_on={"username": "bob"})
     desk.status = 503
 
@@ -97,7 +101,7 @@ def test_notification_is_shown_with_what_came_back_of_it(desk: Desk, settings: A
         "type": "notification",
         "kind": "sms_status",
         "path": "/hoiio/sms/••••/",
-        "by": "body",
+        "params_in": "body",
         "pass_on": {"x": "1", "empty": "", "username": "bob"},
         "state": "failed",
         "status": 503,
@@ -106,7 +110,7 @@ def test_notification_is_shown_with_what_came_back_of_it(desk: Desk, settings: A
     }
 
 
-def test_redirect_is_no_answer_and_not_followed(desk: Desk) -> None:
+def test_redirect_is_a_failure_and_not_followed(desk: Desk) -> None:
     desk.status, desk.headers = HTTPStatus.FOUND, {"Location": desk.application}
 
     desk.asked("sms/send", dest="+6500000900", msg="hello")
@@ -116,7 +120,7 @@ def test_redirect_is_no_answer_and_not_followed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("url", "error"), [("http://127.0.0.1:1/", "There was no answer (ConnectionRefusedError).")])
-def test_notification_that_nobody_takes_is_shown_as_failed(desk: Desk, url: str, error: str) -> None:
+def test_unanswered_notification_is_shown_as_failed(desk: Desk, url: str, error: str) -> None:
     desk.ask("sms/send", dest="+6500000900", msg="hello", notify_url=url)
 
     desk.heard()
@@ -125,7 +129,7 @@ def test_notification_that_nobody_takes_is_shown_as_failed(desk: Desk, url: str,
 
 
 @pytest.mark.parametrize(
-    ("action", "form", "sentence"),
+    ("action", "form", "message"),
     [
         (
             "call",
@@ -147,19 +151,19 @@ def test_notification_that_nobody_takes_is_shown_as_failed(desk: Desk, url: str,
         ("answer", {}, "The telephone does not ring."),
         ("decline", {}, "The telephone does not ring."),
         ("hangup", {}, "You are in no call."),
-        ("faults", {"by": "post"}, "Notifications are sent by body, query or both."),
-        ("faults", {"late": "-1"}, "It needs a number from 0 to 3600."),
-        ("faults", {"late": "nan"}, "It needs a number from 0 to 3600."),
-        ("faults", {"late": "soon"}, "It needs a number from 0 to 3600."),
-        ("faults", {"lost_share": "1.1"}, "It needs a number from 0 to 1."),
+        ("faults", {"params_in": "post"}, "Notifications are sent by body, query or both."),
+        ("faults", {"delay": "-1"}, "It needs a number from 0 to 3600."),
+        ("faults", {"delay": "nan"}, "It needs a number from 0 to 3600."),
+        ("faults", {"delay": "soon"}, "It needs a number from 0 to 3600."),
+        ("faults", {"drop_rate": "1.1"}, "It needs a number from 0 to 1."),
     ],
 )
-def test_what_cannot_be_done_is_said_and_changes_nothing(
-    desk: Desk, action: str, form: dict[str, object], sentence: str
+def test_invalid_action_is_refused_and_changes_nothing(
+    desk: Desk, action: str, form: dict[str, object], message: str
 ) -> None:
     before = desk.state()
 
-    assert desk.refused(action, **form) == sentence
+    assert desk.refused(action, **form) == message
     assert desk.state() == before
 
 
@@ -175,7 +179,7 @@ def test_one_call_at_a_time(desk: Desk) -> None:
     assert desk.state()["call"]["state"] == "ringing"
 
 
-def test_keys_outside_a_block_are_shown_and_go_nowhere(desk: Desk) -> None:
+def test_keys_outside_a_block_are_shown_and_not_sent(desk: Desk) -> None:
     session = desk.call()
     before = len(desk.heard())
 
@@ -185,17 +189,23 @@ def test_keys_outside_a_block_are_shown_and_go_nowhere(desk: Desk) -> None:
     assert (len(desk.heard()), desk.state()["call"]["session"]) == (before, session)
 
 
-def test_course_of_a_call_is_told_in_words(desk: Desk) -> None:
+def test_course_of_a_call_is_logged_as_text(desk: Desk) -> None:
     session = desk.call()
     desk.ask("ivr/middle/play", session=session, msg="Hello", notify_url=desk.application)
     desk.ask("ivr/end/transfer", session=session, dest=DEST)
     desk.do("hangup")
 
-    told = [entry.get("text") for entry in desk.entries("call", "spoken")]
-    assert told == [f"You call {NUMBER}.", "The application answers.", "Hello", f"Handed on to {DEST}.", "You hung up."]
+    notified = [entry.get("text") for entry in desk.entries("call", "spoken")]
+    assert notified == [
+        f"You call {NUMBER}.",
+        "The application answers.",
+        "Hello",
+        f"Handed on to {DEST}.",
+        "You hung up.",
+    ]
 
 
-def test_what_the_application_sends_is_shown(desk: Desk) -> None:
+def test_sms_and_faxes_of_the_application_are_shown(desk: Desk) -> None:
     sms = desk.ask("sms/send", dest=HANDSET, msg="hello", sender_name="Workshop")
     fax = desk.ask("fax/send", dest=DEST, file="JVBERi0xLjQ=")
 
@@ -205,7 +215,7 @@ def test_what_the_application_sends_is_shown(desk: Desk) -> None:
     ]
 
 
-def test_telephone_does_nothing_for_another_site(desk: Desk) -> None:
+def test_telephone_refuses_requests_of_another_site(desk: Desk) -> None:
     """A page from elsewhere can post a form, but knows no token."""
     for action in ("call", "text", "press", "speak", "answer", "decline", "hangup", "faults"):
         status, _ = desk.request("POST", f"/sandbox/telephone/{action}/")
@@ -215,17 +225,17 @@ def test_telephone_does_nothing_for_another_site(desk: Desk) -> None:
     assert desk.entries() == []
 
 
-def test_recording_that_was_not_kept_is_not_found(desk: Desk) -> None:
+def test_unknown_recording_is_not_found(desk: Desk) -> None:
     assert desk.request("GET", "/sandbox/recordings/rec-1.mp3")[0] == 404
 
 
-def test_oldest_recordings_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_recordings_are_deleted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_FILES", 2)
     links = []
     session = desk.ask("ivr/start/dial", dest=DEST, notify_url=desk.application)["session"]
     desk.heard()
     for _ in range(3):
-        _, (told,) = desk.asked("ivr/middle/record", session=session)
-        links.append(told["record_url"].removeprefix(desk.url))
+        _, (notified,) = desk.asked("ivr/middle/record", session=session)
+        links.append(notified["record_url"].removeprefix(desk.url))
 
     assert [desk.request("GET", link)[0] for link in links] == [404, 200, 200]

@@ -30,13 +30,13 @@ def refused(*arguments: str) -> str:
 
 
 def verified_by(heard: Heard) -> tuple[VerifiedBy, str, dict[str, Any], dict[str, str]]:
-    """What the receiving side makes of the URL and the signature."""
+    """Verify the URL and the signature as the webhook does."""
     route, _, token = heard.path.removeprefix("/hoiio/").strip("/").partition("/")
     verdict = verify(Route(route), token or None, heard.body.encode(), heard.signature)
     return verdict.verified_by, verdict.account, dict(verdict.pass_on), dict(verdict.problems)
 
 
-# What is sent.
+# Requests.
 
 
 def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
@@ -70,7 +70,7 @@ def test_each_script_is_sent_in_order(desk: Desk, name: str) -> None:
     assert len(refs) == len({step.of for step in SCRIPTS[name]})
 
 
-def test_each_run_tells_of_a_new_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_run_uses_a_new_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2):
         monkeypatch.setattr("django_hoiio.sandbox.trigger.unused_number", lambda number=number: number)
         trigger("call_ended")
@@ -93,9 +93,11 @@ def test_shuffled_script_is_sent_whole_in_another_order(desk: Desk, monkeypatch:
     assert [heard.params["sms_status"] for heard in desk.notifications] == ["delivered", "queued"] * 2
 
 
-@pytest.mark.parametrize(("by", "has_query", "has_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
-def test_parameters_go_where_they_are_wanted(desk: Desk, by: str, has_query: int, has_body: int) -> None:
-    trigger("sms_received", "--params-in", by)
+@pytest.mark.parametrize(("params_in", "has_query", "has_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
+def test_params_in_chooses_the_place_of_the_parameters(
+    desk: Desk, params_in: str, has_query: int, has_body: int
+) -> None:
+    trigger("sms_received", "--params-in", params_in)
 
     (heard,) = desk.notifications
     assert (bool(heard.query), bool(heard.body)) == (bool(has_query), bool(has_body))
@@ -103,7 +105,7 @@ def test_parameters_go_where_they_are_wanted(desk: Desk, by: str, has_query: int
         assert dict(parse_qsl(text))["msg"] == "hoiio world"
 
 
-def test_other_account_and_route_are_signed_for(desk: Desk) -> None:
+def test_other_account_and_route_are_signed(desk: Desk) -> None:
     trigger("sms_received", "--account", "second", "--route", "any")
 
     (heard,) = desk.notifications
@@ -111,7 +113,7 @@ def test_other_account_and_route_are_signed_for(desk: Desk) -> None:
     assert verified_by(heard)[:2] == (VerifiedBy.URL, "second")
 
 
-def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
+def test_notification_to_an_unsigned_url_is_verified_by_its_signature(desk: Desk) -> None:
     trigger("sms_received", "--unsigned", "--pass-on", "username=bob")
 
     (heard,) = desk.notifications
@@ -120,7 +122,7 @@ def test_unsigned_url_is_proved_by_the_signature_alone(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("account", "problems"), [("default", {"signature": "does not match the body"}), ("bare", {})])
-def test_wrong_signature_is_wrong(desk: Desk, account: str, problems: dict[str, str]) -> None:
+def test_bad_signature_does_not_match(desk: Desk, account: str, problems: dict[str, str]) -> None:
     trigger("sms_received", "--bad-signature", "--account", account)
 
     (heard,) = desk.notifications
@@ -134,15 +136,15 @@ def test_account_without_a_token_sends_no_signature(desk: Desk) -> None:
     assert [heard.signature for heard in desk.notifications] == [None]
 
 
-def test_share_is_lost_on_purpose(desk: Desk) -> None:
+def test_share_of_notifications_is_dropped(desk: Desk) -> None:
     lines = trigger("sms_received", "--repeat", "10", "--drop", "0.3")
 
     assert len(desk.notifications) == 7
-    assert [text.split()[-1] for text in lines[:-1]].count("lost") == 3
-    assert lines[-1] == "7 notifications sent and answered with 200, 3 lost on purpose."
+    assert [text.split()[-1] for text in lines[:-1]].count("dropped") == 3
+    assert lines[-1] == "7 notifications sent and answered with 200, 3 dropped."
 
 
-def test_late_notifications_are_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delay_waits_before_each_notification(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr("django_hoiio.sandbox.trigger.time.sleep", waited.append)
 
@@ -151,17 +153,17 @@ def test_late_notifications_are_waited_for(desk: Desk, monkeypatch: pytest.Monke
     assert waited == [2.5, 2.5]
 
 
-def test_what_is_printed_holds_nothing_private(desk: Desk) -> None:
+def test_output_contains_nothing_private(desk: Desk) -> None:
     lines = trigger("--script", "ivr_menu", "--pass-on", "username=bob")
 
     text = "\n".join(lines)
     assert (HIDDEN in line(text), "bob" in text, "+65" in text, "new-token" in text) == (False, False, False, False)
 
 
-# To the letter.
+# Raw requests.
 
 
-def test_request_to_the_letter_is_sent_as_it_stands(desk: Desk) -> None:
+def test_raw_request_is_sent_verbatim(desk: Desk) -> None:
     query, body = "x=1&msg=a%20b", "sms_status=queued&txn_ref=AA-S-1&dest=%2B65"
     lines = trigger("--query", query, "--body", body, "--route", "sms", "--content-type", "text/plain")
 
@@ -171,7 +173,7 @@ def test_request_to_the_letter_is_sent_as_it_stands(desk: Desk) -> None:
     assert lines[0] == f"{'sms_status':<17} {'AA-S-1':<20} 200"
 
 
-def test_request_to_the_letter_goes_to_the_route_for_anything(desk: Desk) -> None:
+def test_raw_request_is_sent_to_the_route_any_by_default(desk: Desk) -> None:
     trigger("--body-base64", "eD0x", "--pass-on-json", '{"order": [17]}', "--pass-on", "x_name=bob")
 
     (heard,) = desk.notifications
@@ -179,25 +181,25 @@ def test_request_to_the_letter_goes_to_the_route_for_anything(desk: Desk) -> Non
     assert verified_by(heard)[2] == {"order": [17], "x_name": "bob"}
 
 
-def test_request_to_the_letter_is_signed_as_it_stands(desk: Desk) -> None:
+def test_raw_request_is_signed_verbatim(desk: Desk) -> None:
     trigger("--query", "x_a=1", "--body", "txn_ref=AA-S-1&sms_status=queued", "--route", "sms", "--unsigned")
 
     (heard,) = desk.notifications
     assert (heard.path, heard.query, verified_by(heard)[0]) == ("/hoiio/sms/", "x_a=1", VerifiedBy.SIGNATURE)
 
 
-# Where it is sent.
+# Servers.
 
 
 @pytest.fixture
 def nowhere() -> str:
-    """An address at which nobody listens."""
+    """Return an address where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"http://127.0.0.1:{port}"
 
 
-def test_server_may_be_named(desk: Desk, settings: Any, nowhere: str) -> None:
+def test_url_option_names_the_server(desk: Desk, settings: Any, nowhere: str) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": nowhere}
 
     trigger("sms_received", "--url", f"{desk.application.partition('/hoiio/')[0]}/")
@@ -205,23 +207,21 @@ def test_server_may_be_named(desk: Desk, settings: Any, nowhere: str) -> None:
     assert [heard.path.startswith("/hoiio/sms/") for heard in desk.notifications] == [True]
 
 
-def test_real_server_gets_no_sample_unless_it_is_named(desk: Desk, settings: Any) -> None:
+def test_public_server_is_refused_unless_it_is_named(desk: Desk, settings: Any) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "https://my.example.com"}
 
     assert refused("sms_received") == (
         "HOIIO['PUBLIC_URL'] is 'https://my.example.com', which is not this machine; to send samples there, add"
-        " --url https://my.example.com, else --url http://127.0.0.1:8000."
+        " --url https://my.example.com, otherwise --url http://127.0.0.1:8000."
     )
     assert desk.notifications == []
 
 
-def test_project_without_a_public_url_is_sought_where_runserver_is(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_default_server_is_the_address_of_runserver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.HOIIO = {}
     urls: list[str] = []
     monkeypatch.setattr(
-        "django_hoiio.sandbox.trigger.post", lambda letter, loopback_only: urls.append(letter.url) or 200
+        "django_hoiio.sandbox.trigger.post", lambda delivery, loopback_only: urls.append(delivery.url) or 200
     )
 
     trigger("sms_received")
@@ -229,20 +229,20 @@ def test_project_without_a_public_url_is_sought_where_runserver_is(
     assert [url.partition("/hoiio/")[0] for url in urls] == ["http://127.0.0.1:8000"]
 
 
-# What fails.
+# Failures.
 
-NO_PROOF = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
+NOT_VERIFIED = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
 NOTHING_OR_TOO_MUCH = (
     "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
 )
 
 
-def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
+def test_unreachable_server_is_reported(settings: Any, nowhere: str) -> None:
     settings.HOIIO = {"PUBLIC_URL": nowhere}
 
     assert refused("--script", "sms_delivered", "--drop", "0.5") == (
-        f"1 of 1 notifications were not answered, 1 lost on purpose; is a server running at {nowhere}? Start one with"
-        " `manage.py runserver`, or say with --url where it is."
+        f"1 of 1 notifications were not answered, 1 dropped; is a server running at {nowhere}? Start one with"
+        " `manage.py runserver`, or name it with --url."
     )
 
 
@@ -250,20 +250,20 @@ def test_server_that_is_not_there_is_said(settings: Any, nowhere: str) -> None:
     ("status", "cause"),
     [
         (400, " 400: is that host in the server's ALLOWED_HOSTS?"),
-        (403, f" {NO_PROOF}"),
+        (403, f" {NOT_VERIFIED}"),
         (404, " 404: does the server include django_hoiio.urls under the same path?"),
         (500, ""),
         (503, " 503: neither the database nor the spool could store it; see the server's log."),
     ],
 )
-def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:
+def test_response_other_than_200_fails_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:
     desk.status = status
 
     assert refused("--script", "sms_delivered") == f"2 of 2 notifications were not answered with 200.{cause}"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ([], NOTHING_OR_TOO_MUCH),
         (
@@ -306,13 +306,13 @@ def test_answer_that_is_not_200_is_a_failure_with_its_likely_cause(status: int, 
         ),
     ],
 )
-def test_order_that_makes_no_sense_is_refused(desk: Desk, arguments: list[str], sentence: str) -> None:
-    assert refused(*arguments) == sentence
+def test_invalid_options_are_refused(desk: Desk, arguments: list[str], message: str) -> None:
+    assert refused(*arguments) == message
     assert desk.notifications == []
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://a b"])
-def test_url_that_is_none_is_a_failure(settings: Any, url: str) -> None:
+def test_invalid_url_fails(settings: Any, url: str) -> None:
     settings.HOIIO = {}
 
     assert refused("call_ended", "--url", url).startswith("1 of 1 notifications were not answered;")
@@ -328,11 +328,11 @@ def test_list_shows_every_kind_and_script(settings: Any) -> None:
     assert "  sms_delivered        sms_status, sms_status" in lines
 
 
-# To the project itself.
+# Received by the project itself.
 
 
 @pytest.mark.django_db(transaction=True)
-def test_triggered_notifications_are_kept_as_their_kinds(live_server: Any, settings: Any) -> None:
+def test_triggered_notifications_are_stored_with_their_kinds(live_server: Any, settings: Any) -> None:
     settings.HOIIO = {"PUBLIC_URL": live_server.url, "API_URL": f"{live_server.url}/sandbox/open/"}
     expected = []
     for name, steps in SCRIPTS.items():
@@ -344,13 +344,13 @@ def test_triggered_notifications_are_kept_as_their_kinds(live_server: Any, setti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_proves_nothing_is_refused_by_the_project(live_server: Any, settings: Any) -> None:
+def test_unverified_notification_is_refused_by_the_project(live_server: Any, settings: Any) -> None:
     settings.HOIIO = {
         "PUBLIC_URL": live_server.url,
         "ACCOUNTS": {"default": {"ACCESS_TOKEN": os.urandom(8).hex()}},
     }
 
     assert refused("sms_received", "--unsigned", "--bad-signature") == (
-        f"1 of 1 notifications were not answered with 200. {NO_PROOF}"
+        f"1 of 1 notifications were not answered with 200. {NOT_VERIFIED}"
     )
     assert Notification.objects.count() == 0

@@ -38,11 +38,11 @@ class Command(BaseCommand):
             # Not even what it quotes: it may be a number with a slip.
             raise CommandError(f"One of the numbers {error}; write it as +6511111111.") from None
         except (OperationalError, InterfaceError) as error:
-            # What a database says may quote numbers and texts.
+            # A database error may quote numbers and texts.
             raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
         except OSError as error:
             raise CommandError(f"The spool cannot be written to ({error.strerror}); run the command again.") from None
-        self._tell(report)
+        self._print(report)
 
     def _numbers_read(self, *, interactive: bool) -> list[str]:
         if sys.stdin.isatty():
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         if input("Erase them? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was erased.")
 
-    def _tell(self, report: ForgetResult) -> None:
+    def _print(self, report: ForgetResult) -> None:
         self.stdout.write(
             f"Redacted {report.notifications} notifications and {report.transactions} calls, SMS and faxes; removed the"
             f" numbers from {report.mentions} more rows and {report.files} files of the spool."

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         try:
             report = prune(dry_run=dry_run, progress=progress_bar)
         except (OperationalError, InterfaceError) as error:
-            # What a database says may quote numbers and texts.
+            # A database error may quote numbers and texts.
             raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
         self.stdout.write(_would(report) if dry_run else _done(report))
         if verbosity > 1 and not dry_run:

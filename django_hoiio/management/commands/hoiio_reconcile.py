@@ -47,7 +47,7 @@ class Command(BaseCommand):
         except (ImportError, ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error
         except (OperationalError, InterfaceError) as error:
-            # What a database says may quote numbers and texts.
+            # A database error may quote numbers and texts.
             raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
         for failure in report.failures:
             self.stderr.write(failure)

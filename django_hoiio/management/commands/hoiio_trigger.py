@@ -19,8 +19,9 @@ from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import is_loopback
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.sandbox.delivery import FORM, PARAMETER_PLACES, RawRequest
-from django_hoiio.sandbox.samples import SCRIPTS, Step
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
+from django_hoiio.sandbox.delivery import PARAMETER_PLACES, RawRequest
+from django_hoiio.sandbox.samples import SCRIPTS, ScriptStep
 from django_hoiio.sandbox.trigger import TriggerRequest, TriggerResult, send
 
 HERE = "http://127.0.0.1:8000"
@@ -117,7 +118,7 @@ def _order(options: dict[str, Any]) -> TriggerRequest:
         raw=raw,
         account=options["account"],
         route=Route.ANY if raw and route is None else route,
-        said=_pairs("--set", options["set"]),
+        changes=_pairs("--set", options["set"]),
         pass_on={
             **pass_on_json(options["pass_on_json"]),
             **_pairs("--pass-on", options["pass_on"]),
@@ -132,7 +133,7 @@ def _order(options: dict[str, Any]) -> TriggerRequest:
     )
 
 
-def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: Route | None) -> Sequence[Step]:
+def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: Route | None) -> Sequence[ScriptStep]:
     if sum(each is not None for each in (kind, script, raw)) != 1:
         raise CommandError(
             "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
@@ -146,7 +147,7 @@ def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: 
         return SCRIPTS[script]
     if kind not in Kind.values:
         raise CommandError(_unknown("kind", str(kind), Kind.values))
-    return (Step(Kind(kind)),)
+    return (ScriptStep(Kind(kind)),)
 
 
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:
@@ -182,7 +183,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     what("--query", metavar="TEXT", help="Send exactly this query string, instead of a kind or a script.")
     what("--body", metavar="TEXT", help="Send exactly this body, instead of a kind or a script.")
     what("--body-base64", metavar="BASE64", help="The same, for a body that a command line cannot hold.")
-    what("--content-type", default=FORM, metavar="TYPE", help="The content type of --body or --body-base64.")
+    what(
+        "--content-type", default=FORM_CONTENT_TYPE, metavar="TYPE", help="The content type of --body or --body-base64."
+    )
     what("--pass-on-json", default="{}", metavar="JSON", help="Like --pass-on, for values that are not strings.")
 
 
@@ -197,14 +200,14 @@ def raw_request(options: dict[str, Any]) -> RawRequest | None:
     return RawRequest(query=query or "", body=body, content_type=options["content_type"])
 
 
-def step_of(raw: RawRequest, route: Route) -> Step:
+def step_of(raw: RawRequest, route: Route) -> ScriptStep:
     """Return the kind and txn_ref that the server will parse from a request on this route."""
     headers = {"Content-Type": raw.content_type}
     now = datetime.now(timezone.utc)
     parsed = parse(
         RawNotification(uuid=uuid4(), received_at=now, route=route, query=raw.query, body=raw.body, headers=headers)
     )
-    return Step(parsed.kind, {"txn_ref": parsed.txn_ref})
+    return ScriptStep(parsed.kind, {"txn_ref": parsed.txn_ref})
 
 
 def pass_on_json(text: str) -> dict[str, Any]:

@@ -40,8 +40,11 @@ ENDPOINTS: dict[str, Endpoint] = {
     "sms/send": Endpoint(sms.send, ("dest", "msg")),
     "sms/bulk_send": Endpoint(sms.bulk_send, ("msg",)),
     "fax/send": Endpoint(fax.send, ("dest", "file")),
-    **{f"{channel}/query_status": Endpoint(history.query_status(channel), ("txn_ref",)) for channel in history.FIELDS},
-    **{f"{channel}/get_history": Endpoint(history.get_history(channel)) for channel in history.FIELDS},
+    **{
+        f"{channel}/query_status": Endpoint(history.query_status(channel), ("txn_ref",))
+        for channel in history.RESPONSE_FIELDS
+    },
+    **{f"{channel}/get_history": Endpoint(history.get_history(channel)) for channel in history.RESPONSE_FIELDS},
     "ivr/start/dial": Endpoint(ivr.dial, ("dest",)),
     "ivr/middle/play": Endpoint(ivr.block("play"), ("session",)),
     "ivr/middle/gather": Endpoint(ivr.block("gather"), ("session", "notify_url")),

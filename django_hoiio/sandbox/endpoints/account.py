@@ -7,27 +7,27 @@ from typing import Any
 
 from django_hoiio.conf import conf
 from django_hoiio.parsing.parameters import HOIIO_TIME
-from django_hoiio.sandbox.errors import NUMBER, ApiError, ApiRequest
+from django_hoiio.sandbox.errors import NUMBER_PATTERN, ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import HANDSET, exchange, now
-from django_hoiio.sandbox.records import Number
+from django_hoiio.sandbox.records import SandboxNumber
 from django_hoiio.sandbox.wire import CURRENCY, amount
 
 # Requests of an account to one path.
 MOST_A_MINUTE = 60
 
 
-def get_balance(asked: ApiRequest) -> dict[str, Any]:
+def get_balance(request: ApiRequest) -> dict[str, Any]:
     """Return the balance: paid points and the bonus, which is spent first."""
-    check_frequency(asked.account, "user/get_balance")
-    points, bonus = exchange.balance(asked.account)
+    check_frequency(request.account, "user/get_balance")
+    points, bonus = exchange.balance(request.account)
     balance = {"balance": points + bonus, "points": points, "bonus": bonus}
     return {"currency": CURRENCY, **{name: amount(money) for name, money in balance.items()}}
 
 
-def get_info(asked: ApiRequest) -> dict[str, Any]:
-    own = [number.number for number in exchange.numbers() if number.account == asked.account]
+def get_info(request: ApiRequest) -> dict[str, Any]:
+    own = [number.number for number in exchange.numbers() if number.account == request.account]
     return {
-        "uid": f"AA-{1001 + list(conf.ACCOUNTS).index(asked.account)}",
+        "uid": f"AA-{1001 + list(conf.ACCOUNTS).index(request.account)}",
         "name": "Sandbox",
         "mobile_number": HANDSET,
         "caller_ids": [HANDSET, *own, "private"],
@@ -58,40 +58,40 @@ def check_frequency(account: str, path: str) -> None:
     recent.append(now())
 
 
-def get_active(asked: ApiRequest) -> dict[str, Any]:
+def get_active(request: ApiRequest) -> dict[str, Any]:
     """List the numbers of the account."""
-    own = [_told(number) for number in exchange.numbers() if number.account == asked.account]
+    own = [_details(number) for number in exchange.numbers() if number.account == request.account]
     return {"entries_count": str(len(own)), "entries": own}
 
 
-def update_forwarding(asked: ApiRequest) -> dict[str, Any]:
+def update_forwarding(request: ApiRequest) -> dict[str, Any]:
     """Set a number's notify URLs and its mode, voice or fax. Missing parameters stay unchanged."""
-    number = _own(asked)
-    mode = asked.text("mode", number.mode)
+    number = _own(request)
+    mode = request.text("mode", number.mode)
     if mode not in ("voice", "fax"):
         raise ApiError("error_mode_invalid")
     # Hoiio's manuals use the first name, an SDK the second.
-    sms_to = asked.params.get("forward_sms_to", asked.params.get("forward_to_sms"))
+    sms_to = request.params.get("forward_sms_to", request.params.get("forward_to_sms"))
     if sms_to and mode == "fax":
         raise ApiError("error_incoming_sms_not_supported")
     number.mode = mode
-    number.forward_to = asked.params.get("forward_to", number.forward_to)
+    number.forward_to = request.params.get("forward_to", number.forward_to)
     number.forward_sms_to = sms_to if sms_to is not None else number.forward_sms_to
     exchange.touch()
     return {}
 
 
-def _own(asked: ApiRequest) -> Number:
-    text = asked.text("number")
-    if not NUMBER.fullmatch(text):
+def _own(request: ApiRequest) -> SandboxNumber:
+    text = request.text("number")
+    if not NUMBER_PATTERN.fullmatch(text):
         raise ApiError("error_number_invalid")
     number = exchange.number(text)
-    if number is None or number.account != asked.account:
+    if number is None or number.account != request.account:
         raise ApiError("error_number_not_assigned")
     return number
 
 
-def _told(number: Number) -> dict[str, Any]:
+def _details(number: SandboxNumber) -> dict[str, Any]:
     is_voice = number.mode == "voice"
     return {
         "number": number.number,

@@ -10,14 +10,14 @@ from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
 from django_hoiio.sandbox.exchange import exchange
-from django_hoiio.sandbox.records import Transaction
+from django_hoiio.sandbox.records import SandboxTransaction
 
-PAGE = 100
+PAGE_SIZE = 100
 
 _MONEY = ("currency", "rate", "debit")
 
 # Fields of a transaction, by channel; unknown ones are left out.
-FIELDS: dict[str, tuple[str, ...]] = {
+RESPONSE_FIELDS: dict[str, tuple[str, ...]] = {
     "voice": (
         *("tag", "dest1", "dest2", "number", "room", "call_status_dest1", "call_status_dest2", "date", "duration"),
         *_MONEY,
@@ -32,13 +32,13 @@ _WAYS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
 def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
     """Return a handler for the status of a transaction."""
 
-    def query(asked: ApiRequest) -> dict[str, Any]:
-        transaction = exchange.transactions.get(asked.text("txn_ref"))
+    def query(request: ApiRequest) -> dict[str, Any]:
+        transaction = exchange.transactions.get(request.text("txn_ref"))
         if transaction is None or transaction.channel != channel:
             raise ApiError("error_invalid_txn_ref")
-        if transaction.account != asked.account:
+        if transaction.account != request.account:
             raise ApiError("error_txn_ref_access_denied")
-        return _told(transaction)
+        return _entry_of(transaction)
 
     return query
 
@@ -46,43 +46,43 @@ def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
 def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
     """Return a handler that lists transactions, oldest first, 100 on a page; `to` is exclusive."""
 
-    def history(asked: ApiRequest) -> dict[str, Any]:
-        since, until = _moment(asked, "from"), _moment(asked, "to")
+    def history(request: ApiRequest) -> dict[str, Any]:
+        since, until = _moment(request, "from"), _moment(request, "to")
         if since and until and until < since:
             raise ApiError("error_to_before_from")
-        page = asked.whole("page", 1, 10**8, status="error_page_invalid")
+        page = request.whole("page", 1, 10**8, status="error_page_invalid")
         if page < 1:
             raise ApiError("error_page_invalid")
-        ways = _WAYS.get(asked.text("type", "all"), ()) if channel == "fax" else _WAYS["all"]
+        ways = _WAYS.get(request.text("type", "all"), ()) if channel == "fax" else _WAYS["all"]
         if not ways:
             raise ApiError("error_invalid_type")
         found = [
             transaction
             for transaction in exchange.transactions.values()
-            if (transaction.account, transaction.channel) == (asked.account, channel)
+            if (transaction.account, transaction.channel) == (request.account, channel)
             and transaction.is_incoming in ways
             and (since is None or transaction.at.replace(microsecond=0) >= since)
             and (until is None or transaction.at.replace(microsecond=0) < until)
         ]
-        entries = [_told(transaction) for transaction in found[(page - 1) * PAGE : page * PAGE]]
+        entries = [_entry_of(transaction) for transaction in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]]
         counts = {"total_entries_count": str(len(found)), "entries_count": str(len(entries))}
         return {**counts, "entries": entries}
 
     return history
 
 
-def _told(transaction: Transaction) -> dict[str, str]:
-    facts = {**transaction.said, "date": wire.date(transaction.at)}
-    told = {name: facts[name] for name in FIELDS[transaction.channel] if name in facts}
-    return {"txn_ref": transaction.txn_ref, **told}
+def _entry_of(transaction: SandboxTransaction) -> dict[str, str]:
+    facts = {**transaction.details, "date": wire.date(transaction.at)}
+    fields = {name: facts[name] for name in RESPONSE_FIELDS[transaction.channel] if name in facts}
+    return {"txn_ref": transaction.txn_ref, **fields}
 
 
-def _moment(asked: ApiRequest, name: str) -> datetime | None:
+def _moment(request: ApiRequest, name: str) -> datetime | None:
     """Read a date in Hoiio's format, in GMT+8."""
-    if not asked.text(name):
+    if not request.text(name):
         return None
     try:
-        moment: datetime = PARAMETERS["date"].read(asked.text(name))
+        moment: datetime = PARAMETERS["date"].read(request.text(name))
     except ValueError as error:
         raise ApiError(f"error_{name}_invalid") from error
     return moment

@@ -13,58 +13,58 @@ from django_hoiio.sandbox.errors import ApiError, ApiRequest, phone_number
 from django_hoiio.sandbox.exchange import HANDSET, exchange
 from django_hoiio.sandbox.samples import parameters_of
 
-MOST_RECIPIENTS = 1000
+MAX_RECIPIENTS = 1000
 
 _SENDER = re.compile(r"[A-Za-z0-9 ]{3,11}|\+[0-9]{5,15}")
 _PLACE = re.compile(r"\{\{\{?\s*(\w+)\s*\}?\}\}")
 
 
-def send(asked: ApiRequest) -> dict[str, Any]:
-    dest, sender = asked.number("dest"), _sender(asked)
-    msg = _checked(asked.text("msg"))
-    transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
-    sms.report(transaction, asked.text("notify_url"))
+def send(request: ApiRequest) -> dict[str, Any]:
+    dest, sender = request.number("dest"), _sender(request)
+    msg = _checked(request.text("msg"))
+    transaction = sms.accept(request.account, dest, msg, tag=request.text("tag"), sender=sender)
+    sms.report(transaction, request.text("notify_url"))
     return {"txn_ref": transaction.txn_ref}
 
 
-def bulk_send(asked: ApiRequest) -> dict[str, Any]:
+def bulk_send(request: ApiRequest) -> dict[str, Any]:
     """Send an SMS to several recipients. A notification for each reports whether it was accepted."""
-    recipients = _recipients(asked)
-    if len(recipients) > MOST_RECIPIENTS:
+    recipients = _recipients(request)
+    if len(recipients) > MAX_RECIPIENTS:
         raise ApiError("error_dest_too_many")
     # Check the length of the filled texts, not of the template.
-    check = _filled if asked.text("recipients") else _checked
-    sender, template = _sender(asked), check(asked.text("msg"))
+    check = _filled if request.text("recipients") else _checked
+    sender, template = _sender(request), check(request.text("msg"))
     bulk_txn_ref = exchange.reference("AA-B-")
     for recipient in recipients:
-        _send_one(asked, recipient, template, sender, bulk_txn_ref)
+        _send_one(request, recipient, template, sender, bulk_txn_ref)
     return {"bulk_txn_ref": bulk_txn_ref}
 
 
-def _send_one(asked: ApiRequest, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
+def _send_one(request: ApiRequest, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
     facts = {"dest": recipient["dest"], "bulk_txn_ref": bulk_txn_ref}
     try:
         dest = phone_number(recipient["dest"], "dest")
         msg = _checked(_PLACE.sub(lambda place: recipient.get(place[1], ""), template))
-        transaction = sms.accept(asked.account, dest, msg, tag=asked.text("tag"), sender=sender)
+        transaction = sms.accept(request.account, dest, msg, tag=request.text("tag"), sender=sender)
     except ApiError as refused:
-        _tell(asked, {**facts, "status": refused.status})
+        _notify(request, {**facts, "status": refused.status})
         return
-    _tell(asked, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
-    sms.report(transaction, asked.text("notify_url"))
+    _notify(request, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
+    sms.report(transaction, request.text("notify_url"))
 
 
-def _tell(asked: ApiRequest, facts: Mapping[str, str]) -> None:
-    exchange.notify(asked.account, asked.text("notify_url"), parameters_of(Kind.BULK_SMS_STATUS, facts))
+def _notify(request: ApiRequest, facts: Mapping[str, str]) -> None:
+    exchange.notify(request.account, request.text("notify_url"), parameters_of(Kind.BULK_SMS_STATUS, facts))
 
 
-def _recipients(asked: ApiRequest) -> list[dict[str, str]]:
+def _recipients(request: ApiRequest) -> list[dict[str, str]]:
     """Return the recipients, from comma-separated numbers or from JSON with the template's values."""
-    if asked.text("recipients"):
-        return _from_json(asked.text("recipients"))
-    if not asked.text("dest"):
+    if request.text("recipients"):
+        return _from_json(request.text("recipients"))
+    if not request.text("dest"):
         raise ApiError("error_dest_param_missing")
-    return [{"dest": text.strip()} for text in asked.text("dest").split(",")]
+    return [{"dest": text.strip()} for text in request.text("dest").split(",")]
 
 
 def _from_json(text: str) -> list[dict[str, str]]:
@@ -89,8 +89,8 @@ def _checked(msg: str) -> str:
     return msg
 
 
-def _sender(asked: ApiRequest) -> str:
-    sender = asked.text("sender_name", HANDSET)
+def _sender(request: ApiRequest) -> str:
+    sender = request.text("sender_name", HANDSET)
     if not _SENDER.fullmatch(sender):
         raise ApiError("error_invalid_sender_name")
     return sender
