@@ -1,4 +1,4 @@
-"""The packaging metadata, all of it; pyproject.toml holds the build system and the tools."""
+"""Packaging metadata. pyproject.toml has the build system and the tools."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ setup(
     license_files=["LICENSE"],
     keywords="django hoiio telephony sms voice fax ivr webhook",
     packages=find_packages(include=["django_hoiio", "django_hoiio.*"]),
-    # What MANIFEST.in names within the package: py.typed, templates, static files.
+    # Files of the package in MANIFEST.in: py.typed, templates, static files.
     include_package_data=True,
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=[
         "Django>=5.2",
-        # Progress bars of the commands; nothing on the way of a notification imports it.
+        # Progress bars of the commands. Receiving a notification does not import it.
         "tqdm>=4.66",
     ],
     extras_require={
-        # What the test suite needs on SQLite.
+        # Requirements of the test suite on SQLite.
         "test": [
             "django-filter>=25.1",
             "django-tasks>=0.12",
@@ -45,7 +45,7 @@ setup(
             "pytest>=8.3",
             "pytest-django>=4.10",
             "pytest-randomly>=3.16",
-            # uWSGI, built.
+            # uWSGI as a wheel.
             "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",
             "sentry-sdk>=2.20",
@@ -54,18 +54,18 @@ setup(
         ],
         "postgres": ["psycopg[binary,pool]>=3.2.2"],
         "mariadb": ["mysqlclient>=2.2.5"],
-        # Asking Hoiio's REST API; what only receives does without.
+        # The client for Hoiio's REST API. Receiving does not need it.
         "client": ["requests>=2.31"],
         # The read API, and its OpenAPI schema.
         "api": ["django-filter>=25.1", "djangorestframework>=3.16"],
         "openapi": ["django-filter>=25.1", "djangorestframework>=3.16", "drf-spectacular>=0.28"],
-        # Workers for receivers: with a queue in the database, with one in Redis, and with Celery's.
+        # Workers for receivers: a queue in the database, RQ on Redis, or Celery.
         "tasks": ["django-tasks>=0.12", "django-tasks-db>=0.13"],
         "rq": ["django-tasks-rq>=0.12"],
         "celery": ["celery[redis]>=5.5", "django-tasks>=0.12", "django-tasks-fennel>=0.1"],
-        # Drives the telephone in an installed chromium; Playwright's own browsers are not needed.
+        # Tests in an installed Chromium; Playwright's own browsers are not needed.
         "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
-        # Asks the read API for whatever its schema allows. Pinned, because each release finds something new.
+        # Generates requests to the read API from its schema. Pinned, because each release finds something new.
         "contract": ["schemathesis==4.32.*"],
         # Pinned, because each release finds something new.
         "lint": [

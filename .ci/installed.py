@@ -30,11 +30,11 @@ def main(source: Path) -> None:
 
     installed = Path(django_hoiio.__file__).parent
     if not installed.is_relative_to(sys.prefix):
-        sys.exit(f"{installed} is not what was installed.")
+        sys.exit(f"{installed} was imported instead of the installed package.")
     if files(source) != files(installed):
-        sys.exit(f"Not in both, the source and the wheel: {sorted(files(source) ^ files(installed))}")
+        sys.exit(f"These files are only in the source or only in the wheel: {sorted(files(source) ^ files(installed))}")
     call_command("migrate", verbosity=0)
-    print(f"The wheel holds all {len(files(installed))} files of django_hoiio, imports and migrates.")
+    print(f"The wheel contains all {len(files(installed))} files of django_hoiio, and it can be imported and migrated.")
 
 
 main(Path(sys.argv[1]))

@@ -71,7 +71,7 @@ class StandIn:
             is_method = type(receiver) is MethodType
             self._receiver = weakref.WeakMethod(receiver) if is_method else weakref.ref(receiver)
             # Lives as long as the receiver, so that Django's own weak reference to this object ends with it.
-            weakref.finalize(receiver.__self__ if is_method else receiver, _let_go, self).atexit = False
+            weakref.finalize(receiver.__self__ if is_method else receiver, _release, self).atexit = False
 
     @property
     def receiver(self) -> Any:
@@ -119,7 +119,7 @@ def _is_plain(receiver: object) -> bool:
     return type(receiver) in (FunctionType, BuiltinFunctionType)
 
 
-def _let_go(stand_in: StandIn) -> None:
+def _release(stand_in: StandIn) -> None:
     """Do nothing. The finalizer only keeps the stand-in alive as long as the receiver."""
 
 

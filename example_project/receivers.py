@@ -29,7 +29,7 @@ PART = 152
 
 
 @contextmanager
-def asking() -> Iterator[HoiioClient]:
+def hoiio_client() -> Iterator[HoiioClient]:
     """Yield a client and log its errors, for example if the caller has hung up.
 
     If the error were raised, `manage.py hoiio_recover` would retry the receiver. A request that Hoiio carried out
@@ -47,10 +47,10 @@ def asking() -> Iterator[HoiioClient]:
 
 @receiver(signals.sms_received)
 def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None:
-    tell("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
+    print_line("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
     # An answer costs money. Send one per SMS, even if it is repeated or in parts. A sender name cannot be answered.
     if sms.from_number.startswith("+") and not notification.is_repeat and not is_continued(sms):
-        with asking() as client:
+        with hoiio_client() as client:
             client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
 
 
@@ -64,25 +64,25 @@ def is_continued(sms: Sms) -> bool:
 @receiver(signals.sms_status)
 def on_sms_status(notification: Notification, sms: Sms, **kwargs: Any) -> None:
     # `notification.params` has this report. `sms` has the latest state, whatever the order of the notifications.
-    tell("sms_status", f"→ {sms.dest}", sms.sms_status, notification)
+    print_line("sms_status", f"→ {sms.dest}", sms.sms_status, notification)
 
 
 @receiver(signals.bulk_sms_status)
 def on_bulk_sms_status(notification: Notification, sms: Sms | None, **kwargs: Any) -> None:
     # A refused message may have no reference or number, and then it has no row.
     to = notification.params.get("dest", "?")
-    tell("bulk_sms_status", f"→ {to}", notification.params.get("status", ""), notification)
+    print_line("bulk_sms_status", f"→ {to}", notification.params.get("status", ""), notification)
 
 
 @receiver(signals.fax_received)
 def on_fax_received(notification: Notification, fax: Fax, **kwargs: Any) -> None:
     # The document is at `fax.fax_url`, and anybody with that link can read it: fetch it, and do not print it.
-    tell("fax_received", f"{fax.from_number} → {fax.to_number}", outcome(fax), notification)
+    print_line("fax_received", f"{fax.from_number} → {fax.to_number}", outcome(fax), notification)
 
 
 @receiver(signals.fax_status)
 def on_fax_status(notification: Notification, fax: Fax, **kwargs: Any) -> None:
-    tell("fax_status", f"→ {fax.dest}", outcome(fax), notification)
+    print_line("fax_status", f"→ {fax.dest}", outcome(fax), notification)
 
 
 @receiver(signals.call_ended)
@@ -92,7 +92,7 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
         who, how = f"→ {call.dest}", call.call_status
     else:
         who, how = f"{call.dest1} → {call.dest2}", f"{call.call_status_dest1}/{call.call_status_dest2}"
-    tell("call_ended", who, f"{how}, {cost(call)}", notification)
+    print_line("call_ended", who, f"{how}, {cost(call)}", notification)
 
 
 # Interactive calls: one notification for each block that ended. Then the caller waits for the next block.
@@ -100,7 +100,7 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
 
 @receiver(signals.ivr_answer)
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
-    tell("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
+    print_line("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
     offer_menu(call.session, "Welcome to the workshop.")
 
 
@@ -108,7 +108,7 @@ def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None
 def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The keys are only in the notification, not in the row. They are empty if none was pressed in time.
     digits = notification.params.get("digits", "")
-    tell("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
+    print_line("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
     if session := waiting(notification):
         CHOICES.get(digits, ask_again)(session)
 
@@ -116,32 +116,32 @@ def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) 
 @receiver(signals.ivr_record)
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The recording is at `notification.params["record_url"]`, which is secret like the link to a fax.
-    tell("ivr_record", party(call), "left a message", notification)
+    print_line("ivr_record", party(call), "left a message", notification)
     if session := waiting(notification):
         say_goodbye(session)
 
 
 @receiver(signals.ivr_dial)
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
-    tell("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
+    print_line("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
     if session := waiting(notification):
         say_goodbye(session)
 
 
 @receiver(signals.ivr_transfer)
 def on_ivr_transfer(notification: Notification, call: Call, **kwargs: Any) -> None:
-    tell("ivr_transfer", party(call), f"handed on, {call.transfer_status}", notification)
+    print_line("ivr_transfer", party(call), f"handed on, {call.transfer_status}", notification)
 
 
 @receiver([signals.ivr_play, signals.ivr_monitor, signals.ivr_hangup, signals.ivr_unhold, signals.ivr_step])
 def on_other_ivr_block(notification: Notification, call: Call | None, **kwargs: Any) -> None:
-    tell(notification.kind, party(call), "done", notification)
+    print_line(notification.kind, party(call), "done", notification)
 
 
 @receiver(signals.ivr_ended)
 def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # Without a reference and a session, it is unknown which call has ended.
-    tell("ivr_ended", party(call), cost(call) if call else "", notification)
+    print_line("ivr_ended", party(call), cost(call) if call else "", notification)
 
 
 def waiting(notification: Notification) -> str | None:
@@ -151,12 +151,12 @@ def waiting(notification: Notification) -> str | None:
 
 def offer_menu(session: str, greeting: str) -> None:
     menu = f"{greeting} Press 1 to leave a message, or 2 to hear the time."
-    with asking() as client:
+    with hoiio_client() as client:
         client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
 
 
 def take_message(session: str) -> None:
-    with asking() as client:
+    with hoiio_client() as client:
         client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
 
 
@@ -169,7 +169,7 @@ def ask_again(session: str) -> None:
 
 
 def say_goodbye(session: str) -> None:
-    with asking() as client:
+    with hoiio_client() as client:
         client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
 
 
@@ -182,7 +182,7 @@ CHOICES: dict[str, Callable[[str], None]] = {"1": take_message, "2": tell_time, 
 
 @receiver(signals.unknown)
 def on_unknown(notification: Notification, **kwargs: Any) -> None:
-    tell("unknown", "?", "look at it in the admin", notification)
+    print_line("unknown", "?", "look at it in the admin", notification)
 
 
 def party(call: Call | None) -> str:
@@ -200,7 +200,7 @@ def outcome(fax: Fax) -> str:
     return f"{fax.fax_status}: {fax.fax_error_code}" if fax.fax_error_code else f"{fax.fax_status}, {cost(fax)}"
 
 
-def tell(signal: str, who: str, what: str, notification: Notification) -> None:
+def print_line(signal: str, who: str, what: str, notification: Notification) -> None:
     """Print a line that ends with the pass-on parameters, which the project put into its notify URL."""
     pass_on = " ".join(f"{name}={value}" for name, value in notification.pass_on.items())
     line = f"{signal:<17} {who:<28} {what}  {pass_on}".rstrip()

@@ -34,7 +34,7 @@ TIMEOUT = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heard:
+class ReceivedNotification:
     """A notification that reached the application."""
 
     path: str
@@ -48,7 +48,7 @@ class Heard:
 
 
 @dataclass
-class Desk:
+class SandboxClient:
     """Client of the sandbox's API and telephone, with the notifications that the application received."""
 
     url: str
@@ -57,18 +57,18 @@ class Desk:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Any = None
-    notifications: list[Heard] = field(default_factory=list)
+    notifications: list[ReceivedNotification] = field(default_factory=list)
 
-    def ask(self, path: str, **params: object) -> dict[str, Any]:
+    def call_api(self, path: str, **params: object) -> dict[str, Any]:
         """Send a request to the API as the account `default`."""
         status, answer = self.post(f"/sandbox/open/{path}", {**APP, **params})
         assert status == 200, (path, status)
         return dict(answer)
 
-    def asked(self, path: str, **params: object) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    def call_api_and_wait(self, path: str, **params: object) -> tuple[dict[str, Any], list[dict[str, str]]]:
         """Send a request with a notify URL. Return the response and its notifications."""
         before = len(self.notifications)
-        answer = self.ask(path, notify_url=self.application, **params)
+        answer = self.call_api(path, notify_url=self.application, **params)
         return answer, self.heard()[before:]
 
     def do(self, action: str, **form: object) -> dict[str, Any]:
@@ -127,13 +127,13 @@ class Desk:
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
+def sandbox_client() -> Iterator[SandboxClient]:
     """Serve an empty sandbox."""
     with _serving(_application()) as application, _serving(_sandbox()) as sandbox:
-        desk = Desk(url=sandbox, application=f"{application}/hoiio/?x_order=17")
-        _Application.desk = desk
+        sandbox_client = SandboxClient(url=sandbox, application=f"{application}/hoiio/?x_order=17")
+        _Application.sandbox_client = sandbox_client
         _forget()
-        yield desk
+        yield sandbox_client
         _forget()
 
 
@@ -145,19 +145,19 @@ def _forget() -> None:
 
 
 class _Application(BaseHTTPRequestHandler):
-    desk: Desk
+    sandbox_client: SandboxClient
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         parts = urlsplit(self.path)
-        heard = Heard(
+        heard = ReceivedNotification(
             path=parts.path, query=parts.query, body=body.decode(), signature=self.headers["X-Hoiio-Signature"]
         )
-        self.desk.notifications.append(heard)
-        if self.desk.meanwhile:
-            self.desk.meanwhile(heard)
-        self.send_response(self.desk.status)
-        for name, value in self.desk.headers.items():
+        self.sandbox_client.notifications.append(heard)
+        if self.sandbox_client.meanwhile:
+            self.sandbox_client.meanwhile(heard)
+        self.send_response(self.sandbox_client.status)
+        for name, value in self.sandbox_client.headers.items():
             self.send_header(name, value)
         self.end_headers()
 

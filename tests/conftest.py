@@ -17,7 +17,7 @@ from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
 from django_hoiio.signals import SIGNALS, notification_received
-from tests.clients import ACCOUNTS, Desk, desk
+from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
 from tests.fake_hoiio import Hoiio, serving
 from tests.settings import DATABASE
 
@@ -113,8 +113,8 @@ def post(db: None) -> Post:
         raw = body.encode() if isinstance(body, str) else body
         response = client.generic("POST", f"/hoiio/{path}", raw, content_type=content_type)
         assert (response.status_code, response.content) == (200, b"")
-        (kept,) = Notification.objects.exclude(pk__in=before)
-        return kept
+        (notification,) = Notification.objects.exclude(pk__in=before)
+        return notification
 
     return post
 
@@ -122,7 +122,7 @@ def post(db: None) -> Post:
 @pytest.fixture
 def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """Yield the names and arguments of all sent signals."""
-    told: list[tuple[str, dict[str, Any]]] = []
+    sent: list[tuple[str, dict[str, Any]]] = []
     connected = []
     for name, signal in [
         *((kind.value, signal) for kind, signal in SIGNALS.items()),
@@ -130,11 +130,11 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     ]:
 
         def listen(name: str = name, **arguments: Any) -> None:
-            told.append((name, arguments))
+            sent.append((name, arguments))
 
         signal.connect(listen, dispatch_uid="tests.heard")
         connected.append((signal, listen))
-    yield told
+    yield sent
     for signal, _ in connected:
         signal.disconnect(dispatch_uid="tests.heard")
 
@@ -161,10 +161,10 @@ def hoiio_client(hoiio: Hoiio) -> Iterator[HoiioClient]:
         yield client
 
 
-@pytest.fixture(name="desk")
-def served_desk(settings: Any) -> Iterator[Desk]:
+@pytest.fixture(name="sandbox_client")
+def served_sandbox(settings: Any) -> Iterator[SandboxClient]:
     """A sandbox over HTTP, an application that records notifications, and the settings that connect them."""
-    with desk() as served:
+    with sandbox_client() as served:
         settings.HOIIO = {
             "API_URL": f"{served.url}/sandbox/open/",
             "PUBLIC_URL": served.application.partition("/hoiio/")[0],

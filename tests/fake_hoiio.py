@@ -70,8 +70,8 @@ def serving() -> Iterator[Hoiio]:
             self.answer(hoiio.replies.pop(0) if len(hoiio.replies) > 1 else hoiio.replies[0])
 
         def answer(self, reply: Reply) -> None:
-            code, said, headers = reply if isinstance(reply, tuple) else (200, reply, {})
-            content = said if isinstance(said, bytes) else json.dumps(said).encode()
+            code, data, headers = reply if isinstance(reply, tuple) else (200, reply, {})
+            content = data if isinstance(data, bytes) else json.dumps(data).encode()
             self.send_response(code)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
                 self.send_header(name, value)

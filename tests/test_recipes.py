@@ -140,8 +140,8 @@ def test_commands_that_cron_runs_are_there() -> None:
 def test_cron_mails_what_failed_alone(line: str, code: int, mailed: str, tmp_path: Path) -> None:
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
-    said = f"print('1 is left.', flush=True); print('and why', file=sys.stderr); sys.exit({code})"
-    (tmp_path / "manage.py").write_text(f"import sys; {said}", encoding="utf-8")
+    code_text = f"print('1 is left.', flush=True); print('and why', file=sys.stderr); sys.exit({code})"
+    (tmp_path / "manage.py").write_text(f"import sys; {code_text}", encoding="utf-8")
 
     run = subprocess.run(
         ["sh", "-c", line.replace("/srv/mysite", str(tmp_path))], check=False, capture_output=True, text=True
@@ -175,7 +175,7 @@ def test_caller_who_gave_up_gets_one_sms(sandbox: str, recipe: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_caller_of_whom_the_history_alone_tells_gets_one_sms(sandbox: str, recipe: Any) -> None:
+def test_caller_known_only_from_the_history_gets_one_sms(sandbox: str, recipe: Any) -> None:
     recipe("switchboard.receivers")
     exchange.switch(drop_rate=1)
     telephone = Client()
@@ -202,7 +202,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 @pytest.mark.django_db
-def test_caller_is_apologised_to_once_however_often_it_is_told(hoiio: Hoiio, recipe: Any) -> None:
+def test_caller_gets_one_apology_for_repeated_notifications(hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
     for _ in range(3):
@@ -237,7 +237,7 @@ def test_nobody_else_gets_an_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_call_that_came_long_ago_and_names_no_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
+def test_old_call_without_a_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
     inbox.receive(raw_notification("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
@@ -382,7 +382,7 @@ class Source:
 
     def __init__(self) -> None:
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: answered(handler, b"ID3")
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.address = ""
 
 
@@ -403,7 +403,7 @@ def source() -> Iterator[Source]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            source.asked.append((self.path, dict(self.headers)))
+            source.requests.append((self.path, dict(self.headers)))
             source.answer(self)
 
         def log_message(self, *args: Any) -> None:
@@ -431,7 +431,7 @@ def copies(recipe: Any, source: Source, settings: Any, tmp_path: Path, monkeypat
     return copies
 
 
-def kept() -> dict[str, bytes]:
+def copied_files() -> dict[str, bytes]:
     """The files of the storage."""
     storage = storages["hoiio"]
     names = storage.listdir("")[1] if storage.exists("") else []
@@ -462,7 +462,7 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
 
     recorded = Notification.objects.get(kind="ivr_record")
     faxed = Notification.objects.get(kind="fax_received")
-    files = kept()
+    files = copied_files()
     assert files[copies.path_of(faxed, "fax_url")] == PDF
     assert files[copies.path_of(recorded, "record_url")] == b"This is a message from the sandbox."
     assert capsys.readouterr().out == f"Copied {len(files)}; 0 could not be copied.\n"
@@ -474,18 +474,18 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
 def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, source: Source) -> None:
     notification = linked(f"{source.address}/rec-113.mp3?Expires=1&Signature=a%3D%3D", name)
 
-    assert copies.keep_new() == (1, 0)
+    assert copies.copy_new() == (1, 0)
 
-    assert kept() == {f"{notification.uuid}-{name}.{ending}": b"ID3"}
-    assert [path for path, _ in source.asked] == ["/rec-113.mp3?Expires=1&Signature=a%3D%3D"]
+    assert copied_files() == {f"{notification.uuid}-{name}.{ending}": b"ID3"}
+    assert [path for path, _ in source.requests] == ["/rec-113.mp3?Expires=1&Signature=a%3D%3D"]
 
 
 @pytest.mark.django_db
 def test_copy_is_made_once(copies: Any, source: Source) -> None:
     linked(f"{source.address}/rec-113.mp3")
 
-    assert [copies.keep_new(), copies.keep_new()] == [(1, 0), (0, 0)]
-    assert len(source.asked) == 1
+    assert [copies.copy_new(), copies.copy_new()] == [(1, 0), (0, 0)]
+    assert len(source.requests) == 1
 
 
 @pytest.mark.django_db
@@ -494,13 +494,13 @@ def test_runs_that_overlap_leave_one_file(copies: Any, source: Source, monkeypat
 
     def overtaken(link: str) -> bytes:
         monkeypatch.setattr(copies, "fetch", fetch)
-        assert copies.keep_new() == (1, 0)
+        assert copies.copy_new() == (1, 0)
         return bytes(fetch(link))
 
     monkeypatch.setattr(copies, "fetch", overtaken)
 
-    assert copies.keep_new() == (1, 0)
-    assert kept() == {copies.path_of(notification, "record_url"): b"ID3"}
+    assert copies.copy_new() == (1, 0)
+    assert copied_files() == {copies.path_of(notification, "record_url"): b"ID3"}
 
 
 @pytest.mark.django_db
@@ -520,23 +520,23 @@ def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemStorage, "_save", full)
-        assert (copies.keep_new(), kept()) == ((1, 1), {other: b"ID3"})
+        assert (copies.copy_new(), copied_files()) == ((1, 1), {other: b"ID3"})
 
     why = "The storage failed with OSError(28, 'No space left on device')."
     assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
         f"The record_url of {first.uuid} was not copied: {why}"
     ]
-    assert (copies.keep_new(), kept()) == ((1, 0), {path: b"ID3", other: b"ID3"})
+    assert (copies.copy_new(), copied_files()) == ((1, 0), {path: b"ID3", other: b"ID3"})
 
 
 @pytest.mark.django_db
-def test_what_came_long_ago_or_has_no_link_is_left_alone(copies: Any, source: Source) -> None:
-    said = f"txn_ref=AA-C-1&record_url={quote(source.address)}"
-    inbox.receive(raw_notification("ivr", "", said, received_at=timezone.now() - timedelta(days=3)))
+def test_old_notifications_and_those_without_a_link_are_skipped(copies: Any, source: Source) -> None:
+    body = f"txn_ref=AA-C-1&record_url={quote(source.address)}"
+    inbox.receive(raw_notification("ivr", "", body, received_at=timezone.now() - timedelta(days=3)))
     inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&record_url="))
     inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&digits=1"))
 
-    assert (copies.keep_new(), source.asked) == ((0, 0), [])
+    assert (copies.copy_new(), source.requests) == ((0, 0), [])
 
 
 @pytest.mark.django_db
@@ -562,7 +562,7 @@ def test_link_to_elsewhere_is_not_followed(
     monkeypatch.setattr(copies, "CONNECTIONS", {})
     notification = linked(link)
 
-    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert (copies.copy_new(), copied_files()) == ((0, 1), {})
     (message,) = [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"]
     assert message in {
         f"The record_url of {notification.uuid} was not copied: {why}"
@@ -614,7 +614,7 @@ def no_http(handler: BaseHTTPRequestHandler) -> None:
         (no_http, "The download ended with BadStatusLine."),
     ],
 )
-def test_what_is_not_the_whole_file_is_not_kept(
+def test_incomplete_file_is_not_stored(
     answer: Any,
     why: str,
     copies: Any,
@@ -626,28 +626,30 @@ def test_what_is_not_the_whole_file_is_not_kept(
     source.answer = answer
     notification = linked(f"{source.address}/rec-113.mp3?Signature=abc")
 
-    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert (copies.copy_new(), copied_files()) == ((0, 1), {})
     assert [record.getMessage() for record in caplog.records if record.name == "switchboard.copies"] == [
         f"The record_url of {notification.uuid} was not copied: {why}"
     ]
-    assert [path for path, _ in source.asked] == ["/rec-113.mp3?Signature=abc"]
+    assert [path for path, _ in source.requests] == ["/rec-113.mp3?Signature=abc"]
 
 
 @pytest.mark.django_db
-def test_file_of_just_the_most_bytes_is_kept(copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_of_exactly_the_maximum_size_is_stored(
+    copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(copies, "MOST_BYTES", 100)
     source.answer = lambda handler: answered(handler, b"x" * 100)
     linked(f"{source.address}/rec-113.mp3")
 
-    assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"x" * 100])
+    assert (copies.copy_new(), list(copied_files().values())) == ((1, 0), [b"x" * 100])
 
 
 @pytest.mark.django_db
-def test_file_that_comes_in_pieces_is_kept_whole(copies: Any, source: Source) -> None:
+def test_file_sent_in_chunks_is_stored_whole(copies: Any, source: Source) -> None:
     source.answer = lambda handler: in_pieces(handler, b"one ", b"two")
     linked(f"{source.address}/rec-113.mp3")
 
-    assert (copies.keep_new(), list(kept().values())) == ((1, 0), [b"one two"])
+    assert (copies.copy_new(), list(copied_files().values())) == ((1, 0), [b"one two"])
 
 
 @pytest.mark.django_db
@@ -659,7 +661,7 @@ def test_download_that_takes_too_long_is_given_up(
     source.answer = lambda handler: answered(handler, b"x" * 300_000)
     linked(f"{source.address}/rec-113.mp3")
 
-    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert (copies.copy_new(), copied_files()) == ((0, 1), {})
     assert "It took more than 60 seconds." in caplog.text
 
 
@@ -672,7 +674,7 @@ def test_server_that_says_nothing_is_given_up(
     source.answer = lambda handler: done.wait(PATIENCE) and None
     linked(f"{source.address}/rec-113.mp3")
 
-    assert (copies.keep_new(), kept()) == ((0, 1), {})
+    assert (copies.copy_new(), copied_files()) == ((0, 1), {})
     done.set()
     assert "The download ended with TimeoutError." in caplog.text
 
@@ -687,7 +689,7 @@ def test_one_that_cannot_be_copied_stops_no_other(
     with pytest.raises(SystemExit) as ended:
         call_command(recipe("switchboard.management.commands.keep_copies").Command())
 
-    assert (ended.value.code, list(kept().values())) == (1, [b"ID3"])
+    assert (ended.value.code, list(copied_files().values())) == (1, [b"ID3"])
     assert capsys.readouterr().out == "Copied 1; 1 could not be copied.\n"
 
 

@@ -1,4 +1,4 @@
-"""Words that the project used to have of its own, and that say less than the usual ones."""
+"""Words of an older, private vocabulary that must not come back."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def act(client: Client, action: str, rows: Iterable[Model], query: str = "", **m
     return client.post(list_of(type(ticked[0])) + query, {**asked, **more})
 
 
-def said(response: Any) -> list[str]:
+def messages_of(response: Any) -> list[str]:
     """Return the messages of an action."""
     assert response.status_code == 302
     return [str(message) for message in get_messages(response.wsgi_request)]

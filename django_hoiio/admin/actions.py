@@ -81,7 +81,7 @@ class ActionAdmin(ModelAdmin):
     @non_atomic_everywhere
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
-            self._refuse_what_is_not_offered(request)
+            self._reject_forged(request)
         functions = self._functions()
         offered = [functions[name] for name in self.get_actions(request)]
         exports = [each.__name__ for each in offered if "export" in getattr(each, "allowed_permissions", ())]
@@ -102,7 +102,7 @@ class ActionAdmin(ModelAdmin):
         context["row_actions"] = list(self._buttons(request, context["original"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _refuse_what_is_not_offered(self, request: HttpRequest) -> None:
+    def _reject_forged(self, request: HttpRequest) -> None:
         """Reject a forged POST: an action that is not offered, or a key that is not a whole number."""
         if set(filter(None, request.POST.getlist("action"))) - set(self.get_actions(request)):
             raise PermissionDenied

@@ -110,15 +110,14 @@ async def _asynchronously(content: Generator[bytes, None, None]) -> AsyncIterato
             yield piece
 
 
-# Characters that start a formula, also in full width. The apostrophe is here so that `unguarded` is exact.
+# Characters that start a formula, also in full width. The apostrophe is one so that the original can be restored.
 _CALCULATES = frozenset("'=+-@＝＋－＠")
 
 # A new cell may also start after these: a spreadsheet that splits at semicolons or tabs ignores the quotes.
 _SPLITS = frozenset(";\t\r\n")
 _BEGINS = _CALCULATES | frozenset("\t\r\n")
-# Both match a whole gap at once, so the time is linear even for a text of gaps alone.
+# Matches a whole gap at once, so the time is linear even for a text of gaps alone.
 _GAP = re.compile(r'[;\s"]+')
-_MARKED_GAP = re.compile(r"""[;\s"]+'?""")
 
 
 def guarded(text: str) -> str:
@@ -131,22 +130,10 @@ def guarded(text: str) -> str:
     return mark + _GAP.sub(_guard, text)
 
 
-def unguarded(text: str) -> str:
-    """Remove the apostrophes that `guarded` added, and no others."""
-    return _MARKED_GAP.sub(_undo, text.removeprefix("'"))
-
-
 def _guard(gap: re.Match[str]) -> str:
     follows = gap.string[gap.end() : gap.end() + 1]
-    return gap[0] + "'" if follows in _CALCULATES and _splits(gap) else gap[0]
-
-
-def _undo(gap: re.Match[str]) -> str:
-    return gap[0].removesuffix("'") if _splits(gap) else gap[0]
-
-
-def _splits(gap: re.Match[str]) -> bool:
-    return gap.start() == 0 or not _SPLITS.isdisjoint(gap[0])
+    is_split = gap.start() == 0 or not _SPLITS.isdisjoint(gap[0])
+    return gap[0] + "'" if follows in _CALCULATES and is_split else gap[0]
 
 
 def cell_of(value: Any, zone: tzinfo) -> str:

@@ -93,7 +93,7 @@ class ReadOnlyAdmin(ActionAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Allow only the lookups of `list_filter`."""
-        return lookup in _asked(self.list_filter) and "\0" not in str(value)
+        return lookup in _lookups_of(self.list_filter) and "\0" not in str(value)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         """Allow only the primary key. Django's own check fails with an AttributeError for a reverse relation."""
@@ -152,7 +152,7 @@ class ReadOnlyAdmin(ActionAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-def _asked(filters: Iterable[Any]) -> set[str]:
+def _lookups_of(filters: Iterable[Any]) -> set[str]:
     """Return the lookup parameters of `list_filter`."""
     return {parameter for each in filters for parameter in _parameters(each)}
 

@@ -41,7 +41,7 @@ class Connection:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, path: str, params: Mapping[str, str], *, is_read_only: bool) -> dict[str, Any]:
+    def send(self, path: str, params: Mapping[str, str], *, is_read_only: bool) -> dict[str, Any]:
         """Send a request and return the successful response. Raises `HoiioError`.
 
         A read-only query is retried after `ConnectionFailed` and `ServerError`. Other requests are never retried:

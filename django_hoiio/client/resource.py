@@ -46,7 +46,7 @@ class Resource:
     ) -> ResponseType:
         """Encode and send a request, decode the response and store the transactions that it started."""
         request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
-        answer = self._connection.ask(endpoint.path, request, is_read_only=endpoint.is_read_only)
+        answer = self._connection.send(endpoint.path, request, is_read_only=endpoint.is_read_only)
         response = decode(endpoint.response, answer, endpoint.path)
         if endpoint.awaits is not None:
             for txn_ref, fields in response.started(request):

@@ -22,7 +22,7 @@ class HighWaterMarkQuerySet(BaseQuerySet["HighWaterMark"]):
 
 
 class HighWaterMark(models.Model):
-    """How far one account's calls, SMS or faxes were fetched from Hoiio. Each moment only moves forward."""
+    """The moment up to which an account's calls, SMS or faxes were fetched from Hoiio. It only moves forward."""
 
     account = models.CharField(
         _("account"), max_length=ACCOUNT_LENGTH, help_text=_("The account in HOIIO['ACCOUNTS'].")

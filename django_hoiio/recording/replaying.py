@@ -30,7 +30,7 @@ class Why(Enum):
     FINAL = "final"
     # A report that got further is not undone by an earlier one.
     FURTHER = "further"
-    # What came later stays.
+    # The value of a later report stays.
     LATER = "later"
     # Another report identifies the remote party more reliably.
     PARTY = "party"
@@ -39,7 +39,7 @@ class Why(Enum):
 class Passed(Enum):
     """Reason why a notification was skipped."""
 
-    # What it said was removed.
+    # Its content was removed.
     REDACTED = "redacted"
     # Its state could not be written.
     UNWRITTEN = "unwritten"

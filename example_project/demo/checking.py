@@ -30,7 +30,7 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class Stored:
     """The stored rows."""
 
     notifications: Sequence[Notification]
@@ -46,23 +46,23 @@ def done_by(telephone: Telephone) -> Done:
     return Done(notifications=telephone.notifications(), history=history)
 
 
-def kept_since(moment: datetime) -> Kept:
+def stored_since(moment: datetime) -> Stored:
     """Return the rows created or changed since `moment`, because an earlier run of the demo may have left some."""
     # A refused message of a bulk SMS has no reference and is not in Hoiio's history.
     is_new = Q(updated_at__gte=moment, txn_ref__isnull=False)
-    return Kept(
+    return Stored(
         notifications=list(Notification.objects.filter(received_at__gte=moment).order_by("pk")),
         transactions=[row for model in (Call, Fax, Sms) for row in model._default_manager.filter(is_new)],
         failures=list(ReceiverFailure.objects.filter(failed_at__gte=moment)),
     )
 
 
-def differences(done: Done, kept: Kept) -> list[str]:
+def differences(done: Done, stored: Stored) -> list[str]:
     """Return one sentence per difference between the sandbox and the stored rows."""
     return [
-        *_in_notifications(done.notifications, kept.notifications),
-        *_in_transactions(done.history, kept.transactions),
-        *(f"The receiver {failure.receiver} of {failure.signal} failed." for failure in kept.failures),
+        *_in_notifications(done.notifications, stored.notifications),
+        *_in_transactions(done.history, stored.transactions),
+        *(f"The receiver {failure.receiver} of {failure.signal} failed." for failure in stored.failures),
     ]
 
 

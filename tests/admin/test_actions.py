@@ -29,7 +29,7 @@ from django_hoiio.recovery import batches, manual, recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
 from tests.conftest import raw_notification
 from tests.fake_hoiio import Hoiio
-from tests.users import act, list_of, page_of, said, staff
+from tests.users import act, list_of, messages_of, page_of, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -232,9 +232,9 @@ def test_invalid_key_is_refused(key: str, admin_client: Client) -> None:
 def test_post_without_action_or_without_selection_does_nothing(admin_client: Client) -> None:
     receive(STATUS)
 
-    assert said(act(admin_client, "", [Sms.objects.get()])) == ["No action selected."]
+    assert messages_of(act(admin_client, "", [Sms.objects.get()])) == ["No action selected."]
     response = admin_client.post(list_of(Sms), {"action": "reconcile", "index": "0", "select_across": "0"})
-    assert said(response)[-1].startswith("Items must be selected")
+    assert messages_of(response)[-1].startswith("Items must be selected")
 
 
 # On the page of a row.
@@ -268,7 +268,9 @@ def test_row_without_a_reference_cannot_be_refreshed(admin_client: Client) -> No
     row = Sms.objects.get()
 
     assert buttons(admin_client, row) == []
-    assert said(act(admin_client, "reconcile", [row])) == ["None of these has a reference that Hoiio knows it by."]
+    assert messages_of(act(admin_client, "reconcile", [row])) == [
+        "None of these has a reference that Hoiio knows it by."
+    ]
 
 
 def test_button_acts_only_on_its_row_and_redirects_to_its_page(flaky: Flaky) -> None:
@@ -277,7 +279,7 @@ def test_button_acts_only_on_its_row_and_redirects_to_its_page(flaky: Flaky) -> 
 
     response = staff("retry_receivers").post(page_of(first), {"action": "retry_receivers"})
 
-    assert said(response) == ["Receivers: 1 resolved."]
+    assert messages_of(response) == ["Receivers: 1 resolved."]
     assert response["Location"] == page_of(first)
     assert list(ReceiverFailure.objects.unresolved().values_list("notification__txn_ref", flat=True)) == ["AA-S-2"]
 
@@ -297,11 +299,11 @@ def test_failed_receivers_are_retried_without_backoff_and_beyond_the_maximum_of_
     ReceiverFailure.objects.update(attempts=40)
     client = staff("retry_receivers")
 
-    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed."]
+    assert messages_of(act(client, "retry_receivers", ReceiverFailure.objects.all())) == ["Receivers: 1 failed."]
     flaky.fails = False
-    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 resolved."
+    assert messages_of(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 resolved."
     assert flaky.attempts == [1, 41, 42]
-    assert said(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
+    assert messages_of(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
         "None of these has a failed receiver to retry."
     )
     failure = ReceiverFailure.objects.get()
@@ -323,7 +325,7 @@ def test_failed_receivers_of_selected_notifications_are_retried(flaky: Flaky) ->
     rows = receive(STATUS, "txn_ref=AA-S-2&sms_status=queued", "txn_ref=AA-S-3&sms_status=queued")
     flaky.fails = False
 
-    assert said(act(staff("retry_receivers"), "retry_receivers", rows[:2])) == ["Receivers: 2 resolved."]
+    assert messages_of(act(staff("retry_receivers"), "retry_receivers", rows[:2])) == ["Receivers: 2 resolved."]
     assert list(ReceiverFailure.objects.unresolved().values_list("notification", flat=True)) == [rows[2].pk]
 
 
@@ -331,7 +333,7 @@ def test_message_warns_that_a_receiver_of_an_interactive_call_ran_late(flaky: Fl
     rows = receive(GATHER, STATUS)
     flaky.fails = False
 
-    assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
+    assert messages_of(act(staff("retry_receivers"), "retry_receivers", rows)) == [
         "Receivers: 2 resolved. 1 of them belongs to an interactive call, and may have dialled or played late."
     ]
 
@@ -342,7 +344,7 @@ def test_message_counts_each_outcome_without_personal_data(flaky: Flaky) -> None
     ReceiverFailure.objects.filter(pk=gone.pk).update(receiver="shop.gone")
     ReceiverFailure.objects.filter(pk=running.pk).update(traceback=dispatch.RUNNING, failed_at=now())
 
-    assert said(act(staff("retry_receivers"), "retry_receivers", rows)) == [
+    assert messages_of(act(staff("retry_receivers"), "retry_receivers", rows)) == [
         "Receivers: 2 failed, 1 no longer registered, 1 taken by another process."
     ]
 
@@ -353,7 +355,7 @@ def test_select_across_retries_all_rows_of_a_filter(flaky: Flaky) -> None:
 
     response = act(staff("retry_receivers"), "retry_receivers", rows[:1], "?kind__exact=ivr_gather", select_across="1")
 
-    assert said(response)[0].startswith("Receivers: 1 resolved.")
+    assert messages_of(response)[0].startswith("Receivers: 1 resolved.")
     assert [failure.receiver for failure in ReceiverFailure.objects.unresolved()] == ["shop.bill"]
 
 
@@ -394,7 +396,7 @@ def test_one_request_is_limited_and_reports_that_rows_are_left(
 
     assert len(flaky.attempts) == 3 + done
     more = "One request cannot do all of them; repeat the action for the rest."
-    assert said(response) == [f"Receivers: {done} failed. {more}"]
+    assert messages_of(response) == [f"Receivers: {done} failed. {more}"]
 
 
 def test_running_receiver_is_left_to_its_process_until_the_claim_expires(flaky: Flaky) -> None:
@@ -471,7 +473,7 @@ def test_two_simultaneous_retries_run_a_receiver_once() -> None:
 
     def run_action(client: Client) -> None:
         try:
-            answers.append(said(act(client, "retry_receivers", failures)))
+            answers.append(messages_of(act(client, "retry_receivers", failures)))
         finally:
             connection.close()
 
@@ -517,7 +519,7 @@ def test_claim_far_in_the_future_from_a_wrong_clock_is_ignored(heard: list[Any])
     Notification.objects.update(claimed_until=now() + timedelta(days=400))
     heard.clear()
 
-    assert said(act(staff("dispatch"), "dispatch", [stored])) == [
+    assert messages_of(act(staff("dispatch"), "dispatch", [stored])) == [
         "1 notification was dispatched. Receivers: 2 resolved."
     ]
     assert [arguments["notification"] for _, arguments in heard] == [stored, stored]
@@ -530,7 +532,7 @@ def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: 
     heard.clear()
     client = staff("dispatch")
 
-    assert said(act(client, "dispatch", [free, claimed, dispatched])) == [
+    assert messages_of(act(client, "dispatch", [free, claimed, dispatched])) == [
         "1 notification was dispatched. Receivers: 2 resolved. 1 is being dispatched by another process."
     ]
     assert [(name, arguments["notification"]) for name, arguments in heard] == [
@@ -538,14 +540,14 @@ def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: 
         ("notification_received", free),
     ]
     assert list(Notification.objects.pending()) == [claimed]
-    assert said(act(client, "dispatch", [free, dispatched]))[-1] == "None of these is pending."
+    assert messages_of(act(client, "dispatch", [free, dispatched]))[-1] == "None of these is pending."
 
 
 def test_pending_notification_of_an_interactive_call_is_dispatched_late(flaky: Flaky) -> None:
     rows = receive_pending(GATHER)
     flaky.fails = False
 
-    assert said(act(staff("dispatch"), "dispatch", rows)) == [
+    assert messages_of(act(staff("dispatch"), "dispatch", rows)) == [
         (
             "1 notification was dispatched. Receivers: 1 resolved."
             " 1 of them belongs to an interactive call, and may have dialled or played late."
@@ -556,7 +558,9 @@ def test_pending_notification_of_an_interactive_call_is_dispatched_late(flaky: F
 def test_receiver_that_fails_in_a_late_dispatch_stays_unresolved(flaky: Flaky) -> None:
     rows = receive_pending(STATUS)
 
-    assert said(act(staff("dispatch"), "dispatch", rows)) == ["1 notification was dispatched. Receivers: 1 failed."]
+    assert messages_of(act(staff("dispatch"), "dispatch", rows)) == [
+        "1 notification was dispatched. Receivers: 1 failed."
+    ]
     assert [(each.receiver, each.attempts) for each in ReceiverFailure.objects.unresolved()] == [("shop.bill", 2)]
 
 
@@ -576,7 +580,7 @@ def test_two_simultaneous_dispatches_run_the_receivers_once() -> None:
 
     def run_action(client: Client) -> None:
         try:
-            answers.append(said(act(client, "dispatch", rows)))
+            answers.append(messages_of(act(client, "dispatch", rows)))
         finally:
             connection.close()
 
@@ -629,7 +633,7 @@ def test_selected_sms_are_polled_and_a_change_is_ingested_as_a_notification(
 
     response = act(staff("reconcile"), "reconcile", rows[:3])
 
-    assert said(response) == ["3 requests to Hoiio: 1 changed, 1 unchanged, 1 unknown to Hoiio."]
+    assert messages_of(response) == ["3 requests to Hoiio: 1 changed, 1 unchanged, 1 unknown to Hoiio."]
     assert [request.path for request in hoiio.requests] == ["/open/sms/query_status"] * 3
     assert [(name, arguments["sms"].sms_status) for name, arguments in heard] == [
         ("sms_status", "delivered"),
@@ -653,7 +657,9 @@ def test_calls_and_faxes_are_polled_too(
     row: Any = model._default_manager.get()
     hoiio.says({"status": "success_ok", "txn_ref": row.txn_ref, "duration": "2", "debit": "0.1", **said_by_hoiio})
 
-    assert said(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == ["1 request to Hoiio: 1 changed."]
+    assert messages_of(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == [
+        "1 request to Hoiio: 1 changed."
+    ]
     assert hoiio.request.path == f"/open/{path}/query_status"
     row.refresh_from_db()
     assert getattr(row, column) == said_by_hoiio[column]
@@ -700,7 +706,7 @@ def test_error_of_hoiio_is_reported_with_advice_and_ends_polling(
     rows = sms("AA-S-1", "AA-S-2")
     answers(AA_S_1=reply)
 
-    messages = said(act(staff("reconcile"), "reconcile", rows))
+    messages = messages_of(act(staff("reconcile"), "reconcile", rows))
 
     assert messages == ["1 request to Hoiio.", sentence]
     assert {request.params["txn_ref"] for request in hoiio.requests} == {"AA-S-1"}
@@ -714,7 +720,7 @@ def test_polling_continues_after_an_error_and_stops_after_several_in_a_row(
     answers(AA_S_1=fault, AA_S_2=status("AA-S-2", "delivered"), AA_S_3=fault, AA_S_4=fault, AA_S_5=fault, AA_S_6=fault)
     monkeypatch.setattr(admin_actions, "MAX_FAILURES_SHOWN", 2)
 
-    counted, failures = said(act(staff("reconcile"), "reconcile", rows))
+    counted, failures = messages_of(act(staff("reconcile"), "reconcile", rows))
 
     assert counted == "5 requests to Hoiio: 1 changed."
     sentence = "Hoiio refused sms/query_status with error_internal_server_error; try again later."
@@ -739,7 +745,7 @@ def test_message_names_the_missing_credential_of_an_account(
     rows = sms("AA-S-1")
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts}
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [sentence]
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [sentence]
 
 
 def test_account_removed_from_the_settings_does_not_stop_the_others(
@@ -749,7 +755,7 @@ def test_account_removed_from_the_settings_does_not_stop_the_others(
     Sms.objects.filter(txn_ref="AA-S-1").update(account="closed")
     answers(AA_S_2=status("AA-S-2", "delivered"))
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
         "1 request to Hoiio: 1 changed.",
         "Account 'closed': HOIIO['ACCOUNTS'] has no account 'closed'; it has default, second.",
     ]
@@ -761,7 +767,7 @@ def test_message_about_a_connection_failure_contains_no_token(settings: Any, mon
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": "new-token"}}
     settings.HOIIO = {**settings.HOIIO, "API_URL": "http://127.0.0.1:9/open/", "ACCOUNTS": accounts}
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
         "1 request to Hoiio.",
         "Account 'default': No response from Hoiio to sms/query_status: ConnectionError. It was not sent.",
     ]
@@ -779,8 +785,8 @@ def test_rate_limit_is_shared_between_requests_and_does_not_wait(
         " try again in a minute."
     )
 
-    assert said(act(client, "reconcile", rows)) == ["2 requests to Hoiio: 2 changed.", spent]
-    assert said(act(client, "reconcile", rows))[-1] == spent
+    assert messages_of(act(client, "reconcile", rows)) == ["2 requests to Hoiio: 2 changed.", spent]
+    assert messages_of(act(client, "reconcile", rows))[-1] == spent
     assert len(hoiio.requests) == 2
 
 
@@ -791,7 +797,7 @@ def test_one_request_polls_a_limited_number_and_reports_that_rows_are_left(
     monkeypatch.setattr(batches, "MAX_ITEMS", 1)
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
         "1 request to Hoiio: 1 changed. One request cannot do all of them; repeat the action for the rest."
     ]
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
@@ -808,7 +814,7 @@ def test_database_error_is_reported_without_its_message(
     monkeypatch.setattr(manual_refresh, "refresh", refuse)
     answers()
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
         "The database is not available (OperationalError); try again later."
     ]
 
@@ -820,7 +826,7 @@ def test_message_names_the_package_to_install_if_requests_is_missing(monkeypatch
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "requests", None)
 
-    assert said(act(staff("reconcile"), "reconcile", rows)) == [
+    assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
         "django_hoiio.client needs requests: pip install requests"
     ]
 
@@ -848,9 +854,9 @@ def test_neither_messages_nor_the_log_contain_a_number_or_a_text(
     answers(AA_S_1={"status": "error_internal_server_error", "msg": "secret words", "dest": NUMBER})
 
     texts = [
-        *said(act(client, "dispatch", rows)),
-        *said(act(client, "retry_receivers", rows)),
-        *said(act(client, "reconcile", Sms.objects.all())),
+        *messages_of(act(client, "dispatch", rows)),
+        *messages_of(act(client, "retry_receivers", rows)),
+        *messages_of(act(client, "reconcile", Sms.objects.all())),
         *(record.getMessage() for record in caplog.records),
     ]
 

@@ -458,7 +458,7 @@ def reporter(error: BaseException, trace: TracebackType | None) -> ExceptionRepo
 
 
 def shown(error: BaseException, trace: TracebackType | None) -> set[str]:
-    """How the page shows the variables of all frames that are not in this file."""
+    """Return the variables of all frames outside this file, as the error page shows them."""
     frames = [frame for frame in reporter(error, trace).get_traceback_frames() if frame["filename"] != __file__]
     return {str(value) for frame in frames for _, value in frame["vars"]}
 

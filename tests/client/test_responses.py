@@ -1,4 +1,4 @@
-"""How answers are read, as both of Hoiio's manuals have them."""
+"""Decode the responses that both of Hoiio's manuals document."""
 
 from __future__ import annotations
 

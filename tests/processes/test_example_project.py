@@ -26,7 +26,7 @@ import pytest
 
 from django_hoiio.client.responses import CallStatusResponse, SmsStatusResponse
 from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
-from example_project.demo.checking import Done, Kept, differences
+from example_project.demo.checking import Done, Stored, differences
 from tests import ROOT
 
 MANAGE = ROOT / "example_project" / "manage.py"
@@ -245,11 +245,11 @@ def test_demo_once_fails_and_reports_the_cause(tmp_path: Path, signal: str, sabo
         "from example_project.settings import *\nINSTALLED_APPS += ['sabotage']\n"
     )
 
-    status, _, said = manage(tmp_path, "demo", "--once", DJANGO_SETTINGS_MODULE="sabotaged_settings")
+    status, _, found = manage(tmp_path, "demo", "--once", DJANGO_SETTINGS_MODULE="sabotaged_settings")
 
     # A receiver that fails is logged with its traceback.
-    said = re.sub(r"Traceback .*?\n(?=\S*(?:Error|Exception))\S*[^\n]*\n", "", said, flags=re.S)
-    assert (status, said) == (1, errors)
+    found = re.sub(r"Traceback .*?\n(?=\S*(?:Error|Exception))\S*[^\n]*\n", "", found, flags=re.S)
+    assert (status, found) == (1, errors)
 
 
 def test_check_finds_nothing(tmp_path: Path) -> None:
@@ -616,13 +616,13 @@ def done() -> Done:
     return Done(notifications=notifications, history=history)
 
 
-def kept() -> Kept:
+def stored() -> Stored:
     notifications = [
         Notification(pk=number, kind=entry["kind"], params=entry["params"], dispatched_at=NOW)
         for number, entry in enumerate(done().notifications, 1)
     ]
     transactions = [Call(txn_ref="AA-C-1", is_final=True, **COMMON), Sms(txn_ref="AA-S-1", is_final=True, **COMMON)]
-    return Kept(notifications=notifications, transactions=transactions, failures=[])
+    return Stored(notifications=notifications, transactions=transactions, failures=[])
 
 
 def changed(rows: Any, index: int, **fields: Any) -> list[Any]:
@@ -633,20 +633,20 @@ def changed(rows: Any, index: int, **fields: Any) -> list[Any]:
 
 
 def test_check_reports_nothing_if_all_rows_are_right() -> None:
-    assert differences(done(), kept()) == []
+    assert differences(done(), stored()) == []
 
 
 def test_check_finds_a_wrong_answer() -> None:
     first, *others = done().notifications
     first = {**first, "state": "failed", "error": "It was answered with 503."}
 
-    said = differences(replace(done(), notifications=[first, *others]), kept())
+    found = differences(replace(done(), notifications=[first, *others]), stored())
 
-    assert said == ["Notification 1, sms_status, was not answered with 200. It was answered with 503."]
+    assert found == ["Notification 1, sms_status, was not answered with 200. It was answered with 503."]
 
 
 @pytest.mark.parametrize(
-    ("tampered", "said"),
+    ("tampered", "found"),
     [
         (
             lambda rows: rows[1:],
@@ -677,14 +677,14 @@ def test_check_finds_a_wrong_answer() -> None:
         (lambda rows: changed(rows, 0, pk=7, dispatched_at=None), ["The notification 7 is not marked as dispatched."]),
     ],
 )
-def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], said: list[str]) -> None:
-    rows = kept()
+def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], found: list[str]) -> None:
+    rows = stored()
 
-    assert differences(done(), replace(rows, notifications=tampered(rows.notifications))) == said
+    assert differences(done(), replace(rows, notifications=tampered(rows.notifications))) == found
 
 
 @pytest.mark.parametrize(
-    ("tampered", "said"),
+    ("tampered", "found"),
     [
         (lambda rows: changed(rows, 0, debit=Decimal(3)), ["AA-C-1 has debit Decimal('3'), not Decimal('0.032')."]),
         (lambda rows: changed(rows, 0, tag="x"), ["AA-C-1 has tag 'x', not ''."]),
@@ -693,15 +693,15 @@ def test_check_finds_a_wrong_notification(tampered: Callable[[Any], Any], said: 
         (lambda rows: [*rows, Call(txn_ref="AA-C-2")], ["3 calls, faxes and SMS are stored, not 2."]),
     ],
 )
-def test_check_finds_a_wrong_row(tampered: Callable[[Any], Any], said: list[str]) -> None:
-    rows = kept()
+def test_check_finds_a_wrong_row(tampered: Callable[[Any], Any], found: list[str]) -> None:
+    rows = stored()
 
-    assert differences(done(), replace(rows, transactions=tampered(rows.transactions))) == said
+    assert differences(done(), replace(rows, transactions=tampered(rows.transactions))) == found
 
 
 def test_check_finds_a_failed_receiver() -> None:
     failure = ReceiverFailure(signal="sms_received", receiver="shop.receivers.on_sms")
 
-    said = differences(done(), replace(kept(), failures=[failure]))
+    found = differences(done(), replace(stored(), failures=[failure]))
 
-    assert said == ["The receiver shop.receivers.on_sms of sms_received failed."]
+    assert found == ["The receiver shop.receivers.on_sms of sms_received failed."]

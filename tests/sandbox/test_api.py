@@ -12,7 +12,7 @@ import pytest
 from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.endpoints import ENDPOINTS
 from django_hoiio.sandbox.exchange import exchange
-from tests.clients import APP, FAX, FORM, HANDSET, NUMBER, Desk
+from tests.clients import APP, FAX, FORM, HANDSET, NUMBER, SandboxClient
 
 PDF = b"%PDF-1.4 \0\xff /Type /Page /Type /Pages /Type /Page"
 DEST = "+6511111111"
@@ -64,21 +64,23 @@ def test_sandbox_has_every_endpoint_of_the_api() -> None:
 
 
 @pytest.mark.parametrize("path", LEAST)
-def test_every_endpoint_answers_a_request_with_the_required_parameters(desk: Desk, path: str) -> None:
+def test_every_endpoint_answers_a_request_with_the_required_parameters(
+    sandbox_client: SandboxClient, path: str
+) -> None:
     expected = next((word for name, word in UNKNOWN_REFERENCE.items() if name in LEAST[path]), "success_ok")
 
-    assert desk.ask(path, **LEAST[path])["status"] == expected
+    assert sandbox_client.call_api(path, **LEAST[path])["status"] == expected
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, needed in LEAST.items() for name in needed])
-def test_missing_parameter_is_named(desk: Desk, path: str, name: str) -> None:
-    assert desk.ask(path, **without(LEAST[path], name)) == {"status": f"error_{name}_param_missing"}
+def test_missing_parameter_is_named(sandbox_client: SandboxClient, path: str, name: str) -> None:
+    assert sandbox_client.call_api(path, **without(LEAST[path], name)) == {"status": f"error_{name}_param_missing"}
 
 
 @pytest.mark.parametrize("path", LEAST)
-def test_wrong_credentials_are_refused_by_every_endpoint(desk: Desk, path: str) -> None:
+def test_wrong_credentials_are_refused_by_every_endpoint(sandbox_client: SandboxClient, path: str) -> None:
     answers = [
-        desk.post(f"/sandbox/open/{path}", {**LEAST[path], **credentials})[1]
+        sandbox_client.post(f"/sandbox/open/{path}", {**LEAST[path], **credentials})[1]
         for credentials in (
             {},
             {"app_id": "app"},
@@ -100,22 +102,22 @@ def test_wrong_credentials_are_refused_by_every_endpoint(desk: Desk, path: str) 
     assert answers == [{}] * 6
 
 
-def test_each_token_of_an_account_is_accepted(desk: Desk) -> None:
+def test_each_token_of_an_account_is_accepted(sandbox_client: SandboxClient) -> None:
     for app_id, token in (("app", "new-token"), ("app", "old-token"), ("other-app", "other-token")):
-        _, answer = desk.post("/sandbox/open/user/get_info", {"app_id": app_id, "access_token": token})
+        _, answer = sandbox_client.post("/sandbox/open/user/get_info", {"app_id": app_id, "access_token": token})
         assert answer["status"] == "success_ok"
 
 
-def test_request_may_be_a_get_a_form_or_an_upload_with_or_without_a_slash(desk: Desk) -> None:
+def test_request_may_be_a_get_a_form_or_an_upload_with_or_without_a_slash(sandbox_client: SandboxClient) -> None:
     query = urlencode(APP)
     multipart = "".join(
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in APP.items()
     )
     answers = [
-        desk.request("GET", f"/sandbox/open/number/get_active?{query}"),
-        desk.request("GET", f"/sandbox/open/number/get_active/?{query}"),
-        desk.request("POST", "/sandbox/open/number/get_active/", query.encode(), FORM),
-        desk.request(
+        sandbox_client.request("GET", f"/sandbox/open/number/get_active?{query}"),
+        sandbox_client.request("GET", f"/sandbox/open/number/get_active/?{query}"),
+        sandbox_client.request("POST", "/sandbox/open/number/get_active/", query.encode(), FORM),
+        sandbox_client.request(
             "POST",
             "/sandbox/open/number/get_active",
             f"{multipart}--b--".encode(),
@@ -127,37 +129,48 @@ def test_request_may_be_a_get_a_form_or_an_upload_with_or_without_a_slash(desk: 
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-def test_other_methods_are_refused(desk: Desk, method: str) -> None:
-    assert desk.request(method, "/sandbox/open/user/get_info", urlencode(APP).encode(), FORM) == (
+def test_other_methods_are_refused(sandbox_client: SandboxClient, method: str) -> None:
+    assert sandbox_client.request(method, "/sandbox/open/user/get_info", urlencode(APP).encode(), FORM) == (
         200,
         {"status": "error_invalid_http_method"},
     )
 
 
-def test_unknown_path_is_not_found(desk: Desk) -> None:
+def test_unknown_path_is_not_found(sandbox_client: SandboxClient) -> None:
     for path in ("mms/send", "sms", "sms/send/more"):
-        assert desk.post(f"/sandbox/open/{path}", dict(APP)) == (404, {"status": "error_service_not_available"})
+        assert sandbox_client.post(f"/sandbox/open/{path}", dict(APP)) == (
+            404,
+            {"status": "error_service_not_available"},
+        )
 
 
 @pytest.mark.parametrize("api_url", ["https://secure.hoiio.com/open/", "http://192.168.1.5/sandbox/open/", "http://[/"])
-def test_sandbox_is_not_found_unless_the_api_url_is_this_machine(desk: Desk, settings: Any, api_url: str) -> None:
+def test_sandbox_is_not_found_unless_the_api_url_is_this_machine(
+    sandbox_client: SandboxClient, settings: Any, api_url: str
+) -> None:
     settings.HOIIO = {**settings.HOIIO, "API_URL": api_url}
 
     paths = ["", "open/user/get_info", "telephone/state/", "recordings/rec-1.mp3"]
-    assert [desk.request("GET", f"/sandbox/{path}?{urlencode(APP)}")[0] for path in paths] == [404] * 4
-    assert desk.post("/sandbox/telephone/call/", {"to": NUMBER})[0] == 404
+    assert [sandbox_client.request("GET", f"/sandbox/{path}?{urlencode(APP)}")[0] for path in paths] == [404] * 4
+    assert sandbox_client.post("/sandbox/telephone/call/", {"to": NUMBER})[0] == 404
 
 
-def test_accounts_do_not_see_one_another(desk: Desk) -> None:
-    txn_ref = desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"]
-    session = desk.call()
+def test_accounts_do_not_see_one_another(sandbox_client: SandboxClient) -> None:
+    txn_ref = sandbox_client.call_api("sms/send", dest=DEST, msg="hello")["txn_ref"]
+    session = sandbox_client.call()
     other = {"app_id": "other-app", "access_token": "other-token"}
 
-    assert desk.ask("sms/query_status", txn_ref=txn_ref, **other) == {"status": "error_txn_ref_access_denied"}
-    assert desk.ask("ivr/middle/play", session=session, **other) == {"status": "error_session_access_denied"}
-    assert desk.ask("sms/get_history", **other)["entries"] == []
-    assert desk.ask("number/update_forwarding", number=NUMBER, **other) == {"status": "error_number_not_assigned"}
-    numbers = [entry["number"] for entry in desk.ask("number/get_active", **other)["entries"]]
+    assert sandbox_client.call_api("sms/query_status", txn_ref=txn_ref, **other) == {
+        "status": "error_txn_ref_access_denied"
+    }
+    assert sandbox_client.call_api("ivr/middle/play", session=session, **other) == {
+        "status": "error_session_access_denied"
+    }
+    assert sandbox_client.call_api("sms/get_history", **other)["entries"] == []
+    assert sandbox_client.call_api("number/update_forwarding", number=NUMBER, **other) == {
+        "status": "error_number_not_assigned"
+    }
+    numbers = [entry["number"] for entry in sandbox_client.call_api("number/get_active", **other)["entries"]]
     assert numbers == ["+6531234569", "+6531234570"]
 
 
@@ -191,20 +204,22 @@ def test_accounts_do_not_see_one_another(desk: Desk) -> None:
         ("http://a..b/", "error_unable_to_resolve_notify_url"),
     ],
 )
-def test_notify_url_is_one_of_this_machine(desk: Desk, url: str, status: str) -> None:
-    assert desk.ask("sms/send", dest=DEST, msg="hello", notify_url=url)["status"] == status
+def test_notify_url_is_one_of_this_machine(sandbox_client: SandboxClient, url: str, status: str) -> None:
+    assert sandbox_client.call_api("sms/send", dest=DEST, msg="hello", notify_url=url)["status"] == status
 
 
-def test_request_without_a_notify_url_sends_no_notification(desk: Desk) -> None:
+def test_request_without_a_notify_url_sends_no_notification(sandbox_client: SandboxClient) -> None:
     for path in ("sms/send", "sms/bulk_send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
-        assert desk.ask(path, **LEAST[path])["status"] == "success_ok"
+        assert sandbox_client.call_api(path, **LEAST[path])["status"] == "success_ok"
 
-    assert (desk.heard(), desk.entries("notification")) == ([], [])
+    assert (sandbox_client.heard(), sandbox_client.entries("notification")) == ([], [])
 
 
-def test_tag_has_at_most_256_characters(desk: Desk) -> None:
-    assert desk.ask("sms/send", **LEAST["sms/send"], tag="x" * 256)["status"] == "success_ok"
-    assert desk.ask("sms/send", **LEAST["sms/send"], tag="x" * 257) == {"status": "error_tag_invalid_length"}
+def test_tag_has_at_most_256_characters(sandbox_client: SandboxClient) -> None:
+    assert sandbox_client.call_api("sms/send", **LEAST["sms/send"], tag="x" * 256)["status"] == "success_ok"
+    assert sandbox_client.call_api("sms/send", **LEAST["sms/send"], tag="x" * 257) == {
+        "status": "error_tag_invalid_length"
+    }
 
 
 # Refusals of one call.
@@ -283,40 +298,48 @@ LONG = "x" * 460
         ("fax/get_history", {"type": "sideways"}, "error_invalid_type"),
     ],
 )
-def test_invalid_request_is_refused_as_hoiio_does(desk: Desk, path: str, params: dict[str, str], status: str) -> None:
-    assert desk.ask(path, **{**LEAST[path], **params})["status"] == status
+def test_invalid_request_is_refused_as_hoiio_does(
+    sandbox_client: SandboxClient, path: str, params: dict[str, str], status: str
+) -> None:
+    assert sandbox_client.call_api(path, **{**LEAST[path], **params})["status"] == status
 
 
-def test_refused_request_leaves_no_trace(desk: Desk) -> None:
-    balance = desk.ask("user/get_balance")
+def test_refused_request_leaves_no_trace(sandbox_client: SandboxClient) -> None:
+    balance = sandbox_client.call_api("user/get_balance")
 
-    assert desk.ask("sms/send", dest=DEST, msg="")["status"] == "error_msg_empty"
-    assert desk.ask("voice/call", dest1=DEST, dest2=DEST)["status"] == "error_same_dest1_dest2"
-    assert desk.ask("sms/get_history")["entries"] == desk.ask("voice/get_history")["entries"] == []
-    assert (desk.ask("user/get_balance"), desk.entries()) == (balance, [])
+    assert sandbox_client.call_api("sms/send", dest=DEST, msg="")["status"] == "error_msg_empty"
+    assert sandbox_client.call_api("voice/call", dest1=DEST, dest2=DEST)["status"] == "error_same_dest1_dest2"
+    assert (
+        sandbox_client.call_api("sms/get_history")["entries"]
+        == sandbox_client.call_api("voice/get_history")["entries"]
+        == []
+    )
+    assert (sandbox_client.call_api("user/get_balance"), sandbox_client.entries()) == (balance, [])
 
 
-def test_fax_without_enough_credit_is_not_started(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fax_without_enough_credit_is_not_started(
+    sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.POINTS", 0)
     monkeypatch.setattr("django_hoiio.sandbox.exchange.BONUS", Decimal("0.063"))
 
-    assert desk.ask("fax/send", **LEAST["fax/send"]) == {"status": "error_insufficient_credit"}
-    assert (desk.ask("fax/get_history")["entries"], desk.entries()) == ([], [])
+    assert sandbox_client.call_api("fax/send", **LEAST["fax/send"]) == {"status": "error_insufficient_credit"}
+    assert (sandbox_client.call_api("fax/get_history")["entries"], sandbox_client.entries()) == ([], [])
 
 
-def test_eight_calls_and_faxes_may_run_at_a_time(desk: Desk) -> None:
-    legs = desk.ask("conference/call", dest=",".join(["+6500000400"] * 8))["txn_refs"]
+def test_eight_calls_and_faxes_may_run_at_a_time(sandbox_client: SandboxClient) -> None:
+    legs = sandbox_client.call_api("conference/call", dest=",".join(["+6500000400"] * 8))["txn_refs"]
     refused = {"status": "error_concurrent_call_limit_reached"}
 
     for path in ("voice/call", "conference/call", "fax/send", "ivr/start/dial"):
-        assert desk.ask(path, **LEAST[path]) == refused
-    assert desk.ask("voice/hangup", txn_ref=legs[0]) == {"status": "success_ok"}
-    assert desk.ask("voice/call", **LEAST["voice/call"])["status"] == "success_ok"
+        assert sandbox_client.call_api(path, **LEAST[path]) == refused
+    assert sandbox_client.call_api("voice/hangup", txn_ref=legs[0]) == {"status": "success_ok"}
+    assert sandbox_client.call_api("voice/call", **LEAST["voice/call"])["status"] == "success_ok"
 
 
 @pytest.mark.parametrize("path", ["user/get_balance", "conference/moderate"])
-def test_sixty_requests_a_minute_are_answered(desk: Desk, path: str) -> None:
-    answers = Counter(desk.ask(path, **LEAST[path])["status"] for _ in range(61))
+def test_sixty_requests_a_minute_are_answered(sandbox_client: SandboxClient, path: str) -> None:
+    answers = Counter(sandbox_client.call_api(path, **LEAST[path])["status"] for _ in range(61))
 
     allowed = UNKNOWN_REFERENCE["txn_ref"] if "txn_ref" in LEAST[path] else "success_ok"
     assert answers == {allowed: 60, "error_rate_limit_exceeded": 1}
@@ -325,8 +348,8 @@ def test_sixty_requests_a_minute_are_answered(desk: Desk, path: str) -> None:
 # SMS.
 
 
-def test_sms_is_answered_reported_and_listed(desk: Desk) -> None:
-    answer, notified = desk.asked("sms/send", dest=DEST, msg="hello", tag="order-17")
+def test_sms_is_answered_reported_and_listed(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait("sms/send", dest=DEST, msg="hello", tag="order-17")
 
     txn_ref = answer["txn_ref"]
     assert answer == {"txn_ref": txn_ref, "status": "success_ok"}
@@ -336,7 +359,7 @@ def test_sms_is_answered_reported_and_listed(desk: Desk) -> None:
     assert notified == [
         {**facts, "txn_ref": txn_ref, "date": date, "sms_status": status} for status in ("queued", "delivered")
     ]
-    assert desk.ask("sms/query_status", txn_ref=txn_ref) == {
+    assert sandbox_client.call_api("sms/query_status", txn_ref=txn_ref) == {
         **facts,
         "txn_ref": txn_ref,
         "date": date.removesuffix(".0"),
@@ -358,15 +381,15 @@ def test_sms_is_answered_reported_and_listed(desk: Desk) -> None:
         ("+6500000000", ["queued", "delivered"]),
     ],
 )
-def test_number_decides_the_statuses_of_an_sms(desk: Desk, dest: str, words: list[str]) -> None:
-    answer, notified = desk.asked("sms/send", dest=dest, msg="hello")
+def test_number_decides_the_statuses_of_an_sms(sandbox_client: SandboxClient, dest: str, words: list[str]) -> None:
+    answer, notified = sandbox_client.call_api_and_wait("sms/send", dest=dest, msg="hello")
 
     assert [params["sms_status"] for params in notified] == words
-    assert desk.ask("sms/query_status", txn_ref=answer["txn_ref"])["sms_status"] == words[-1]
+    assert sandbox_client.call_api("sms/query_status", txn_ref=answer["txn_ref"])["sms_status"] == words[-1]
 
 
-def test_long_sms_is_charged_by_its_parts(desk: Desk) -> None:
-    _, notified = desk.asked("sms/send", dest=DEST, msg="x" * 307)
+def test_long_sms_is_charged_by_its_parts(sandbox_client: SandboxClient) -> None:
+    _, notified = sandbox_client.call_api_and_wait("sms/send", dest=DEST, msg="x" * 307)
 
     assert [(params["split_count"], params["debit"]) for params in notified] == [("3", "0.096")] * 2
 
@@ -390,10 +413,12 @@ def test_sms_has_as_many_parts_as_the_manual_says(characters: str, limits: tuple
     assert [wire.parts_of(text[: limit + 1]) for limit in limits] == [2, 3, 4]
 
 
-def test_template_of_a_bulk_sms_may_be_longer_than_its_messages(desk: Desk) -> None:
+def test_template_of_a_bulk_sms_may_be_longer_than_its_messages(sandbox_client: SandboxClient) -> None:
     recipients = json.dumps([{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": "x" * 460}])
 
-    _, notified = desk.asked("sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}")
+    _, notified = sandbox_client.call_api_and_wait(
+        "sms/bulk_send", recipients=recipients, msg="{{" + " " * 500 + "name}}"
+    )
 
     assert [(params["dest"], params["status"]) for params in notified if "status" in params] == [
         (DEST, "success_ok"),
@@ -401,8 +426,8 @@ def test_template_of_a_bulk_sms_may_be_longer_than_its_messages(desk: Desk) -> N
     ]
 
 
-def test_sms_to_a_number_of_the_application_is_received_there(desk: Desk) -> None:
-    _, notified = desk.asked("sms/send", dest=NUMBER, msg="hello", sender_name="Workshop")
+def test_sms_to_a_number_of_the_application_is_received_there(sandbox_client: SandboxClient) -> None:
+    _, notified = sandbox_client.call_api_and_wait("sms/send", dest=NUMBER, msg="hello", sender_name="Workshop")
 
     (received,) = [params for params in notified if "msg" in params]
     assert without(received, "date", "txn_ref") == {
@@ -414,8 +439,10 @@ def test_sms_to_a_number_of_the_application_is_received_there(desk: Desk) -> Non
     }
 
 
-def test_bulk_sms_reports_the_acceptance_of_each_message(desk: Desk) -> None:
-    answer, notified = desk.asked("sms/bulk_send", dest=f"{DEST},+6500000500,x,+6500000100", msg="hello", tag="t")
+def test_bulk_sms_reports_the_acceptance_of_each_message(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait(
+        "sms/bulk_send", dest=f"{DEST},+6500000500,x,+6500000100", msg="hello", tag="t"
+    )
 
     assert list(answer) == ["bulk_txn_ref", "status"]
     accepted = [without(params, "txn_ref", "date") for params in notified if "status" in params]
@@ -436,14 +463,14 @@ def test_bulk_sms_reports_the_acceptance_of_each_message(desk: Desk) -> None:
     assert all(params["txn_ref"] == refs[params["dest"]] for params in notified if "sms_status" in params)
 
 
-def test_bulk_sms_may_send_each_recipient_another_text(desk: Desk) -> None:
+def test_bulk_sms_may_send_each_recipient_another_text(sandbox_client: SandboxClient) -> None:
     recipients = json.dumps(
         [{"dest": DEST, "name": "Ann"}, {"dest": "+6522222222", "name": 7}, {"dest": "+6533333333"}]
     )
 
-    desk.ask("sms/bulk_send", recipients=recipients, msg="Hello {{ name }}")
+    sandbox_client.call_api("sms/bulk_send", recipients=recipients, msg="Hello {{ name }}")
 
-    assert [entry["msg"] for entry in desk.entries("sms_out")] == ["Hello Ann", "Hello 7", "Hello "]
+    assert [entry["msg"] for entry in sandbox_client.entries("sms_out")] == ["Hello Ann", "Hello 7", "Hello "]
 
 
 # Voice.
@@ -461,35 +488,35 @@ def test_bulk_sms_may_send_each_recipient_another_text(desk: Desk) -> None:
     ],
 )
 def test_ended_call_is_reported_and_listed(
-    desk: Desk, dest1: str, dest2: str, words: tuple[str, str, str, str]
+    sandbox_client: SandboxClient, dest1: str, dest2: str, words: tuple[str, str, str, str]
 ) -> None:
-    answer, (notified,) = desk.asked("voice/call", dest1=dest1, dest2=dest2)
+    answer, (notified,) = sandbox_client.call_api_and_wait("voice/call", dest1=dest1, dest2=dest2)
 
     results = dict(zip(("call_status_dest1", "call_status_dest2", "duration", "debit"), words, strict=True))
     facts = {**results, "dest1": dest1, "dest2": dest2, "tag": "", "currency": "SGD", "rate": "0.018"}
     txn_ref = answer["txn_ref"]
     assert without(notified, "date") == {**facts, "txn_ref": txn_ref}
-    remembered = desk.ask("voice/query_status", txn_ref=txn_ref)
+    remembered = sandbox_client.call_api("voice/query_status", txn_ref=txn_ref)
     assert remembered == {
         **facts,
         "txn_ref": txn_ref,
         "date": notified["date"].removesuffix(".0"),
         "status": "success_ok",
     }
-    assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "error_invalid_txn_ref"}
+    assert sandbox_client.call_api("voice/hangup", txn_ref=txn_ref) == {"status": "error_invalid_txn_ref"}
 
 
-def test_running_call_is_ongoing_until_it_is_hung_up(desk: Desk) -> None:
-    answer, notified = desk.asked("voice/call", dest1=DEST, dest2="+6500000400")
+def test_running_call_is_ongoing_until_it_is_hung_up(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait("voice/call", dest1=DEST, dest2="+6500000400")
     txn_ref = answer["txn_ref"]
     assert notified == []
-    running = desk.ask("voice/query_status", txn_ref=txn_ref)
+    running = sandbox_client.call_api("voice/query_status", txn_ref=txn_ref)
     assert (running["call_status_dest1"], running["call_status_dest2"]) == ("ongoing", "ongoing")
     assert {"duration", "debit"} & set(running) == set()
 
-    assert desk.ask("voice/hangup", txn_ref=txn_ref) == {"status": "success_ok"}
+    assert sandbox_client.call_api("voice/hangup", txn_ref=txn_ref) == {"status": "success_ok"}
 
-    (notified_now,) = desk.heard()
+    (notified_now,) = sandbox_client.heard()
     assert (notified_now["call_status_dest2"], notified_now["duration"], notified_now["debit"]) == (
         "answered",
         "1",
@@ -497,15 +524,17 @@ def test_running_call_is_ongoing_until_it_is_hung_up(desk: Desk) -> None:
     )
 
 
-def test_call_ends_at_its_maximum_duration(desk: Desk) -> None:
-    _, notified = desk.asked("voice/call", dest2="+6500000400", dest1=DEST, max_duration=600)
+def test_call_ends_at_its_maximum_duration(sandbox_client: SandboxClient) -> None:
+    _, notified = sandbox_client.call_api_and_wait("voice/call", dest2="+6500000400", dest1=DEST, max_duration=600)
     assert notified == []
 
-    assert [params["call_status_dest2"] for params in desk.let_time_pass()] == ["answered"]
+    assert [params["call_status_dest2"] for params in sandbox_client.let_time_pass()] == ["answered"]
 
 
-def test_conference_reports_each_leg(desk: Desk) -> None:
-    answer, notified = desk.asked("conference/call", dest=f"{DEST},+6500000200", room="R.1", tag="t")
+def test_conference_reports_each_leg(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait(
+        "conference/call", dest=f"{DEST},+6500000200", room="R.1", tag="t"
+    )
 
     assert without(answer, "txn_refs") == {"room": "R.1", "status": "success_ok"}
     shared = {"tag": "t", "room": "R.1", "currency": "SGD", "rate": "0.018"}
@@ -529,27 +558,31 @@ def test_conference_reports_each_leg(desk: Desk) -> None:
     ]
 
 
-def test_older_conference_endpoint_answers_with_a_text_and_generates_a_room(desk: Desk) -> None:
-    answer = desk.ask("voice/conference", dest=f"{DEST},{DEST}")
+def test_older_conference_endpoint_answers_with_a_text_and_generates_a_room(sandbox_client: SandboxClient) -> None:
+    answer = sandbox_client.call_api("voice/conference", dest=f"{DEST},{DEST}")
 
     assert [ref[:5] for ref in answer["txn_refs"].split(",")] == ["AA-C-", "AA-C-"]
     assert answer["room"].startswith("R")
 
 
-def test_participant_is_muted_unmuted_and_removed(desk: Desk) -> None:
-    answer = desk.ask("conference/call", dest="+6500000400", notify_url=desk.application)
+def test_participant_is_muted_unmuted_and_removed(sandbox_client: SandboxClient) -> None:
+    answer = sandbox_client.call_api("conference/call", dest="+6500000400", notify_url=sandbox_client.application)
     (txn_ref,) = answer["txn_refs"]
 
     for action in ("mute", "unmute", "kick"):
-        assert desk.heard() == []
-        assert desk.ask("conference/moderate", txn_ref=txn_ref, action=action) == {"status": "success_ok"}
+        assert sandbox_client.heard() == []
+        assert sandbox_client.call_api("conference/moderate", txn_ref=txn_ref, action=action) == {
+            "status": "success_ok"
+        }
 
-    assert [params["call_status"] for params in desk.heard()] == ["answered"]
-    assert desk.ask("conference/moderate", txn_ref=txn_ref, action="mute") == {"status": "error_invalid_txn_ref"}
+    assert [params["call_status"] for params in sandbox_client.heard()] == ["answered"]
+    assert sandbox_client.call_api("conference/moderate", txn_ref=txn_ref, action="mute") == {
+        "status": "error_invalid_txn_ref"
+    }
 
 
-def test_rate_reports_the_talk_time_of_the_credit(desk: Desk) -> None:
-    assert desk.ask("voice/get_rate", dest2=DEST) == {
+def test_rate_reports_the_talk_time_of_the_credit(sandbox_client: SandboxClient) -> None:
+    assert sandbox_client.call_api("voice/get_rate", dest2=DEST) == {
         "currency": "SGD",
         "rate": "0.018",
         "talktime": "55813",
@@ -561,26 +594,26 @@ def test_rate_reports_the_talk_time_of_the_credit(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("file", ["base64", "upload"])
-def test_fax_is_reported_and_listed(desk: Desk, file: str) -> None:
-    form = {**APP, "dest": DEST, "tag": "t", "notify_url": desk.application}
+def test_fax_is_reported_and_listed(sandbox_client: SandboxClient, file: str) -> None:
+    form = {**APP, "dest": DEST, "tag": "t", "notify_url": sandbox_client.application}
     if file == "base64":
-        _, answer = desk.post("/sandbox/open/fax/send", {**form, "file": base64.b64encode(PDF).decode()})
+        _, answer = sandbox_client.post("/sandbox/open/fax/send", {**form, "file": base64.b64encode(PDF).decode()})
     else:
         parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in form.items()]
         parts.append(b'name="file"; filename="a.pdf"\r\nContent-Type: application/pdf\r\n\r\n' + PDF)
         body = b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--"
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        _, answer = desk.request("POST", "/sandbox/open/fax/send", body, headers)
+        _, answer = sandbox_client.request("POST", "/sandbox/open/fax/send", body, headers)
 
-    (notified,) = desk.heard()
+    (notified,) = sandbox_client.heard()
     facts = {"txn_ref": answer["txn_ref"], "tag": "t", "dest": DEST, "fax_status": "answered", "fax_pages": "2"}
     money = {"currency": "SGD", "rate": "0.032", "debit": "0.064"}
     assert notified == {**facts, **money, "duration": "2", "date": notified["date"]}
-    remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
+    remembered = sandbox_client.call_api("fax/query_status", txn_ref=answer["txn_ref"])
     link = remembered.pop("fax_url")
     date = notified["date"].removesuffix(".0")
     assert remembered == {**facts, **money, "src": "", "date": date, "status": "success_ok"}
-    assert desk.request("GET", link.removeprefix(desk.url)) == (200, PDF)
+    assert sandbox_client.request("GET", link.removeprefix(sandbox_client.url)) == (200, PDF)
 
 
 @pytest.mark.parametrize(
@@ -591,26 +624,28 @@ def test_fax_is_reported_and_listed(desk: Desk, file: str) -> None:
         ("+6500000300", {"fax_status": "unanswered", "fax_error_code": "busy"}),
     ],
 )
-def test_fax_that_fails_costs_nothing(desk: Desk, dest: str, expected: dict[str, str]) -> None:
-    _, (notified,) = desk.asked("fax/send", dest=dest, file=base64.b64encode(PDF).decode())
+def test_fax_that_fails_costs_nothing(sandbox_client: SandboxClient, dest: str, expected: dict[str, str]) -> None:
+    _, (notified,) = sandbox_client.call_api_and_wait("fax/send", dest=dest, file=base64.b64encode(PDF).decode())
 
     assert {name: notified.get(name) for name in expected} == expected
     assert (notified["duration"], notified["debit"]) == ("0", "0.000")
 
 
-def test_running_fax_is_listed_and_not_reported(desk: Desk) -> None:
-    answer, notified = desk.asked("fax/send", dest="+6500000400", file=base64.b64encode(PDF).decode())
+def test_running_fax_is_listed_and_not_reported(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait(
+        "fax/send", dest="+6500000400", file=base64.b64encode(PDF).decode()
+    )
 
-    remembered = desk.ask("fax/query_status", txn_ref=answer["txn_ref"])
+    remembered = sandbox_client.call_api("fax/query_status", txn_ref=answer["txn_ref"])
     assert (notified, remembered["fax_status"], "fax_url" in remembered) == ([], "ongoing", False)
 
 
-def test_fax_to_a_number_of_the_application_is_received_there(desk: Desk) -> None:
-    desk.ask("number/update_forwarding", number=FAX, forward_to=desk.application)
+def test_fax_to_a_number_of_the_application_is_received_there(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=FAX, forward_to=sandbox_client.application)
 
-    desk.ask("fax/send", dest=FAX, file=base64.b64encode(PDF).decode())
+    sandbox_client.call_api("fax/send", dest=FAX, file=base64.b64encode(PDF).decode())
 
-    (notified,) = desk.heard()
+    (notified,) = sandbox_client.heard()
     assert without(notified, "txn_ref", "fax_url", "date") == {
         "fax_status": "answered",
         "from": HANDSET,
@@ -620,7 +655,7 @@ def test_fax_to_a_number_of_the_application_is_received_there(desk: Desk) -> Non
         "debit": "0.013",
     }
     types = ("all", "incoming", "outgoing")
-    history = {way: desk.ask("fax/get_history", type=way) for way in types}
+    history = {way: sandbox_client.call_api("fax/get_history", type=way) for way in types}
     assert [history[way]["total_entries_count"] for way in types] == ["2", "1", "1"]
     assert history["incoming"]["entries"][0]["txn_ref"] == notified["txn_ref"]
 
@@ -628,10 +663,10 @@ def test_fax_to_a_number_of_the_application_is_received_there(desk: Desk) -> Non
 # History.
 
 
-def test_history_has_a_hundred_entries_per_page(desk: Desk) -> None:
-    desk.ask("sms/bulk_send", dest=",".join(f"+6590000{at:03}" for at in range(230)), msg="hello")
+def test_history_has_a_hundred_entries_per_page(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("sms/bulk_send", dest=",".join(f"+6590000{at:03}" for at in range(230)), msg="hello")
 
-    pages = [desk.ask("sms/get_history", page=page) for page in (1, 2, 3, 4)]
+    pages = [sandbox_client.call_api("sms/get_history", page=page) for page in (1, 2, 3, 4)]
 
     assert [(page["total_entries_count"], page["entries_count"]) for page in pages] == [
         ("230", "100"),
@@ -643,21 +678,25 @@ def test_history_has_a_hundred_entries_per_page(desk: Desk) -> None:
     assert dests == [f"+6590000{at:03}" for at in range(230)]
 
 
-def test_history_lists_transactions_between_two_moments(desk: Desk) -> None:
-    desk.ask("sms/send", dest=DEST, msg="hello")
-    (entry,) = desk.ask("sms/get_history")["entries"]
+def test_history_lists_transactions_between_two_moments(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("sms/send", dest=DEST, msg="hello")
+    (entry,) = sandbox_client.call_api("sms/get_history")["entries"]
     date = entry["date"]
 
-    assert len(desk.ask("sms/get_history", **{"from": date})["entries"]) == 1
-    assert desk.ask("sms/get_history", to=date)["entries"] == []
-    assert desk.ask("sms/get_history", **{"from": "2999-01-01 00:00:00"})["entries"] == []
-    assert len(desk.ask("sms/get_history", **{"from": "2026-01-01 00:00:00", "to": "2999-01-01 00:00:00.0"})["entries"])
+    assert len(sandbox_client.call_api("sms/get_history", **{"from": date})["entries"]) == 1
+    assert sandbox_client.call_api("sms/get_history", to=date)["entries"] == []
+    assert sandbox_client.call_api("sms/get_history", **{"from": "2999-01-01 00:00:00"})["entries"] == []
+    assert len(
+        sandbox_client.call_api("sms/get_history", **{"from": "2026-01-01 00:00:00", "to": "2999-01-01 00:00:00.0"})[
+            "entries"
+        ]
+    )
 
 
-def test_history_lists_incoming_sms_as_received(desk: Desk) -> None:
-    desk.do("text", to=NUMBER, msg="hello")
+def test_history_lists_incoming_sms_as_received(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("text", to=NUMBER, msg="hello")
 
-    (entry,) = desk.ask("sms/get_history")["entries"]
+    (entry,) = sandbox_client.call_api("sms/get_history")["entries"]
     assert without(entry, "txn_ref", "date") == {
         "sms_status": "received",
         "src": HANDSET,
@@ -670,30 +709,30 @@ def test_history_lists_incoming_sms_as_received(desk: Desk) -> None:
     }
 
 
-def test_oldest_transactions_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_transactions_are_forgotten(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_TRANSACTIONS", 3)
-    refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(5)]
+    refs = [sandbox_client.call_api("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(5)]
 
-    assert [entry["txn_ref"] for entry in desk.ask("sms/get_history")["entries"]] == refs[2:]
+    assert [entry["txn_ref"] for entry in sandbox_client.call_api("sms/get_history")["entries"]] == refs[2:]
 
 
-def test_references_of_an_earlier_process_are_not_reused(desk: Desk) -> None:
-    refs = [desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(3)]
-    revision = desk.state()["revision"]
+def test_references_of_an_earlier_process_are_not_reused(sandbox_client: SandboxClient) -> None:
+    refs = [sandbox_client.call_api("sms/send", dest=DEST, msg="hello")["txn_ref"] for _ in range(3)]
+    revision = sandbox_client.state()["revision"]
 
     exchange.reset()
 
-    assert desk.state()["revision"] > revision
-    assert desk.ask("sms/send", dest=DEST, msg="hello")["txn_ref"] not in refs
+    assert sandbox_client.state()["revision"] > revision
+    assert sandbox_client.call_api("sms/send", dest=DEST, msg="hello")["txn_ref"] not in refs
 
 
 # Numbers and the account.
 
 
-def test_numbers_forward_to_the_project_by_default(desk: Desk) -> None:
-    voice, fax = desk.ask("number/get_active")["entries"]
+def test_numbers_forward_to_the_project_by_default(sandbox_client: SandboxClient) -> None:
+    voice, fax = sandbox_client.call_api("number/get_active")["entries"]
 
-    base = desk.application.partition("?")[0]
+    base = sandbox_client.application.partition("?")[0]
     shared = {"auto_extend_status": "enabled", "country": "SG", "state": ""}
     assert without(voice, "forward_to", "forward_sms_to", "expiry") == {
         **shared,
@@ -714,67 +753,74 @@ def test_numbers_forward_to_the_project_by_default(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["forward_sms_to", "forward_to_sms"])
-def test_number_forwards_to_its_url(desk: Desk, name: str) -> None:
-    url = f"{desk.application}&x_set=1"
-    desk.ask("number/update_forwarding", number=NUMBER, forward_to=url, **{name: url})
+def test_number_forwards_to_its_url(sandbox_client: SandboxClient, name: str) -> None:
+    url = f"{sandbox_client.application}&x_set=1"
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=url, **{name: url})
 
-    voice, _ = desk.ask("number/get_active")["entries"]
-    desk.do("text", to=NUMBER, msg="hello")
-    desk.do("call", to=NUMBER)
+    voice, _ = sandbox_client.call_api("number/get_active")["entries"]
+    sandbox_client.do("text", to=NUMBER, msg="hello")
+    sandbox_client.do("call", to=NUMBER)
 
-    desk.heard()
+    sandbox_client.heard()
     assert (voice["forward_to"], voice["forward_sms_to"]) == (url, url)
-    assert [heard.query for heard in desk.notifications] == ["x_order=17&x_set=1"] * 2
+    assert [heard.query for heard in sandbox_client.notifications] == ["x_order=17&x_set=1"] * 2
 
 
-def test_omitted_forwarding_stays_and_empty_forwarding_is_removed(desk: Desk) -> None:
-    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application, forward_sms_to=desk.application)
+def test_omitted_forwarding_stays_and_empty_forwarding_is_removed(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api(
+        "number/update_forwarding",
+        number=NUMBER,
+        forward_to=sandbox_client.application,
+        forward_sms_to=sandbox_client.application,
+    )
 
-    desk.ask("number/update_forwarding", number=NUMBER, forward_sms_to="")
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_sms_to="")
 
-    voice, _ = desk.ask("number/get_active")["entries"]
-    assert (voice["forward_to"], voice["forward_sms_to"]) == (desk.application, "")
-    desk.do("text", to=NUMBER, msg="hello")
-    assert desk.heard() == []
-
-
-def test_number_may_become_a_fax_number(desk: Desk) -> None:
-    desk.ask("number/update_forwarding", number=NUMBER, mode="fax")
-
-    assert [entry["mode"] for entry in desk.ask("number/get_active")["entries"]] == ["fax", "fax"]
-    assert NUMBER not in desk.state()["numbers"]
+    voice, _ = sandbox_client.call_api("number/get_active")["entries"]
+    assert (voice["forward_to"], voice["forward_sms_to"]) == (sandbox_client.application, "")
+    sandbox_client.do("text", to=NUMBER, msg="hello")
+    assert sandbox_client.heard() == []
 
 
-def test_numbers_of_a_project_without_a_public_url_forward_nowhere(desk: Desk, settings: Any) -> None:
+def test_number_may_become_a_fax_number(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, mode="fax")
+
+    assert [entry["mode"] for entry in sandbox_client.call_api("number/get_active")["entries"]] == ["fax", "fax"]
+    assert NUMBER not in sandbox_client.state()["numbers"]
+
+
+def test_numbers_of_a_project_without_a_public_url_forward_nowhere(
+    sandbox_client: SandboxClient, settings: Any
+) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": None}
 
-    assert [entry["forward_to"] for entry in desk.ask("number/get_active")["entries"]] == ["", ""]
+    assert [entry["forward_to"] for entry in sandbox_client.call_api("number/get_active")["entries"]] == ["", ""]
 
 
-def test_bonus_is_spent_before_the_points(desk: Desk) -> None:
+def test_bonus_is_spent_before_the_points(sandbox_client: SandboxClient) -> None:
     def left() -> tuple[str, str, str]:
-        answer = desk.ask("user/get_balance")
+        answer = sandbox_client.call_api("user/get_balance")
         return answer["balance"], answer["points"], answer["bonus"]
 
     assert left() == ("1004.650", "1000.000", "4.650")
-    desk.ask("sms/send", dest=DEST, msg="hello")
+    sandbox_client.call_api("sms/send", dest=DEST, msg="hello")
     assert left() == ("1004.618", "1000.000", "4.618")
-    desk.ask("sms/bulk_send", dest=",".join([DEST] * 200), msg="hello")
+    sandbox_client.call_api("sms/bulk_send", dest=",".join([DEST] * 200), msg="hello")
     assert left() == ("998.218", "998.218", "0.000")
 
 
-def test_without_credit_nothing_is_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_credit_nothing_is_sent(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.POINTS", 0)
     monkeypatch.setattr("django_hoiio.sandbox.exchange.BONUS", 0)
 
     for path in ("sms/send", "voice/call", "conference/call", "fax/send", "ivr/start/dial"):
-        assert desk.ask(path, **LEAST[path]) == {"status": "error_insufficient_credit"}
-    _, notified = desk.asked("sms/bulk_send", **LEAST["sms/bulk_send"])
+        assert sandbox_client.call_api(path, **LEAST[path]) == {"status": "error_insufficient_credit"}
+    _, notified = sandbox_client.call_api_and_wait("sms/bulk_send", **LEAST["sms/bulk_send"])
     assert [params["status"] for params in notified] == ["error_insufficient_credit"]
 
 
-def test_account_info_is_returned(desk: Desk) -> None:
-    assert desk.ask("user/get_info") == {
+def test_account_info_is_returned(sandbox_client: SandboxClient) -> None:
+    assert sandbox_client.call_api("user/get_info") == {
         "uid": "AA-1001",
         "name": "Sandbox",
         "mobile_number": HANDSET,
@@ -791,11 +837,13 @@ def test_account_info_is_returned(desk: Desk) -> None:
     }
 
 
-def test_texts_in_any_language_are_returned_unchanged(desk: Desk) -> None:
+def test_texts_in_any_language_are_returned_unchanged(sandbox_client: SandboxClient) -> None:
     msg = "Grüezi 你好 & = + %2B"
 
-    desk.ask("sms/send", dest=DEST, msg=msg)
-    _, raw = desk.request("GET", f"/sandbox/open/sms/send?{urlencode(APP)}&dest={quote(DEST)}&msg={quote(msg)}")
+    sandbox_client.call_api("sms/send", dest=DEST, msg=msg)
+    _, raw = sandbox_client.request(
+        "GET", f"/sandbox/open/sms/send?{urlencode(APP)}&dest={quote(DEST)}&msg={quote(msg)}"
+    )
 
     assert raw["status"] == "success_ok"
-    assert [entry["msg"] for entry in desk.ask("sms/get_history")["entries"]] == [msg, msg]
+    assert [entry["msg"] for entry in sandbox_client.call_api("sms/get_history")["entries"]] == [msg, msg]

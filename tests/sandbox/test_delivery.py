@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from django_hoiio.sandbox.delivery import Delivery, InvalidUrl, UnknownHost, loopback_address, post, signed_request
-from tests.clients import Desk
+from tests.clients import SandboxClient
 
 LOOPBACK, ELSEWHERE = "127.0.0.1", "203.0.113.7"
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
-    """Let `desk.test` resolve to these addresses, to the next list at each lookup, and finally to none."""
+    """Let `sandbox_client.test` resolve to these addresses, to the next list at each lookup, and finally to none."""
     look_up, left = socket.getaddrinfo, list(answers)
 
     def answer(host: Any, *args: Any, **kwargs: Any) -> Any:
-        if host != "desk.test":
+        if host != "sandbox_client.test":
             return look_up(host, *args, **kwargs)
         if not left:
             raise socket.gaierror("no address")
@@ -33,40 +33,47 @@ def test_host_is_accepted_only_if_all_its_addresses_are_loopback(
     resolve_to(monkeypatch, addresses)
 
     with pytest.raises(InvalidUrl):
-        loopback_address("http://desk.test/")
+        loopback_address("http://sandbox_client.test/")
 
 
 def test_host_without_an_address_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch)
 
     with pytest.raises(UnknownHost):
-        loopback_address("http://desk.test/")
+        loopback_address("http://sandbox_client.test/")
 
 
-def test_host_that_changes_its_address_is_not_looked_up_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_that_changes_its_address_is_not_looked_up_again(
+    sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connection uses the address that was checked."""
     resolve_to(monkeypatch, [LOOPBACK], [ELSEWHERE])
     monkeypatch.setattr("django_hoiio.sandbox.delivery.TIMEOUT", 1)
-    url = desk.application.replace(LOOPBACK, "desk.test")
+    url = sandbox_client.application.replace(LOOPBACK, "sandbox_client.test")
 
     assert post(Delivery(url=url, params={"a": "1"}), loopback_only=True) == 200
-    assert [heard.params for heard in desk.notifications] == [{"a": "1"}]
+    assert [heard.params for heard in sandbox_client.notifications] == [{"a": "1"}]
 
 
 def test_host_header_is_that_of_the_url() -> None:
-    signed = signed_request(Delivery(url="http://desk.test:8000/x?y=1#z", params={"msg": "a b&ü"}, params_in="both"))
+    signed = signed_request(
+        Delivery(url="http://sandbox_client.test:8000/x?y=1#z", params={"msg": "a b&ü"}, params_in="both")
+    )
 
-    assert signed.headers["Host"] == "desk.test:8000"
+    assert signed.headers["Host"] == "sandbox_client.test:8000"
     assert (signed.target, signed.body) == ("/x?y=1&msg=a+b%26%C3%BC", b"msg=a+b%26%C3%BC")
     assert "X-Hoiio-Signature" not in signed.headers
 
 
 def test_url_without_a_path_is_posted_to_the_root() -> None:
-    assert signed_request(Delivery(url="http://desk.test", params={"a": "1"}, params_in="query")).target == "/?a=1"
+    assert (
+        signed_request(Delivery(url="http://sandbox_client.test", params={"a": "1"}, params_in="query")).target
+        == "/?a=1"
+    )
 
 
-def test_delivery_is_posted_to_this_machine_only(desk: Desk) -> None:
-    parts = urlsplit(desk.application)
+def test_delivery_is_posted_to_this_machine_only(sandbox_client: SandboxClient) -> None:
+    parts = urlsplit(sandbox_client.application)
     delivery = Delivery(url=f"http://{LOOPBACK}:{parts.port}/hoiio/", params={"a": "1"}, key="token")
 
     assert post(delivery, loopback_only=True) == 200

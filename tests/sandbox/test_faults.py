@@ -12,26 +12,26 @@ from django_hoiio.sandbox.api import Answer
 from django_hoiio.sandbox.delivery import is_dropped
 from django_hoiio.sandbox.scheduler import Scheduler
 from django_hoiio.verification import verify
-from tests.clients import TIMEOUT, Desk, Heard
+from tests.clients import TIMEOUT, ReceivedNotification, SandboxClient
 
 DEST = "+6511111111"
 ERROR = "+6500000900"
 
 
-def send(desk: Desk, dest: str = ERROR) -> list[Heard]:
+def send(sandbox_client: SandboxClient, dest: str = ERROR) -> list[ReceivedNotification]:
     """Send an SMS with a single notification, and return all received ones."""
-    desk.ask("sms/send", dest=dest, msg="hello", notify_url=desk.application)
-    desk.heard()
-    return desk.notifications
+    sandbox_client.call_api("sms/send", dest=dest, msg="hello", notify_url=sandbox_client.application)
+    sandbox_client.heard()
+    return sandbox_client.notifications
 
 
 @pytest.mark.parametrize(("params_in", "in_query", "in_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
 def test_parameters_are_sent_in_the_body_the_query_string_or_both(
-    desk: Desk, params_in: str, in_query: int, in_body: int
+    sandbox_client: SandboxClient, params_in: str, in_query: int, in_body: int
 ) -> None:
-    desk.do("faults", params_in=params_in)
+    sandbox_client.do("faults", params_in=params_in)
 
-    (heard,) = send(desk)
+    (heard,) = send(sandbox_client)
 
     assert heard.path == "/hoiio/"
     # The project's own parameters come first and unchanged.
@@ -40,10 +40,10 @@ def test_parameters_are_sent_in_the_body_the_query_string_or_both(
 
 
 @pytest.mark.parametrize("params_in", ["body", "query", "both"])
-def test_signature_is_of_the_body_with_the_newest_token(desk: Desk, params_in: str) -> None:
-    desk.do("faults", params_in=params_in)
+def test_signature_is_of_the_body_with_the_newest_token(sandbox_client: SandboxClient, params_in: str) -> None:
+    sandbox_client.do("faults", params_in=params_in)
 
-    (heard,) = send(desk)
+    (heard,) = send(sandbox_client)
 
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
     if params_in == "query":
@@ -52,55 +52,55 @@ def test_signature_is_of_the_body_with_the_newest_token(desk: Desk, params_in: s
         assert (verdict.verified_by, verdict.account, verdict.problems) == (VerifiedBy.SIGNATURE, "default", {})
 
 
-def test_bad_signature_verifies_nothing(desk: Desk) -> None:
-    desk.do("faults", bad_signature="true")
+def test_bad_signature_verifies_nothing(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", bad_signature="true")
 
-    (heard,) = send(desk)
+    (heard,) = send(sandbox_client)
 
     assert heard.signature is not None
     assert len(heard.signature) == 64
     verdict = verify(Route.ANY, None, heard.body.encode(), heard.signature)
     assert (verdict.verified_by, verdict.problems) == (VerifiedBy.NONE, {"signature": "does not match the body"})
-    assert desk.entries("notification")[0]["faults"] == ["bad_signature"]
+    assert sandbox_client.entries("notification")[0]["faults"] == ["bad_signature"]
 
 
-def test_duplicate_is_identical(desk: Desk) -> None:
-    desk.do("faults", duplicate="on")
+def test_duplicate_is_identical(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", duplicate="on")
 
-    first, second = send(desk)
+    first, second = send(sandbox_client)
 
     assert first == second
-    assert [entry["faults"] for entry in desk.entries("notification")] == [[], ["duplicate"]]
+    assert [entry["faults"] for entry in sandbox_client.entries("notification")] == [[], ["duplicate"]]
 
 
-def test_dropped_notification_is_never_posted(desk: Desk) -> None:
-    desk.do("faults", drop="1", duplicate="1")
+def test_dropped_notification_is_never_posted(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", drop="1", duplicate="1")
 
-    assert send(desk) == []
-    (entry,) = desk.entries("notification")
+    assert send(sandbox_client) == []
+    (entry,) = sandbox_client.entries("notification")
     assert (entry["state"], entry["faults"], entry["status"]) == ("dropped", ["dropped"], None)
 
 
-def test_delayed_notification_does_not_hold_up_others(desk: Desk) -> None:
-    desk.do("faults", delay="1")
-    desk.ask("sms/send", dest=ERROR, msg="delayed", tag="delayed", notify_url=desk.application)
-    desk.do("faults", delay="0")
-    desk.ask("sms/send", dest=ERROR, msg="prompt", tag="prompt", notify_url=desk.application)
+def test_delayed_notification_does_not_hold_up_others(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", delay="1")
+    sandbox_client.call_api("sms/send", dest=ERROR, msg="delayed", tag="delayed", notify_url=sandbox_client.application)
+    sandbox_client.do("faults", delay="0")
+    sandbox_client.call_api("sms/send", dest=ERROR, msg="prompt", tag="prompt", notify_url=sandbox_client.application)
 
-    assert [params["tag"] for params in desk.heard()] == ["prompt", "delayed"]
-    assert [entry["faults"] for entry in desk.entries("notification")] == [["delayed"], []]
+    assert [params["tag"] for params in sandbox_client.heard()] == ["prompt", "delayed"]
+    assert [entry["faults"] for entry in sandbox_client.entries("notification")] == [["delayed"], []]
 
 
-def test_share_of_notifications_is_dropped_and_the_history_is_complete(desk: Desk) -> None:
-    desk.do("faults", drop_rate="0.3")
+def test_share_of_notifications_is_dropped_and_the_history_is_complete(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", drop_rate="0.3")
     dests = [f"+6590{at:04}" for at in range(1000)]
-    desk.ask("sms/bulk_send", dest=",".join(dests), msg="hello", notify_url=desk.application)
+    sandbox_client.call_api("sms/bulk_send", dest=",".join(dests), msg="hello", notify_url=sandbox_client.application)
 
-    kinds = Counter(next(iter(params)) for params in desk.heard())
+    kinds = Counter(next(iter(params)) for params in sandbox_client.heard())
 
     # Of 1,000 acceptances, and of 1,000 SMS that were queued and then delivered.
     assert kinds == {"status": 700, "sms_status": 1400}
-    total = desk.ask("sms/get_history")["total_entries_count"]
+    total = sandbox_client.call_api("sms/get_history")["total_entries_count"]
     assert total == "1000"
 
 
@@ -111,10 +111,10 @@ def test_dropped_share_is_exact_and_the_same_each_time(share: float) -> None:
     assert (len(dropped), dropped) == (round(1000 * share), [at for at in range(1, 1001) if is_dropped(at, share)])
 
 
-def test_faults_that_are_not_sent_stay_unchanged(desk: Desk) -> None:
-    desk.do("faults", params_in="both", delay="0.5", duplicate="true", drop="true", bad_signature="true")
+def test_faults_that_are_not_sent_stay_unchanged(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", params_in="both", delay="0.5", duplicate="true", drop="true", bad_signature="true")
 
-    assert desk.do("faults", duplicate="false")["faults"] == {
+    assert sandbox_client.do("faults", duplicate="false")["faults"] == {
         "params_in": "both",
         "delay": 0.5,
         "duplicate": False,
@@ -122,21 +122,23 @@ def test_faults_that_are_not_sent_stay_unchanged(desk: Desk) -> None:
         "drop_rate": 1.0,
         "bad_signature": True,
     }
-    assert desk.do("faults", drop="")["faults"]["drop_rate"] == 0
+    assert sandbox_client.do("faults", drop="")["faults"]["drop_rate"] == 0
 
 
-def test_notifications_are_posted_in_order(desk: Desk) -> None:
+def test_notifications_are_posted_in_order(sandbox_client: SandboxClient) -> None:
     for at in range(20):
-        desk.ask("sms/send", dest=DEST, msg="hello", tag=str(at), notify_url=desk.application)
+        sandbox_client.call_api("sms/send", dest=DEST, msg="hello", tag=str(at), notify_url=sandbox_client.application)
 
-    heard = [(params["tag"], params["sms_status"]) for params in desk.heard()]
+    heard = [(params["tag"], params["sms_status"]) for params in sandbox_client.heard()]
     assert heard == [(str(at), status) for at in range(20) for status in ("queued", "delivered")]
 
 
-def test_notification_is_posted_only_after_the_response(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notification_is_posted_only_after_the_response(
+    sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     posted = threading.Event()
     was_posted_before: list[bool] = []
-    desk.meanwhile = lambda heard: posted.set()
+    sandbox_client.meanwhile = lambda heard: posted.set()
     close = Answer.close
 
     def closing(answer: Answer) -> None:
@@ -144,7 +146,7 @@ def test_notification_is_posted_only_after_the_response(desk: Desk, monkeypatch:
         close(answer)
 
     monkeypatch.setattr(Answer, "close", closing)
-    send(desk)
+    send(sandbox_client)
 
     assert (was_posted_before, posted.is_set()) == ([False], True)
 
@@ -153,9 +155,9 @@ def test_notification_is_posted_only_after_the_response(desk: Desk, monkeypatch:
 
 
 @pytest.mark.django_db
-def test_posted_notification_is_received_and_parsed(desk: Desk, post: Any, settings: Any) -> None:
-    desk.do("faults", params_in="query")
-    (heard,) = send(desk)
+def test_posted_notification_is_received_and_parsed(sandbox_client: SandboxClient, post: Any, settings: Any) -> None:
+    sandbox_client.do("faults", params_in="query")
+    (heard,) = send(sandbox_client)
     settings.HOIIO = {**settings.HOIIO, "REQUIRE_VERIFICATION": False}
 
     stored = post(f"sms/?{heard.query}", heard.body)

@@ -5,21 +5,25 @@ from typing import Any
 import pytest
 
 from django_hoiio.sandbox.exchange import exchange
-from tests.clients import HANDSET, NUMBER, Desk
+from tests.clients import HANDSET, NUMBER, SandboxClient
 
 DEST = "+6511111111"
 PARTIES = {"from": HANDSET, "to": NUMBER}
 
 
-def block(desk: Desk, path: str, session: str, **params: object) -> dict[str, str]:
+def block(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> dict[str, str]:
     """Request a block with a notify URL, and return its immediate notification, if any."""
-    answer, notified = desk.asked(f"ivr/{path}", session=session, **params)
+    answer, notified = sandbox_client.call_api_and_wait(f"ivr/{path}", session=session, **params)
     assert answer["status"] == "success_ok", answer
     return notified[0] if notified else {}
 
 
-def status(desk: Desk, path: str, session: str, **params: object) -> str:
-    return str(desk.ask(f"ivr/{path}", session=session, notify_url=desk.application, **params)["status"])
+def status(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> str:
+    return str(
+        sandbox_client.call_api(f"ivr/{path}", session=session, notify_url=sandbox_client.application, **params)[
+            "status"
+        ]
+    )
 
 
 def facts(params: dict[str, str]) -> dict[str, str]:
@@ -31,8 +35,8 @@ def facts(params: dict[str, str]) -> dict[str, str]:
     }
 
 
-def spoken(desk: Desk) -> list[str]:
-    return [entry["text"] for entry in desk.entries("spoken")]
+def spoken(sandbox_client: SandboxClient) -> list[str]:
+    return [entry["text"] for entry in sandbox_client.entries("spoken")]
 
 
 ENDED = {"call_state": "ended", "duration": "1", "debit": "0.018"}
@@ -42,12 +46,12 @@ UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
 # An incoming call.
 
 
-def test_incoming_call_is_posted_to_the_url_of_the_number(desk: Desk) -> None:
-    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
+def test_incoming_call_is_posted_to_the_url_of_the_number(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
 
-    session = desk.call()
+    session = sandbox_client.call()
 
-    (notified,) = desk.heard()
+    (notified,) = sandbox_client.heard()
     txn_ref = notified["txn_ref"]
     assert notified == {
         "ivr_block": "answer",
@@ -57,38 +61,42 @@ def test_incoming_call_is_posted_to_the_url_of_the_number(desk: Desk) -> None:
         "tag": "",
         **PARTIES,
     }
-    remembered = desk.ask("voice/query_status", txn_ref=txn_ref)
+    remembered = sandbox_client.call_api("voice/query_status", txn_ref=txn_ref)
     names = ("dest1", "number", "call_status_dest1", "status")
     assert [remembered[name] for name in names] == [HANDSET, NUMBER, "ongoing", "success_ok"]
 
 
-def test_abandoned_call_is_reported_and_not_charged(desk: Desk) -> None:
-    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
-    desk.call()
+def test_abandoned_call_is_reported_and_not_charged(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
+    sandbox_client.call()
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    notified = desk.heard()[-1]
+    notified = sandbox_client.heard()[-1]
     assert facts(notified) == UNANSWERED
-    assert desk.ask("voice/query_status", txn_ref=notified["txn_ref"])["call_status_dest1"] == "unanswered"
+    assert (
+        sandbox_client.call_api("voice/query_status", txn_ref=notified["txn_ref"])["call_status_dest1"] == "unanswered"
+    )
 
 
 @pytest.mark.parametrize(("path", "name"), [("middle/play", "play"), ("middle/monitor", "monitor")])
-def test_block_without_input_is_reported_at_once(desk: Desk, path: str, name: str) -> None:
-    notified = block(desk, path, desk.call(), msg="Hello <speech language='en-GB' gender='male'>you</speech>.")
+def test_block_without_input_is_reported_at_once(sandbox_client: SandboxClient, path: str, name: str) -> None:
+    notified = block(
+        sandbox_client, path, sandbox_client.call(), msg="Hello <speech language='en-GB' gender='male'>you</speech>."
+    )
 
     assert facts(notified) == {"ivr_block": name, "call_state": "ongoing"}
     assert {key: notified[key] for key in PARTIES} == PARTIES
-    assert (spoken(desk), desk.state()["call"]["state"]) == (["Hello you ."], "ongoing")
+    assert (spoken(sandbox_client), sandbox_client.state()["call"]["state"]) == (["Hello you ."], "ongoing")
 
 
-def test_play_without_a_notify_url_ends_the_call(desk: Desk) -> None:
-    session = desk.call()
+def test_play_without_a_notify_url_ends_the_call(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
 
-    assert desk.ask("ivr/middle/play", session=session, msg="Goodbye")["status"] == "success_ok"
+    assert sandbox_client.call_api("ivr/middle/play", session=session, msg="Goodbye")["status"] == "success_ok"
 
-    assert desk.state()["call"]["state"] == "ended"
-    assert status(desk, "middle/play", session) == "error_session_ended"
+    assert sandbox_client.state()["call"]["state"] == "ended"
+    assert status(sandbox_client, "middle/play", session) == "error_session_ended"
 
 
 @pytest.mark.parametrize(
@@ -103,91 +111,95 @@ def test_play_without_a_notify_url_ends_the_call(desk: Desk) -> None:
     ],
 )
 def test_keys_are_gathered_up_to_max_digits_or_a_hash(
-    desk: Desk, options: dict[str, object], keys: list[str], digits: str
+    sandbox_client: SandboxClient, options: dict[str, object], keys: list[str], digits: str
 ) -> None:
-    assert block(desk, "middle/gather", desk.call(), **options) == {}
-    assert desk.state()["call"]["state"] == "gathering"
+    assert block(sandbox_client, "middle/gather", sandbox_client.call(), **options) == {}
+    assert sandbox_client.state()["call"]["state"] == "gathering"
 
     for key in keys:
-        desk.do("press", digits=key)
+        sandbox_client.do("press", digits=key)
 
-    assert facts(desk.heard()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
+    assert facts(sandbox_client.heard()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
 
 
-def test_telephone_shows_the_gathered_keys(desk: Desk) -> None:
-    block(desk, "middle/gather", desk.call(), max_digits=4)
+def test_telephone_shows_the_gathered_keys(sandbox_client: SandboxClient) -> None:
+    block(sandbox_client, "middle/gather", sandbox_client.call(), max_digits=4)
 
-    call = desk.do("press", digits="12")["call"]
+    call = sandbox_client.do("press", digits="12")["call"]
 
     assert (call["state"], call["max_digits"], call["digits"]) == ("gathering", 4, "12")
 
 
 @pytest.mark.parametrize(("attempts", "keys", "digits"), [(1, "", ""), (1, "1", "1"), (2, "1", "1")])
-def test_gather_ends_at_the_timeout(desk: Desk, attempts: int, keys: str, digits: str) -> None:
-    block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600, attempts=attempts)
+def test_gather_ends_at_the_timeout(sandbox_client: SandboxClient, attempts: int, keys: str, digits: str) -> None:
+    block(sandbox_client, "middle/gather", sandbox_client.call(), max_digits=2, timeout=600, attempts=attempts)
     if keys:
-        desk.do("press", digits=keys)
+        sandbox_client.do("press", digits=keys)
 
-    assert facts(desk.let_time_pass()[-1]) == {"ivr_block": "gather", "call_state": "ongoing", "digits": digits}
+    assert facts(sandbox_client.let_time_pass()[-1]) == {
+        "ivr_block": "gather",
+        "call_state": "ongoing",
+        "digits": digits,
+    }
 
 
-def test_each_key_restarts_the_timeout(desk: Desk) -> None:
-    block(desk, "middle/gather", desk.call(), max_digits=2, timeout=600)
+def test_each_key_restarts_the_timeout(sandbox_client: SandboxClient) -> None:
+    block(sandbox_client, "middle/gather", sandbox_client.call(), max_digits=2, timeout=600)
     (call,) = exchange.calls.values()
     waited_for = call.step
 
-    desk.do("press", digits="1")
+    sandbox_client.do("press", digits="1")
 
     assert call.step != waited_for
 
 
-def test_timeout_of_an_ended_block_does_not_affect_the_next_one(desk: Desk) -> None:
-    session = desk.call()
-    block(desk, "middle/gather", session, max_digits=1, timeout=600)
-    desk.do("press", digits="1")
-    before = len(desk.heard())
+def test_timeout_of_an_ended_block_does_not_affect_the_next_one(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    block(sandbox_client, "middle/gather", session, max_digits=1, timeout=600)
+    sandbox_client.do("press", digits="1")
+    before = len(sandbox_client.heard())
 
-    assert len(desk.let_time_pass()) == before
-    assert desk.state()["call"]["state"] == "ongoing"
+    assert len(sandbox_client.let_time_pass()) == before
+    assert sandbox_client.state()["call"]["state"] == "ongoing"
 
 
-def test_timeout_of_a_discarded_call_does_nothing(desk: Desk) -> None:
-    desk.asked("ivr/start/dial", dest=HANDSET)
+def test_timeout_of_a_discarded_call_does_nothing(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api_and_wait("ivr/start/dial", dest=HANDSET)
     exchange.reset()
 
-    assert (desk.let_time_pass(), desk.entries()) == ([], [])
+    assert (sandbox_client.let_time_pass(), sandbox_client.entries()) == ([], [])
 
 
-def test_gather_plays_its_message_at_each_attempt(desk: Desk) -> None:
-    session = desk.call()
-    before = len(desk.heard())
-    block(desk, "middle/gather", session, msg="Press a key", attempts=3, timeout=600)
+def test_gather_plays_its_message_at_each_attempt(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    before = len(sandbox_client.heard())
+    block(sandbox_client, "middle/gather", session, msg="Press a key", attempts=3, timeout=600)
 
-    notified = [len(desk.let_time_pass()) - before for _ in range(3)]
+    notified = [len(sandbox_client.let_time_pass()) - before for _ in range(3)]
 
-    assert (notified, spoken(desk)) == ([0, 0, 1], ["Press a key"] * 3)
+    assert (notified, spoken(sandbox_client)) == ([0, 0, 1], ["Press a key"] * 3)
 
 
-def test_recording_is_reported_with_a_link_to_the_spoken_text(desk: Desk) -> None:
-    block(desk, "middle/record", desk.call(), msg="Speak after the tone")
+def test_recording_is_reported_with_a_link_to_the_spoken_text(sandbox_client: SandboxClient) -> None:
+    block(sandbox_client, "middle/record", sandbox_client.call(), msg="Speak after the tone")
 
-    desk.do("speak", text="Grüezi, bitte zurückrufen")
+    sandbox_client.do("speak", text="Grüezi, bitte zurückrufen")
 
-    notified = desk.heard()[-1]
+    notified = sandbox_client.heard()[-1]
     link = notified.pop("record_url")
     assert facts(notified) == {"ivr_block": "record", "call_state": "ongoing"}
-    status, content = desk.request("GET", link.removeprefix(desk.url))
+    status, content = sandbox_client.request("GET", link.removeprefix(sandbox_client.url))
     assert (status, content.decode()) == (200, "Grüezi, bitte zurückrufen")
-    assert desk.entries("recorded") == [{"type": "recorded", "text": "Grüezi, bitte zurückrufen"}]
+    assert sandbox_client.entries("recorded") == [{"type": "recorded", "text": "Grüezi, bitte zurückrufen"}]
 
 
 @pytest.mark.parametrize("way", ["hash", "time"])
-def test_recording_ends_with_a_hash_or_at_its_maximum_duration(desk: Desk, way: str) -> None:
-    block(desk, "middle/record", desk.call(), max_duration=600)
+def test_recording_ends_with_a_hash_or_at_its_maximum_duration(sandbox_client: SandboxClient, way: str) -> None:
+    block(sandbox_client, "middle/record", sandbox_client.call(), max_duration=600)
 
     if way == "hash":
-        desk.do("press", digits="5#")
-    notified = desk.let_time_pass()[-1]
+        sandbox_client.do("press", digits="5#")
+    notified = sandbox_client.let_time_pass()[-1]
 
     assert {"record_url", "ivr_block"} <= set(notified)
     assert notified["call_state"] == "ongoing"
@@ -202,44 +214,44 @@ def test_recording_ends_with_a_hash_or_at_its_maximum_duration(desk: Desk, way: 
     ],
 )
 def test_hangup_within_a_block_ends_block_and_call_in_one_notification(
-    desk: Desk, path: str, params: dict[str, object], result: dict[str, str]
+    sandbox_client: SandboxClient, path: str, params: dict[str, object], result: dict[str, str]
 ) -> None:
-    block(desk, path, desk.call(), **params)
-    desk.do("press", digits="12")
-    before = len(desk.heard())
+    block(sandbox_client, path, sandbox_client.call(), **params)
+    sandbox_client.do("press", digits="12")
+    before = len(sandbox_client.heard())
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    (notified,) = desk.heard()[before:]
+    (notified,) = sandbox_client.heard()[before:]
     assert ("record_url" in notified) == (path == "middle/record")
     notified.pop("record_url", "")
     assert facts(notified) == {**ENDED, **result}
 
 
-def test_hangup_between_blocks_is_posted_to_the_url_of_the_last_block(desk: Desk) -> None:
-    block(desk, "middle/play", desk.call())
+def test_hangup_between_blocks_is_posted_to_the_url_of_the_last_block(sandbox_client: SandboxClient) -> None:
+    block(sandbox_client, "middle/play", sandbox_client.call())
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    assert facts(desk.heard()[-1]) == ENDED
-    assert desk.notifications[-1].query == "x_order=17"
-
-
-def test_end_is_not_posted_if_the_last_block_has_no_url(desk: Desk) -> None:
-    session = desk.call()
-    before = len(desk.heard())
-    desk.ask("ivr/end/transfer", session=session, dest=DEST)
-
-    desk.do("hangup")
-
-    assert len(desk.heard()) == before
+    assert facts(sandbox_client.heard()[-1]) == ENDED
+    assert sandbox_client.notifications[-1].query == "x_order=17"
 
 
-def test_call_on_hold_accepts_only_unhold(desk: Desk) -> None:
-    session = desk.call()
-    block(desk, "middle/play", session)
-    assert block(desk, "middle/hold", session, msg="Please wait") == {}
-    assert desk.state()["call"]["state"] == "held"
+def test_end_is_not_posted_if_the_last_block_has_no_url(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    before = len(sandbox_client.heard())
+    sandbox_client.call_api("ivr/end/transfer", session=session, dest=DEST)
+
+    sandbox_client.do("hangup")
+
+    assert len(sandbox_client.heard()) == before
+
+
+def test_call_on_hold_accepts_only_unhold(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    block(sandbox_client, "middle/play", session)
+    assert block(sandbox_client, "middle/hold", session, msg="Please wait") == {}
+    assert sandbox_client.state()["call"]["state"] == "held"
 
     for path, more in (
         ("middle/play", {}),
@@ -250,99 +262,101 @@ def test_call_on_hold_accepts_only_unhold(desk: Desk) -> None:
         ("end/transfer", {"dest": DEST}),
         ("end/hangup", {}),
     ):
-        assert status(desk, path, session, **more) == "error_session_not_ready"
-    notified = block(desk, "middle/unhold", session)
+        assert status(sandbox_client, path, session, **more) == "error_session_not_ready"
+    notified = block(sandbox_client, "middle/unhold", session)
     assert facts(notified) == {"ivr_block": "unhold", "call_state": "ongoing"}
-    assert status(desk, "middle/unhold", session) == "error_session_not_on_hold"
+    assert status(sandbox_client, "middle/unhold", session) == "error_session_not_on_hold"
 
 
-def test_hangup_on_hold_is_posted_to_the_url_of_the_last_block(desk: Desk) -> None:
-    session = desk.call()
-    block(desk, "middle/play", session)
-    desk.ask("ivr/middle/hold", session=session)
+def test_hangup_on_hold_is_posted_to_the_url_of_the_last_block(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    block(sandbox_client, "middle/play", session)
+    sandbox_client.call_api("ivr/middle/hold", session=session)
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    assert facts(desk.heard()[-1]) == ENDED
-    assert desk.notifications[-1].query == "x_order=17"
+    assert facts(sandbox_client.heard()[-1]) == ENDED
+    assert sandbox_client.notifications[-1].query == "x_order=17"
 
 
-def test_recording_of_a_monitored_call_is_reported_after_the_end(desk: Desk) -> None:
-    session = desk.call()
-    monitor_url = desk.application.replace("x_order", "x_monitor")
-    block(desk, "middle/monitor", session, monitor_notify_url=monitor_url)
-    assert status(desk, "middle/monitor", session) == "error_monitor_in_progress"
+def test_recording_of_a_monitored_call_is_reported_after_the_end(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    monitor_url = sandbox_client.application.replace("x_order", "x_monitor")
+    block(sandbox_client, "middle/monitor", session, monitor_notify_url=monitor_url)
+    assert status(sandbox_client, "middle/monitor", session) == "error_monitor_in_progress"
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    *_, ended, recording = desk.heard()
+    *_, ended, recording = sandbox_client.heard()
     assert facts(ended) == ENDED
     assert set(recording) == {"ivr_block", "session", "txn_ref", "tag", "from", "to", "monitor_url"}
-    assert desk.notifications[-1].query == "x_monitor=17"
+    assert sandbox_client.notifications[-1].query == "x_monitor=17"
 
 
-def test_monitored_call_reports_to_one_url_by_default(desk: Desk) -> None:
-    block(desk, "middle/monitor", desk.call())
+def test_monitored_call_reports_to_one_url_by_default(sandbox_client: SandboxClient) -> None:
+    block(sandbox_client, "middle/monitor", sandbox_client.call())
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    assert "monitor_url" in desk.heard()[-1]
-    assert desk.notifications[-1].query == "x_order=17"
+    assert "monitor_url" in sandbox_client.heard()[-1]
+    assert sandbox_client.notifications[-1].query == "x_order=17"
 
 
-def test_transferred_call_ends_when_the_caller_hangs_up(desk: Desk) -> None:
-    session = desk.call()
-    assert block(desk, "end/transfer", session, dest=DEST, msg="One moment") == {}
-    assert desk.state()["call"]["state"] == "transferred"
-    assert status(desk, "middle/play", session) == "error_session_not_ready"
+def test_transferred_call_ends_when_the_caller_hangs_up(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    assert block(sandbox_client, "end/transfer", session, dest=DEST, msg="One moment") == {}
+    assert sandbox_client.state()["call"]["state"] == "transferred"
+    assert status(sandbox_client, "middle/play", session) == "error_session_not_ready"
 
-    desk.do("hangup")
+    sandbox_client.do("hangup")
 
-    assert facts(desk.heard()[-1]) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+    assert facts(sandbox_client.heard()[-1]) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
 
 
 @pytest.mark.parametrize("outcome", [("+6500000100", "failed"), ("+6500000200", "busy"), ("+6500000300", "unanswered")])
-def test_failed_transfer_ends_the_call_unless_on_failure_is_continue(desk: Desk, outcome: tuple[str, str]) -> None:
+def test_failed_transfer_ends_the_call_unless_on_failure_is_continue(
+    sandbox_client: SandboxClient, outcome: tuple[str, str]
+) -> None:
     dest, word = outcome
-    session = desk.call()
-    notified = block(desk, "end/transfer", session, dest=dest, on_failure="continue")
+    session = sandbox_client.call()
+    notified = block(sandbox_client, "end/transfer", session, dest=dest, on_failure="continue")
     assert facts(notified) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": word}
 
-    notified = block(desk, "end/transfer", session, dest=dest)
+    notified = block(sandbox_client, "end/transfer", session, dest=dest)
 
     assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": word}
 
 
 @pytest.mark.parametrize(("dest", "room"), [("room:R1234", "R1234"), ("room:", None)])
-def test_transfer_to_a_room_names_the_room(desk: Desk, dest: str, room: str | None) -> None:
-    answer = desk.ask("ivr/end/transfer", session=desk.call(), dest=dest)
+def test_transfer_to_a_room_names_the_room(sandbox_client: SandboxClient, dest: str, room: str | None) -> None:
+    answer = sandbox_client.call_api("ivr/end/transfer", session=sandbox_client.call(), dest=dest)
 
     assert (answer["status"], answer["room"]) == ("success_ok", room or answer["room"])
     assert answer["room"].startswith("R")
 
 
 @pytest.mark.parametrize("is_ringing", [True, False])
-def test_application_hangs_up(desk: Desk, is_ringing: bool) -> None:
-    session = desk.call()
+def test_application_hangs_up(sandbox_client: SandboxClient, is_ringing: bool) -> None:
+    session = sandbox_client.call()
     if not is_ringing:
-        block(desk, "middle/play", session)
+        block(sandbox_client, "middle/play", session)
 
-    notified = block(desk, "end/hangup", session, msg="Goodbye")
+    notified = block(sandbox_client, "end/hangup", session, msg="Goodbye")
 
     assert facts(notified) == {**(UNANSWERED if is_ringing else ENDED), "ivr_block": "hangup"}
-    assert (spoken(desk), desk.state()["call"]["state"]) == (["Goodbye"], "ended")
+    assert (spoken(sandbox_client), sandbox_client.state()["call"]["state"]) == (["Goodbye"], "ended")
 
 
-def test_forced_hangup_ends_the_call_at_once_without_a_message(desk: Desk) -> None:
-    session = desk.call()
-    block(desk, "middle/record", session)
-    assert status(desk, "end/hangup", session) == "error_session_not_ready"
-    assert status(desk, "end/hangup", session, force="enabled", msg="Goodbye") == "error_malformed_params"
+def test_forced_hangup_ends_the_call_at_once_without_a_message(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    block(sandbox_client, "middle/record", session)
+    assert status(sandbox_client, "end/hangup", session) == "error_session_not_ready"
+    assert status(sandbox_client, "end/hangup", session, force="enabled", msg="Goodbye") == "error_malformed_params"
 
-    notified = block(desk, "end/hangup", session, force="enabled")
+    notified = block(sandbox_client, "end/hangup", session, force="enabled")
 
     assert facts(notified) == {**ENDED, "ivr_block": "hangup"}
-    assert status(desk, "end/hangup", session, force="enabled") == "error_session_ended"
+    assert status(sandbox_client, "end/hangup", session, force="enabled") == "error_session_ended"
 
 
 @pytest.mark.parametrize(
@@ -370,35 +384,38 @@ def test_forced_hangup_ends_the_call_at_once_without_a_message(desk: Desk) -> No
     ],
 )
 def test_invalid_block_is_refused_and_the_call_continues(
-    desk: Desk, path: str, params: dict[str, Any], word: str
+    sandbox_client: SandboxClient, path: str, params: dict[str, Any], word: str
 ) -> None:
-    session = desk.call()
+    session = sandbox_client.call()
 
-    before = desk.state()
+    before = sandbox_client.state()
 
-    assert status(desk, path, session, **params) == word
+    assert status(sandbox_client, path, session, **params) == word
 
-    assert desk.state() == before
-    assert status(desk, "middle/play", session, msg="1 &lt; 2 <url>http://example.com/a.mp3</url>") == "success_ok"
-    assert spoken(desk) == ["1 < 2 ♪ http://example.com/a.mp3"]
+    assert sandbox_client.state() == before
+    assert (
+        status(sandbox_client, "middle/play", session, msg="1 &lt; 2 <url>http://example.com/a.mp3</url>")
+        == "success_ok"
+    )
+    assert spoken(sandbox_client) == ["1 < 2 ♪ http://example.com/a.mp3"]
 
 
-def test_blocks_follow_one_another_from_within_the_notifications(desk: Desk) -> None:
+def test_blocks_follow_one_another_from_within_the_notifications(sandbox_client: SandboxClient) -> None:
     """The application requests the next block before it answers, as receivers do."""
-    desk.ask("number/update_forwarding", number=NUMBER, forward_to=desk.application)
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
     steps = iter(["middle/play", "middle/gather", "middle/record", "end/hangup"])
-    desk.meanwhile = lambda heard: desk.ask(
-        f"ivr/{next(steps)}", session=heard.params["session"], notify_url=desk.application
+    sandbox_client.meanwhile = lambda heard: sandbox_client.call_api(
+        f"ivr/{next(steps)}", session=heard.params["session"], notify_url=sandbox_client.application
     )
 
-    desk.do("call", to=NUMBER)
-    desk.heard()
-    desk.do("press", digits="1#")
-    desk.heard()
-    desk.do("speak", text="hello")
-    desk.meanwhile, _ = None, desk.heard()
+    sandbox_client.do("call", to=NUMBER)
+    sandbox_client.heard()
+    sandbox_client.do("press", digits="1#")
+    sandbox_client.heard()
+    sandbox_client.do("speak", text="hello")
+    sandbox_client.meanwhile, _ = None, sandbox_client.heard()
 
-    blocks = [(params["ivr_block"], params["call_state"]) for params in desk.heard()]
+    blocks = [(params["ivr_block"], params["call_state"]) for params in sandbox_client.heard()]
     assert blocks == [
         ("answer", "ringing"),
         ("play", "ongoing"),
@@ -411,21 +428,23 @@ def test_blocks_follow_one_another_from_within_the_notifications(desk: Desk) -> 
 # A call of the application.
 
 
-def test_answered_telephone_receives_the_message(desk: Desk) -> None:
-    answer, notified = desk.asked("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready", tag="t")
+def test_answered_telephone_receives_the_message(sandbox_client: SandboxClient) -> None:
+    answer, notified = sandbox_client.call_api_and_wait(
+        "ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready", tag="t"
+    )
     assert notified == []
-    call = desk.state()["call"]
+    call = sandbox_client.state()["call"]
     assert (call["session"], call["direction"], call["state"], call["number"]) == (
         answer["session"],
         "outgoing",
         "ringing",
         NUMBER,
     )
-    assert status(desk, "middle/play", answer["session"]) == "error_session_not_ready"
+    assert status(sandbox_client, "middle/play", answer["session"]) == "error_session_not_ready"
 
-    desk.do("answer")
+    sandbox_client.do("answer")
 
-    (notified_now,) = desk.heard()
+    (notified_now,) = sandbox_client.heard()
     assert notified_now == {
         "ivr_block": "dial",
         "session": answer["session"],
@@ -435,67 +454,70 @@ def test_answered_telephone_receives_the_message(desk: Desk) -> None:
         "dest": HANDSET,
         "dial_status": "answered",
     }
-    assert spoken(desk) == ["Your bicycle is ready"]
-    block(desk, "middle/gather", answer["session"], max_digits=1)
-    desk.do("press", digits="7")
-    assert facts(desk.heard()[-1])["digits"] == "7"
+    assert spoken(sandbox_client) == ["Your bicycle is ready"]
+    block(sandbox_client, "middle/gather", answer["session"], max_digits=1)
+    sandbox_client.do("press", digits="7")
+    assert facts(sandbox_client.heard()[-1])["digits"] == "7"
 
 
 @pytest.mark.parametrize("way", ["decline", "wait", "hangup"])
-def test_telephone_that_is_not_answered_ends_the_call(desk: Desk, way: str) -> None:
-    answer, _ = desk.asked("ivr/start/dial", dest=HANDSET)
+def test_telephone_that_is_not_answered_ends_the_call(sandbox_client: SandboxClient, way: str) -> None:
+    answer, _ = sandbox_client.call_api_and_wait("ivr/start/dial", dest=HANDSET)
 
     if way != "wait":
-        desk.do(way)
-    (notified,) = desk.let_time_pass()
+        sandbox_client.do(way)
+    (notified,) = sandbox_client.let_time_pass()
 
     word = "busy" if way == "decline" else "unanswered"
     assert facts(notified) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
-    assert desk.ask("voice/query_status", txn_ref=answer["txn_ref"])["call_status_dest1"] == word
+    assert sandbox_client.call_api("voice/query_status", txn_ref=answer["txn_ref"])["call_status_dest1"] == word
 
 
-def test_dialled_call_without_a_notify_url_ends_after_its_message(desk: Desk) -> None:
-    desk.ask("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready")
+def test_dialled_call_without_a_notify_url_ends_after_its_message(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("ivr/start/dial", dest=HANDSET, msg="Your bicycle is ready")
 
-    desk.do("answer")
+    sandbox_client.do("answer")
 
-    assert (spoken(desk), desk.state()["call"]["state"]) == (["Your bicycle is ready"], "ended")
+    assert (spoken(sandbox_client), sandbox_client.state()["call"]["state"]) == (["Your bicycle is ready"], "ended")
 
 
 @pytest.mark.parametrize("word", ["failed", "busy", "unanswered"])
-def test_number_decides_the_result_of_a_dialled_call(desk: Desk, word: str) -> None:
+def test_number_decides_the_result_of_a_dialled_call(sandbox_client: SandboxClient, word: str) -> None:
     dest = {"failed": "+6500000100", "busy": "+6500000200", "unanswered": "+6500000300"}[word]
 
-    _, (notified,) = desk.asked("ivr/start/dial", dest=dest)
+    _, (notified,) = sandbox_client.call_api_and_wait("ivr/start/dial", dest=dest)
 
     assert facts(notified) == {**UNANSWERED, "ivr_block": "dial", "dial_status": word}
 
 
-def test_machine_answers_presses_and_speaks_automatically(desk: Desk) -> None:
-    answer, (dialled,) = desk.asked("ivr/start/dial", dest=DEST, msg="Hello")
+def test_machine_answers_presses_and_speaks_automatically(sandbox_client: SandboxClient) -> None:
+    answer, (dialled,) = sandbox_client.call_api_and_wait("ivr/start/dial", dest=DEST, msg="Hello")
     session = answer["session"]
     assert facts(dialled) == {"ivr_block": "dial", "call_state": "ongoing", "dial_status": "answered"}
 
-    assert facts(block(desk, "middle/gather", session, max_digits=3))["digits"] == "111"
-    assert facts(block(desk, "middle/gather", session))["digits"] == "1"
-    link = block(desk, "middle/record", session)["record_url"]
-    assert desk.request("GET", link.removeprefix(desk.url)) == (200, b"This is a message from the sandbox.")
-    notified = block(desk, "end/transfer", session, dest="+6522222222")
+    assert facts(block(sandbox_client, "middle/gather", session, max_digits=3))["digits"] == "111"
+    assert facts(block(sandbox_client, "middle/gather", session))["digits"] == "1"
+    link = block(sandbox_client, "middle/record", session)["record_url"]
+    assert sandbox_client.request("GET", link.removeprefix(sandbox_client.url)) == (
+        200,
+        b"This is a message from the sandbox.",
+    )
+    notified = block(sandbox_client, "end/transfer", session, dest="+6522222222")
     assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
-    assert desk.entries("spoken", "recorded", "call") == []
+    assert sandbox_client.entries("spoken", "recorded", "call") == []
 
 
-def test_machine_hangs_up_if_no_block_follows(desk: Desk) -> None:
-    desk.asked("ivr/start/dial", dest=DEST)
+def test_machine_hangs_up_if_no_block_follows(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api_and_wait("ivr/start/dial", dest=DEST)
 
-    assert facts(desk.let_time_pass()[-1]) == ENDED
+    assert facts(sandbox_client.let_time_pass()[-1]) == ENDED
 
 
-def test_telephone_in_a_call_is_busy_for_others(desk: Desk) -> None:
-    desk.call()
+def test_telephone_in_a_call_is_busy_for_others(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call()
 
-    _, (dialled,) = desk.asked("ivr/start/dial", dest=HANDSET)
-    _, (called,) = desk.asked("voice/call", dest1=DEST, dest2=HANDSET)
+    _, (dialled,) = sandbox_client.call_api_and_wait("ivr/start/dial", dest=HANDSET)
+    _, (called,) = sandbox_client.call_api_and_wait("voice/call", dest1=DEST, dest2=HANDSET)
 
     assert (dialled["dial_status"], called["call_status_dest1"], called["call_status_dest2"]) == (
         "busy",
@@ -516,27 +538,27 @@ def test_telephone_in_a_call_is_busy_for_others(desk: Desk) -> None:
     ],
 )
 def test_telephone_takes_part_in_a_call_between_two_numbers(
-    desk: Desk, params: dict[str, str], way: str, words: tuple[str, str]
+    sandbox_client: SandboxClient, params: dict[str, str], way: str, words: tuple[str, str]
 ) -> None:
-    desk.asked("voice/call", **params)
-    assert (desk.state()["call"]["state"], desk.state()["call"]["number"]) == ("ringing", DEST)
+    sandbox_client.call_api_and_wait("voice/call", **params)
+    assert (sandbox_client.state()["call"]["state"], sandbox_client.state()["call"]["number"]) == ("ringing", DEST)
 
     if way != "wait":
-        desk.do(way)
+        sandbox_client.do(way)
     if way == "answer":
-        assert desk.state()["call"]["state"] == "ongoing"
-        desk.do("hangup")
-    (notified,) = desk.let_time_pass()
+        assert sandbox_client.state()["call"]["state"] == "ongoing"
+        sandbox_client.do("hangup")
+    (notified,) = sandbox_client.let_time_pass()
 
     assert (notified["call_status_dest1"], notified["call_status_dest2"]) == words
     assert notified["duration"] == ("1" if way == "answer" else "0")
 
 
-def test_application_hangs_up_a_call_that_the_telephone_is_in(desk: Desk) -> None:
-    answer, _ = desk.asked("voice/call", dest2=DEST)
-    desk.do("answer")
+def test_application_hangs_up_a_call_that_the_telephone_is_in(sandbox_client: SandboxClient) -> None:
+    answer, _ = sandbox_client.call_api_and_wait("voice/call", dest2=DEST)
+    sandbox_client.do("answer")
 
-    assert desk.ask("voice/hangup", txn_ref=answer["txn_ref"]) == {"status": "success_ok"}
+    assert sandbox_client.call_api("voice/hangup", txn_ref=answer["txn_ref"]) == {"status": "success_ok"}
 
-    assert [entry["text"] for entry in desk.entries("call")][-1] == "The application hung up."
-    assert desk.state()["call"]["state"] == "ended"
+    assert [entry["text"] for entry in sandbox_client.entries("call")][-1] == "The application hung up."
+    assert sandbox_client.state()["call"]["state"] == "ended"

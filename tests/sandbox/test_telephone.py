@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from django_hoiio.notify_urls import notify_url
-from tests.clients import FAX, HANDSET, NUMBER, Desk
+from tests.clients import FAX, HANDSET, NUMBER, SandboxClient
 
 DEST = "+6511111111"
 
 
-def test_state_of_an_unused_telephone(desk: Desk) -> None:
-    state = desk.state()
+def test_state_of_an_unused_telephone(sandbox_client: SandboxClient) -> None:
+    state = sandbox_client.state()
 
     assert isinstance(state.pop("revision"), int)
     assert state == {
@@ -31,70 +31,72 @@ def test_state_of_an_unused_telephone(desk: Desk) -> None:
     }
 
 
-def test_state_contains_only_newer_entries(desk: Desk) -> None:
-    desk.do("text", to=NUMBER, msg="one")
-    desk.heard()
-    seen = desk.state()["revision"]
-    assert desk.state(after=seen)["entries"] == []
+def test_state_contains_only_newer_entries(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("text", to=NUMBER, msg="one")
+    sandbox_client.heard()
+    seen = sandbox_client.state()["revision"]
+    assert sandbox_client.state(after=seen)["entries"] == []
 
-    status, answer = desk.post(f"/sandbox/telephone/text/?after={seen}", {"to": NUMBER, "msg": "two"})
+    status, answer = sandbox_client.post(f"/sandbox/telephone/text/?after={seen}", {"to": NUMBER, "msg": "two"})
 
     assert (status, [entry["type"] for entry in answer["entries"]]) == (200, ["sms_in", "notification"])
     waiting = answer["entries"][1]
-    desk.heard()
-    (answered,) = desk.state(after=answer["revision"])["entries"]
+    sandbox_client.heard()
+    (answered,) = sandbox_client.state(after=answer["revision"])["entries"]
     assert (waiting["state"], answered["state"], answered["id"]) == ("waiting", "answered", waiting["id"])
     assert answered["revision"] > waiting["revision"]
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "%C2%B2"])
-def test_invalid_revision_returns_all_entries(desk: Desk, after: str) -> None:
-    desk.do("text", to=NUMBER, msg="one")
+def test_invalid_revision_returns_all_entries(sandbox_client: SandboxClient, after: str) -> None:
+    sandbox_client.do("text", to=NUMBER, msg="one")
 
-    status, answer = desk.request("GET", f"/sandbox/telephone/state/?after={after}")
+    status, answer = sandbox_client.request("GET", f"/sandbox/telephone/state/?after={after}")
 
     assert (status, answer["entries"][0]["type"]) == (200, "sms_in")
 
 
-def test_entries_are_the_last_thousand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_are_the_last_thousand(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_ENTRIES", 3)
-    desk.ask("number/update_forwarding", number=NUMBER, forward_sms_to="")
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_sms_to="")
 
     for at in range(5):
-        desk.do("text", to=NUMBER, msg=str(at))
+        sandbox_client.do("text", to=NUMBER, msg=str(at))
 
-    assert [entry["msg"] for entry in desk.entries()] == ["2", "3", "4"]
+    assert [entry["msg"] for entry in sandbox_client.entries()] == ["2", "3", "4"]
 
 
-def test_text_reaches_the_application(desk: Desk) -> None:
-    desk.do("text", to=NUMBER, msg="hello <b>")
+def test_text_reaches_the_application(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("text", to=NUMBER, msg="hello <b>")
 
-    (notified,) = desk.heard()
+    (notified,) = sandbox_client.heard()
     assert {name: notified[name] for name in ("from", "to", "msg")} == {
         "from": HANDSET,
         "to": NUMBER,
         "msg": "hello <b>",
     }
-    assert desk.entries("sms_in") == [{"type": "sms_in", "from": HANDSET, "to": NUMBER, "msg": "hello <b>"}]
+    assert sandbox_client.entries("sms_in") == [{"type": "sms_in", "from": HANDSET, "to": NUMBER, "msg": "hello <b>"}]
 
 
-def test_long_text_arrives_in_parts_of_at_most_152_characters(desk: Desk) -> None:
-    desk.do("text", to=NUMBER, msg="a" * 160)
-    desk.do("text", to=NUMBER, msg="b" * 152 + "c" * 152 + "d")
+def test_long_text_arrives_in_parts_of_at_most_152_characters(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("text", to=NUMBER, msg="a" * 160)
+    sandbox_client.do("text", to=NUMBER, msg="b" * 152 + "c" * 152 + "d")
 
-    notified = desk.heard()
+    notified = sandbox_client.heard()
     assert [params["msg"] for params in notified] == ["a" * 160, "b" * 152, "c" * 152, "d"]
     assert len({params["txn_ref"] for params in notified}) == 4
 
 
-def test_notification_is_shown_with_its_response_and_pass_on_parameters(desk: Desk, settings: Any) -> None:
+def test_notification_is_shown_with_its_response_and_pass_on_parameters(
+    sandbox_client: SandboxClient, settings: Any
+) -> None:
     url = notify_url("sms", pass_on={"username": "bob"})
-    desk.status = 503
+    sandbox_client.status = 503
 
-    desk.ask("sms/send", dest="+6500000900", msg="hello", notify_url=f"{url}?x=1&empty=")
+    sandbox_client.call_api("sms/send", dest="+6500000900", msg="hello", notify_url=f"{url}?x=1&empty=")
 
-    assert desk.heard()
-    (entry,) = desk.entries("notification")
+    assert sandbox_client.heard()
+    (entry,) = sandbox_client.entries("notification")
     params = entry.pop("params")
     assert (params["sms_status"], params["dest"]) == ("error", "+6500000900")
     assert entry == {
@@ -110,21 +112,21 @@ def test_notification_is_shown_with_its_response_and_pass_on_parameters(desk: De
     }
 
 
-def test_redirect_is_a_failure_and_not_followed(desk: Desk) -> None:
-    desk.status, desk.headers = HTTPStatus.FOUND, {"Location": desk.application}
+def test_redirect_is_a_failure_and_not_followed(sandbox_client: SandboxClient) -> None:
+    sandbox_client.status, sandbox_client.headers = HTTPStatus.FOUND, {"Location": sandbox_client.application}
 
-    desk.asked("sms/send", dest="+6500000900", msg="hello")
+    sandbox_client.call_api_and_wait("sms/send", dest="+6500000900", msg="hello")
 
-    (entry,) = desk.entries("notification")
-    assert (entry["state"], entry["status"], len(desk.notifications)) == ("failed", 302, 1)
+    (entry,) = sandbox_client.entries("notification")
+    assert (entry["state"], entry["status"], len(sandbox_client.notifications)) == ("failed", 302, 1)
 
 
 @pytest.mark.parametrize(("url", "error"), [("http://127.0.0.1:1/", "There was no answer (ConnectionRefusedError).")])
-def test_unanswered_notification_is_shown_as_failed(desk: Desk, url: str, error: str) -> None:
-    desk.ask("sms/send", dest="+6500000900", msg="hello", notify_url=url)
+def test_unanswered_notification_is_shown_as_failed(sandbox_client: SandboxClient, url: str, error: str) -> None:
+    sandbox_client.call_api("sms/send", dest="+6500000900", msg="hello", notify_url=url)
 
-    desk.heard()
-    (entry,) = desk.entries("notification")
+    sandbox_client.heard()
+    (entry,) = sandbox_client.entries("notification")
     assert (entry["state"], entry["status"], entry["error"]) == ("failed", None, error)
 
 
@@ -159,43 +161,43 @@ def test_unanswered_notification_is_shown_as_failed(desk: Desk, url: str, error:
     ],
 )
 def test_invalid_action_is_refused_and_changes_nothing(
-    desk: Desk, action: str, form: dict[str, object], message: str
+    sandbox_client: SandboxClient, action: str, form: dict[str, object], message: str
 ) -> None:
-    before = desk.state()
+    before = sandbox_client.state()
 
-    assert desk.refused(action, **form) == message
-    assert desk.state() == before
-
-
-def test_one_call_at_a_time(desk: Desk) -> None:
-    desk.call()
-
-    assert desk.refused("call", to=NUMBER) == "You are in a call; hang up first."
-    assert desk.refused("answer") == "The telephone does not ring."
-    assert desk.refused("speak", text="x") == "Nothing is being recorded."
-    desk.do("hangup")
-    assert desk.refused("hangup") == "You are in no call."
-    desk.call()
-    assert desk.state()["call"]["state"] == "ringing"
+    assert sandbox_client.refused(action, **form) == message
+    assert sandbox_client.state() == before
 
 
-def test_keys_outside_a_block_are_shown_and_not_sent(desk: Desk) -> None:
-    session = desk.call()
-    before = len(desk.heard())
+def test_one_call_at_a_time(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call()
 
-    desk.do("press", digits="12#")
+    assert sandbox_client.refused("call", to=NUMBER) == "You are in a call; hang up first."
+    assert sandbox_client.refused("answer") == "The telephone does not ring."
+    assert sandbox_client.refused("speak", text="x") == "Nothing is being recorded."
+    sandbox_client.do("hangup")
+    assert sandbox_client.refused("hangup") == "You are in no call."
+    sandbox_client.call()
+    assert sandbox_client.state()["call"]["state"] == "ringing"
 
-    assert desk.entries("key") == [{"type": "key", "digits": "12#"}]
-    assert (len(desk.heard()), desk.state()["call"]["session"]) == (before, session)
+
+def test_keys_outside_a_block_are_shown_and_not_sent(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    before = len(sandbox_client.heard())
+
+    sandbox_client.do("press", digits="12#")
+
+    assert sandbox_client.entries("key") == [{"type": "key", "digits": "12#"}]
+    assert (len(sandbox_client.heard()), sandbox_client.state()["call"]["session"]) == (before, session)
 
 
-def test_course_of_a_call_is_logged_as_text(desk: Desk) -> None:
-    session = desk.call()
-    desk.ask("ivr/middle/play", session=session, msg="Hello", notify_url=desk.application)
-    desk.ask("ivr/end/transfer", session=session, dest=DEST)
-    desk.do("hangup")
+def test_course_of_a_call_is_logged_as_text(sandbox_client: SandboxClient) -> None:
+    session = sandbox_client.call()
+    sandbox_client.call_api("ivr/middle/play", session=session, msg="Hello", notify_url=sandbox_client.application)
+    sandbox_client.call_api("ivr/end/transfer", session=session, dest=DEST)
+    sandbox_client.do("hangup")
 
-    notified = [entry.get("text") for entry in desk.entries("call", "spoken")]
+    notified = [entry.get("text") for entry in sandbox_client.entries("call", "spoken")]
     assert notified == [
         f"You call {NUMBER}.",
         "The application answers.",
@@ -205,37 +207,37 @@ def test_course_of_a_call_is_logged_as_text(desk: Desk) -> None:
     ]
 
 
-def test_sms_and_faxes_of_the_application_are_shown(desk: Desk) -> None:
-    sms = desk.ask("sms/send", dest=HANDSET, msg="hello", sender_name="Workshop")
-    fax = desk.ask("fax/send", dest=DEST, file="JVBERi0xLjQ=")
+def test_sms_and_faxes_of_the_application_are_shown(sandbox_client: SandboxClient) -> None:
+    sms = sandbox_client.call_api("sms/send", dest=HANDSET, msg="hello", sender_name="Workshop")
+    fax = sandbox_client.call_api("fax/send", dest=DEST, file="JVBERi0xLjQ=")
 
-    assert desk.entries() == [
+    assert sandbox_client.entries() == [
         {"type": "sms_out", "from": "Workshop", "to": HANDSET, "msg": "hello", "txn_ref": sms["txn_ref"]},
         {"type": "fax_out", "to": DEST, "txn_ref": fax["txn_ref"]},
     ]
 
 
-def test_telephone_refuses_requests_of_another_site(desk: Desk) -> None:
+def test_telephone_refuses_requests_of_another_site(sandbox_client: SandboxClient) -> None:
     """A page from elsewhere can post a form, but knows no token."""
     for action in ("call", "text", "press", "speak", "answer", "decline", "hangup", "faults"):
-        status, _ = desk.request("POST", f"/sandbox/telephone/{action}/")
+        status, _ = sandbox_client.request("POST", f"/sandbox/telephone/{action}/")
         assert status == 403
-        assert desk.request("GET", f"/sandbox/telephone/{action}/")[0] == 405
-    assert desk.request("POST", "/sandbox/telephone/state/", headers={"Cookie": "x=y"})[0] in (403, 405)
-    assert desk.entries() == []
+        assert sandbox_client.request("GET", f"/sandbox/telephone/{action}/")[0] == 405
+    assert sandbox_client.request("POST", "/sandbox/telephone/state/", headers={"Cookie": "x=y"})[0] in (403, 405)
+    assert sandbox_client.entries() == []
 
 
-def test_unknown_recording_is_not_found(desk: Desk) -> None:
-    assert desk.request("GET", "/sandbox/recordings/rec-1.mp3")[0] == 404
+def test_unknown_recording_is_not_found(sandbox_client: SandboxClient) -> None:
+    assert sandbox_client.request("GET", "/sandbox/recordings/rec-1.mp3")[0] == 404
 
 
-def test_oldest_recordings_are_deleted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_recordings_are_deleted(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.exchange.MAX_FILES", 2)
     links = []
-    session = desk.ask("ivr/start/dial", dest=DEST, notify_url=desk.application)["session"]
-    desk.heard()
+    session = sandbox_client.call_api("ivr/start/dial", dest=DEST, notify_url=sandbox_client.application)["session"]
+    sandbox_client.heard()
     for _ in range(3):
-        _, (notified,) = desk.asked("ivr/middle/record", session=session)
-        links.append(notified["record_url"].removeprefix(desk.url))
+        _, (notified,) = sandbox_client.call_api_and_wait("ivr/middle/record", session=session)
+        links.append(notified["record_url"].removeprefix(sandbox_client.url))
 
-    assert [desk.request("GET", link)[0] for link in links] == [404, 200, 200]
+    assert [sandbox_client.request("GET", link)[0] for link in links] == [404, 200, 200]

@@ -14,7 +14,7 @@ from django_hoiio.masking import HIDDEN, line
 from django_hoiio.models import Notification
 from django_hoiio.sandbox.samples import SCRIPTS
 from django_hoiio.verification import verify
-from tests.clients import Desk, Heard
+from tests.clients import ReceivedNotification, SandboxClient
 
 
 def trigger(*arguments: str) -> list[str]:
@@ -29,7 +29,7 @@ def refused(*arguments: str) -> str:
     return str(raised.value)
 
 
-def verified_by(heard: Heard) -> tuple[VerifiedBy, str, dict[str, Any], dict[str, str]]:
+def verified_by(heard: ReceivedNotification) -> tuple[VerifiedBy, str, dict[str, Any], dict[str, str]]:
     """Verify the URL and the signature as the webhook does."""
     route, _, token = heard.path.removeprefix("/hoiio/").strip("/").partition("/")
     verdict = verify(Route(route), token or None, heard.body.encode(), heard.signature)
@@ -39,10 +39,10 @@ def verified_by(heard: Heard) -> tuple[VerifiedBy, str, dict[str, Any], dict[str
 # Requests.
 
 
-def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
+def test_kind_is_sent_to_its_signed_url(sandbox_client: SandboxClient) -> None:
     lines = trigger("sms_status", "--set", "sms_status=failed", "--set", "tag=order-17", "--pass-on", "username=bob")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     txn_ref = heard.params["txn_ref"]
     assert (heard.params["sms_status"], heard.params["tag"], heard.query) == ("failed", "order-17", "")
     assert verified_by(heard) == (VerifiedBy.URL, "default", {"username": "bob"}, {})
@@ -50,101 +50,103 @@ def test_kind_is_sent_to_its_signed_url(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_each_kind_is_sent_to_the_route_it_belongs_to(desk: Desk, kind: Kind) -> None:
+def test_each_kind_is_sent_to_the_route_it_belongs_to(sandbox_client: SandboxClient, kind: Kind) -> None:
     trigger(kind.value)
 
-    assert [verified_by(heard)[0] for heard in desk.notifications] == [VerifiedBy.URL]
+    assert [verified_by(heard)[0] for heard in sandbox_client.notifications] == [VerifiedBy.URL]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_each_script_is_sent_in_order(desk: Desk, name: str) -> None:
+def test_each_script_is_sent_in_order(sandbox_client: SandboxClient, name: str) -> None:
     lines = trigger("--script", name)
 
     kinds = [step.kind.value for step in SCRIPTS[name]]
     assert [text.split()[0] for text in lines[:-1]] == kinds
-    assert (len(desk.notifications), lines[-1]) == (
+    assert (len(sandbox_client.notifications), lines[-1]) == (
         len(kinds),
         f"{len(kinds)} notification{'s' * (len(kinds) > 1)} sent and answered with 200.",
     )
-    refs = {heard.params["txn_ref"] for heard in desk.notifications if "txn_ref" in heard.params}
+    refs = {heard.params["txn_ref"] for heard in sandbox_client.notifications if "txn_ref" in heard.params}
     assert len(refs) == len({step.of for step in SCRIPTS[name]})
 
 
-def test_each_run_uses_a_new_transaction(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_run_uses_a_new_transaction(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2):
         monkeypatch.setattr("django_hoiio.sandbox.trigger.unused_number", lambda number=number: number)
         trigger("call_ended")
 
-    assert [heard.params["txn_ref"] for heard in desk.notifications] == ["AA-C-1", "AA-C-2"]
+    assert [heard.params["txn_ref"] for heard in sandbox_client.notifications] == ["AA-C-1", "AA-C-2"]
 
 
-def test_repeated_notification_is_the_same_each_time(desk: Desk) -> None:
+def test_repeated_notification_is_the_same_each_time(sandbox_client: SandboxClient) -> None:
     trigger("sms_received", "--repeat", "3", "--set", "msg=hello")
 
-    assert len(desk.notifications) == 3
-    assert len(set(desk.notifications)) == 1
+    assert len(sandbox_client.notifications) == 3
+    assert len(set(sandbox_client.notifications)) == 1
 
 
-def test_shuffled_script_is_sent_whole_in_another_order(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shuffled_script_is_sent_whole_in_another_order(
+    sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("django_hoiio.sandbox.trigger.SystemRandom.shuffle", lambda self, steps: steps.reverse())
 
     trigger("--script", "sms_delivered", "--shuffle", "--repeat", "2")
 
-    assert [heard.params["sms_status"] for heard in desk.notifications] == ["delivered", "queued"] * 2
+    assert [heard.params["sms_status"] for heard in sandbox_client.notifications] == ["delivered", "queued"] * 2
 
 
 @pytest.mark.parametrize(("params_in", "has_query", "has_body"), [("body", 0, 1), ("query", 1, 0), ("both", 1, 1)])
 def test_params_in_chooses_the_place_of_the_parameters(
-    desk: Desk, params_in: str, has_query: int, has_body: int
+    sandbox_client: SandboxClient, params_in: str, has_query: int, has_body: int
 ) -> None:
     trigger("sms_received", "--params-in", params_in)
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert (bool(heard.query), bool(heard.body)) == (bool(has_query), bool(has_body))
     for text in filter(None, (heard.query, heard.body)):
         assert dict(parse_qsl(text))["msg"] == "hoiio world"
 
 
-def test_other_account_and_route_are_signed(desk: Desk) -> None:
+def test_other_account_and_route_are_signed(sandbox_client: SandboxClient) -> None:
     trigger("sms_received", "--account", "second", "--route", "any")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert heard.path.startswith("/hoiio/any/")
     assert verified_by(heard)[:2] == (VerifiedBy.URL, "second")
 
 
-def test_notification_to_an_unsigned_url_is_verified_by_its_signature(desk: Desk) -> None:
+def test_notification_to_an_unsigned_url_is_verified_by_its_signature(sandbox_client: SandboxClient) -> None:
     trigger("sms_received", "--unsigned", "--pass-on", "username=bob")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert (heard.path, heard.query) == ("/hoiio/sms/", "username=bob")
     assert verified_by(heard) == (VerifiedBy.SIGNATURE, "default", {}, {})
 
 
 @pytest.mark.parametrize(("account", "problems"), [("default", {"signature": "does not match the body"}), ("bare", {})])
-def test_bad_signature_does_not_match(desk: Desk, account: str, problems: dict[str, str]) -> None:
+def test_bad_signature_does_not_match(sandbox_client: SandboxClient, account: str, problems: dict[str, str]) -> None:
     trigger("sms_received", "--bad-signature", "--account", account)
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert heard.signature is not None
     assert verified_by(heard)[3] == problems
 
 
-def test_account_without_a_token_sends_no_signature(desk: Desk) -> None:
+def test_account_without_a_token_sends_no_signature(sandbox_client: SandboxClient) -> None:
     trigger("sms_received", "--account", "bare")
 
-    assert [heard.signature for heard in desk.notifications] == [None]
+    assert [heard.signature for heard in sandbox_client.notifications] == [None]
 
 
-def test_share_of_notifications_is_dropped(desk: Desk) -> None:
+def test_share_of_notifications_is_dropped(sandbox_client: SandboxClient) -> None:
     lines = trigger("sms_received", "--repeat", "10", "--drop", "0.3")
 
-    assert len(desk.notifications) == 7
+    assert len(sandbox_client.notifications) == 7
     assert [text.split()[-1] for text in lines[:-1]].count("dropped") == 3
     assert lines[-1] == "7 notifications sent and answered with 200, 3 dropped."
 
 
-def test_delay_waits_before_each_notification(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delay_waits_before_each_notification(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr("django_hoiio.sandbox.trigger.time.sleep", waited.append)
 
@@ -153,7 +155,7 @@ def test_delay_waits_before_each_notification(desk: Desk, monkeypatch: pytest.Mo
     assert waited == [2.5, 2.5]
 
 
-def test_output_contains_nothing_private(desk: Desk) -> None:
+def test_output_contains_nothing_private(sandbox_client: SandboxClient) -> None:
     lines = trigger("--script", "ivr_menu", "--pass-on", "username=bob")
 
     text = "\n".join(lines)
@@ -163,28 +165,28 @@ def test_output_contains_nothing_private(desk: Desk) -> None:
 # Raw requests.
 
 
-def test_raw_request_is_sent_verbatim(desk: Desk) -> None:
+def test_raw_request_is_sent_verbatim(sandbox_client: SandboxClient) -> None:
     query, body = "x=1&msg=a%20b", "sms_status=queued&txn_ref=AA-S-1&dest=%2B65"
     lines = trigger("--query", query, "--body", body, "--route", "sms", "--content-type", "text/plain")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert (heard.query, heard.body, heard.path.startswith("/hoiio/sms/")) == (query, body, True)
     assert verified_by(heard)[0] == VerifiedBy.URL
     assert lines[0] == f"{'sms_status':<17} {'AA-S-1':<20} 200"
 
 
-def test_raw_request_is_sent_to_the_route_any_by_default(desk: Desk) -> None:
+def test_raw_request_is_sent_to_the_route_any_by_default(sandbox_client: SandboxClient) -> None:
     trigger("--body-base64", "eD0x", "--pass-on-json", '{"order": [17]}', "--pass-on", "x_name=bob")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert (heard.body, heard.path.startswith("/hoiio/any/")) == ("x=1", True)
     assert verified_by(heard)[2] == {"order": [17], "x_name": "bob"}
 
 
-def test_raw_request_is_signed_verbatim(desk: Desk) -> None:
+def test_raw_request_is_signed_verbatim(sandbox_client: SandboxClient) -> None:
     trigger("--query", "x_a=1", "--body", "txn_ref=AA-S-1&sms_status=queued", "--route", "sms", "--unsigned")
 
-    (heard,) = desk.notifications
+    (heard,) = sandbox_client.notifications
     assert (heard.path, heard.query, verified_by(heard)[0]) == ("/hoiio/sms/", "x_a=1", VerifiedBy.SIGNATURE)
 
 
@@ -199,22 +201,22 @@ def nowhere() -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def test_url_option_names_the_server(desk: Desk, settings: Any, nowhere: str) -> None:
+def test_url_option_names_the_server(sandbox_client: SandboxClient, settings: Any, nowhere: str) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": nowhere}
 
-    trigger("sms_received", "--url", f"{desk.application.partition('/hoiio/')[0]}/")
+    trigger("sms_received", "--url", f"{sandbox_client.application.partition('/hoiio/')[0]}/")
 
-    assert [heard.path.startswith("/hoiio/sms/") for heard in desk.notifications] == [True]
+    assert [heard.path.startswith("/hoiio/sms/") for heard in sandbox_client.notifications] == [True]
 
 
-def test_public_server_is_refused_unless_it_is_named(desk: Desk, settings: Any) -> None:
+def test_public_server_is_refused_unless_it_is_named(sandbox_client: SandboxClient, settings: Any) -> None:
     settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "https://my.example.com"}
 
     assert refused("sms_received") == (
         "HOIIO['PUBLIC_URL'] is 'https://my.example.com', which is not this machine; to send samples there, add"
         " --url https://my.example.com, otherwise --url http://127.0.0.1:8000."
     )
-    assert desk.notifications == []
+    assert sandbox_client.notifications == []
 
 
 def test_default_server_is_the_address_of_runserver(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,8 +258,10 @@ def test_unreachable_server_is_reported(settings: Any, nowhere: str) -> None:
         (503, " 503: neither the database nor the spool could store it; see the server's log."),
     ],
 )
-def test_response_other_than_200_fails_with_its_likely_cause(status: int, cause: str, desk: Desk) -> None:
-    desk.status = status
+def test_response_other_than_200_fails_with_its_likely_cause(
+    status: int, cause: str, sandbox_client: SandboxClient
+) -> None:
+    sandbox_client.status = status
 
     assert refused("--script", "sms_delivered") == f"2 of 2 notifications were not answered with 200.{cause}"
 
@@ -306,9 +310,9 @@ def test_response_other_than_200_fails_with_its_likely_cause(status: int, cause:
         ),
     ],
 )
-def test_invalid_options_are_refused(desk: Desk, arguments: list[str], message: str) -> None:
+def test_invalid_options_are_refused(sandbox_client: SandboxClient, arguments: list[str], message: str) -> None:
     assert refused(*arguments) == message
-    assert desk.notifications == []
+    assert sandbox_client.notifications == []
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://a b"])

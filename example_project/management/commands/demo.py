@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_hoiio.exceptions import HoiioError
 from example_project.demo.acts import play
-from example_project.demo.checking import differences, done_by, kept_since
+from example_project.demo.checking import differences, done_by, stored_since
 from example_project.demo.server import serving
 from example_project.demo.telephone import Telephone
 
@@ -50,13 +50,13 @@ class Command(BaseCommand):
         began = timezone.now()
         with Telephone(page) as telephone:
             play(telephone, self._say)
-            done, kept = done_by(telephone), kept_since(began)
-        found = differences(done, kept)
+            done, stored = done_by(telephone), stored_since(began)
+        found = differences(done, stored)
         if found:
             raise CommandError("\n".join(["The stored rows differ from the sandbox:", *found]))
         self._say(
-            f"\n{len(kept.notifications)} notifications were sent, answered and stored;"
-            f" {len(kept.transactions)} calls, faxes and SMS are as in Hoiio's history."
+            f"\n{len(stored.notifications)} notifications were sent, answered and stored;"
+            f" {len(stored.transactions)} calls, faxes and SMS are as in Hoiio's history."
         )
 
     def _serve(self) -> None:
