@@ -1,5 +1,5 @@
-"""Benchmarks: django_hoiio compared with code that a project might have written itself. Not part of the tests.
+"""Benchmarks: what django_hoiio costs, compared with code that a project might have written itself. Not tests.
 
-`python -m benchmarks.receive` takes notifications in process, over HTTP and over full tables,
-`python -m benchmarks.startup` loads the app, and `python -m benchmarks.keeping` measures what the rows take.
+Each runs as `python -m`: `benchmarks.receive` takes notifications, `benchmarks.admin` and `benchmarks.api` request
+pages, `benchmarks.pruning` prunes old rows while new ones come, and `benchmarks.startup` loads the app.
 """

@@ -9,8 +9,6 @@ One request is a page of 100 SMS, or of notifications, as JSON: the queries, the
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -18,40 +16,30 @@ from datetime import datetime, timedelta, timezone
 from statistics import median
 from typing import Any
 
-import django
 from django.apps import apps
-from django.db import connection
 from django.test import Client
 from tqdm import tqdm
 
-from .databases import DATABASES, made, use
+from .databases import made, use
 from .growth import YEAR, fill
-from .tables import show
+from .terminal import new_parser, numbers, show, show_versions
 
 
 def main() -> None:
     arguments = _parser().parse_args()
     use(arguments.database)
     with made():
-        connection.ensure_connection()
-        version = ".".join(str(part) for part in connection.get_database_version())
-        python, load = platform.python_version(), os.getloadavg()[0]
-        print(f"{connection.display_name} {version}, Django {django.__version__}, Python {python}, load {load:.2f}")
+        show_versions()
         _measure(arguments.rows, arguments.requests)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.api", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser = new_parser("api", __doc__)
     parser.add_argument(
-        "--rows", type=_numbers, default=[1000], help="numbers of stored notifications, for example 1000,1000000"
+        "--rows", type=numbers, default=[1000], help="numbers of stored notifications, for example 1000,1000000"
     )
     parser.add_argument("--requests", type=int, default=50, help="of each kind; 50 by default")
     return parser
-
-
-def _numbers(text: str) -> list[int]:
-    return sorted(int(number) for number in text.split(","))
 
 
 def _measure(sizes: Sequence[int], requests: int) -> None:

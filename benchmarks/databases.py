@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import django
 from django.db import connection
@@ -12,11 +13,18 @@ from django.db import connection
 DATABASES = ("sqlite", "postgres", "mariadb")
 
 
-def use(database: str, *, settings: str = "benchmarks.settings") -> None:
+def use(database: str, *, with_admin: bool = False) -> None:
     """Load Django with the settings of the benchmarks. Call it once, before anything uses Django."""
     os.environ["HOIIO_BENCHMARK_DATABASE"] = database
-    os.environ["DJANGO_SETTINGS_MODULE"] = settings
+    os.environ["HOIIO_BENCHMARK_ADMIN"] = "yes" if with_admin else ""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()
+
+
+def environment(**added: str) -> dict[str, str]:
+    """Return the environment variables of a process that uses the current database."""
+    # The name of the database as the settings know it.
+    return {**os.environ, "HOIIO_BENCHMARK_NAME": Path(str(connection.settings_dict["NAME"])).stem, **added}
 
 
 @contextmanager
@@ -51,9 +59,3 @@ def turn_to(name: str) -> None:
     """Connect to another database."""
     connection.close()
     connection.settings_dict["NAME"] = name
-
-
-def keep() -> str:
-    """Make a persistent database with all tables, or use the existing one, and return its name."""
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=True)
-    return str(connection.settings_dict["NAME"])

@@ -1,6 +1,8 @@
 """Fill the tables: post a few notifications, and multiply their rows with SQL.
 
-The moments spread over a year, each transaction has its own reference, number and tag, each notification a random UUID.
+`fill` adds reports of SMS alone; `mix` adds a year of traffic of every kind, with some failed receivers and pending
+notifications. The moments spread over a year, each transaction has its own reference, number and tag, each notification
+a random UUID.
 """
 
 from __future__ import annotations
@@ -10,18 +12,22 @@ from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import BinaryField, Field, JSONField, Model
+from django.db.models import BinaryField, F, Field, JSONField, Model
+from django.utils import timezone
 from tqdm import tqdm
 
-from .candidates import RAW
-from .posting import environ, post
-from .stories import ALL, DELIVERED, MARK, NUMBER, TAG, Story
-from .traffic import SCATTER
+from .traffic import ALL, DELIVERED, MARK, MIX, NUMBER, SCATTER, TAG, Story, environ, post
 
 OURS = ("django_hoiio.Notification", "django_hoiio.Call", "django_hoiio.Sms", "django_hoiio.Fax")
 PLAIN = ("benchmarks.PlainNotification", "benchmarks.PlainSms")
 YEAR = 365 * 24 * 60 * 60
 CHUNK = 25_000
+
+# One notification in this many has a failed receiver, and one in this many is pending.
+FAILED = 500
+PENDING = 10_000
+# One in this many failed receivers is not resolved.
+UNRESOLVED = 10
 
 # Mixes the stories; it shares no divisor with ALL.
 _MIXING = 4_567
@@ -95,10 +101,24 @@ _RENAMED_INSIDE = {"params", "body"}
 
 def fill(rows: int) -> None:
     """Fill the tables of django_hoiio and of the raw view up to this many notifications, of half as many SMS."""
-    grow(rows, (DELIVERED,), (*OURS, *PLAIN), paths=(RAW.path(),))
+    _grow(rows, (DELIVERED,), (*OURS, *PLAIN), paths=("/raw/",))
 
 
-def grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, paths: Sequence[str] = ()) -> None:
+def mix(rows: int) -> None:
+    """Fill all tables, and that of the plain notifications, up to this many notifications of every kind."""
+    notifications = apps.get_model("django_hoiio", "Notification")._default_manager
+    before = notifications.order_by("-pk").values_list("pk", flat=True).first() or 0
+    _grow(rows, MIX)
+    new = notifications.filter(pk__gt=before)
+    _fail(list(new.annotate(place=F("pk") % FAILED).filter(place=0).values_list("pk", flat=True)))
+    new.annotate(place=F("pk") % PENDING).filter(place=PENDING // 2).update(
+        dispatched_at=None, claimed_until=F("received_at")
+    )
+    _copy_to_plain()
+    _settle([apps.get_model(label) for label in ("django_hoiio.ReceiverFailure", PLAIN[0])])
+
+
+def _grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, paths: Sequence[str] = ()) -> None:
     """Fill the tables up to this many notifications of the stories, each with the rows of its transaction.
 
     The templates are posted to the paths of their stories and to the additional `paths`.
@@ -107,10 +127,10 @@ def grow(rows: int, stories: Sequence[Story], labels: Sequence[str] = OURS, path
     if not models[0]._default_manager.filter(txn_ref=stories[0].txn_ref).exists():
         _post_templates(stories, paths)
     _multiply(models, stories, _filled(models[0]) + 1, _transactions(rows, stories))
-    settle(models)
+    _settle(models)
 
 
-def settle(models: Sequence[type[Model]]) -> None:
+def _settle(models: Sequence[type[Model]]) -> None:
     """Update the statistics of the database."""
     with connection.cursor() as cursor:
         for model in models:
@@ -208,3 +228,35 @@ def _renamed(field: Field[Any, Any], column: str, words: _Words) -> str:
     ):
         text = f"replace({text}, '{old}', {new})"
     return write.format(text)
+
+
+def _fail(keys: list[int]) -> None:
+    """Give each notification a failed receiver; most are resolved."""
+    failures = apps.get_model("django_hoiio", "ReceiverFailure")
+    now = timezone.now()
+    failures._default_manager.bulk_create(
+        [
+            failures(
+                notification_id=key,
+                signal="notification_received",
+                receiver="shop.receivers.bill",
+                attempts=1 + place % 5,
+                traceback="Traceback (most recent call last):\nValueError: there is no such order",
+                failed_at=now,
+                resolved_at=now if place % UNRESOLVED else None,
+            )
+            for place, key in enumerate(keys)
+        ],
+        batch_size=1_000,
+    )
+
+
+def _copy_to_plain() -> None:
+    """Copy the notifications to the plain table."""
+    text = _WORDS[connection.vendor].text_of_bytes.format("body")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO benchmarks_plainnotification (id, received_at, txn_ref, kind, query, body)"
+            f" SELECT id, received_at, COALESCE(txn_ref, ''), kind, query, {text} FROM django_hoiio_notification"
+            " WHERE id > (SELECT COALESCE(MAX(id), 0) FROM benchmarks_plainnotification)"
+        )

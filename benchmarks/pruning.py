@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
@@ -25,11 +24,10 @@ from uuid import uuid4
 from django.apps import apps
 from django.db import connection
 
-from .databases import DATABASES, made, use
+from .databases import environment, made, use
 from .growth import fill
-from .posting import environ, post
-from .tables import show
-from .traffic import bodies, signed_path
+from .terminal import new_parser, show
+from .traffic import bodies, environ, post, signed_path
 
 # Maximum seconds that a request may wait for the pruning, as in docs/privacy.rst.
 BOUND = 1.0
@@ -50,23 +48,20 @@ def main() -> None:
     with made():
         fill(arguments.rows)
         before = _posting_while(lambda: time.sleep(arguments.quiet))
-        said: list[str] = []
-        during = _posting_while(lambda: said.append(_prune(arguments.seconds)))
+        reports: list[str] = []
+        during = _posting_while(lambda: reports.append(_prune(arguments.seconds)))
         lost = len(before) + len(during) - _stored()
         show(
             f"{connection.display_name}, {arguments.rows:,} notifications there",
             ("requests", "number", "median ms", "99 % ms", "slowest ms"),
             [_figures("before", before), _figures("while it prunes", during)],
         )
-        print(f"\n{said[0]}\n{lost} notifications lost.")
+        print(f"\n{reports[0]}\n{lost} notifications lost.")
     sys.exit(bool(lost) or max(during) > arguments.bound)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.pruning", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--database", choices=DATABASES, default="sqlite")
+    parser = new_parser("pruning", __doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="stored notifications; 100000 by default")
     parser.add_argument("--seconds", type=int, default=120, help="after which it is stopped; 120 by default")
     parser.add_argument("--bound", type=float, default=BOUND, help="seconds that a request may wait; 1 by default")
@@ -105,17 +100,11 @@ def _post_on(stop: threading.Event, waited: list[float]) -> None:
 
 def _prune(seconds: int) -> str:
     """Run the command, stop it after `seconds`, and return its report."""
-    environment = {
-        **os.environ,
-        # The name of the database as the settings know it.
-        "HOIIO_BENCHMARK_NAME": Path(str(connection.settings_dict["NAME"])).stem,
-        "HOIIO_BENCHMARK_RETENTION": json.dumps(RETENTION_DAYS),
-    }
     before, begun = _counts(), time.monotonic()
     command = subprocess.Popen(
         [sys.executable, "-m", "django", "hoiio_prune", "--verbosity", "2"],
         cwd=_ROOT,
-        env=environment,
+        env=environment(HOIIO_BENCHMARK_RETENTION=json.dumps(RETENTION_DAYS)),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,7 +1,7 @@
 """Settings of the benchmarks. `HOIIO_BENCHMARK_DATABASE` chooses the database: sqlite, postgres or mariadb.
 
 Connections are persistent, as on a server that is set up for load, and SQLite uses WAL. The servers are those of the
-tests; `benchmarks.databases` makes the database and drops it.
+tests; `benchmarks.databases` creates and drops the database. `HOIIO_BENCHMARK_ADMIN` adds the admin.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ DATABASES = {
 SECRET_KEY = "benchmarks"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+# With another time zone, the calendar of the plain list needs MariaDB's time zone tables.
+TIME_ZONE = "UTC"
 ROOT_URLCONF = "benchmarks.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The first two are for the users of the read API.
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django_hoiio", "benchmarks"]
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["benchmarks.reader.Reader"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["benchmarks.views.Reader"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 MIDDLEWARE: list[str] = []
@@ -63,3 +65,32 @@ HOIIO = {
     "PUBLIC_URL": "https://benchmarks.example.com",
     "RETENTION_DAYS": json.loads(os.environ.get("HOIIO_BENCHMARK_RETENTION", "{}")),
 }
+
+if os.environ.get("HOIIO_BENCHMARK_ADMIN"):
+    INSTALLED_APPS += [
+        "django.contrib.admin",
+        "django.contrib.messages",
+        "django.contrib.sessions",
+        "django.contrib.staticfiles",
+    ]
+    MIDDLEWARE += [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    STATIC_URL = "static/"
+    TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]

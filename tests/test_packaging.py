@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from tests import ROOT
 LITTER = shutil.ignore_patterns(
     ".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "__pycache__", "build", "dist"
 )
+
+# Not in the sdist, which has no benchmarks.
+RUN_BENCHMARKS = {"tests/faults/test_pruning.py", "tests/processes/test_benchmarks.py"}
 
 
 def files(folder: Path) -> set[str]:
@@ -59,17 +63,26 @@ def test_wheel_has_all_of_the_app_and_nothing_else(wheel: zipfile.ZipFile) -> No
     assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= expected
 
 
-def test_sdist_includes_the_tests_and_the_docs(dist: Path) -> None:
+def test_sdist_includes_the_tests_and_the_docs_but_no_benchmarks_and_no_pictures(dist: Path) -> None:
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
 
-    folders = ("benchmarks", "django_hoiio", "docs", "example_project", "tests")
+    folders = ("django_hoiio", "docs", "example_project", "tests")
     expected = {f"{folder}/{name}" for folder in folders for name in files(ROOT / folder)}
-    top = {".ci/run", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.py"}
+    expected |= {".ci/run", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "pyproject.toml", "setup.py"}
     # A demo that was run here leaves its database.
-    assert {name for name in expected if ".sqlite3" not in name} | top <= names
-    assert [name for name in names if ".sqlite3" in name or name.endswith(".pyc")] == []
+    excluded = {name for name in expected if ".sqlite3" in name or name.endswith(".png")} | RUN_BENCHMARKS
+    assert expected - excluded <= names
+    assert names & excluded == set()
+    assert [name for name in names if name.startswith("benchmarks") or name.endswith((".png", ".pyc"))] == []
+
+
+def test_tests_of_the_sdist_do_not_use_the_benchmarks() -> None:
+    paths = {f"tests/{name}" for name in files(ROOT / "tests") if name.endswith(".py")}
+    users = {path for path in paths if re.search(r"\bbenchmarks[./]\w", (ROOT / path).read_text(encoding="utf-8"))}
+
+    assert users - RUN_BENCHMARKS == set()
 
 
 def test_app_needs_django_and_a_progress_bar(metadata: Message) -> None:

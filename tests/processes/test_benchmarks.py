@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice, pairwise
 from pathlib import Path
@@ -192,8 +190,8 @@ def test_generated_rows_look_like_received_ones(run: Run) -> None:
 MIXED = """
 import json
 from benchmarks.databases import made, use
-use("sqlite", settings="benchmarks.console_settings")
-from benchmarks.mixture import mix
+use("sqlite", with_admin=True)
+from benchmarks.growth import mix
 from benchmarks.models import PlainNotification
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 with made():
@@ -256,29 +254,13 @@ def test_pages_of_the_lists_are_measured_at_each_size(run: Run) -> None:
     pages = found["20 notifications there"]
     assert pages == found["200 notifications there"]
     assert pages[:5] == [
-        "stock: first page",
-        "stock: page in the middle",
-        "stock: filter, kind that no row has",
-        "stock: search",
+        "plain: first page",
+        "plain: page in the middle",
+        "plain: filter, kind that no row has",
+        "plain: search",
         "notification: first page",
     ]
     assert "sms: search, last 8 digits" in pages
-
-
-def test_filled_database_persists_and_grows(run: Run) -> None:
-    files = [Path(f"/tmp/test_{NAME}.sqlite3{end}") for end in ("", "-shm", "-wal")]
-    try:
-        first, second = (run("-m", "benchmarks.fill", "--rows", rows) for rows in ("50", "500"))
-
-        assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-        assert first.stdout.startswith(f"{files[0]} stays. The admin on it opens at http://127.0.0.1:8000/admin/")
-        assert f"HOIIO_BENCHMARK_DATABASE=sqlite HOIIO_BENCHMARK_NAME={files[0].stem} " in second.stdout
-        with closing(sqlite3.connect(files[0])) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM django_hoiio_notification").fetchone()
-        assert 480 < count < 560
-    finally:
-        for path in files:
-            path.unlink(missing_ok=True)
 
 
 def test_pages_of_the_read_api_are_measured_at_each_size(run: Run) -> None:
