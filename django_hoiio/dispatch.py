@@ -43,15 +43,15 @@ RUNNING = "This receiver is being retried, or its process ended during the retry
 
 def run(notification: Notification, row: Transaction | None) -> None:
     """Run each receiver of the notification's signals, then mark the notification as dispatched. Never raises."""
-    noted = True
+    recorded = True
     called = []
     for signal_name, receiver in receivers_of(notification.signal_kinds, Notification):
         name = receiver.name
         error = _call(receiver, name, signal_name, notification, row, attempt=1)
-        noted &= error is None or _record(notification, signal_name, name, error)
+        recorded &= error is None or _record(notification, signal_name, name, error)
         called.append((signal_name, name))
     # If a failure could not be recorded, the notification stays pending, so `hoiio_recover` dispatches it again.
-    if noted:
+    if recorded:
         _mark_dispatched(notification, called)
 
 

@@ -150,13 +150,13 @@ class ConversationPage(ReadOnlyAdmin):
             and its_admin.has_view_permission(request)
         ]
 
-    def _page_url(self, request: HttpRequest, way: str, position: Position | None) -> str:
+    def _page_url(self, request: HttpRequest, direction: str, position: Position | None) -> str:
         if position is None:
             return ""
         query = request.GET.copy()
         for name in ("before", "after"):
             query.pop(name, None)
-        query[way] = str(position)
+        query[direction] = str(position)
         return f"?{query.urlencode()}"
 
     def _message(self, request: HttpRequest, row: Any, current: Transaction) -> Message:
@@ -272,9 +272,9 @@ def _number_filter(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str,
 
 def _after_position(position: Position, model: int, upwards: bool) -> Q:
     """Filter rows after a position, or before it. The index uses the bound on the time; the key breaks ties."""
-    way, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
+    operator, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
     is_beyond = model > position.model if upwards else model < position.model
     if model == position.model:
-        same_moment = Q(**{f"created_at__{way}": position.created_at}) | Q(**{key: position.pk})
-        return Q(**{f"created_at__{way}e": position.created_at}) & same_moment
-    return Q(**{f"created_at__{way}{'e' * is_beyond}": position.created_at})
+        same_moment = Q(**{f"created_at__{operator}": position.created_at}) | Q(**{key: position.pk})
+        return Q(**{f"created_at__{operator}e": position.created_at}) & same_moment
+    return Q(**{f"created_at__{operator}{'e' * is_beyond}": position.created_at})

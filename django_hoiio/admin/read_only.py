@@ -128,7 +128,9 @@ class ReadOnlyAdmin(ActionAdmin):
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:
         """Return the lowest key of the rows since `moment`, or None if there are none."""
-        keys = [key for way in self.since(rows, moment) for key in way.values_list("pk", flat=True)[:SPOOL_TOLERANCE]]
+        keys = [
+            key for query in self.since(rows, moment) for key in query.values_list("pk", flat=True)[:SPOOL_TOLERANCE]
+        ]
         return min(keys, default=None)
 
     def since(self, rows: QuerySet[Any], moment: datetime) -> Iterable[QuerySet[Any]]:

@@ -48,7 +48,7 @@ def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int
     if cursor is None and stored_before is not None:
         cursor = Cursor(type=CursorType.REPORTED, key=_newest_key(rows.db) + 1)
     if cursor is None or cursor.type in (CursorType.OLDER, CursorType.NEWER):
-        return by_key(rows, replace(query, rest=query.all), cursor, size)
+        return by_key(rows, replace(query, other_filters=query.all), cursor, size)
     if cursor.type == CursorType.REPORTED:
         return _reported(rows, query, cursor, size, stored_before or 0)
     return _sent(rows, query, cursor, size, begin)
@@ -57,7 +57,7 @@ def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int
 def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
     """Return the notifications that were stored since `query.since`."""
     stored_before = _last_stored_before(_begin_of(query), rows.db)
-    return by_key(rows, replace(query, rest=query.all), cursor, size, above=stored_before or 0)
+    return by_key(rows, replace(query, other_filters=query.all), cursor, size, above=stored_before or 0)
 
 
 def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> CursorPage:
@@ -66,7 +66,8 @@ def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_be
         raise CursorMismatch
     notifications = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
     about = ListQuery(
-        moment="received_at", rest=Q(kind__in=[kind for kind, model in MODEL_OF_KIND.items() if model is rows.model])
+        moment="received_at",
+        other_filters=Q(kind__in=[kind for kind, model in MODEL_OF_KIND.items() if model is rows.model]),
     )
     page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
     # One query for each index: a database may not use two indexes in one query.
@@ -94,7 +95,7 @@ def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: dateti
     """Return the rows created since `begin` that are not final. They include all rows without a notification."""
     if cursor.moment is None:
         raise CursorMismatch
-    sent = ListQuery(moment="created_at", begin=begin, is_final=False, rest=query.all)
+    sent = ListQuery(moment="created_at", begin=begin, is_final=False, other_filters=query.all)
     page = by_moment(rows, sent, replace(cursor, type=CursorType.OLDER), size)
     return CursorPage(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
 

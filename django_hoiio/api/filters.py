@@ -43,7 +43,7 @@ class ListQuery:
     # Only rows that changed since then.
     since: datetime | None = None
     # Conditions that no index answers.
-    rest: Q = field(default_factory=Q)
+    other_filters: Q = field(default_factory=Q)
 
     @property
     def span(self) -> Q:
@@ -59,7 +59,7 @@ class ListQuery:
     def all(self) -> Q:
         """All conditions except `since`."""
         final = Q() if self.is_final is None else finality(is_final=self.is_final)
-        return self.span & final & self.rest & Q(*self.terms)
+        return self.span & final & self.other_filters & Q(*self.terms)
 
 
 def finality(*, is_final: bool) -> Q:
@@ -242,7 +242,7 @@ class Filters(django_filters.FilterSet):
     account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
     txn_ref = IndexedTextFilter(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
     updated_since = MomentFilter(
-        _("Rows that are new or changed since; see the documentation on polling. None is missing; one may come twice.")
+        _("New or changed rows since then; see the documentation on polling. Rows may be repeated; none is missed.")
     )
 
     def query(self) -> ListQuery:
@@ -255,7 +255,7 @@ class Filters(django_filters.FilterSet):
             end=given.get(self.span[1]),
             is_final=given.get("final"),
             since=given.get("updated_since"),
-            rest=Q(
+            other_filters=Q(
                 **{
                     name: given[name]
                     for name, each in self._given((TextFilter, ChoiceFilter), given)
@@ -275,8 +275,8 @@ class NotificationFilters(Filters):
     kind = ChoiceFilter(_("The kind of notification."), Kind, "sms_status")
     route = ChoiceFilter(_("The route that Hoiio posted to."), Route, "sms")
     session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")
-    received_from = MomentFilter(_("Received then or later."))
-    received_to = MomentFilter(_("Received before then."))
+    received_from = MomentFilter(_("Received at this time or later."))
+    received_to = MomentFilter(_("Received before this time."))
 
 
 class TransactionFilters(Filters):
@@ -293,8 +293,8 @@ class TransactionFilters(Filters):
     tag = IndexedTextFilter(_("The project's own label, in full."), "order 77")
     direction = ChoiceFilter(_("The direction, as seen by the project."), Direction, "outgoing")
     final = BooleanFilter(_("Whether no further status is expected."))
-    created_from = MomentFilter(_("First seen then or later."))
-    created_to = MomentFilter(_("First seen before then."))
+    created_from = MomentFilter(_("First seen at this time or later."))
+    created_to = MomentFilter(_("First seen before this time."))
 
 
 def _status_filter(name: _StrPromise, choices: type[TextChoices], example: str) -> TextFilter:
@@ -328,7 +328,7 @@ class TotalFilters(django_filters.FilterSet):
     day_from = DayFilter(_("The first day; by default 30 days before the last."))
     day_to = DayFilter(_("The last day; by default today."))
     account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
-    traffic = ChoiceFilter(_("What is counted."), Traffic, "sms_sent")
+    traffic = ChoiceFilter(_("The kind of traffic that is counted."), Traffic, "sms_sent")
 
     def query(self) -> DayQuery:
         """Return the parsed parameters. Call `is_valid()` first."""

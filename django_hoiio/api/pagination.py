@@ -97,7 +97,12 @@ def by_key(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int, *, ab
     """Return rows in order of key, without those up to the key `above`."""
     _require(cursor, has_moment=False)
     ends = {} if cursor is None else {_ENDS[cursor.type]: cursor.key}
-    page = page_of(rows.filter(query.rest, pk__gt=above), size=size, scan_limit=SCAN_LIMIT if query.rest else 0, **ends)
+    page = page_of(
+        rows.filter(query.other_filters, pk__gt=above),
+        size=size,
+        scan_limit=SCAN_LIMIT if query.other_filters else 0,
+        **ends,
+    )
     older = None if page.older is None or page.older <= above + 1 else Cursor(type=CursorType.OLDER, key=page.older)
     newer = None if page.newer is None else Cursor(type=CursorType.NEWER, key=max(page.newer, 0))
     return CursorPage(rows=page.rows, next=older, previous=newer)
@@ -112,7 +117,7 @@ def by_term(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> C
         keys = list(rows.filter(term).order_by().values_list("pk", flat=True)[: SCAN_LIMIT + 1])
         if len(keys) <= SCAN_LIMIT:
             return _page_of_keys(rows.filter(query.all), keys, cursor, size)
-    return by_key(rows, ListQuery(moment=query.moment, rest=query.all), cursor, size)
+    return by_key(rows, ListQuery(moment=query.moment, other_filters=query.all), cursor, size)
 
 
 def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
@@ -121,9 +126,9 @@ def by_moment(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) ->
     order = _Order(query.moment, CursorType.OLDER if cursor is None else cursor.type)
     streams = [order.beyond(stream.filter(query.span), cursor) for stream in _streams(rows, query)]
     end = None
-    if query.rest:
+    if query.other_filters:
         end = order.nearest(order.position_at(stream, SCAN_LIMIT - 1) for stream in streams)
-        streams = [order.up_to(stream, end).filter(query.rest) for stream in streams]
+        streams = [order.up_to(stream, end).filter(query.other_filters) for stream in streams]
     found = order.merged(row for stream in streams for row in order.sorted(stream)[: size + 1])
     if len(found) > size:
         end = order.position(found[size - 1])

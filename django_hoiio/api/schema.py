@@ -15,12 +15,11 @@ from .serializers import CallSerializer, FaxSerializer, NotificationSerializer, 
 from .views import CallViewSet, FaxViewSet, NotificationViewSet, SmsViewSet, TotalViewSet
 
 _PAGES = (
-    "The newest first. Follow `next` until it is null. A page that is asked for what no index of the database answers"
-    " ({rest}) looks through a bounded number of rows: it may have fewer rows than fit, or none, and a `next` all the"
-    " same."
+    "Newest first. Follow `next` until it is null. No index answers some parameters ({unindexed}): with these, a page"
+    " scans a limited number of rows, and may have few rows or none although `next` is not null."
 )
-_ORDER = " With `final`, `created_from` or `created_to` the order is that of `created_at`, else that of the keys."
-_RECEIVED = " With `received_from` or `received_to` the order is that of `received_at`, else that of the keys."
+_ORDER = " Ordered by `created_at` with `final`, `created_from` or `created_to`, otherwise by key."
+_RECEIVED = " Ordered by `received_at` with `received_from` or `received_to`, otherwise by key."
 
 
 class WordSchema(OpenApiSerializerFieldExtension):
@@ -72,17 +71,17 @@ class ErrorResponse(serializers.Serializer[Any]):
 
 
 # The errors of each parameter.
-_REASONS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
+_PARAMETER_ERRORS = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}}
 
 
-_REFUSALS = {
+_ERRORS = {
     401: OpenApiResponse(ErrorResponse, "Not logged in."),
     403: OpenApiResponse(ErrorResponse, "The user is not staff, or has no permission to view these rows."),
     429: OpenApiResponse(ErrorResponse, "Too many requests; retry after the seconds in the header `Retry-After`."),
 }
 _NO_ROW = OpenApiResponse(ErrorResponse, "No such row.")
 _NO_PAGE = OpenApiResponse(ErrorResponse, "The cursor belongs to a list with other parameters.")
-_MISASKED = OpenApiResponse(_REASONS, "An unknown parameter, or a value that cannot be read.")
+_INVALID = OpenApiResponse(_PARAMETER_ERRORS, "An unknown parameter or an invalid value.")
 
 
 def _describe(view: Any, *, plural: str, listed: Any, rows: str, row: str = "") -> None:
@@ -96,14 +95,14 @@ def _describe(view: Any, *, plural: str, listed: Any, rows: str, row: str = "") 
             summary=rows.partition(".")[0],
             description=rows,
             tags=["hoiio"],
-            responses={200: listed(many=True), 400: _MISASKED, 404: _NO_PAGE, **_REFUSALS},
+            responses={200: listed(many=True), 400: _INVALID, 404: _NO_PAGE, **_ERRORS},
         ),
         "retrieve": extend_schema(
             operation_id=f"hoiio_{plural}_retrieve",
             summary=row.partition(".")[0],
             description=row,
             tags=["hoiio"],
-            responses={200: view.serializer_class, 404: _NO_ROW, **_REFUSALS},
+            responses={200: view.serializer_class, 404: _NO_ROW, **_ERRORS},
         ),
     }
     extend_schema_view(**{name: each for name, each in operations.items() if hasattr(view, name)})(view)
@@ -113,15 +112,17 @@ _describe(
     NotificationViewSet,
     plural="notifications",
     listed=NotificationSerializer,
-    rows="What Hoiio posted, without the raw request. " + _PAGES.format(rest="`kind`, `route`, `account`") + _RECEIVED,
-    row="One notification, with the raw request for those who may see it.",
+    rows="Notifications that Hoiio posted, without the raw requests. "
+    + _PAGES.format(unindexed="`kind`, `route`, `account`")
+    + _RECEIVED,
+    row="One notification, with the raw request if the user has the permission for it.",
 )
 _describe(
     CallViewSet,
     plural="calls",
     listed=CallSerializer,
     rows="Calls, each with its latest state. "
-    + _PAGES.format(rest="`account`, `direction`, the words of `call_state` to `transfer_status`")
+    + _PAGES.format(unindexed="`account`, `direction`, `call_state` and the other statuses")
     + _ORDER,
     row="One call with its latest state.",
 )
@@ -130,7 +131,7 @@ _describe(
     plural="sms",
     listed=SmsSerializer,
     rows="SMS, sent and received, each with its latest state. "
-    + _PAGES.format(rest="`account`, `direction`, `sms_status`, `status`")
+    + _PAGES.format(unindexed="`account`, `direction`, `sms_status`, `status`")
     + _ORDER,
     row="One SMS with its latest state.",
 )
@@ -139,7 +140,7 @@ _describe(
     plural="faxes",
     listed=FaxSerializer,
     rows="Faxes, sent and received, each with its latest state. "
-    + _PAGES.format(rest="`account`, `direction`, `fax_status`")
+    + _PAGES.format(unindexed="`account`, `direction`, `fax_status`")
     + _ORDER,
     row="One fax with its latest state.",
 )
@@ -147,6 +148,6 @@ _describe(
     TotalViewSet,
     plural="totals",
     listed=TotalSerializer,
-    rows="What each day came to: how many calls, SMS and faxes, and what Hoiio charged. A page has 31 days, in order of"
-    " day, account, kind and currency; follow `next` to the days before. A day is counted anew until it is closed.",
+    rows="Daily totals: the number of calls, SMS and faxes, and the cost. A page has 31 days, ordered by day, account,"
+    " kind and currency; follow `next` to earlier days. A day is recounted until it is closed.",
 )

@@ -126,7 +126,7 @@ def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
     """
     if kind not in SIGNIFICANT_FIELDS:
         return False
-    news = SIGNIFICANT_FIELDS[kind]
+    significant = SIGNIFICANT_FIELDS[kind]
     if not rows:
         return True
     # History may lag behind a final row.
@@ -134,9 +134,9 @@ def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
         return False
     are_redacted = any(row.redacted_at for row in rows)
     fills = not are_redacted and any(
-        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in news.filled
+        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in significant.filled
     )
-    return fills or any(_would_alter(change, rows[0], name) for name in news.changes)
+    return fills or any(_would_alter(change, rows[0], name) for name in significant.changes)
 
 
 def _would_alter(change: Change, row: Transaction, name: str) -> bool:
@@ -145,5 +145,5 @@ def _would_alter(change: Change, row: Transaction, name: str) -> bool:
     if new is None or new == old or (name in KNOWN_STATUSES and not old and row.is_final):
         return False
     stamp, _ = stamps_of(change)
-    place = row.reported.index(name) * STAMP_LENGTH
-    return stamp >= row.stamps[place : place + STAMP_LENGTH]
+    offset = row.reported.index(name) * STAMP_LENGTH
+    return stamp >= row.stamps[offset : offset + STAMP_LENGTH]

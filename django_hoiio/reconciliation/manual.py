@@ -32,22 +32,25 @@ def refresh(model: type[Transaction], names: Iterable[tuple[str, str]]) -> tuple
     `RECONCILE_REQUESTS_PER_MINUTE` applies per process and account. The result lists the accounts that exceeded it or
     cannot be used. Raises `django.db.Error`.
     """
-    report, turn = ReconciliationResult(), TimeBudget(TIME_LIMIT)
+    report, time_budget = ReconciliationResult(), TimeBudget(TIME_LIMIT)
     # Several rows may share a txn_ref.
     for account, together in groupby(sorted(set(names)), key=itemgetter(0)):
-        failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], turn, report)
+        failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], time_budget, report)
         if failure is not None:
             report.failures.append(f"Account {account!r}: {failure}")
-    return report, turn.is_cut
+    return report, time_budget.is_cut
 
 
 def _failure_of(
-    account: str, channel: Channel, references: Sequence[str], turn: TimeBudget, report: ReconciliationResult
+    account: str, channel: Channel, references: Sequence[str], time_budget: TimeBudget, report: ReconciliationResult
 ) -> Exception | None:
     try:
         with HoiioClient(account, timeouts=TIMEOUTS) as client:
             _poll_each(
-                ApiReader(account, client, report, shared_budget(account)), channel, turn.take(references), report
+                ApiReader(account, client, report, shared_budget(account)),
+                channel,
+                time_budget.take(references),
+                report,
             )
     # The account has no credentials or is no longer in the settings, or the request failed.
     except (ImproperlyConfigured, ValueError, HoiioError) as error:

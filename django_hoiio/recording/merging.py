@@ -164,8 +164,8 @@ def _assignments(
     def new(name: str) -> str:
         return dialect.new.format(table.columns[name])
 
-    def old_stamps(place: int, count: int) -> str:
-        return f"SUBSTR({old('stamps')}, {1 + place * STAMP_LENGTH}, {count * STAMP_LENGTH})"
+    def old_stamps(position: int, count: int) -> str:
+        return f"SUBSTR({old('stamps')}, {1 + position * STAMP_LENGTH}, {count * STAMP_LENGTH})"
 
     stamps = []
     for is_told, fields in groupby(enumerate(model.reported), lambda field: field[1] in names):
@@ -173,8 +173,8 @@ def _assignments(
         if not is_told:
             stamps.append(old_stamps(run[0][0], len(run)))
             continue
-        for place, name in run:
-            old_stamp = old_stamps(place, 1)
+        for position, name in run:
+            old_stamp = old_stamps(position, 1)
             new_stamp = table.mark("party_stamp" if name in model.party else "stamp")
             yield (
                 f"{table.columns[name]} = CASE WHEN {new_stamp} >= {old_stamp} THEN {new(name)} ELSE {old(name)} END"

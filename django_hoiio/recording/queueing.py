@@ -29,9 +29,9 @@ EAGERNESS = 0.0003
 PAUSE = 0.0001
 LOCK_TIMEOUT = 0.005
 # Time without queueing after the lock was not acquired. It grows until the lock is acquired again.
-FIRST_REST = 0.01
-REST_GROWS_BY = 4
-LONGEST_REST = 60.0
+MIN_DELAY = 0.01
+BACKOFF_FACTOR = 4
+MAX_DELAY = 60.0
 
 # On Linux this is cheaper than sleeping for zero seconds.
 _let_others_run: Callable[[], None] = getattr(os, "sched_yield", partial(time.sleep, 0))
@@ -49,7 +49,7 @@ class Queued:
 
     def __enter__(self) -> Queued:
         self._began = time.monotonic()
-        if self._queue is not None and self._queue.rests_until < self._began < self._queue.crowded_until:
+        if self._queue is not None and self._queue.paused_until < self._began < self._queue.crowded_until:
             self._lock = self._queue.lock()
         return self
 
@@ -74,8 +74,8 @@ class _Queue:
 
     folder: str
     crowded_until: float = 0
-    rests_until: float = 0
-    next_rest: float = FIRST_REST
+    paused_until: float = 0
+    next_delay: float = MIN_DELAY
 
     def lock(self) -> int | None:
         """Open and lock the folder. Return `None` if that fails."""
@@ -97,10 +97,10 @@ class _Queue:
 
     def _learn(self, has_it: bool) -> None:
         if has_it:
-            self.next_rest = FIRST_REST
+            self.next_delay = MIN_DELAY
         else:
-            self.rests_until = time.monotonic() + self.next_rest
-            self.next_rest = min(LONGEST_REST, self.next_rest * REST_GROWS_BY)
+            self.paused_until = time.monotonic() + self.next_delay
+            self.next_delay = min(MAX_DELAY, self.next_delay * BACKOFF_FACTOR)
 
 
 @cache

@@ -40,10 +40,10 @@ def retry_failed(failures: ReceiverFailureQuerySet) -> ManualResult:
 
     The queryset must read from the primary database.
     """
-    done, turn = ManualResult(), TimeBudget(TIME_LIMIT)
-    for failure in turn.rows(failures.unresolved().select_related("notification")):
+    done, budget = ManualResult(), TimeBudget(TIME_LIMIT)
+    for failure in budget.rows(failures.unresolved().select_related("notification")):
         _run(failure, done)
-    done.is_cut = turn.is_cut
+    done.is_cut = budget.is_cut
     return done
 
 
@@ -53,17 +53,17 @@ def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
     The claim is the same as in `recover`, so one process dispatches each notification. The queryset must read from the
     primary database.
     """
-    done, turn, now = ManualResult(), TimeBudget(TIME_LIMIT), datetime.now(timezone.utc)
+    done, budget, now = ManualResult(), TimeBudget(TIME_LIMIT), datetime.now(timezone.utc)
     pending = notifications.pending()
     done.claimed = pending.claimed(now).count()
-    for notification in turn.rows(pending.unclaimed(now)):
+    for notification in budget.rows(pending.unclaimed(now)):
         if not record_interrupted(notification):
             done.claimed += 1
             continue
         done.dispatched += 1
         for failure in notification.failures.unresolved().select_related("notification").order_by("pk"):
             _run(failure, done)
-    done.is_cut = turn.is_cut
+    done.is_cut = budget.is_cut
     return done
 
 

@@ -134,10 +134,10 @@ class Exchange:
             del self.calls[ref]
         return call
 
-    def write(self, sort: str, /, **details: Any) -> LogEntry:
+    def write(self, entry_type: str, /, **details: Any) -> LogEntry:
         """Add an entry to the telephone page's log."""
         self.revision += 1
-        entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=sort, details=details)
+        entry = LogEntry(id=self.revision, revision=self.revision, at=now(), type=entry_type, details=details)
         self.entries[entry.id] = entry
         _shorten(self.entries, MAX_ENTRIES)
         return entry

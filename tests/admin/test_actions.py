@@ -384,7 +384,7 @@ def test_select_across_does_not_read_all_rows_at_once(
     assert [sql for sql in of_rows if not re.search(r"LIMIT \d|COUNT\(|_?id.? = \d", sql)] == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("MAX_ITEMS", 2), ("SECONDS", 0.0)])
+@pytest.mark.parametrize(("name", "value"), [("MAX_ITEMS", 2), ("TIME_LIMIT", 0.0)])
 def test_one_request_is_limited_and_reports_that_rows_are_left(
     flaky: Flaky, monkeypatch: pytest.MonkeyPatch, name: str, value: Any
 ) -> None:

@@ -307,7 +307,7 @@ def test_database_of_the_tests_is_fit() -> None:
 def test_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
 
-    assert checks.check_databases(None, databases=["default"]) == [checks.databases.E012]
+    assert checks.check_databases(None, databases=["default"]) == [checks.deployment.E012]
 
 
 @pytest.mark.django_db
@@ -329,14 +329,14 @@ def test_other_databases_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_checks_and_recording_know_the_same_databases() -> None:
-    assert set(merging.DIALECTS) == checks.databases.VENDORS
+    assert set(merging.DIALECTS) == checks.deployment.VENDORS
 
 
 @pytest.mark.django_db(transaction=True)
 def test_case_insensitive_collation_of_mariadb_is_a_warning_with_a_working_fix() -> None:
     if connection.vendor != "mysql":
         # Other databases compare references exactly.
-        assert list(checks.databases._careless_collation("default")) == []
+        assert list(checks.deployment._careless_collation("default")) == []
         return
     table = apps.get_model("django_hoiio", "Notification")._meta.db_table
     with connection.cursor() as cursor:

@@ -26,7 +26,7 @@ RESPONSE_FIELDS: dict[str, tuple[str, ...]] = {
     "fax": ("tag", "src", "dest", "fax_status", "fax_pages", "fax_url", "date", *_MONEY),
 }
 
-_WAYS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
+_DIRECTIONS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
 
 
 def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
@@ -53,14 +53,14 @@ def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
         page = request.whole("page", 1, 10**8, status="error_page_invalid")
         if page < 1:
             raise ApiError("error_page_invalid")
-        ways = _WAYS.get(request.text("type", "all"), ()) if channel == "fax" else _WAYS["all"]
-        if not ways:
+        directions = _DIRECTIONS.get(request.text("type", "all"), ()) if channel == "fax" else _DIRECTIONS["all"]
+        if not directions:
             raise ApiError("error_invalid_type")
         found = [
             transaction
             for transaction in exchange.transactions.values()
             if (transaction.account, transaction.channel) == (request.account, channel)
-            and transaction.is_incoming in ways
+            and transaction.is_incoming in directions
             and (since is None or transaction.at.replace(microsecond=0) >= since)
             and (until is None or transaction.at.replace(microsecond=0) < until)
         ]
