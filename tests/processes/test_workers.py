@@ -447,8 +447,8 @@ def test_backend_without_a_worker_is_a_warning(project: MakeProject, queue: str,
     _, logged = project(queue).manage("check", "--fail-level=WARNING", code=1)
 
     assert (
-        "?: (django_hoiio.W005) HOIIO['DISPATCH'] is 'task', and no worker runs the receivers:"
-        f" the default of TASKS is {backend}.\n"
+        "?: (django_hoiio.W005) HOIIO['DISPATCH'] is 'task', but no worker runs the receivers:"
+        f" the default backend of TASKS is {backend}.\n"
     ) in logged
     assert "identified 1 issue " in logged
 

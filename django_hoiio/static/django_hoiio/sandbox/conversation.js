@@ -26,7 +26,7 @@ const READ_OUT = {
 };
 
 /** Append an entry or replace its earlier version. Ignore unknown types. */
-export function tell(entry, handset, { aloud }) {
+export function showEntry(entry, handset, { aloud }) {
   if (!(entry.type in SHOWN)) return;
   place(entry, SHOWN[entry.type](entry, handset));
   if (aloud && entry.type in READ_OUT) announce(READ_OUT[entry.type](entry, handset));

@@ -67,16 +67,16 @@ function take(answer) {
   setLink("up");
   if (answer.revision < revision) return;
   handset = answer.handset;
-  for (const entry of answer.entries) if (entry.revision > revision) tell(entry, isFollowing);
+  for (const entry of answer.entries) if (entry.revision > revision) showEntry(entry, isFollowing);
   revision = answer.revision;
   isFollowing = true;
   line.show(answer);
   faults.show(answer.faults);
 }
 
-function tell(entry, aloud) {
-  if (entry.type === "notification") wire.tell(entry, { aloud });
-  else conversation.tell(entry, handset, { aloud });
+function showEntry(entry, aloud) {
+  if (entry.type === "notification") wire.showEntry(entry, { aloud });
+  else conversation.showEntry(entry, handset, { aloud });
   if (entry.type === "spoken" || entry.type === "call") line.caption(entry.text);
 }
 

@@ -17,13 +17,13 @@ const OUTCOMES = {
   dropped: () => "dropped",
 };
 // The first of these parameters that has a value is shown beside the kind.
-const TELLING = ["sms_status", "fax_status", "status", "digits", "dial_status", "transfer_status", "call_state"];
+const DETAILS = ["sms_status", "fax_status", "status", "digits", "dial_status", "transfer_status", "call_state"];
 const PLACES = { body: "in the body", query: "in the query string", both: "in the body and the query string" };
 
 const FAULTS = { bad_signature: "bad signature" };
 
 /** Add a notification at the top or update it. */
-export function tell(entry, { aloud }) {
+export function showEntry(entry, { aloud }) {
   const post = known.get(entry.id) ?? begin(entry);
   post.dataset.state = entry.state;
   post.querySelector("summary").replaceChildren(...headOf(entry));
@@ -43,8 +43,8 @@ function begin(entry) {
 
 function headOf(entry) {
   const outcome = element("span", "outcome", OUTCOMES[entry.state]?.(entry) ?? entry.state);
-  const told = entry.faults.filter((fault) => fault !== entry.state);
-  const faults = told.map((fault) => element("span", "badge", FAULTS[fault] ?? fault));
+  const shownFaults = entry.faults.filter((fault) => fault !== entry.state);
+  const faults = shownFaults.map((fault) => element("span", "badge", FAULTS[fault] ?? fault));
   return [
     element("span", "first", element("code", "kind", entry.kind), outcome),
     element("span", "second", element("span", "label", gistOf(entry)), clock(entry.at), ...faults),
@@ -53,8 +53,8 @@ function headOf(entry) {
 }
 
 function gistOf({ kind, params }) {
-  const telling = TELLING.map((name) => params[name]).find(Boolean);
-  return [KINDS[kind] ?? kind, telling].filter(Boolean).join(", ");
+  const detail = DETAILS.map((name) => params[name]).find(Boolean);
+  return [KINDS[kind] ?? kind, detail].filter(Boolean).join(", ");
 }
 
 function insideOf(entry) {
