@@ -10,6 +10,8 @@ import json
 import os
 from typing import Any
 
+from tests import settings as tests_settings
+
 _NAME = os.environ.get("HOIIO_BENCHMARK_NAME", "hoiio_benchmark")
 
 _DATABASES: dict[str, dict[str, Any]] = {
@@ -23,24 +25,8 @@ _DATABASES: dict[str, dict[str, Any]] = {
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=10000;",
         },
     },
-    "postgres": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": _NAME,
-        "USER": os.environ.get("PGUSER", "postgres"),
-        "PASSWORD": os.environ.get("PGPASSWORD", ""),
-        "HOST": os.environ.get("PGHOST", "127.0.0.1"),
-        "PORT": os.environ.get("PGPORT", "5432"),
-    },
-    "mariadb": {
-        "ENGINE": "django.db.backends.mysql",
-        "NAME": _NAME,
-        "USER": os.environ.get("MYSQL_USER", "root"),
-        "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
-        "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
-        "PORT": os.environ.get("MYSQL_PORT", "3306"),
-        "OPTIONS": {"charset": "utf8mb4"},
-        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_bin"},
-    },
+    "postgres": {**tests_settings.SERVERS["postgres"], "NAME": _NAME},
+    "mariadb": {**tests_settings.SERVERS["mariadb"], "NAME": _NAME},
 }
 
 DATABASES = {
@@ -81,16 +67,4 @@ if os.environ.get("HOIIO_BENCHMARK_ADMIN"):
         "django.contrib.messages.middleware.MessageMiddleware",
     ]
     STATIC_URL = "static/"
-    TEMPLATES = [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "APP_DIRS": True,
-            "OPTIONS": {
-                "context_processors": [
-                    "django.template.context_processors.request",
-                    "django.contrib.auth.context_processors.auth",
-                    "django.contrib.messages.context_processors.messages",
-                ]
-            },
-        }
-    ]
+    TEMPLATES = tests_settings.TEMPLATES

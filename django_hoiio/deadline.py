@@ -23,9 +23,9 @@ LIMIT = 10.0
 # Seconds between two checks of the connections.
 _INTERVAL = 0.5
 
-# Seconds. A database that took at least `SLOW` to fail is skipped for `PASS_BY`.
-SLOW = 2.0
-PASS_BY = 10.0
+# Seconds. A database that took at least `SLOW_AFTER` to fail is skipped for `SKIP_FOR`.
+SLOW_AFTER = 2.0
+SKIP_FOR = 10.0
 
 
 class DeadlineExceeded(OperationalError):
@@ -117,8 +117,8 @@ class SlowFailures:
 
     def add(self, seconds: float) -> None:
         """Record that the database failed after `seconds`."""
-        if seconds >= SLOW:
-            self._until = time.monotonic() + PASS_BY
+        if seconds >= SLOW_AFTER:
+            self._until = time.monotonic() + SKIP_FOR
 
     def are_recent(self) -> bool:
         return time.monotonic() < self._until

@@ -37,7 +37,7 @@ BACKOFF_FACTOR = 4
 
 INTERRUPTED = "The process that should have run this receiver ended too early."
 
-# Stands before the traceback while a receiver is run again, and stays there where its process ends.
+# Prefix of the stored traceback during a retry. It remains if the process ends during the retry.
 RUNNING = "This receiver is being retried, or its process ended during the retry. The failure before that:\n\n"
 
 
@@ -92,7 +92,7 @@ def _call(
         rows[row._meta.model_name or ""] = row
     signal = BY_NAME[signal_name]
     try:
-        with _on_its_own(str(notification._state.db)):
+        with _isolated(str(notification._state.db)):
             receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server or prevent the other receivers from running.
     except BaseException as error:
@@ -113,14 +113,14 @@ def _log_failure(error: BaseException, name: str, signal_name: str, notification
     )
 
 
-def _on_its_own(using: str) -> AbstractContextManager[Any]:
+def _isolated(using: str) -> AbstractContextManager[Any]:
     """Isolate a receiver, so that it cannot leave the database connection in a bad state."""
     connection = connections[using]
     # Inside the caller's transaction, for example in a TestCase, use a savepoint.
-    return transaction.atomic(using=using) if connection.in_atomic_block else _LeftAsFound(connection)
+    return transaction.atomic(using=using) if connection.in_atomic_block else _ReconnectIfChanged(connection)
 
 
-class _LeftAsFound:
+class _ReconnectIfChanged:
     """Context manager that reconnects if a receiver left a transaction open, autocommit changed, or an error."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -181,7 +181,7 @@ def _report(failure: ReceiverFailure, error: BaseException) -> None:
     """Send `receiver_failed`. If a receiver of this signal fails, only log it."""
     for receiver in connected(receiver_failed, Notification):
         try:
-            with _on_its_own(str(failure._state.db)):
+            with _isolated(str(failure._state.db)):
                 receiver.run(signal=receiver_failed, sender=Notification, failure=failure, exception=error)
         except BaseException as another:
             _log_failure(another, receiver.name, "receiver_failed", failure.notification)
@@ -229,7 +229,7 @@ class Outcome(Enum):
     NOT_REGISTERED = "no longer registered"
     BACKING_OFF = "waiting to retry"
     TAKEN = "taken by another process"
-    REDACTED = "of a redacted notification"
+    REDACTED = "skipped (redacted)"
 
 
 def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:

@@ -1,4 +1,4 @@
-"""Exceptions of the client, one for each way that a caller can react."""
+"""Exceptions of the client, grouped by how a caller can handle them."""
 
 from __future__ import annotations
 

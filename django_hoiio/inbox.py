@@ -41,9 +41,7 @@ def _hand_over(notification: Notification) -> None:
         # Django 5.2 has no tasks without django-tasks.
         from .tasks import hand_over
     except ImportError as error:
-        logger.error(
-            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
-        )
+        logger.error("Notification %s could not be enqueued: %s.", notification.pk, type(error).__name__)
         dispatch.release(notification)
     else:
         hand_over(notification)

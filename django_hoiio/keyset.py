@@ -47,7 +47,8 @@ def page_of(
 ) -> Page:
     """Return the newest `size` rows, or those next to a key. With `scan_limit`, scan at most that many keys.
 
-    Costs one query, and one for each end of the table that is needed. A key beyond an end means that end.
+    Costs one query, and one for each end of the table that is needed. A key outside the table counts as the
+    nearest end.
     """
     if newer_than is not None:
         return _upwards(rows, size, newer_than, scan_limit)

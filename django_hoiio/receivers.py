@@ -20,7 +20,7 @@ from django.dispatch.dispatcher import NONE_ID, _make_id  # type: ignore[attr-de
 from .enums import Kind
 from .models import RECEIVER_LENGTH
 from .parsing.fields import storable
-from .signals import BY_NAME, MAX_PARTIALS, Identity, NotificationSignal, StandIn
+from .signals import BY_NAME, MAX_PARTIALS, Identity, NotificationSignal, ReceiverWrapper
 
 UNDER_GEVENT = (
     "An async receiver cannot run in a gevent worker, because all greenlets would see its event loop. `manage.py"
@@ -55,9 +55,9 @@ class Receiver:
             raise TypeError(IS_GENERATOR)
 
 
-def receivers_of(facts: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Receiver]]:
+def receivers_of(kinds: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Receiver]]:
     """Yield the signal name and receiver of each call to make for these kinds, in calling order."""
-    for name in (*(fact.value for fact in facts), "notification_received"):
+    for name in (*(fact.value for fact in kinds), "notification_received"):
         for receiver in connected(BY_NAME[name], sender):
             yield name, receiver
 
@@ -71,7 +71,7 @@ def connected(signal: NotificationSignal, sender: object) -> Iterator[Receiver]:
         if listens_to not in senders:
             continue
         receiver = reference() if isinstance(reference, weakref.ReferenceType) else reference
-        if type(receiver) is StandIn:
+        if type(receiver) is ReceiverWrapper:
             receiver = receiver.receiver
         if receiver is not None:
             yield Receiver(uid=uid, function=receiver)

@@ -19,7 +19,7 @@ from .models import SUFFIX_LENGTH, suffix_of
 MAX_TERM_LENGTH = 256
 
 
-def found_by(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
+def search_q(request: HttpRequest, fields: Iterable[str], term: str) -> Q | None:
     """Return a condition for rows in which one of the fields matches the term; `None` if none can match."""
     conditions = _conditions(request, fields, term)
     return reduce(or_, conditions.values()) if conditions else None

@@ -58,7 +58,7 @@ class Identity(NamedTuple):
     function: int
 
 
-class StandIn:
+class ReceiverWrapper:
     """Wrapper of a receiver whose attributes Django must not read.
 
     Django checks whether a receiver is a method or a coroutine function, and a mock or a proxy may return anything.
@@ -92,7 +92,7 @@ class NotificationSignal(Signal):
         if _is_plain(receiver):
             super().connect(receiver, sender, weak, uid)
         else:
-            super().connect(StandIn(receiver, weak=weak), sender, weak, uid)
+            super().connect(ReceiverWrapper(receiver, weak=weak), sender, weak, uid)
 
     def disconnect(
         self, receiver: Callable[..., Any] | None = None, sender: object = None, dispatch_uid: Any = None
@@ -119,7 +119,7 @@ def _is_plain(receiver: object) -> bool:
     return type(receiver) in (FunctionType, BuiltinFunctionType)
 
 
-def _release(stand_in: StandIn) -> None:
+def _release(wrapper: ReceiverWrapper) -> None:
     """Do nothing. The finalizer only keeps the stand-in alive as long as the receiver."""
 
 

@@ -1,4 +1,4 @@
-"""A folder of files that store notifications while the database is away, one file each.
+"""A folder of files that store notifications while the database is unavailable, one file each.
 
 A file name has the time of receipt and the UUID, so names sort in order of receipt and a stored notification is
 recognised.

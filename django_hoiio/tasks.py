@@ -71,9 +71,7 @@ def hand_over(notification: Notification) -> None:
             return
     # A backend may raise any exception, and so may loading it.
     except Exception as error:
-        logger.error(
-            "Notification %s could not be handed to the task queue: %s.", notification.pk, type(error).__name__
-        )
+        logger.error("Notification %s could not be enqueued: %s.", notification.pk, type(error).__name__)
     else:
         if _network_queue().call(enqueue, notification.pk):
             return
@@ -111,7 +109,7 @@ class _NetworkQueue:
         if time.monotonic() >= self._skipped_until:
             self._skipped_until = time.monotonic() + PAUSE
             logger.error(
-                "Notification %s could not be handed to the task queue: %s. The queue is skipped for %d seconds;"
+                "Notification %s could not be enqueued: %s. The queue is skipped for %d seconds;"
                 " hoiio_recover dispatches what arrives meanwhile.",
                 notification_pk,
                 type(failure).__name__,
@@ -122,9 +120,9 @@ class _NetworkQueue:
     def _failure(self, function: Callable[[], None]) -> BaseException | None:
         try:
             until = time.monotonic() + conf.TASK_TIMEOUT
-            if not self._is_free.acquire(timeout=_rest_of(until)):
+            if not self._is_free.acquire(timeout=_remaining(until)):
                 return TimeoutError()
-            return self._start(function).result(timeout=_rest_of(until))
+            return self._start(function).result(timeout=_remaining(until))
         # A timeout, no free thread, or a TASK_TIMEOUT that is not a number.
         except Exception as error:
             return error
@@ -158,7 +156,7 @@ class _NetworkQueue:
             result.set_result(failure)
 
 
-def _rest_of(until: float) -> float:
+def _remaining(until: float) -> float:
     """Return the remaining seconds, never negative: for a lock, a negative timeout means no limit."""
     return max(0.0, until - time.monotonic())
 

@@ -68,8 +68,8 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
     except _Unreadable as error:
         logger.warning("A notification could not be read: %s.", error)
         return HttpResponse(status=error.status)
-    verdict = verify(route, token, body, request.META.get(SIGNATURE))
-    if verdict.verified_by == VerifiedBy.NONE and conf.REQUIRE_VERIFICATION:
+    verification = verify(route, token, body, request.META.get(SIGNATURE))
+    if verification.verified_by == VerifiedBy.NONE and conf.REQUIRE_VERIFICATION:
         logger.warning(NOT_VERIFIED, route.value)
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
     return _store(
@@ -81,17 +81,19 @@ def receive(request: HttpRequest, route: Route, token: str | None = None) -> Htt
             body=body,
             headers={name: storable(request.META[key]) for name, key in STORED_HEADERS.items() if key in request.META},
             remote_addr=storable(str(request.META.get("REMOTE_ADDR") or ""))[:255],
-            account=verdict.account,
-            verified_by=verdict.verified_by,
-            pass_on=verdict.pass_on,
-            problems=verdict.problems,
+            account=verification.account,
+            verified_by=verification.verified_by,
+            pass_on=verification.pass_on,
+            problems=verification.problems,
         )
     )
 
 
 def _store(raw: RawNotification) -> HttpResponse:
     if slow_failures.are_recent() and conf.SPOOL_DIR is not None:
-        logger.warning("Notification %s goes to the spool: the database did not answer a moment ago.", raw.uuid)
+        logger.warning(
+            "Notification %s is stored in the spool, because the database recently failed to respond.", raw.uuid
+        )
         return _spool(raw)
     try:
         inbox.receive(raw)
@@ -109,7 +111,7 @@ def _spool(raw: RawNotification) -> HttpResponse:
     try:
         spool.store(raw, conf.SPOOL_DIR)
     except OSError as error:
-        logger.critical("Notification %s is lost: the spool does not take it (%s).", raw.uuid, error.strerror)
+        logger.critical("Notification %s is lost: it cannot be written to the spool (%s).", raw.uuid, error.strerror)
         return HttpResponse(status=HTTPStatus.SERVICE_UNAVAILABLE)
     return HttpResponse()
 
@@ -139,7 +141,7 @@ def _read_body(request: HttpRequest) -> bytes:
         # Servers disagree about which of the two applies, so the body may be truncated.
         raise _Unreadable(HTTPStatus.BAD_REQUEST, "it has both a Content-Length and a Transfer-Encoding")
     if encodings and encodings.rpartition(",")[2].strip() != "chunked":
-        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Transfer-Encoding does not say where its body ends")
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Transfer-Encoding does not mark the end of the body")
     if length is not None and length > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     stream: Any = _chunked_stream(request) if encodings else request
@@ -150,12 +152,12 @@ def _read_body(request: HttpRequest) -> bytes:
             left -= len(chunk)
     # Each server raises its own exceptions for an incomplete body.
     except Exception as error:
-        raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body broke off ({type(error).__name__})") from error
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body is incomplete ({type(error).__name__})") from error
     body = b"".join(chunks)
     if len(body) > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     if len(body) < (length or 0):
-        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body broke off, or a middleware had read it before")
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body is incomplete, or a middleware has already read it")
     return body
 
 
@@ -165,7 +167,7 @@ def _announced_length(request: HttpRequest) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Content-Length is no number")
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its Content-Length is not a number")
     # int() refuses numbers with thousands of digits. 18 digits are enough to see that the body is too long.
     return int(text.lstrip("0")[:18] or 0)
 

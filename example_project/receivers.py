@@ -2,7 +2,7 @@
 
 A receiver runs after its notification is stored. `sms`, `call` or `fax` is the row that the notification updated, and
 `None` if it names no transaction. A receiver that raises is recorded in the admin and does not stop the others.
-Hoiio waits until all receivers have finished, and so does a caller, who hears nothing meanwhile. So request the next
+Hoiio waits until all receivers have finished, and the caller waits in silence. So request the next
 block here and run long work in a task.
 """
 
@@ -130,7 +130,7 @@ def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
 
 @receiver(signals.ivr_transfer)
 def on_ivr_transfer(notification: Notification, call: Call, **kwargs: Any) -> None:
-    print_line("ivr_transfer", party(call), f"handed on, {call.transfer_status}", notification)
+    print_line("ivr_transfer", party(call), f"transferred, {call.transfer_status}", notification)
 
 
 @receiver([signals.ivr_play, signals.ivr_monitor, signals.ivr_hangup, signals.ivr_unhold, signals.ivr_step])

@@ -102,7 +102,7 @@ class SandboxClient:
 
     def let_time_pass(self) -> list[dict[str, str]]:
         """Let every timeout expire and return all notifications."""
-        assert calls.hurry(TIMEOUT)
+        assert calls.run_now(TIMEOUT)
         return self.heard()
 
     def post(self, path: str, form: dict[str, object]) -> tuple[int, Any]:
@@ -139,7 +139,7 @@ def sandbox_client() -> Iterator[SandboxClient]:
 
 def _forget() -> None:
     for part in (calls, outbox):
-        part.forget()
+        part.cancel_all()
     assert outbox.wait(TIMEOUT)
     exchange.reset()
 

@@ -34,5 +34,5 @@ class NetworkBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]
         enqueued.append(tuple(args))
 
 
-def ask_the_database() -> None:
+def use_the_database() -> None:
     connection.ensure_connection()

@@ -7,7 +7,7 @@ from typing import Any
 
 DATABASE = os.environ.get("HOIIO_TEST_DATABASE", "sqlite")
 
-_DATABASES: dict[str, dict[str, Any]] = {
+SERVERS: dict[str, dict[str, Any]] = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": "hoiio.sqlite3",
@@ -34,7 +34,7 @@ _DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 
-DATABASES = {"default": _DATABASES[DATABASE]}
+DATABASES = {"default": SERVERS[DATABASE]}
 SECRET_KEY = "tests"
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True

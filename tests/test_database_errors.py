@@ -375,7 +375,7 @@ def test_unreadable_file_waits_and_blocks_no_other(folder: Path) -> None:
 
 
 def test_database_is_skipped_after_a_slow_failure(folder: Path) -> None:
-    deadline.slow_failures.add(deadline.SLOW)
+    deadline.slow_failures.add(deadline.SLOW_AFTER)
 
     assert post() == 200
 
@@ -393,7 +393,7 @@ def test_database_is_tried_again_after_a_quick_failure(folder: Path) -> None:
 
 def test_database_is_tried_after_a_slow_failure_without_a_spool(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": False}
-    deadline.slow_failures.add(deadline.SLOW)
+    deadline.slow_failures.add(deadline.SLOW_AFTER)
 
     assert post() == 200
 

@@ -247,7 +247,7 @@ def test_receiver_that_breaks_the_transaction_of_a_test_affects_no_other_receive
     ]
 
 
-def test_label_and_traceback_that_no_column_holds_are_fitted() -> None:
+def test_long_receiver_name_and_invalid_traceback_are_shortened_and_cleaned() -> None:
     sms_status.connect(raising(ValueError("a\0b\ud800")), weak=False, dispatch_uid="x" * 300)
 
     receive()
@@ -317,7 +317,8 @@ def test_notification_is_claimed_while_its_receivers_run() -> None:
         pytest.param(
             "begin",
             marks=pytest.mark.skipif(
-                connection.vendor == "mysql", reason="MariaDB's drivers do not say; the next that begins commits it"
+                connection.vendor == "mysql",
+                reason="MariaDB's drivers do not report an open transaction; the next BEGIN commits it",
             ),
         ),
     ],

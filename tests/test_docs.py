@@ -53,17 +53,17 @@ def test_python_code_compiles_and_what_it_imports_is_there(page: Path) -> None:
                 assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
 
 
-# Rows whose last cell says nothing on purpose.
-SAY_NOTHING = {"sqlite", "Daily totals", "raw, prepared"} | {
+# Rows whose last cell is intentionally empty.
+EMPTY_LAST_CELL = {"sqlite", "Daily totals", "raw, prepared"} | {
     f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")
 }
 
 
-def test_no_row_of_a_table_is_the_rest_of_the_one_above() -> None:
+def test_no_table_row_continues_the_row_above() -> None:
     tables = [table for page in PAGES for table in read(page).findall(docutils.nodes.table)]
     rows = [[cell.astext() for cell in row] for table in tables for row in table.findall(docutils.nodes.row)]
 
-    assert {row[0] for row in rows if not row[-1]} == SAY_NOTHING
+    assert {row[0] for row in rows if not row[-1]} == EMPTY_LAST_CELL
 
 
 def test_index_leads_to_every_page() -> None:
@@ -72,7 +72,7 @@ def test_index_leads_to_every_page() -> None:
     assert {page.name for page in ROOT.glob("docs/*.rst")} - {"index.rst"} == links - {"../README.rst"}
 
 
-# What the pages say of the code.
+# Names of the code in the pages.
 
 
 def test_settings_page_has_every_key_and_no_other() -> None:
@@ -86,7 +86,7 @@ def test_settings_page_gives_each_default(settings: Any) -> None:
     bodies = [field[1].astext() for field in fields if field[0].astext() == "Default"]
 
     settings.HOIIO = {}
-    # Said as where they come from, because the values are secret.
+    # Named after the settings that provide them, because the values are secret.
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "SECRET_KEY", ["SECRET_KEY_FALLBACKS"]
     assert bodies == [repr(getattr(conf, key)) for key in SETTINGS]
 
@@ -140,7 +140,7 @@ def test_ci_runs_the_command_of_the_readme(word: str, argument: str) -> None:
     assert f"readme_command {word}{argument}\n" in ci
 
 
-# The steps of the README and of the quickstart, taken as they are written there.
+# The steps of the README and the quickstart, run verbatim.
 
 SENT = "txn_ref=AA-SI-85&from=%2B16201234567&to=%2B16501234567&msg=hoiio+world"
 PLAY = """
@@ -173,7 +173,7 @@ def test_quickstart_sends_what_is_sent_here() -> None:
 
 
 def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
-    """Make a project by the steps of a page; gives what runs Python there, and the lines that it prints."""
+    """Create a project by the steps of a page. Return a function that runs Python there and returns the printed lines."""
 
     def run(*arguments: str) -> list[str]:
         environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{folder}:{ROOT}"}
@@ -194,10 +194,10 @@ def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
     ("page", "heard"),
     [
         ("README.rst", ["+16201234567 wrote 'hoiio world'"]),
-        ("docs/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "sms_received came"]),
+        ("docs/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "Received sms_received"]),
     ],
 )
-def test_project_made_by_the_steps_hears_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
+def test_project_of_the_steps_receives_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
     run = make_project(page, tmp_path)
 
     printed = run("-c", f"SENT = {SENT!r}\n{PLAY}")
@@ -232,7 +232,7 @@ def test_project_made_by_the_quickstart_sends_an_sms(tmp_path: Path) -> None:
     ]
 
 
-# What the site of the test below does with a signed URL, with one that proves nothing, and without its database.
+# Send requests with a signed URL and with invalid tokens to a site whose database is unavailable.
 REFUSING = """
 import sys
 import django

@@ -9,7 +9,7 @@ from django_hoiio.enums import BLOCKS, KNOWN_STATUSES, Kind, Rank, rank_of, rank
 from django_hoiio.receivers import receivers_of
 from django_hoiio.signals import SIGNALS, NotificationSignal
 
-PROMISED = [
+DOCUMENTED = [
     "call_ended",
     "sms_received",
     "sms_status",
@@ -32,7 +32,7 @@ PROMISED = [
 
 
 def test_kinds_and_signals_have_the_same_names() -> None:
-    assert sorted(Kind.values) == sorted(PROMISED)
+    assert sorted(Kind.values) == sorted(DOCUMENTED)
     assert {kind: getattr(signals, kind.value) for kind in Kind} == SIGNALS
     assert all(isinstance(signal, NotificationSignal) for signal in SIGNALS.values())
     assert len(set(map(id, SIGNALS.values()))) == len(Kind)

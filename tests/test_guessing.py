@@ -167,7 +167,7 @@ def test_no_response_depends_on_masked_values(requests: Callable[[], Iterator[tu
 
 @pytest.mark.usefixtures("_filled")
 def test_same_requests_find_rows_with_the_permission() -> None:
-    """Otherwise the test above would prove nothing."""
+    """Verify that the requests of the test above can find rows."""
     client = staff("view_personal_data")
 
     assert client.get(f"{API}sms/", {"number": "+6591235432"}).json()["results"] != []

@@ -70,7 +70,7 @@ def receive(body: str = STATUS) -> Notification:
 
 def not_handed_over(notification: Notification, error: str) -> str:
     return (
-        f"Notification {notification.pk} could not be handed to the task queue: {error}. The queue is skipped for 30"
+        f"Notification {notification.pk} could not be enqueued: {error}. The queue is skipped for 30"
         " seconds; hoiio_recover dispatches what arrives meanwhile."
     )
 
@@ -263,12 +263,12 @@ def test_invalid_timeout_neither_raises_nor_waits_forever(
 def test_connections_of_the_thread_are_closed_also_after_the_time_out(hanging: threading.Event) -> None:
     connections_used: list[Any] = []
 
-    def hang_and_ask() -> None:
+    def hang_and_query() -> None:
         hanging.wait(30)
-        queues.ask_the_database()
+        queues.use_the_database()
         connections_used.append(connection.connection)
 
-    queues.behaviour[0] = hang_and_ask
+    queues.behaviour[0] = hang_and_query
     receive()
     hanging.set()
     wait_until_enqueued(1)
@@ -340,7 +340,7 @@ def test_check_reports_that_an_unknown_backend_has_a_time_limit() -> None:
 
     assert (found.id, found.msg, found.is_serious()) == (
         "django_hoiio.I001",
-        "Notifications are handed over to tests.queues.NetworkBackend over the network, each within 0.2 s.",
+        "Notifications are enqueued to tests.queues.NetworkBackend over the network, each within 0.2 s.",
         False,
     )
 

@@ -75,11 +75,11 @@ def test_no_row_is_newer_than_a_cursor_above_all_keys(keys: list[int], scan_limi
     assert shown(page_of(every(), size=4, newer_than=10**17, scan_limit=scan_limit)) == ([], keys[9] + 1, None, None)
 
 
-def test_key_above_all_is_not_looked_down_from_for_ever(keys: list[int]) -> None:
+def test_scan_from_above_all_keys_starts_at_the_newest_key(keys: list[int]) -> None:
     assert shown(page_of(ended(), size=4, older_than=10**17, scan_limit=5)) == ([], keys[5], None, keys[5])
 
 
-def test_keys_below_all_are_not_looked_through(keys: list[int]) -> None:
+def test_scan_from_below_all_keys_starts_at_the_oldest_key(keys: list[int]) -> None:
     Notification.objects.filter(pk__in=keys[:2]).delete()
     assert shown(page_of(ended(), size=4, newer_than=0, scan_limit=1)) == ([keys[2]], None, keys[2], keys[2])
 
@@ -137,7 +137,7 @@ def test_deepest_page_costs_as_many_queries_as_the_first(keys: list[int]) -> Non
     assert costs == [1, 1, 3, 2]
 
 
-# Few keys.
+# Limited sets of keys.
 
 
 def test_keys_of_several_index_queries_are_combined(keys: list[int]) -> None:
@@ -154,7 +154,7 @@ def test_keys_are_not_all_fetched_if_there_are_many(count: int, are_all: bool) -
     assert (len(found.keys), found.are_all) == (count, are_all)
 
 
-def test_two_times_a_few_are_not_few() -> None:
+def test_combined_keys_above_the_maximum_are_incomplete() -> None:
     some = Keys(keys=set(range(MAX_KEYS)), are_all=True)
     assert (some | some).are_all
     assert not (some | Keys(keys={MAX_KEYS}, are_all=True)).are_all

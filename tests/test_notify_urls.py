@@ -67,7 +67,7 @@ def test_default_account_exists_without_settings(settings: Any) -> None:
         ),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         notify_url(**{"route": "sms", **arguments})
 
@@ -83,7 +83,7 @@ def test_url_longer_than_hoiio_accepts_is_refused() -> None:
         notify_url("sms", pass_on={"x": "y" * 3000})
 
 
-def test_url_of_exactly_the_limit_is_given_and_warned_of() -> None:
+def test_url_at_the_limit_is_returned_with_a_warning() -> None:
     def length(size: int) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -104,7 +104,7 @@ def length_fits(size: int, length: Any) -> bool:
         return False
 
 
-def test_ordinary_url_is_not_warned_of(recwarn: pytest.WarningsRecorder) -> None:
+def test_ordinary_url_causes_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     assert len(notify_url("sms", pass_on={"x": "y" * 1300})) <= 2000
     assert not recwarn.list
 
@@ -137,6 +137,6 @@ def test_local_or_plain_http_public_url_needs_a_local_api(settings: Any, url: st
     assert notify_url("sms").startswith(url)
 
 
-def test_local_hosts_are_those_that_only_this_network_resolves() -> None:
+def test_hosts_that_only_this_network_resolves_are_local() -> None:
     assert all(map(is_local, LOCAL))
     assert not any(map(is_local, ["https://my.example.com", "https://8.8.8.8", "https://[2001:4860:4860::8888]"]))

@@ -95,7 +95,7 @@ def test_old_month_goes_with_its_failures(partitioned: Notification) -> None:
     assert old.notification.pk not in left
 
 
-def test_one_arrival_is_still_one_row(partitioned: Notification) -> None:
+def test_one_delivery_is_still_one_row(partitioned: Notification) -> None:
     again = raw_notification("sms", "", SAID, uuid=partitioned.uuid, received_at=partitioned.received_at)
 
     assert inbox.receive(again).is_new is False

@@ -1,4 +1,4 @@
-"""Every public module says what is public in it."""
+"""Every public module defines __all__."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Awaitable:
         yield from ()
 
 
-class AnswersAnything(CallableObject):
+class HasEveryAttribute(CallableObject):
     def __getattr__(self, name: str) -> Any:
         return self
 
@@ -99,7 +99,7 @@ class RaisesAlways(CallableObject):
         raise RuntimeError(name)
 
 
-class ExitsWhenAsked(CallableObject):
+class ExitsOnAttributeAccess(CallableObject):
     def __getattribute__(self, name: str) -> Any:
         raise SystemExit(name)
 
@@ -195,9 +195,9 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "lazy function": lambda: LazyProxy(lambda: plain),
     "lazy coroutine": lambda: LazyProxy(lambda: coroutine),
     "lazy mock": lambda: LazyProxy(lambda: a_mock(mock.MagicMock)),
-    "answers anything": AnswersAnything,
+    "answers anything": HasEveryAttribute,
     "raises always": RaisesAlways,
-    "exits when asked": ExitsWhenAsked,
+    "exits on attribute access": ExitsOnAttributeAccess,
     "named by a number": NamedByANumber,
     "equal to everything": EqualToEverything,
     "cannot be compared": CannotBeCompared,
@@ -229,7 +229,7 @@ def test_any_object_is_disconnected_again(name: str) -> None:
 
 @given(names=st.lists(st.sampled_from(sorted(OBJECTS)), min_size=1, max_size=6), weak=st.booleans())
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_objects_in_any_company_are_called_once_each(names: list[str], weak: bool) -> None:
+def test_each_object_is_called_once_in_any_combination(names: list[str], weak: bool) -> None:
     calls.clear()
     sms_received.receivers.clear()
     receivers = [OBJECTS[name]() for name in names]
@@ -304,8 +304,8 @@ def decorated(**kwargs: Any) -> None:
         (CallableObject, "tests.test_receivers.CallableObject"),
         (mock.Mock, "unittest.mock.Mock"),
         (HasFuncOfItsOwn, "tests.test_receivers.HasFuncOfItsOwn"),
-        (AnswersAnything, "tests.test_receivers.AnswersAnything"),
-        (ExitsWhenAsked, "tests.test_receivers.ExitsWhenAsked"),
+        (HasEveryAttribute, "tests.test_receivers.HasEveryAttribute"),
+        (ExitsOnAttributeAccess, "tests.test_receivers.ExitsOnAttributeAccess"),
     ],
 )
 def test_name_is_that_of_the_function_or_the_class(made: Callable[[], Any], name: str) -> None:

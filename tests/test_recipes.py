@@ -1,4 +1,4 @@
-"""The recipes of the docs, taken as they stand there and run against the sandbox or a loopback server."""
+"""Run the recipes of docs/recipes.rst verbatim, with the sandbox or a loopback server."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from tests.conftest import raw_notification
 from tests.fake_hoiio import Hoiio
 
 PAGE = (ROOT / "docs/recipes.rst").read_text(encoding="utf-8")
-PATIENCE = 30
+TIMEOUT = 30
 
 
 def blocks() -> dict[str, str]:
-    """The Python files of the page, by the path that stands in the first line of each."""
+    """Return the Python files of the page by path, which is the first line of each."""
     codes = re.findall(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE, re.MULTILINE)
     lines = [[line[4:] for line in code.rstrip().split("\n")] for code in codes]
     return {first.removeprefix("# "): "\n".join(rest) + "\n" for first, *rest in lines}
@@ -69,7 +69,7 @@ def switchboard(
             yield
             with django_db_blocker.unblock(), connection.schema_editor() as editor:
                 editor.delete_model(model)
-    # Nothing of it is left for other tests.
+    # Remove it, so that it does not affect other tests.
     del apps.all_models["switchboard"], Call.apology  # type: ignore[attr-defined]
     apps.clear_cache()
     get_commands.cache_clear()
@@ -86,7 +86,7 @@ def recipe(switchboard: None) -> Iterator[Callable[[str], Any]]:
 
 
 def forget(is_meant: Callable[[str], bool]) -> None:
-    """Have modules of the page imported anew."""
+    """Unload modules of the page."""
     for name in list(sys.modules):
         if name.partition(".")[0] in ("mysite", "switchboard") and is_meant(name):
             del sys.modules[name]
@@ -94,7 +94,7 @@ def forget(is_meant: Callable[[str], bool]) -> None:
 
 @pytest.fixture
 def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
-    """A project that asks a sandbox, and is notified by it; gives its address."""
+    """Serve a project that uses its own sandbox. Yields the URL."""
     settings.HOIIO = {
         "ACCOUNTS": {"default": {"APP_ID": "app", "ACCESS_TOKEN": "token"}},
         "PUBLIC_URL": live_server.url,
@@ -102,13 +102,13 @@ def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
     }
     exchange.reset()
     yield live_server.url
-    # As in test_client_sandbox.py.
-    calls.forget()
-    outbox.forget()
-    assert outbox.wait(PATIENCE)
+    # As in tests/client/test_client_and_sandbox.py.
+    calls.cancel_all()
+    outbox.cancel_all()
+    assert outbox.wait(TIMEOUT)
 
 
-def test_page_has_the_files_that_are_tried_here() -> None:
+def test_page_has_exactly_the_tested_files() -> None:
     assert list(blocks()) == [
         "switchboard/models.py",
         "switchboard/receivers.py",
@@ -127,7 +127,7 @@ def cron_lines() -> list[str]:
     return re.findall(r"^    [\d*/]+(?: [\d*/]+){4} (.+)$", PAGE, re.MULTILINE)
 
 
-def test_commands_that_cron_runs_are_there() -> None:
+def test_commands_of_the_cron_lines_exist() -> None:
     named = [re.findall(r"manage\.py (\w+)", line) for line in cron_lines()]
     own = {path.stem for path in map(Path, blocks()) if path.parent.name == "commands"}
 
@@ -137,7 +137,7 @@ def test_commands_that_cron_runs_are_there() -> None:
 
 @pytest.mark.parametrize("line", cron_lines())
 @pytest.mark.parametrize(("code", "mailed"), [(0, ""), (1, "1 is left.\nand why\n")])
-def test_cron_mails_what_failed_alone(line: str, code: int, mailed: str, tmp_path: Path) -> None:
+def test_cron_sends_mail_only_about_failures(line: str, code: int, mailed: str, tmp_path: Path) -> None:
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     code_text = f"print('1 is left.', flush=True); print('and why', file=sys.stderr); sys.exit({code})"
@@ -157,7 +157,7 @@ MISSED = f"txn_ref=AA-C-1&session=S1&call_state=ended&duration=0&from={quote(HAN
 
 
 @pytest.mark.django_db(transaction=True)
-def test_caller_who_gave_up_gets_one_sms(sandbox: str, recipe: Any) -> None:
+def test_missed_caller_gets_one_sms(sandbox: str, recipe: Any) -> None:
     recipe("switchboard.receivers")
     telephone = Client()
 
@@ -194,11 +194,11 @@ def test_caller_known_only_from_the_history_gets_one_sms(sandbox: str, recipe: A
 
 def until(is_so: Callable[[], bool]) -> None:
     """Wait for what happens in other threads."""
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + TIMEOUT
     while not is_so():
         assert time.monotonic() < give_up
         time.sleep(0.02)
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
 
 
 @pytest.mark.django_db
@@ -228,7 +228,7 @@ def test_caller_gets_one_apology_for_repeated_notifications(hoiio: Hoiio, recipe
         pytest.param("session=S1&call_state=ended", id="of no call"),
     ],
 )
-def test_nobody_else_gets_an_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
+def test_other_calls_get_no_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
     inbox.receive(raw_notification("any", "", body))
@@ -250,9 +250,7 @@ def test_old_call_without_a_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
     ("answer", "failures"),
     [({"status": "error_insufficient_credit"}, 1), ({"status": "error_internal_server_error"}, 0)],
 )
-def test_apology_is_tried_again_unless_it_may_have_been_sent(
-    answer: Any, failures: int, hoiio: Hoiio, recipe: Any
-) -> None:
+def test_apology_is_retried_unless_it_may_have_been_sent(answer: Any, failures: int, hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
     hoiio.says(answer)
 
@@ -262,7 +260,7 @@ def test_apology_is_tried_again_unless_it_may_have_been_sent(
 
 
 def again(receivers: Any) -> None:
-    """The same notification comes once more, and the receiver is run once more."""
+    """Receive the same notification again, and run the receiver again."""
     inbox.receive(raw_notification("ivr", "", MISSED))
     receivers.apologise(call=Call.objects.get())
 
@@ -279,7 +277,7 @@ def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recip
 
 
 @pytest.mark.django_db(transaction=True)
-def test_apology_that_was_refused_is_sent_once_when_it_is_tried_again(hoiio: Hoiio, recipe: Any) -> None:
+def test_refused_apology_is_sent_once_by_a_retry(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     hoiio.says({"status": "error_insufficient_credit"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
     inbox.receive(raw_notification("ivr", "", MISSED))
@@ -290,7 +288,7 @@ def test_apology_that_was_refused_is_sent_once_when_it_is_tried_again(hoiio: Hoi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_apology_is_a_row_that_others_see_before_it_is_sent(hoiio: Hoiio, recipe: Any) -> None:
+def test_apology_row_is_committed_before_the_sms_is_sent(hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
     seen = []
 
@@ -306,7 +304,7 @@ def test_apology_is_a_row_that_others_see_before_it_is_sent(hoiio: Hoiio, recipe
 
 
 @pytest.mark.django_db
-def test_calls_without_a_reference_are_apologised_to_each(hoiio: Hoiio, recipe: Any) -> None:
+def test_each_call_without_a_reference_gets_an_apology(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     moment = timezone.now()
     common = {"direction": "incoming", "is_final": True, "duration": 0, "created_at": moment, "updated_at": moment}
@@ -331,17 +329,17 @@ GOOD, FAILS, ERRS, SILENT, REFUSED, LOST = (
 
 
 @pytest.mark.django_db(transaction=True)
-def test_campaign_is_counted_and_sent_again_to_the_failed(sandbox: str, recipe: Any) -> None:
+def test_campaign_is_counted_and_resent_to_failed_numbers(sandbox: str, recipe: Any) -> None:
     campaigns = recipe("switchboard.campaigns")
 
     bulk = campaigns.send("spring", "Half price!", [GOOD, FAILS, ERRS, SILENT, REFUSED])
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
 
     assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 2, "refused": 1, "under_way": 1}
     assert campaigns.silent("spring", bulk, [GOOD, REFUSED, LOST]) == {LOST}
 
     again = campaigns.resend("spring", bulk, "Still half price!")
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
 
     sent = campaigns.messages("spring-again", again)
     assert sorted(sent.values_list("dest", flat=True)) == [FAILS, ERRS]
@@ -352,14 +350,14 @@ def test_campaign_is_counted_and_sent_again_to_the_failed(sandbox: str, recipe: 
 def test_campaign_that_reached_everybody_is_not_sent_again(sandbox: str, recipe: Any) -> None:
     campaigns = recipe("switchboard.campaigns")
     bulk = campaigns.send("spring", "Half price!", [GOOD])
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
 
     assert campaigns.resend("spring", bulk, "Still half price!") is None
     assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 0, "refused": 0, "under_way": 0}
 
 
 @pytest.mark.django_db
-def test_campaign_is_found_by_what_each_notification_names(recipe: Any) -> None:
+def test_campaign_is_found_by_tag_or_bulk_reference(recipe: Any) -> None:
     campaigns = recipe("switchboard.campaigns")
     for body in (
         "txn_ref=AA-S-1&sms_status=delivered&tag=spring&dest=%2B6511111111",
@@ -378,7 +376,7 @@ PDF = b"%PDF-1.4\n/Type /Page"
 
 
 class Source:
-    """A server on the loopback that answers as a test says."""
+    """A loopback server with a configurable response."""
 
     def __init__(self) -> None:
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: answered(handler, b"ID3")
@@ -422,7 +420,7 @@ def source() -> Iterator[Source]:
 
 @pytest.fixture
 def copies(recipe: Any, source: Source, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The recipe, allowed to ask the loopback server, with the storage that the page sets up, elsewhere."""
+    """The recipe with the loopback server in SOURCES, and its storage in a temporary folder."""
     given = recipe("mysite.settings").STORAGES
     given["hoiio"]["OPTIONS"]["location"] = str(tmp_path / "private")
     settings.STORAGES = given
@@ -454,9 +452,9 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
     with HoiioClient() as client:
         client.fax.send(dest=FAX, file=PDF)
         session = client.ivr.dial(dest=GOOD).session
-        assert outbox.wait(PATIENCE)
+        assert outbox.wait(TIMEOUT)
         client.ivr.record(session=session, msg="Speak")
-    assert outbox.wait(PATIENCE)
+    assert outbox.wait(TIMEOUT)
 
     call_command(command)
 
@@ -471,7 +469,7 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "ending"), [("record_url", "mp3"), ("monitor_url", "mp3"), ("fax_url", "pdf")])
-def test_link_is_followed_as_it_is_written(name: str, ending: str, copies: Any, source: Source) -> None:
+def test_link_is_requested_unchanged(name: str, ending: str, copies: Any, source: Source) -> None:
     notification = linked(f"{source.address}/rec-113.mp3?Expires=1&Signature=a%3D%3D", name)
 
     assert copies.copy_new() == (1, 0)
@@ -504,7 +502,7 @@ def test_runs_that_overlap_leave_one_file(copies: Any, source: Source, monkeypat
 
 
 @pytest.mark.django_db
-def test_copy_that_the_storage_does_not_take_stops_no_other_and_is_made_later(
+def test_storage_error_does_not_stop_other_copies_and_is_retried(
     copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = (linked(f"{source.address}/rec-{number}.mp3") for number in (113, 114))
@@ -556,7 +554,7 @@ def test_old_notifications_and_those_without_a_link_are_skipped(copies: Any, sou
         "rec.mp3",
     ],
 )
-def test_link_to_elsewhere_is_not_followed(
+def test_link_to_an_unlisted_host_is_not_followed(
     link: str, copies: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(copies, "CONNECTIONS", {})
@@ -653,7 +651,7 @@ def test_file_sent_in_chunks_is_stored_whole(copies: Any, source: Source) -> Non
 
 
 @pytest.mark.django_db
-def test_download_that_takes_too_long_is_given_up(
+def test_slow_download_is_aborted(
     copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = iter(range(0, 1000, 40))
@@ -666,12 +664,12 @@ def test_download_that_takes_too_long_is_given_up(
 
 
 @pytest.mark.django_db
-def test_server_that_says_nothing_is_given_up(
+def test_download_from_a_silent_server_times_out(
     copies: Any, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = threading.Event()
     monkeypatch.setattr(copies, "TIMEOUT", 0.05)
-    source.answer = lambda handler: done.wait(PATIENCE) and None
+    source.answer = lambda handler: done.wait(TIMEOUT) and None
     linked(f"{source.address}/rec-113.mp3")
 
     assert (copies.copy_new(), copied_files()) == ((0, 1), {})
@@ -680,7 +678,7 @@ def test_server_that_says_nothing_is_given_up(
 
 
 @pytest.mark.django_db
-def test_one_that_cannot_be_copied_stops_no_other(
+def test_failed_copy_does_not_stop_the_others(
     copies: Any, source: Source, recipe: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     linked("https://example.com/rec.mp3")
@@ -744,7 +742,7 @@ json.dump({"events": events, "token": url.split("/")[3]}, sys.stdout, default=st
 """
 
 
-def test_sentry_gets_each_failed_receiver_as_an_issue_of_its_own_and_nothing_private(tmp_path: Path) -> None:
+def test_sentry_groups_failures_by_receiver_without_private_data(tmp_path: Path) -> None:
     (tmp_path / "monitoring.py").write_text(blocks()["switchboard/monitoring.py"])
     environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     environ.pop("HOIIO_TEST_DATABASE", None)

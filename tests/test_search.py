@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from django_hoiio.keyset import MAX_KEYS
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.search import found_by, index_queries
+from django_hoiio.search import index_queries, search_q
 from tests.factories import failures, notifications, transactions
 from tests.plans import VENDOR, is_answered_by, learn, plan_of
 
@@ -129,5 +129,5 @@ def test_prefix_finds_exactly_the_rows_that_begin_with_it(request_of_root: HttpR
 
 def test_term_that_no_column_can_match_needs_no_query(request_of_root: HttpRequest) -> None:
     for term in ("", "a\0", "x" * 257):
-        assert found_by(request_of_root, ["tag"], term) is None
+        assert search_q(request_of_root, ["tag"], term) is None
         assert index_queries(Sms.objects.all(), request_of_root, ["tag"], term) == []

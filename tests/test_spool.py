@@ -69,7 +69,7 @@ def test_only_the_owner_can_read_file_and_folder_and_no_temporary_file_is_left(t
     assert list(folder.iterdir()) == [path]
 
 
-def test_half_written_file_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -116,7 +116,7 @@ def test_full_disk_still_stores_small_requests(tmp_path: Path) -> None:
     [(errno.EACCES, True), (errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False), (errno.ENOSPC, False)],
 )
 @pytest.mark.parametrize("what", ["open", "fsync"])
-def test_folder_that_the_system_cannot_sync_costs_nothing(
+def test_notification_is_stored_if_the_folder_cannot_be_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, code: int, is_kept: bool
 ) -> None:
     """Simulate Windows, which cannot open folders, and file systems that cannot sync them."""
@@ -138,7 +138,7 @@ def test_folder_that_the_system_cannot_sync_costs_nothing(
     assert spool.load(path).uuid == raw.uuid
 
 
-def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(
+def test_file_is_synced_before_it_is_renamed_and_the_folder_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced = []
@@ -155,7 +155,7 @@ def test_file_is_on_the_disk_before_it_bears_its_name_and_its_name_after(
     assert synced == [("file", [".part"]), ("folder", [".json"])]
 
 
-def test_folder_that_is_not_there_has_nothing_waiting(tmp_path: Path) -> None:
+def test_missing_folder_has_no_pending_files(tmp_path: Path) -> None:
     assert list(spool.pending(tmp_path / "nowhere")) == []
 
 
@@ -194,7 +194,7 @@ def _good() -> dict[str, Any]:
         json.dumps({**_good(), "more": 1}),
     ],
 )
-def test_file_that_is_no_arrival_is_a_value_error(tmp_path: Path, poison: str) -> None:
+def test_file_without_a_valid_notification_raises_value_error(tmp_path: Path, poison: str) -> None:
     path = tmp_path / "poison.json"
     path.write_text(poison, encoding="utf-8")
 
@@ -202,7 +202,7 @@ def test_file_that_is_no_arrival_is_a_value_error(tmp_path: Path, poison: str) -
         spool.load(path)
 
 
-def test_file_of_other_bytes_is_a_value_error(tmp_path: Path) -> None:
+def test_file_that_is_not_utf_8_raises_value_error(tmp_path: Path) -> None:
     path = tmp_path / "poison.json"
     path.write_bytes(b"\xff\xfe")
 
@@ -222,7 +222,7 @@ def test_files_are_counted_by_suffix_up_to_the_limit(tmp_path: Path) -> None:
     assert spool.count(tmp_path, spool.QUARANTINED, 9) == 1
 
 
-def test_folder_that_is_not_made_yet_holds_nothing(tmp_path: Path) -> None:
+def test_missing_folder_counts_as_empty(tmp_path: Path) -> None:
     assert spool.count(tmp_path / "spool", spool.SUFFIX, 9) == 0
 
 

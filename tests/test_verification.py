@@ -38,7 +38,7 @@ def test_verified_token_returns_its_account_and_pass_on_values() -> None:
 
 @given(pass_on=st.dictionaries(st.text(), st.text() | st.integers()))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_token_has_unreserved_characters_alone(pass_on: dict[str, Any]) -> None:
+def test_token_has_only_unreserved_characters(pass_on: dict[str, Any]) -> None:
     token = sign(Route.ANY, "default", pass_on)
 
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

@@ -43,7 +43,7 @@ def send(path: str = "sms/", body: bytes = STATUS, method: str = "POST", **kwarg
 
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("route", Route)
-def test_each_route_stands_with_and_without_its_slash(post: Post, route: Route, slash: str) -> None:
+def test_each_route_works_with_and_without_a_trailing_slash(post: Post, route: Route, slash: str) -> None:
     assert post(f"{route}{slash}", STATUS).route == route
 
 
@@ -155,7 +155,7 @@ def test_signature_is_accepted_and_identifies_the_account(strict: None, token: s
     assert (stored.verified_by, stored.account, stored.problems) == (VerifiedBy.SIGNATURE, account, {})
 
 
-def test_with_a_signature_only_the_body_is_believed(strict: None) -> None:
+def test_signature_verifies_only_the_body(strict: None) -> None:
     query = "txn_ref=AA-S-9&sms_status=failed&debit=1&username=bob&x=query"
     body = STATUS + b"&x=body"
 
@@ -487,7 +487,7 @@ def test_body_that_a_middleware_has_consumed_is_not_stored_as_empty(settings: An
 
 
 @pytest.mark.parametrize("error", [OperationalError("could not connect"), OperationalError("database is locked")])
-def test_database_that_is_away_is_no_false_200(
+def test_unavailable_database_is_not_answered_with_200(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -541,7 +541,7 @@ def test_transaction_of_a_middleware_cannot_roll_back_an_accepted_notification(s
     assert len(list(spool.pending(tmp_path))) == 1
 
 
-def test_no_database_and_no_spool_is_no_false_200(
+def test_unavailable_database_and_spool_are_not_answered_with_200(
     monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
 ) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
@@ -568,7 +568,7 @@ def test_atomic_requests_cannot_roll_back_a_stored_notification(
     assert (Notification.objects.count(), Sms.objects.count(), inside) == (1, 1, [False, False])
 
 
-def test_each_notification_has_an_arrival_of_its_own() -> None:
+def test_each_notification_has_its_own_uuid() -> None:
     send()
     send()
 

@@ -15,13 +15,14 @@ NEVER = (
 )
 PATTERN = re.compile(rf"(?<![a-z])({NEVER})", re.IGNORECASE)
 
-PLACES = ("django_hoiio/**/*", "example_project/**/*", ".ci/*", "docs/*.rst", "*.rst", "*.py", "*.toml")
+FOLDERS = ("django_hoiio", "example_project", "benchmarks", "tests", ".ci", "docs")
+PLACES = (*(f"{folder}/**/*" for folder in FOLDERS), "*.rst", "*.py", "*.toml")
 TEXTS = {".py", ".html", ".js", ".css", ".rst", ".toml", ""}
 FILES = sorted(
     path
     for place in PLACES
     for path in ROOT.glob(place)
-    if path.is_file() and path.suffix in TEXTS and "__pycache__" not in path.parts
+    if path.is_file() and path != Path(__file__) and path.suffix in TEXTS and "__pycache__" not in path.parts
 )
 
 

@@ -107,7 +107,7 @@ class ActionAdmin(ModelAdmin):
         if set(filter(None, request.POST.getlist("action"))) - set(self.get_actions(request)):
             raise PermissionDenied
         if not all(_is_key(each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-            raise BadRequest("A row is named by its key, a whole number.")
+            raise BadRequest("The key of a row must be an integer.")
 
     def _act_on(self, request: HttpRequest, object_id: str) -> Any:
         row, name = self.get_object(request, object_id), request.POST["action"]
@@ -140,14 +140,14 @@ _OUTCOMES: dict[Outcome, _StrPromise] = {
     Outcome.FAILED: gettext_lazy("%d failed"),
     Outcome.NOT_REGISTERED: gettext_lazy("%d no longer registered"),
     Outcome.TAKEN: gettext_lazy("%d taken by another process"),
-    Outcome.REDACTED: gettext_lazy("%d of redacted notifications"),
+    Outcome.REDACTED: gettext_lazy("%d skipped (redacted)"),
 }
 
 # Keyed by the names of `Found`, and UNKNOWN for references that Hoiio does not know.
 _ANSWERS: dict[str, _StrPromise] = {
     "CHANGED": gettext_lazy("%d changed"),
     "MISSING": gettext_lazy("%d missing"),
-    "KNOWN": gettext_lazy("%d unchanged"),
+    "UNCHANGED": gettext_lazy("%d unchanged"),
     "UNKNOWN": gettext_lazy("%d unknown to Hoiio"),
 }
 
@@ -161,7 +161,9 @@ def retry_receivers(model_admin: ActionAdmin, request: HttpRequest, rows: QueryS
     done = retry_failed(failures)
     _log(request, done.receivers.total(), "receivers")
     if not done.receivers:
-        model_admin.message_user(request, _("None of these has a failed receiver to retry."), messages.WARNING)
+        model_admin.message_user(
+            request, _("None of the selected rows has a failed receiver to retry."), messages.WARNING
+        )
     else:
         model_admin.message_user(request, _joined(_receivers(done), _late(done), _left(done.is_cut)), _level(done))
 
@@ -172,7 +174,7 @@ def dispatch(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any]
     done = dispatch_pending(_where_written(rows))
     _log(request, done.dispatched, "notifications")
     if not done.dispatched and not done.claimed:
-        model_admin.message_user(request, _("None of these is pending."), messages.WARNING)
+        model_admin.message_user(request, _("None of the selected notifications is pending."), messages.WARNING)
         return
     dispatched = (
         ngettext("%d notification was dispatched.", "%d notifications were dispatched.", done.dispatched)
@@ -197,7 +199,7 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
         return
     except Error as error:
         # A database error may quote numbers and texts.
-        why = _("The database is not available (%s); try again later.") % type(error).__name__
+        why = _("The database is unavailable (%s); try again later.") % type(error).__name__
         model_admin.message_user(request, why, messages.ERROR)
         return
     _log(request, report.requests, "requests to Hoiio")
@@ -253,7 +255,7 @@ def _counted(count: int, text: str) -> str:
 
 
 def _left(is_cut: bool) -> str:
-    return _("One request cannot do all of them; repeat the action for the rest.") if is_cut else ""
+    return _("The limit of one request was reached; repeat the action for the remaining rows.") if is_cut else ""
 
 
 def _level(done: ManualResult) -> int:
@@ -264,7 +266,7 @@ def _level(done: ManualResult) -> int:
 def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
     """Yield each message with its level."""
     if not names:
-        yield _("None of these has a reference that Hoiio knows it by."), messages.WARNING
+        yield _("None of the selected rows has a transaction reference."), messages.WARNING
     if report.requests:
         yield _joined(_answers(report), _left(is_cut)), messages.INFO
     if report.failures:

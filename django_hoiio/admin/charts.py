@@ -75,8 +75,8 @@ class _Series:
 
     def in_words(self, total_value: Decimal, succeeded: Decimal) -> str:
         """Format a value with its successes: `12, 11 delivered`."""
-        said = self.written(total_value)
-        return f"{said}, {self.written(succeeded)} {self.success}" if self.success and total_value else said
+        text = self.written(total_value)
+        return f"{text}, {self.written(succeeded)} {self.success}" if self.success and total_value else text
 
     def words_of_all(self) -> str:
         return self.in_words(self.total_value, sum(self.succeeded, Decimal(0)))
@@ -268,6 +268,6 @@ def _bar_heights(bar: Bar, highest: Decimal) -> tuple[Decimal, Decimal]:
     if bar.value <= 0:
         return Decimal(0), Decimal(0)
     height = max(MIN_BAR_HEIGHT, HEIGHT * bar.value / highest)
-    percent_text = (bar.value - bar.succeeded) / bar.value
-    rest = max(MIN_BAR_HEIGHT, height * percent_text) if percent_text else Decimal(0)
+    failed_share = (bar.value - bar.succeeded) / bar.value
+    rest = max(MIN_BAR_HEIGHT, height * failed_share) if failed_share else Decimal(0)
     return height - rest, rest

@@ -125,7 +125,7 @@ class ConversationPage(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
 
     def _page(self, request: HttpRequest, number: str) -> MessagePage:
-        return page_of(
+        return message_page(
             number,
             self._visible(request),
             before=parse_position(request.GET.get("before", "")),
@@ -150,7 +150,7 @@ class ConversationPage(ReadOnlyAdmin):
             and its_admin.has_view_permission(request)
         ]
 
-    def _page_url(self, request: HttpRequest, direction: str, position: Position | None) -> str:
+    def _page_url(self, request: HttpRequest, direction: str, position: MessagePosition | None) -> str:
         if position is None:
             return ""
         query = request.GET.copy()
@@ -185,7 +185,7 @@ PAGE_SIZE = 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-class Position(NamedTuple):
+class MessagePosition(NamedTuple):
     """Position of a row in its conversation. It is part of URLs, so it holds no personal data."""
 
     created_at: datetime
@@ -196,17 +196,17 @@ class Position(NamedTuple):
         return f"{(self.created_at - _EPOCH) // timedelta(microseconds=1)}-{self.model}-{self.pk}"
 
 
-def position_of(row: Transaction) -> Position:
-    return Position(row.created_at, TRANSACTION_MODELS.index(type(row)), row.pk)
+def position_of(row: Transaction) -> MessagePosition:
+    return MessagePosition(row.created_at, TRANSACTION_MODELS.index(type(row)), row.pk)
 
 
-def parse_position(text: str) -> Position | None:
+def parse_position(text: str) -> MessagePosition | None:
     """Parse a position from a URL; return None if it is missing or invalid."""
     found = re.fullmatch(r"(\d{1,16})-([0-2])-(\d{1,18})", text, re.ASCII)
     if found is None:
         return None
     moment, model, pk = map(int, found.groups())
-    return Position(_EPOCH + timedelta(microseconds=moment), model, pk)
+    return MessagePosition(_EPOCH + timedelta(microseconds=moment), model, pk)
 
 
 def spellings(number: str) -> list[str]:
@@ -222,12 +222,12 @@ class MessagePage:
     """Rows, oldest first, and the positions where the older and newer rows start."""
 
     rows: Sequence[Transaction]
-    older: Position | None = None
-    newer: Position | None = None
+    older: MessagePosition | None = None
+    newer: MessagePosition | None = None
 
 
-def page_of(
-    number: str, models: Iterable[type[Transaction]], *, before: Position | None, after: Position | None
+def message_page(
+    number: str, models: Iterable[type[Transaction]], *, before: MessagePosition | None, after: MessagePosition | None
 ) -> MessagePage:
     """Return the newest rows of a number, or those next to a position. Runs a query per model and spelling."""
     upwards = after is not None
@@ -247,7 +247,7 @@ def page_of(
 
 
 def _rows(
-    model: type[Transaction], number: str, spelling: str, position: Position | None, upwards: bool
+    model: type[Transaction], number: str, spelling: str, position: MessagePosition | None, upwards: bool
 ) -> QuerySet[Transaction]:
     """Query the next rows of one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
     everything = model._default_manager.all()
@@ -258,19 +258,19 @@ def _rows(
     return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE_SIZE + 1]
 
 
-def _number_filter(vendor: str, tail: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
+def _number_filter(vendor: str, suffix: str, spelling: str) -> tuple[Q, tuple[str, ...]]:
     """Return the filter for a number, and the columns to sort by so that the database reads the index in order.
 
     MariaDB skips newer rows one by one if the filter is an equality. With a range, it seeks to the position.
     """
-    names = {"remote_suffix": tail, "remote_number": spelling}
+    names = {"remote_suffix": suffix, "remote_number": spelling}
     if vendor != "mysql":
         return Q(**names), ()
     spans = {f"{name}__{end}": value for name, value in names.items() for end in ("gte", "lte")}
     return Q(**spans), tuple(names)
 
 
-def _after_position(position: Position, model: int, upwards: bool) -> Q:
+def _after_position(position: MessagePosition, model: int, upwards: bool) -> Q:
     """Filter rows after a position, or before it. The index uses the bound on the time; the key breaks ties."""
     operator, key = ("gt", "pk__gt") if upwards else ("lt", "pk__lt")
     is_beyond = model > position.model if upwards else model < position.model

@@ -49,7 +49,7 @@ def percent_text(part: int, whole: int) -> str:
 
 
 def day_text(day: date, today: date) -> str:
-    """A day, with its year where that is not the year of today."""
+    """Format a day, with the year if it is not the current year."""
     return date_format(day, "j M" if day.year == today.year else "j M Y")
 
 

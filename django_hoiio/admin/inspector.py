@@ -71,15 +71,15 @@ def _result(notification: Notification, name: str, values: Mapping[str, object],
     if name not in notification.params:
         is_poll = notification.source == Source.POLL
         return (
-            gettext("not used: no notification has this parameter")
+            gettext("not used: notifications never have this parameter")
             if is_poll
-            else gettext("not used: it is not signed")
+            else gettext("not used: the signature does not cover it")
         )
     if not notification.params[name]:
         return gettext("not stored: it is empty")
     field, problem = _field_of(name), notification.problems.get(name, "")
     if field is None:
-        return gettext("an event; it is stored with the notification only")
+        return gettext("event; stored only with the notification")
     # A word that Hoiio does not document has a problem and is stored all the same.
     return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("not stored"), problem]))
 

@@ -15,7 +15,7 @@ from django_hoiio import masking
 from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
 from django_hoiio.masking import LINK, RAW
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.search import found_by, index_queries, row_by_row
+from django_hoiio.search import index_queries, row_by_row, search_q
 
 from .actions import Action, dispatch, retry_receivers
 from .export import export_as_csv
@@ -101,7 +101,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def sections(self, request: HttpRequest, row: Notification) -> Iterable[Section]:
         yield table_of(_("Problems"), row.problems, columns=(_("Parameter"), _("Problem")))
-        yield table_of(_("Recordings and faxes"), self._links(request, row), columns=(_("What"), _("Link")))
+        yield table_of(_("Recordings and faxes"), self._links(request, row), columns=(_("Type"), _("Link")))
         yield self._failures(request, row)
         if RAW.is_visible(request):
             yield from self._raw(row)
@@ -140,15 +140,20 @@ class NotificationAdmin(ReadOnlyAdmin):
         yield Section(title=_("Raw body"), text=readable(row.body))
         yield table_of(_("Headers"), row.headers)
         if row.redacted_at is None:
-            yield self._as_test(row)
+            yield self._command_section(row)
 
-    def _as_test(self, row: Notification) -> Section:
+    def _command_section(self, row: Notification) -> Section:
         """Return the command that posts the notification again."""
         line = command_line(row)
-        note = _("Posts it again, byte for byte, to the server on this machine. Add --url for another server.")
+        note = _(
+            "Posts the notification again, byte for byte, to the server on this machine. Add --url for another server."
+        )
         too_long = _("It is too long for a command line.")
         return Section(
-            title=_("Copy as a test"), text=line or str(too_long), note=note if line else "", is_copied=line is not None
+            title=_("Command to post it again"),
+            text=line or str(too_long),
+            note=note if line else "",
+            is_copied=line is not None,
         )
 
 
@@ -202,7 +207,7 @@ def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
 
 def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
     """Yield subqueries, one per shared field, for a notification's transaction if it matches `term`."""
-    condition = found_by(request, _FIELDS, term) or Q(pk__in=())
+    condition = search_q(request, _FIELDS, term) or Q(pk__in=())
     for name, field in _SHARED_FIELDS[model].items():
         same = model._default_manager.filter(**{"account": OuterRef("account"), field: OuterRef(name)})
         # Repeat the account inside the CASE: otherwise PostgreSQL hashes the whole table to look up a few rows.

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from django_hoiio.keyset import Keys, keys_of
 from django_hoiio.masking import mask_rows
-from django_hoiio.search import found_by, index_queries, row_by_row
+from django_hoiio.search import index_queries, row_by_row, search_q
 
 from .actions import ActionAdmin
 from .changelist import CappedPaginator, KeysetChangeList
@@ -123,7 +123,7 @@ class ReadOnlyAdmin(ActionAdmin):
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
         """Yield the keys that indexes find for `term`, and a condition for a scan if these are not all."""
-        condition = found_by(request, self.search_fields, term)
+        condition = search_q(request, self.search_fields, term)
         yield keys_of(index_queries(rows, request, self.search_fields, term)), condition or Q()
 
     def first_since(self, rows: QuerySet[Any], moment: datetime) -> int | None:

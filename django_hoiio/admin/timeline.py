@@ -90,7 +90,7 @@ class Timeline:
     events: Sequence[Event]
     latest: Sequence[Event]
     # Number of notifications before the gap.
-    longest: int
+    limit: int
 
 
 def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
@@ -107,7 +107,7 @@ def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
     return Timeline(
         events=[*builder.beginning(row, steps), *map(builder.event, steps)],
         latest=[builder.event(Step(notification=each)) for each in latest],
-        longest=MAX_EVENTS,
+        limit=MAX_EVENTS,
     )
 
 
@@ -150,8 +150,8 @@ class _EventBuilder:
         if before:
             yield Event(title=_("Sent by this project"), moment=row.created_at, changes=self._changes(changes))
         elif is_older or not steps:
-            why = _("Its first notifications were deleted, or Hoiio has reported all of it again since.")
-            yield Event(title=_("Known before"), moment=row.created_at, remarks=[why])
+            why = _("Its first notifications were deleted, or later reports replaced all their values.")
+            yield Event(title=_("Created earlier"), moment=row.created_at, remarks=[why])
 
     def event(self, step: Step) -> Event:
         notification = step.notification
@@ -187,7 +187,7 @@ class _EventBuilder:
                 continue
             reported = self._text(each.name, each.reported)
             stored = self._text(each.name, each.stored) or gettext("empty")
-            why = gettext("a final status is not undone by %s") % reported if _is_word(each) else _REASONS[each.why]
+            why = gettext("%s does not overwrite a final status") % reported if _is_word(each) else _REASONS[each.why]
             yield gettext("%(name)s stays %(value)s: %(why)s") % {"name": each.name, "value": stored, "why": why}
 
     def _text(self, name: str, value: Any) -> str:
@@ -205,9 +205,9 @@ class _EventBuilder:
 
     def _receivers(self, notification: Notification) -> Iterator[ReceiverResult]:
         failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}
-        longest = ReceiverFailure._meta.get_field("receiver").max_length
+        limit = ReceiverFailure._meta.get_field("receiver").max_length
         for signal, label in _called(notification.receivers):
-            yield self._receiver(signal, label, failed.pop((signal, label[:longest]), None))
+            yield self._receiver(signal, label, failed.pop((signal, label[:limit]), None))
         # Failures of notifications stored before their receivers were recorded.
         for (signal, label), failure in failed.items():
             yield self._receiver(signal, label, failure)
@@ -241,7 +241,7 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
     if step.passed is not None:
         yield _NO_CHANGE_NOTES[step.passed]
     elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
-        yield _("It changes nothing.")
+        yield _("It changed nothing.")
     if notification.dispatched_at is None:
         yield _("Its receivers have not all run yet.")
     elif notification.dispatched_at - notification.received_at > LATE_AFTER:
@@ -251,19 +251,19 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
 
 
 _SOURCE_NOTES: dict[Source, _StrOrPromise] = {
-    Source.SPOOL: _("Stored in the spool while the database was away."),
+    Source.SPOOL: _("Stored in the spool while the database was unavailable."),
     Source.POLL: _("Read from Hoiio's API."),
 }
 _REASONS: dict[Why, _StrOrPromise] = {
-    Why.FINAL: _("a final report is not undone by one that is not final"),
-    Why.FURTHER: _("a more advanced report is not undone by a less advanced one"),
-    Why.LATER: _("a later report is not undone by an earlier one"),
+    Why.FINAL: _("a report that is not final does not overwrite a final one"),
+    Why.FURTHER: _("a less advanced report does not overwrite a more advanced one"),
+    Why.LATER: _("an earlier report does not overwrite a later one"),
     Why.PARTY: _("another report is more certain about the remote party"),
 }
 _NO_CHANGE_NOTES: dict[Passed, _StrOrPromise] = {
     Passed.REDACTED: _("Redacted: its content was removed."),
     Passed.UNWRITTEN: _("It changed nothing, because its state could not be stored; run hoiio_reparse."),
-    Passed.NOTHING: _("It has the same reference but reports nothing about this."),
+    Passed.NOTHING: _("It has the same reference but reports nothing about this row."),
     Passed.NO_CALL: _("It changed nothing: it names only its session, and no call of that session was known yet."),
     Passed.ANOTHER_CALL: _("It belongs to the newest call of the same session."),
     Passed.ANOTHER_PART: _("It belongs to another SMS with the same reference."),

@@ -187,7 +187,7 @@ class SmsAdmin(BulkPage, TransactionAdmin):
     )
 
     def listed(self, statuses: dict[str, str]) -> dict[str, str]:
-        """Leave out that Hoiio accepted the SMS once there is a delivery status."""
+        """Show only the delivery status, if there is one, and not the acceptance."""
         return dict(list(statuses.items())[:1])
 
 

@@ -22,7 +22,7 @@ from rest_framework.exceptions import PermissionDenied
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
 from django_hoiio.masking import VIEW_PERSONAL_DATA
 from django_hoiio.retention.totals import day_of
-from django_hoiio.search import MAX_TERM_LENGTH, found_by, may_search
+from django_hoiio.search import MAX_TERM_LENGTH, may_search, search_q
 
 if TYPE_CHECKING:
     from django.db.models import TextChoices
@@ -58,11 +58,11 @@ class ListQuery:
     @property
     def all(self) -> Q:
         """All conditions except `since`."""
-        final = Q() if self.is_final is None else finality(is_final=self.is_final)
+        final = Q() if self.is_final is None else is_final_q(is_final=self.is_final)
         return self.span & final & self.other_filters & Q(*self.terms)
 
 
-def finality(*, is_final: bool) -> Q:
+def is_final_q(*, is_final: bool) -> Q:
     """Return a condition on `is_final`. It uses `IN`, because no database uses an index for `NOT is_final`."""
     return Q(is_final__in=[is_final])
 
@@ -179,7 +179,7 @@ class NumberFilter(IndexedTextFilter):
     def rows_of(self, request: HttpRequest, value: str) -> Q:
         if not may_search(request, "remote_number"):
             raise PermissionDenied(_("Searching for a number needs the permission %s.") % VIEW_PERSONAL_DATA)
-        return found_by(request, ("remote_number",), value.strip()) or _NONE
+        return search_q(request, ("remote_number",), value.strip()) or _NONE
 
 
 _NONE = Q(pk__in=[])
@@ -285,8 +285,8 @@ class TransactionFilters(Filters):
 
     number = NumberFilter(
         _(
-            "The number of the other party: the whole of it, with or without its plus, or 8 or more of its last digits."
-            " It needs the permission to view numbers."
+            "The number of the remote party: the complete number, with or without its plus, or 8 or more of its"
+            " last digits. It needs the permission to view numbers."
         ),
         "+6591231111",
     )

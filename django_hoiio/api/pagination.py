@@ -20,7 +20,7 @@ from rest_framework.utils.urls import replace_query_param
 from django_hoiio.keyset import SCAN_LIMIT, page_of
 from django_hoiio.retention.totals import Total, totals
 
-from .filters import DAYS_PER_PAGE, DayQuery, ListQuery, days_after, days_before, finality, read_day
+from .filters import DAYS_PER_PAGE, DayQuery, ListQuery, days_after, days_before, is_final_q, read_day
 
 # The type; the moment in microseconds, if it orders the rows; the primary key.
 CURSOR_PATTERN = r"^(older|newer|reported|sent)(\.[0-9]{1,16})?\.[0-9]{1,18}$"
@@ -140,7 +140,7 @@ def _streams(rows: Rows, query: ListQuery) -> list[Rows]:
     if "is_final" not in {field.name for field in rows.model._meta.get_fields()}:
         return [rows]
     wanted = (True, False) if query.is_final is None else (query.is_final,)
-    return [rows.filter(finality(is_final=each)) for each in wanted]
+    return [rows.filter(is_final_q(is_final=each)) for each in wanted]
 
 
 @dataclass(frozen=True)

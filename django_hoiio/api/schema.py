@@ -149,5 +149,5 @@ _describe(
     plural="totals",
     listed=TotalSerializer,
     rows="Daily totals: the number of calls, SMS and faxes, and the cost. A page has 31 days, ordered by day, account,"
-    " kind and currency; follow `next` to earlier days. A day is recounted until it is closed.",
+    " traffic and currency; follow `next` to earlier days. A day is recounted until it is closed.",
 )

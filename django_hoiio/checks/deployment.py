@@ -22,7 +22,7 @@ W001 = Warning(
 )
 
 W003 = Warning(
-    "Notifications are lost while the database is away: HOIIO['SPOOL_DIR'] is not set.",
+    "Notifications are lost while the database is unavailable: HOIIO['SPOOL_DIR'] is not set.",
     hint="Write 'SPOOL_DIR': '/var/spool/hoiio', a folder that the server may write to; run hoiio_recover from cron.",
     id="django_hoiio.W003",
 )
@@ -72,7 +72,7 @@ def _useless_spool() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"Notifications are lost while the database is away: {str(nearest)!r} cannot be written to.",
+            f"Notifications are lost while the database is unavailable: {str(nearest)!r} cannot be written to.",
             hint=f"As root, with the user that the server runs as: install -d -o www-data -m 700 {folder}",
             id="django_hoiio.W004",
         )
@@ -157,7 +157,7 @@ def _no_worker(backend: str) -> CheckMessage:
 
 def _over_the_network(backend: str) -> CheckMessage:
     return Info(
-        f"Notifications are handed over to {backend} over the network, each within {conf.TASK_TIMEOUT:g} s.",
+        f"Notifications are enqueued to {backend} over the network, each within {conf.TASK_TIMEOUT:g} s.",
         hint="Run hoiio_recover from cron: it dispatches what the queue does not take in time.",
         id="django_hoiio.I001",
     )
@@ -165,7 +165,7 @@ def _over_the_network(backend: str) -> CheckMessage:
 
 def _in_place(backend: str) -> CheckMessage:
     return Info(
-        f"Notifications are handed over to {backend} in place, through the database.",
+        f"Notifications are enqueued to {backend} in place, through the database.",
         hint="Nothing to do: the queue is as reachable as its database.",
         id="django_hoiio.I002",
     )
@@ -195,7 +195,7 @@ def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Ch
 
 W006 = Warning(
     "The sandbox answers 404: HOIIO['API_URL'] is not a loopback address.",
-    hint="Include django_hoiio.sandbox.urls in development alone, with 'API_URL': 'http://127.0.0.1:8000/sandbox/open/'.",
+    hint="Include django_hoiio.sandbox.urls only in development, with 'API_URL': 'http://127.0.0.1:8000/sandbox/open/'.",
     id="django_hoiio.W006",
 )
 

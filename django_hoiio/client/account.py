@@ -55,7 +55,7 @@ _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS
 
 
 def find_number(numbers: NumbersResponse, number: str) -> NumberResponse:
-    """The account's number that has these digits. Raises `LookupError`."""
+    """Return the account's number with these digits. Raises `LookupError`."""
     for each in numbers.entries:
         if _digits(each.number) == _digits(number):
             return each
@@ -82,7 +82,7 @@ def urls_for(number: NumberResponse, *, account: str, pass_on: PassOn = None) ->
 
 @sensitive_variables()
 def configure_number(numbers: NumberResource, number: NumberResponse, urls: dict[str, str]) -> None:
-    """Set the URLs that `urls_for` gave. The mode stays what it is: Hoiio takes a mode that is left out for `voice`."""
+    """Set the URLs that `urls_for` returned. Send the current mode, because Hoiio sets a missing mode to `voice`."""
     mode: Literal["voice", "fax"] = "fax" if number.mode == "fax" else "voice"
     numbers.update_forwarding(
         number=number.number, mode=mode, forward_to=urls.get("forward_to"), forward_sms_to=urls.get("forward_sms_to")

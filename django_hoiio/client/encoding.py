@@ -39,9 +39,9 @@ def text(*, least: int = 0, most: int | None = None) -> Encoder:
 
     def encode(value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"is of type {type(value).__name__}; write it as a text")
+            raise ValueError(f"is of type {type(value).__name__}; use a string")
         if re.search("[\ud800-\udfff]", value):
-            raise ValueError("holds half a character, a lone surrogate; Hoiio takes UTF-8")
+            raise ValueError("contains a lone surrogate, which UTF-8 cannot encode")
         if len(value) < least:
             raise ValueError("is empty" if not value else f"has {len(value)} characters; Hoiio takes {least} or more")
         if most is not None and len(value) > most:
@@ -54,7 +54,7 @@ def text(*, least: int = 0, most: int | None = None) -> Encoder:
 def one_of(*choices: str) -> Encoder:
     def encode(value: Any) -> str:
         if value not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
+            raise ValueError(f"must be one of {', '.join(choices)}")
         return str(value)
 
     return encode
@@ -66,7 +66,7 @@ _ROOM = re.compile(r"[A-Za-z0-9._]{1,32}")
 
 def _room(value: Any) -> str:
     if not _ROOM.fullmatch(_given(value)):
-        raise ValueError("is no name of a room; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore")
+        raise ValueError("is not a valid room name; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore")
     return str(value)
 
 
@@ -84,7 +84,7 @@ def _sender_name(value: Any) -> str:
 
 # Characters that count double in an ASCII SMS.
 _DOUBLE = "\n[]\\^{}|€"
-_MOST_ASCII, _MOST_UNICODE = 459, 201
+_MAX_ASCII, _MAX_UNICODE = 459, 201
 
 
 def sms_text(value: Any) -> str:
@@ -96,9 +96,9 @@ def sms_text(value: Any) -> str:
     """
     _given(value)
     if value.replace("€", "").isascii():
-        length, most, alphabet = len(value) + sum(map(value.count, _DOUBLE)), _MOST_ASCII, "ASCII"
+        length, most, alphabet = len(value) + sum(map(value.count, _DOUBLE)), _MAX_ASCII, "ASCII"
     else:
-        length, most, alphabet = len(value), _MOST_UNICODE, "Unicode"
+        length, most, alphabet = len(value), _MAX_UNICODE, "Unicode"
     if length > most:
         raise ValueError(f"counts {length} characters; an SMS takes at most {most} of {alphabet}")
     return str(value)
@@ -141,9 +141,9 @@ def _recipients(value: Any) -> str:
     each = _listed(value)
     _check_count(each, MAX_RECIPIENTS)
     if not all(isinstance(one, Mapping) for one in each):
-        raise ValueError("has an entry that is no dict")
+        raise ValueError("has an entry that is not a dict")
     if not all(one.get("dest") and isinstance(one["dest"], str) for one in each):
-        raise ValueError("has an entry without dest, or with one that is no text")
+        raise ValueError("has an entry whose dest is missing or not a string")
     return _json([dict(one) for one in each])
 
 
@@ -151,7 +151,7 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError("has an entry that JSON cannot hold; write its values as texts") from error
+        raise ValueError("has an entry that JSON cannot hold; write its values as strings") from error
 
 
 # Integers, datetimes, files.
@@ -172,14 +172,14 @@ def whole(*, least: int, most: int | None = None) -> Encoder:
 
 def _moment(value: Any) -> str:
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError("is no moment with a time zone; use for example django.utils.timezone.now()")
+        raise ValueError("is not a datetime with a time zone; use for example django.utils.timezone.now()")
     try:
         return value.astimezone(HOIIO_TIME).replace(tzinfo=None).isoformat(" ", "seconds")
     except OverflowError as error:
-        raise ValueError("is at the end of all time; give a moment that Hoiio can know") from error
+        raise ValueError("is outside the supported date range; use an earlier or later date") from error
 
 
-_MOST_BYTES = 2 * 1024 * 1024
+_MAX_FILE_SIZE = 2 * 1024 * 1024
 # PDF readers accept the header anywhere in this many bytes.
 _HEAD = 1024
 
@@ -187,9 +187,9 @@ _HEAD = 1024
 def _pdf(value: Any) -> str:
     data = value.read() if hasattr(value, "read") else value
     if not isinstance(data, bytes) or b"%PDF-" not in data[:_HEAD]:
-        raise ValueError("is no PDF; give its bytes, or the file opened in binary mode")
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"has {len(data)} bytes; Hoiio takes at most {_MOST_BYTES}")
+        raise ValueError("is not a PDF; give its bytes, or the file opened in binary mode")
+    if len(data) > _MAX_FILE_SIZE:
+        raise ValueError(f"has {len(data)} bytes; Hoiio takes at most {_MAX_FILE_SIZE}")
     return base64.b64encode(data).decode()
 
 

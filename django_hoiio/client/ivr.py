@@ -128,6 +128,6 @@ class IvrResource(Resource):
     ) -> HoiioResponse:
         """Play `msg` and hang up. `force` ends the call at once, in any block, and cannot play `msg`."""
         if force and msg is not None:
-            raise ValueError("msg is not said where force cuts the call; leave out one of them.")
+            raise ValueError("msg cannot be played if force ends the call; leave out one of them.")
         params = {"session": session, "msg": msg, "force": "enabled" if force else None, "tag": tag}
         return self._request(endpoints.IVR_HANGUP, params, pass_on=pass_on, notify=notify)

@@ -351,7 +351,7 @@ class Migration(migrations.Migration):
                             ("faxes_sent", "faxes sent"),
                             ("faxes_received", "faxes received"),
                         ],
-                        help_text="What is counted.",
+                        help_text="The counted channel and direction.",
                         max_length=16,
                         verbose_name="traffic",
                     ),
@@ -365,17 +365,22 @@ class Migration(migrations.Migration):
                         verbose_name="currency",
                     ),
                 ),
-                ("count", models.PositiveIntegerField(help_text="How many began on that day.", verbose_name="count")),
+                (
+                    "count",
+                    models.PositiveIntegerField(
+                        help_text="Number of calls, SMS or faxes that began on that day.", verbose_name="count"
+                    ),
+                ),
                 (
                     "succeeded",
                     models.PositiveIntegerField(
-                        help_text="How many of them were answered, delivered or received.", verbose_name="succeeded"
+                        help_text="Number of these that were answered, delivered or received.", verbose_name="succeeded"
                     ),
                 ),
                 (
                     "debit",
                     models.DecimalField(
-                        decimal_places=6, help_text="What Hoiio charged for them.", max_digits=21, verbose_name="debit"
+                        decimal_places=6, help_text="Total charge by Hoiio.", max_digits=21, verbose_name="debit"
                     ),
                 ),
             ],
@@ -833,7 +838,7 @@ class Migration(migrations.Migration):
                     "claimed_until",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Until then one process alone may run its receivers; empty once all have run.",
+                        help_text="Until this time, only one process may run the receivers; empty after all have run.",
                         null=True,
                         verbose_name="claimed until",
                     ),
@@ -1125,13 +1130,13 @@ class Migration(migrations.Migration):
                 (
                     "signal",
                     models.CharField(
-                        help_text="The signal that it is connected to.", max_length=32, verbose_name="signal"
+                        help_text="The signal that the receiver is connected to.", max_length=32, verbose_name="signal"
                     ),
                 ),
                 (
                     "receiver",
                     models.CharField(
-                        help_text="Its dispatch_uid, else its module and qualified name.",
+                        help_text="The receiver's dispatch_uid, or else its module and qualified name.",
                         max_length=255,
                         verbose_name="receiver",
                     ),
@@ -1153,7 +1158,7 @@ class Migration(migrations.Migration):
                 (
                     "failed_at",
                     models.DateTimeField(
-                        blank=True, help_text="When it failed last.", null=True, verbose_name="failed at"
+                        blank=True, help_text="When the receiver last failed.", null=True, verbose_name="failed at"
                     ),
                 ),
                 (
@@ -1168,7 +1173,7 @@ class Migration(migrations.Migration):
                 (
                     "notification",
                     models.ForeignKey(
-                        help_text="The notification that it failed with.",
+                        help_text="The notification for which the receiver failed.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="failures",
                         to="django_hoiio.notification",

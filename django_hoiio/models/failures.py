@@ -26,19 +26,21 @@ class ReceiverFailure(models.Model):
         models.CASCADE,
         related_name="failures",
         verbose_name=_("notification"),
-        help_text=_("The notification that it failed with."),
+        help_text=_("The notification for which the receiver failed."),
     )
-    signal = models.CharField(_("signal"), max_length=32, help_text=_("The signal that it is connected to."))
+    signal = models.CharField(_("signal"), max_length=32, help_text=_("The signal that the receiver is connected to."))
     receiver = models.CharField(
         _("receiver"),
         max_length=RECEIVER_LENGTH,
-        help_text=_("Its dispatch_uid, else its module and qualified name."),
+        help_text=_("The receiver's dispatch_uid, or else its module and qualified name."),
     )
     attempts = models.PositiveIntegerField(
         _("attempts"), default=0, help_text=_("The number of attempts, counted before each attempt.")
     )
     traceback = models.TextField(_("traceback"), blank=True, help_text=_("The traceback of the latest failure."))
-    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True, help_text=_("When it failed last."))
+    failed_at = models.DateTimeField(
+        _("failed at"), null=True, blank=True, help_text=_("When the receiver last failed.")
+    )
     resolved_at = models.DateTimeField(
         _("resolved at"), null=True, blank=True, help_text=_("When a retry succeeded; empty if none has.")
     )

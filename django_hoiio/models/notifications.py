@@ -44,7 +44,7 @@ class NotificationQuerySet(BaseQuerySet["Notification"]):
 
     def of(self, transaction: Transaction) -> NotificationQuerySet:
         """Return all notifications of a transaction, oldest first."""
-        return self.filter(transaction.named_by()).order_by("received_at", "id")
+        return self.filter(transaction.notifications_q()).order_by("received_at", "id")
 
 
 class Notification(models.Model):
@@ -138,7 +138,7 @@ class Notification(models.Model):
         _("claimed until"),
         null=True,
         blank=True,
-        help_text=_("Until then one process alone may run its receivers; empty once all have run."),
+        help_text=_("Until this time, only one process may run the receivers; empty after all have run."),
     )
 
     receivers = models.JSONField(

@@ -35,20 +35,22 @@ class DailyTotal(models.Model):
     account = models.CharField(
         _("account"), max_length=ACCOUNT_LENGTH, help_text=_("The account in HOIIO['ACCOUNTS'].")
     )
-    traffic = models.CharField(_("traffic"), max_length=16, choices=Traffic.choices, help_text=_("What is counted."))
+    traffic = models.CharField(
+        _("traffic"), max_length=16, choices=Traffic.choices, help_text=_("The counted channel and direction.")
+    )
     currency = models.CharField(
         _("currency"),
         max_length=WORD_LENGTH,
         blank=True,
         help_text=_("The currency of the debit; empty if Hoiio reported none."),
     )
-    count = models.PositiveIntegerField(_("count"), help_text=_("How many began on that day."))
+    count = models.PositiveIntegerField(
+        _("count"), help_text=_("Number of calls, SMS or faxes that began on that day.")
+    )
     succeeded = models.PositiveIntegerField(
-        _("succeeded"), help_text=_("How many of them were answered, delivered or received.")
+        _("succeeded"), help_text=_("Number of these that were answered, delivered or received.")
     )
-    debit = models.DecimalField(
-        _("debit"), max_digits=21, decimal_places=6, help_text=_("What Hoiio charged for them.")
-    )
+    debit = models.DecimalField(_("debit"), max_digits=21, decimal_places=6, help_text=_("Total charge by Hoiio."))
 
     objects: models.Manager[DailyTotal]
 

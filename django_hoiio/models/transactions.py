@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
     from typing_extensions import Self
 
-Kept = TypeVar("Kept", bound=models.Model)
+AnyModel = TypeVar("AnyModel", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")
 
 # Fields with the outcome of a call or of a part of it.
@@ -34,7 +34,7 @@ ANSWERED = Q(
 _NOT_ANSWERED = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
 
 
-class BaseQuerySet(models.QuerySet[Kept]):
+class BaseQuerySet(models.QuerySet[AnyModel]):
     def on_primary(self) -> Self:
         """Read from the database for writes: a replica may lag behind."""
         return self.using(router.db_for_write(self.model))
@@ -197,7 +197,7 @@ class Transaction(models.Model):
         "debit",
     )
     # Of these, the fields of the remote party. They are reported together.
-    party: ClassVar[tuple[str, ...]] = ("direction", "remote_number", "remote_suffix")
+    remote_party_fields: ClassVar[tuple[str, ...]] = ("direction", "remote_number", "remote_suffix")
     # The fields that identify the row.
     key: ClassVar[tuple[str, ...]] = ("txn_ref", "account")
 
@@ -208,7 +208,7 @@ class Transaction(models.Model):
     def __str__(self) -> str:
         return self.txn_ref or str(self.notification_uuid)
 
-    def named_by(self) -> Q:
+    def notifications_q(self) -> Q:
         """Return a condition for its notifications."""
         if self.txn_ref is None:
             return Q(uuid=self.notification_uuid)
@@ -284,9 +284,9 @@ class Call(Transaction):
             models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
         ]
 
-    def named_by(self) -> Q:
+    def notifications_q(self) -> Q:
         """Include notifications that name only the session."""
-        named = super().named_by()
+        named = super().notifications_q()
         if self.session:
             named |= Q(account=self.account, session=self.session, txn_ref=None)
         return named

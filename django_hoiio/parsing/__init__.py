@@ -105,14 +105,14 @@ def parse(raw: RawNotification) -> ParsedNotification:
         # Hoiio signs the body only. Anybody can add query parameters.
         in_query = {name: text for name, text in in_query.items() if name not in PARAMETERS}
         unverified_params = [name for name in in_query if name not in in_body]
-    said = {**in_query, **in_body}
+    received_params = {**in_query, **in_body}
     if raw.source == Source.POLL:
-        said = as_notified(said, raw.route)
-    params = {name: text for name, text in said.items() if name in PARAMETERS}
-    pass_on = {name: text for name, text in said.items() if name not in PARAMETERS}
+        received_params = as_notified(received_params, raw.route)
+    params = {name: text for name, text in received_params.items() if name in PARAMETERS}
+    pass_on = {name: text for name, text in received_params.items() if name not in PARAMETERS}
     values, problems = read(params)
     kind = kind_of(params, raw.route)
-    if not said:
+    if not received_params:
         problems["parameters"] = "there are no parameters"
     elif not params:
         problems["parameters"] = "none of the parameters is Hoiio's"

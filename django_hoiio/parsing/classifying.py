@@ -18,13 +18,13 @@ def _has(*names: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 _is_fax = _has("fax_status", "fax_url", "fax_error_code")
-_came_in = _has("from", "to")
-_was_sent = _has("dest", "dest1", "dest2")
+_is_incoming = _has("from", "to")
+_is_outgoing = _has("dest", "dest1", "dest2")
 _is_accepted = _has("txn_ref", "dest", "bulk_txn_ref")
 
 # Tried in this order, before the name of the block.
 _BEFORE_BLOCKS: tuple[Rule, ...] = (
-    (lambda params: _is_fax(params) and _came_in(params), Kind.FAX_RECEIVED),
+    (lambda params: _is_fax(params) and _is_incoming(params), Kind.FAX_RECEIVED),
     (_is_fax, Kind.FAX_STATUS),
     (_has("sms_status"), Kind.SMS_STATUS),
     (lambda params: "msg" in params and "call_state" not in params, Kind.SMS_RECEIVED),
@@ -64,7 +64,7 @@ def kind_of(params: Mapping[str, str], route: Route) -> Kind:
         _first(_BEFORE_BLOCKS, params)
         or BLOCKS.get(params.get("ivr_block", ""))
         or _first(_AFTER_BLOCKS, params)
-        or _BY_ROUTE[route][0 if _came_in(params) else 1]
+        or _BY_ROUTE[route][0 if _is_incoming(params) else 1]
     )
 
 
@@ -74,9 +74,9 @@ def _first(rules: tuple[Rule, ...], params: Mapping[str, str]) -> Kind | None:
 
 def direction_of(params: Mapping[str, str]) -> Direction | None:
     """Return the direction: `from` or `to` means incoming, `dest` outgoing. An empty `from` is a hidden caller."""
-    if _came_in(params) or params.get("sms_status") == "received":
+    if _is_incoming(params) or params.get("sms_status") == "received":
         return Direction.INCOMING
-    if _was_sent(params):
+    if _is_outgoing(params):
         return Direction.OUTGOING
     return None
 

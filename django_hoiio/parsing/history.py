@@ -18,7 +18,7 @@ INCOMING_SMS = "AA-SI-"
 LEGS = ("call_status", "call_status_dest1", "call_status_dest2")
 
 # Replacement parameters; `None` removes a name.
-_Said = Mapping[str, str | None]
+_Replacements = Mapping[str, str | None]
 
 
 def as_notified(entry: Mapping[str, str], route: Route) -> dict[str, str]:
@@ -27,8 +27,8 @@ def as_notified(entry: Mapping[str, str], route: Route) -> dict[str, str]:
     The route of a call is `ivr` if it is known to be interactive, `any` if it is unknown and looks incoming, and
     `voice` otherwise.
     """
-    put = {**entry, **_PUT[route](entry)}
-    return {name: text for name, text in put.items() if name in PARAMETERS and text is not None}
+    converted = {**entry, **_CONVERTERS[route](entry)}
+    return {name: text for name, text in converted.items() if name in PARAMETERS and text is not None}
 
 
 def is_over(entry: Mapping[str, str]) -> bool:
@@ -44,23 +44,23 @@ def looks_incoming(entry: Mapping[str, str]) -> bool:
     return bool(entry.get("number")) and not (entry.get("dest1") and entry.get("dest2"))
 
 
-def _sms(entry: Mapping[str, str]) -> _Said:
+def _sms(entry: Mapping[str, str]) -> _Replacements:
     word = entry.get("sms_status")
     if word == SmsStatus.RECEIVED or (not word and entry.get("txn_ref", "").startswith(INCOMING_SMS)):
         return {"sms_status": None, **_parties(entry)}
     return {}
 
 
-def _fax(entry: Mapping[str, str]) -> _Said:
+def _fax(entry: Mapping[str, str]) -> _Replacements:
     # An outgoing fax has no `src`.
     return _parties(entry) if entry.get("src") else {}
 
 
-def _parties(entry: Mapping[str, str]) -> _Said:
+def _parties(entry: Mapping[str, str]) -> _Replacements:
     return {"from": entry.get("src", ""), "to": entry.get("dest", ""), "dest": None}
 
 
-def _call(entry: Mapping[str, str]) -> _Said:
+def _call(entry: Mapping[str, str]) -> _Replacements:
     """Rename the parameters of a conference leg: it has one party, and notifications use `dest` for it."""
     if not entry.get("dest1") or entry.get("dest2") or entry.get("call_status_dest2"):
         return {}
@@ -68,21 +68,21 @@ def _call(entry: Mapping[str, str]) -> _Said:
     return {**leg, "dest1": None, "call_status_dest1": None}
 
 
-def _interactive(entry: Mapping[str, str]) -> _Said:
+def _interactive(entry: Mapping[str, str]) -> _Replacements:
     """Drop the parties: they are known from the notifications, which name them differently."""
     state = CallState.ENDED if is_over(entry) else CallState.ONGOING
     return {"call_state": state.value, **dict.fromkeys((*LEGS, "dest", "dest1", "dest2"))}
 
 
-def _came_in(entry: Mapping[str, str]) -> _Said:
+def _incoming_call(entry: Mapping[str, str]) -> _Replacements:
     return {**_interactive(entry), "from": entry.get("dest1") or entry.get("dest2", ""), "to": entry["number"]}
 
 
-def _any(entry: Mapping[str, str]) -> _Said:
-    return _came_in(entry) if looks_incoming(entry) else _call(entry)
+def _any(entry: Mapping[str, str]) -> _Replacements:
+    return _incoming_call(entry) if looks_incoming(entry) else _call(entry)
 
 
-_PUT: dict[Route, Callable[[Mapping[str, str]], _Said]] = {
+_CONVERTERS: dict[Route, Callable[[Mapping[str, str]], _Replacements]] = {
     Route.VOICE: _call,
     Route.IVR: _interactive,
     Route.SMS: _sms,

@@ -21,8 +21,8 @@ WORD_LENGTH = 64
 REFERENCE_LENGTH = 64
 
 # Cache size of a reader, and the longest text that it caches.
-_MOST_REMEMBERED = 256
-_LONGEST_REMEMBERED = 32
+_CACHE_SIZE = 256
+_MAX_CACHED_LENGTH = 32
 
 Read = TypeVar("Read")
 
@@ -31,8 +31,8 @@ Read = TypeVar("Read")
 
 def _remembering(read: Callable[[str], Read]) -> Callable[[str], Read]:
     """Cache the results of a reader: the SMS of a burst share prices and dates."""
-    read_once = lru_cache(maxsize=_MOST_REMEMBERED)(read)
-    return lambda text: read_once(text) if len(text) <= _LONGEST_REMEMBERED else read(text)
+    read_once = lru_cache(maxsize=_CACHE_SIZE)(read)
+    return lambda text: read_once(text) if len(text) <= _MAX_CACHED_LENGTH else read(text)
 
 
 def _short(limit: int) -> Callable[[str], str]:

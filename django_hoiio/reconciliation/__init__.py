@@ -76,13 +76,13 @@ def _failure_of(part: Part, reader: ApiReader, channel: Channel, report: Reconci
 OVERLAP = timedelta(days=1)
 
 # Skip transactions younger than this: their notifications may still be on their way.
-SETTLES = timedelta(minutes=5)
+MIN_AGE = timedelta(minutes=5)
 
 # Period of one history query. The mark moves after each span, so a run after a kill repeats little.
 SPAN = timedelta(days=1)
 
 # Stop after this many successive pages without a new entry, whatever total Hoiio reports.
-FRUITLESS = 2
+MAX_EMPTY_PAGES = 2
 
 
 def read_history(
@@ -90,11 +90,11 @@ def read_history(
 ) -> None:
     """Ingest transactions that began after the mark or `since`. Raises `HoiioError`; ingested entries stay."""
     mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
-    end = (datetime.now(timezone.utc) - SETTLES).replace(microsecond=0)
+    end = (datetime.now(timezone.utc) - MIN_AGE).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
     moves = not report.dry_run
     for start, stop in progress(list(_spans(begin, end)), f"{channel} history"):
-        is_whole = _take_in_span(reader, channel, start, stop, report)
+        is_whole = _ingest_span(reader, channel, start, stop, report)
         # If there is a gap between the mark and the span, the mark stays, because the gap must still be read.
         moves = moves and is_whole and (mark.up_to is None or start <= mark.up_to)
         if moves:
@@ -109,7 +109,7 @@ def _spans(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]
         begin = stop
 
 
-def _take_in_span(
+def _ingest_span(
     reader: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
 ) -> bool:
     """Ingest each transaction of a span once, whatever its order and page.
@@ -119,7 +119,7 @@ def _take_in_span(
     shown: set[tuple[tuple[str, str], ...]] = set()
     taken_in: set[str] = set()
     number = fruitless = 0
-    while fruitless < FRUITLESS:
+    while fruitless < MAX_EMPTY_PAGES:
         number += 1
         page = reader.history(channel, begin, end, number)
         before = len(shown)

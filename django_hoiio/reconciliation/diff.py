@@ -54,7 +54,7 @@ _REPORTED_AT_THE_END = (Kind.CALL_ENDED, Kind.FAX_RECEIVED)
 def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
     """Ingest an entry if it changes the stored row. Raises `django.db.Error`."""
     rows = _rows_of(entry)
-    raw = raw_of(entry, rows)
+    raw = entry_as_raw(entry, rows)
     parsed = parse(raw)
     change = change_of(raw, parsed)
     if (
@@ -63,13 +63,13 @@ def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
         or _is_running(entry, parsed)
         or not has_changes(change, parsed.kind, rows)
     ):
-        return Found.KNOWN
+        return Found.UNCHANGED
     if not dry_run and not receive(raw).is_new:
-        return Found.KNOWN
+        return Found.UNCHANGED
     return Found.CHANGED if rows else Found.MISSING
 
 
-def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
+def entry_as_raw(entry: Entry, rows: list[Transaction]) -> RawNotification:
     """Return an entry as a raw notification.
 
     The same entry always gets the same UUID. If it is read again after a kill, or by two processes at once, it is
@@ -78,7 +78,7 @@ def raw_of(entry: Entry, rows: list[Transaction]) -> RawNotification:
     route, body = _route_of(entry, rows), urlencode(entry.params)
     return RawNotification(
         uuid=_named(f"{entry.account} {route} {body}"),
-        received_at=entry.asked_at,
+        received_at=entry.requested_at,
         route=route,
         query="",
         body=body.encode(),

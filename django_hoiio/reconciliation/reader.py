@@ -25,9 +25,9 @@ from django_hoiio.parsing.fields import storable
 class Found(Enum):
     """The result of comparing an entry with the database."""
 
-    KNOWN = "nothing new"
-    MISSING = "a call, SMS or fax that nothing was known of"
-    CHANGED = "how one that was known has gone on"
+    UNCHANGED = "unchanged"
+    MISSING = "missing"
+    CHANGED = "changed"
 
 
 @dataclass(kw_only=True)
@@ -61,13 +61,13 @@ class RequestBudget:
     """A limit of requests within any minute."""
 
     def __init__(self, calls_per_minute: int) -> None:
-        self._asked: deque[float] = deque(maxlen=calls_per_minute)
+        self._request_times: deque[float] = deque(maxlen=calls_per_minute)
 
     def spend(self) -> None:
         """Spend one request. Wait if the minute's limit is reached."""
-        if len(self._asked) == self._asked.maxlen:
-            time.sleep(max(0.0, self._asked[0] + MINUTE - time.monotonic()))
-        self._asked.append(time.monotonic())
+        if len(self._request_times) == self._request_times.maxlen:
+            time.sleep(max(0.0, self._request_times[0] + MINUTE - time.monotonic()))
+        self._request_times.append(time.monotonic())
 
 
 class SharedBudget(RequestBudget):
@@ -83,14 +83,17 @@ class SharedBudget(RequestBudget):
             if self.is_spent:
                 raise RateLimited(
                     "",
-                    f"{self._asked.maxlen} requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
+                    f"HOIIO['RECONCILE_REQUESTS_PER_MINUTE'] allows {self._request_times.maxlen} requests a minute;"
                     " try again in a minute.",
                 )
-            self._asked.append(time.monotonic())
+            self._request_times.append(time.monotonic())
 
     @property
     def is_spent(self) -> bool:
-        return len(self._asked) == self._asked.maxlen and self._asked[0] + MINUTE > time.monotonic()
+        return (
+            len(self._request_times) == self._request_times.maxlen
+            and self._request_times[0] + MINUTE > time.monotonic()
+        )
 
 
 _OF_THIS_PROCESS: dict[tuple[str, int], SharedBudget] = {}
@@ -112,7 +115,7 @@ class Entry:
     # By Hoiio's names, all values as text.
     params: Mapping[str, str]
     # Just before the request, so that a notification that was received since is newer.
-    asked_at: datetime
+    requested_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,23 +144,23 @@ class ApiReader:
 
     def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> HistoryPage:
         """Return a page of transactions that began from `begin` on and before `end`."""
-        asked_at = self._spend()
+        requested_at = self._spend()
         answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
-        entries = [self._entry(channel, report.raw, asked_at) for report in answer.entries]
+        entries = [self._entry(channel, report.raw, requested_at) for report in answer.entries]
         return HistoryPage(entries=entries, total=answer.total_entries_count)
 
     def status(self, channel: Channel, txn_ref: str) -> Entry:
         """Return the status of one transaction."""
-        asked_at = self._spend()
+        requested_at = self._spend()
         answer = self._groups[channel].query_status(txn_ref=txn_ref)
-        return self._entry(channel, {**answer.raw, "txn_ref": txn_ref}, asked_at)
+        return self._entry(channel, {**answer.raw, "txn_ref": txn_ref}, requested_at)
 
     def _spend(self) -> datetime:
         self._budget.spend()
         self._report.requests += 1
         return datetime.now(timezone.utc)
 
-    def _entry(self, channel: Channel, params: Mapping[str, Any], asked_at: datetime) -> Entry:
+    def _entry(self, channel: Channel, params: Mapping[str, Any], requested_at: datetime) -> Entry:
         # `status` belongs to the request, not to the transaction.
         texts = {storable(name): _text(value) for name, value in params.items() if name != "status"}
         return Entry(
@@ -165,7 +168,7 @@ class ApiReader:
             channel=channel,
             txn_ref=texts.get("txn_ref", ""),
             params=texts,
-            asked_at=asked_at,
+            requested_at=requested_at,
         )
 
 

@@ -69,7 +69,7 @@ def committed(connection: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             return
         try:
             cursor.execute(begin)
-            queued.has_begun()
+            queued.note_begin()
             yield cursor
             cursor.execute("COMMIT")
         # Also SystemExit, with which a server stops its workers at any point.

@@ -40,7 +40,7 @@ class Change(NamedTuple):
     key: tuple[str, ...] | None
     received_at: datetime
     rank: Rank
-    # How reliably it identifies the remote party; see `Transaction.party`.
+    # How reliably it identifies the remote party; see `Transaction.remote_party_fields`.
     party_rank: Rank
     # True to return the row. Reading it back costs a third of writing it.
     wants_row: bool = True
@@ -131,7 +131,7 @@ def merge_of(change: Change, using: str) -> Merge:
 @lru_cache(maxsize=256)
 def _stamps(model: type[Transaction], names: tuple[str, ...]) -> str:
     """Return the stamps of a row with these fields, with placeholders for the two stamps of a change."""
-    stamps = {name: _PARTY_STAMP if name in model.party else _STAMP for name in names}
+    stamps = {name: _PARTY_STAMP if name in model.remote_party_fields else _STAMP for name in names}
     return "".join(stamps.get(name, NO_STAMP) for name in model.reported)
 
 
@@ -175,7 +175,7 @@ def _assignments(
             continue
         for position, name in run:
             old_stamp = old_stamps(position, 1)
-            new_stamp = table.mark("party_stamp" if name in model.party else "stamp")
+            new_stamp = table.mark("party_stamp" if name in model.remote_party_fields else "stamp")
             yield (
                 f"{table.columns[name]} = CASE WHEN {new_stamp} >= {old_stamp} THEN {new(name)} ELSE {old(name)} END"
             )

@@ -53,7 +53,7 @@ class Queued:
             self._lock = self._queue.lock()
         return self
 
-    def has_begun(self) -> None:
+    def note_begin(self) -> None:
         """Record whether the transaction had to wait. Call this right after it has begun."""
         now = time.monotonic()
         if self._queue is not None and now - self._began > SLEEP:

@@ -127,13 +127,13 @@ class _Row:
         for name in change.model.reported:
             if name not in change.values:
                 continue
-            old, new, stamp = self.values[name], change.values[name], stamps[name in change.model.party]
+            old, new, stamp = self.values[name], change.values[name], stamps[name in change.model.remote_party_fields]
             before = self.stamps.get(name, NO_STAMP)
             if stamp >= before:
                 self.values[name], self.stamps[name] = new, stamp
                 changes += [AppliedChange(name=name, old=old, new=new)] * (new != old)
             elif new != old:
-                why = Why.PARTY if name in change.model.party else _why(before, stamp)
+                why = Why.PARTY if name in change.model.remote_party_fields else _why(before, stamp)
                 refusals.append(RefusedChange(name=name, stored=old, reported=new, why=why))
         return changes, refusals
 

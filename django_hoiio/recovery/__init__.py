@@ -39,11 +39,11 @@ class RecoveryResult:
     stored: int = 0
     # Spool files whose notification was stored already.
     known: int = 0
-    # Files that lie in quarantine, from this recovery or an earlier one.
+    # Files in quarantine, from this recovery or an earlier one.
     quarantined: int = 0
-    # Files that wait on: the database is away, or this file could not be stored now.
+    # Files not yet imported: the database is unavailable, or the file could not be stored.
     waiting: int = 0
-    is_away: bool = False
+    is_unavailable: bool = False
     dispatched: int = 0
     receivers: Counter[Outcome] = field(default_factory=Counter)
 
@@ -52,7 +52,7 @@ class RecoveryResult:
         return bool(
             self.quarantined
             or self.waiting
-            or self.is_away
+            or self.is_unavailable
             or self.receivers[Outcome.FAILED]
             or self.receivers[Outcome.BACKING_OFF]
             or self.receivers[Outcome.NOT_REGISTERED]
@@ -84,8 +84,8 @@ def recover(*, ivr: bool = False, progress: Progress = no_progress) -> RecoveryR
     except Error as error:
         if classify(error, connection) is Failure.DATA:
             raise
-        logger.error("The database is away: %s.", type(error).__name__)
-        report.is_away = True
+        logger.error("The database is unavailable: %s.", type(error).__name__)
+        report.is_unavailable = True
     if conf.SPOOL_DIR is not None:
         report.quarantined = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
     return report

@@ -39,7 +39,7 @@ Thing = TypeVar("Thing")
 _COLUMNS = ("kind", "redacted_at", "dispatched_at", *NAMES_OF_NOTIFICATIONS)
 
 # Only a manual retry runs the receivers of these again, because the call is long over.
-_NOT_HELD = frozenset(kind for kind in Kind if kind.is_ivr)
+_NEVER_SKIPPED = frozenset(kind for kind in Kind if kind.is_ivr)
 
 
 @dataclass(kw_only=True)
@@ -53,7 +53,7 @@ class PruneResult:
     transactions_redacted: int = 0
     transactions_deleted: int = 0
     # Notifications that are due and stay, because they are pending or a receiver is to be retried.
-    held: int = 0
+    skipped: int = 0
     pace: BatchSize = field(default_factory=BatchSize)
 
 
@@ -83,9 +83,9 @@ def _prune_notifications(
         (one, action) for one in progress(old, "notifications") if (action := policy.for_notification(one)) is not None
     )
     for batch in _batches(due, report.pace):
-        held = _held([one for one, _ in batch], using)
-        report.held += len(held)
-        todo = [(one, action) for one, action in batch if one.pk not in held]
+        skipped = _to_skip([one for one, _ in batch], using)
+        report.skipped += len(skipped)
+        todo = [(one, action) for one, action in batch if one.pk not in skipped]
         if dry_run:
             report.redacted += sum(action == RetentionAction.REDACT for _, action in todo)
             report.deleted += sum(action == RetentionAction.DELETE for _, action in todo)
@@ -93,9 +93,9 @@ def _prune_notifications(
             _carry_out(todo, report, using)
 
 
-def _held(notifications: Collection[Any], using: str) -> set[int]:
+def _to_skip(notifications: Collection[Any], using: str) -> set[int]:
     """Return the keys of notifications that still need their receivers. A redacted one has nothing to dispatch."""
-    waiting = [one for one in notifications if one.redacted_at is None and one.kind not in _NOT_HELD]
+    waiting = [one for one in notifications if one.redacted_at is None and one.kind not in _NEVER_SKIPPED]
     failures = ReceiverFailure.objects.using(using).unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
     failed = failures.filter(notification_id__in=[one.pk for one in waiting]).values_list("notification_id", flat=True)
     return {*failed, *(one.pk for one in waiting if one.dispatched_at is None)}

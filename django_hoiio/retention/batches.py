@@ -17,16 +17,16 @@ Result = TypeVar("Result")
 
 # Target for a transaction, in seconds. One may take longer than the one before, so this is far below the second that
 # docs/privacy.rst names.
-AIM = 0.1
+TARGET_SECONDS = 0.1
 
-FIRST, MOST = 50, 1000
+INITIAL_SIZE, MAX_SIZE = 50, 1000
 
 
 class BatchSize:
     """Number of rows in the next transaction: more after a fast transaction, fewer after a slow one."""
 
     def __init__(self) -> None:
-        self.size = FIRST
+        self.size = INITIAL_SIZE
         # Seconds of the slowest transaction.
         self.slowest = 0.0
 
@@ -37,7 +37,7 @@ class BatchSize:
         yield
         took = time.monotonic() - begun
         self.slowest = max(self.slowest, took)
-        self.size = max(1, min(MOST, self.size * 2, int(self.size * AIM / max(took, 1e-6))))
+        self.size = max(1, min(MAX_SIZE, self.size * 2, int(self.size * TARGET_SECONDS / max(took, 1e-6))))
         time.sleep(took)
 
 

@@ -61,10 +61,10 @@ class ForgetResult:
 def conversations_with(numbers: Iterable[str]) -> int:
     """Count the calls, SMS and faxes with one of the numbers as the remote party. Uses an index."""
     spellings = NumberPatterns(numbers)
-    tails = {suffix_of(digits) for digits in spellings.digits} - {""}
+    suffixes = {suffix_of(digits) for digits in spellings.digits} - {""}
     found = 0
     for model in TRANSACTION_MODELS:
-        others = model._default_manager.filter(remote_suffix__in=tails).values_list("remote_number", flat=True)
+        others = model._default_manager.filter(remote_suffix__in=suffixes).values_list("remote_number", flat=True)
         found += sum(spellings.are_in(other) for other in others)
     return found
 
@@ -87,11 +87,11 @@ class _Forgetting:
         self.using = router.db_for_write(Notification)
 
     def run(self) -> ForgetResult:
-        brought_in = self._in_spool()
+        spooled_uuids = self._in_spool()
         notifications = Notification.objects.using(self.using).filter(redacted_at=None)
         self._go_through(notifications, self._forget_notifications)
         # Spool files that were imported with their old content meanwhile.
-        self._go_through(notifications.filter(uuid__in=brought_in), self._forget_notifications)
+        self._go_through(notifications.filter(uuid__in=spooled_uuids), self._forget_notifications)
         for model in TRANSACTION_MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
         self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
@@ -101,8 +101,8 @@ class _Forgetting:
         if conf.SPOOL_DIR is None:
             return ()
         spooled = forget_in_spool(conf.SPOOL_DIR, self.spellings, self.progress)
-        self.report.files, self.report.unreadable = len(spooled.arrivals), spooled.unreadable
-        return spooled.arrivals
+        self.report.files, self.report.unreadable = len(spooled.uuids), spooled.unreadable
+        return spooled.uuids
 
     def _go_through(self, rows: QuerySet[Any], forget: Callable[[type[Any], list[int]], None]) -> None:
         """Pass the rows that may mention a number to `forget`, in batches."""
@@ -113,7 +113,7 @@ class _Forgetting:
 
     def _may_be_in(self, row: Any) -> bool:
         # The first value is the key.
-        texts = (text_of(bytes(held)) if not isinstance(held, str) else held for held in row[1:])
+        texts = (text_of(bytes(value)) if not isinstance(value, str) else value for value in row[1:])
         return self.spellings.may_be_in("\n".join(texts))
 
     # Finding the rows.
@@ -177,18 +177,18 @@ class _Forgetting:
 
     def _changes(self, row: Model) -> dict[str, Any]:
         """Return the new values of the columns that mention a number."""
-        return {name: rest for name, held in _held(row) if (rest := self._without(held)) != held}
+        return {name: cleaned for name, value in _values_of(row) if (cleaned := self._without(value)) != value}
 
-    def _without(self, held: Any) -> Any:
-        if isinstance(held, bytes):
-            return self.spellings.removed_from_bytes(held)
-        return self.spellings.removed_from_json(held)
+    def _without(self, value: Any) -> Any:
+        if isinstance(value, bytes):
+            return self.spellings.removed_from_bytes(value)
+        return self.spellings.removed_from_json(value)
 
 
-def _held(row: Model) -> Iterator[tuple[str, Any]]:
+def _values_of(row: Model) -> Iterator[tuple[str, Any]]:
     for column in columns_of(type(row)):
-        held = getattr(row, column.name)
-        yield column.name, bytes(held) if isinstance(held, memoryview) else held
+        value = getattr(row, column.name)
+        yield column.name, bytes(value) if isinstance(value, memoryview) else value
 
 
 def _texts_of(rows: QuerySet[Any]) -> Scan:
@@ -210,7 +210,7 @@ class SpoolResult:
     """Result of `forget_in_spool`."""
 
     # UUIDs of the changed files. One may have been imported meanwhile with its old content.
-    arrivals: set[UUID] = field(default_factory=set)
+    uuids: set[UUID] = field(default_factory=set)
     # Names of files that cannot be read and may mention a number.
     unreadable: list[str] = field(default_factory=list)
 
@@ -234,7 +234,7 @@ def _forget_in(paths: Iterable[Path], spellings: NumberPatterns, done: SpoolResu
 def _forget_in_file(path: Path, spellings: NumberPatterns, done: SpoolResult) -> None:
     try:
         raw = spool.load(path)
-        rest = without(raw, spellings)
+        cleaned = without(raw, spellings)
     except FileNotFoundError:
         # An imported file is in the database by now and found there later. A broken link was not imported.
         if path.is_symlink():
@@ -243,10 +243,10 @@ def _forget_in_file(path: Path, spellings: NumberPatterns, done: SpoolResult) ->
         if _may_be_mentioned_in(path, spellings):
             done.unreadable.append(path.name)
     else:
-        if rest != raw:
+        if cleaned != raw:
             # If the file is imported at this moment, this creates it again. The next recovery drops the duplicate.
-            spool.write(rest, path)
-            done.arrivals.add(raw.uuid)
+            spool.write(cleaned, path)
+            done.uuids.add(raw.uuid)
 
 
 def _may_be_mentioned_in(path: Path, spellings: NumberPatterns) -> bool:
@@ -266,10 +266,10 @@ def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
     params = parse(raw).params
     if any(spellings.are_in(params.get(name, "")) for name in PARTY_PARAMETERS):
         # Keep the names of empty parameters, because they determine the kind.
-        kept_params = {name: "" if name in PERSONAL else text for name, text in params.items()}
+        redacted_params = {name: "" if name in PERSONAL else text for name, text in params.items()}
         return raw._replace(
             query="",
-            body=urlencode(kept_params).encode(),
+            body=urlencode(redacted_params).encode(),
             headers={"Content-Type": FORM_CONTENT_TYPE},
             remote_addr="",
             pass_on={},

@@ -10,7 +10,7 @@ from typing import Any
 REPLACEMENT = "removed"
 
 # Fewer digits would match texts that are not phone numbers.
-FEWEST_DIGITS = 7
+MIN_DIGITS = 7
 
 _WRITTEN = re.compile(r"\+?[\d\s().\-/]+", re.ASCII)
 
@@ -48,8 +48,8 @@ def digits_of(number: str) -> str:
     """Return the digits of a phone number. Raises ValueError if it is not one, and never quotes it."""
     digits = re.sub(r"\D", "", number, flags=re.ASCII)
     digits = digits.removeprefix("00")
-    if not _WRITTEN.fullmatch(number.strip()) or len(digits) < FEWEST_DIGITS:
-        raise ValueError(f"is no phone number with {FEWEST_DIGITS} digits or more")
+    if not _WRITTEN.fullmatch(number.strip()) or len(digits) < MIN_DIGITS:
+        raise ValueError(f"is not a phone number with {MIN_DIGITS} or more digits")
     return digits
 
 
@@ -80,22 +80,22 @@ class NumberPatterns:
             prefix = _PREFIX.search(text[max(done, found.start() - _LONGEST_PREFIX) : found.start()])
             parts += [text[done : found.start() - len(prefix[0] if prefix else "")], REPLACEMENT]
             done = found.end()
-        rest = "".join([*parts, text[done:]])
-        return "" if self.are_in(rest) else rest
+        cleaned = "".join([*parts, text[done:]])
+        return "" if self.are_in(cleaned) else cleaned
 
     def removed_from_bytes(self, raw: bytes) -> bytes:
         """Return the bytes without the numbers; unchanged if they contain none."""
         encoding = _encoding_of(raw)
         text = raw.decode(encoding)
-        rest = self.removed_from(text)
-        return raw if rest == text else rest.encode(encoding)
+        cleaned = self.removed_from(text)
+        return raw if cleaned == text else cleaned.encode(encoding)
 
     def removed_from_json(self, value: Any) -> Any:
         """Return a JSON value without the numbers, in texts, numbers and keys."""
         if isinstance(value, dict):
-            return {self.removed_from(name): self.removed_from_json(held) for name, held in value.items()}
+            return {self.removed_from(name): self.removed_from_json(item) for name, item in value.items()}
         if isinstance(value, list):
-            return [self.removed_from_json(held) for held in value]
+            return [self.removed_from_json(item) for item in value]
         if isinstance(value, str):
             return self.removed_from(value)
         return REPLACEMENT if self.are_in(str(value)) else value

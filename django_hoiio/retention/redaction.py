@@ -67,7 +67,7 @@ class References:
 
     @classmethod
     def of_transactions(cls, rows: Iterable[Transaction]) -> References:
-        """Return the identifiers that notifications of these rows may have, as in `Transaction.named_by`."""
+        """Return the identifiers that notifications of these rows may have, as in `Transaction.notifications_q`."""
         names = cls()
         for row in rows:
             if row.txn_ref is not None:

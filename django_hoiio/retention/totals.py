@@ -174,17 +174,17 @@ def _first_moment(model: type[Transaction], using: str) -> datetime | None:
 def _count(day: date, using: str) -> Iterator[Total]:
     for counted in _COUNTED:
         sums: dict[_Key, _Sum] = {}
-        for key, came_to in _groups(counted, day, using):
-            sums[key] = sums[key] + came_to if key in sums else came_to
-        for (account, traffic, currency), came_to in sums.items():
+        for key, total in _groups(counted, day, using):
+            sums[key] = sums[key] + total if key in sums else total
+        for (account, traffic, currency), total in sums.items():
             yield Total(
                 day=day,
                 account=account,
                 traffic=Traffic(traffic),
                 currency=currency,
-                count=came_to.rows,
-                succeeded=came_to.succeeded,
-                debit=came_to.debit,
+                count=total.rows,
+                succeeded=total.succeeded,
+                debit=total.debit,
             )
 
 

@@ -34,19 +34,19 @@ def answer(call: LiveCall) -> None:
     call.answered_at = now()
     move(call, State.ONGOING)
     if call.max_duration:
-        after(call.max_duration, call, hang_up, whatever_happens=True)
-    call.conduct.answered(call)
+        after(call.max_duration, call, hang_up, in_any_step=True)
+    call.handlers.answered(call)
 
 
 def refuse(call: LiveCall, status: str) -> None:
     """End a call that was not answered; `status` is the reason."""
     close(call, status)
-    call.conduct.refused(call, status)
+    call.handlers.refused(call, status)
 
 
 def hang_up(call: LiveCall) -> None:
     """Hang up from the other side."""
-    call.conduct.over(call)
+    call.handlers.over(call)
 
 
 def move(call: LiveCall, state: State) -> None:
@@ -74,28 +74,28 @@ def cost(call: LiveCall) -> Params:
     return {"date": wire.notified_date(call.transaction.at), **{name: details[name] for name in names}}
 
 
-def after(seconds: float, call: LiveCall, deed: Callable[[LiveCall], None], *, whatever_happens: bool = False) -> None:
+def after(seconds: float, call: LiveCall, action: Callable[[LiveCall], None], *, in_any_step: bool = False) -> None:
     """Run `deed` later if the call is still at the same step or, with `whatever_happens`, if it is not over."""
     step = call.step
 
     def due() -> None:
         with exchange.locked() as notices:
             is_known = exchange.calls.get(call.transaction.txn_ref) is call
-            if is_known and not call.is_over and (whatever_happens or call.step == step):
-                deed(call)
+            if is_known and not call.is_over and (in_any_step or call.step == step):
+                action(call)
         outbox.send(notices)
 
     _alarms.schedule(due, after=seconds)
 
 
-def hurry(seconds: float) -> bool:
+def run_now(seconds: float) -> bool:
     """Run all alarms now; return False if they take longer than `seconds`."""
-    return _alarms.hurry(seconds)
+    return _alarms.run_now(seconds)
 
 
-def forget() -> None:
+def cancel_all() -> None:
     """Cancel all alarms."""
-    _alarms.forget()
+    _alarms.cancel_all()
 
 
 _STATUSES = ("call_status_dest1", "call_status_dest2")

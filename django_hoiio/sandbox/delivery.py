@@ -120,12 +120,12 @@ def post(delivery: Delivery, *, loopback_only: bool) -> int:
 
     Raises `InvalidUrl`, `UnknownHost`, `OSError` or `http.client.HTTPException` if there is no response.
     """
-    parts, sealed = _split(delivery.url), signed_request(delivery)
+    parts, signed = _split(delivery.url), signed_request(delivery)
     # Connect to the checked address, because a second lookup could return another machine (DNS rebinding).
     host = loopback_address(delivery.url) if loopback_only else parts.hostname or ""
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=TIMEOUT)) as connection:
-        connection.request("POST", sealed.target, sealed.body, sealed.headers)
+        connection.request("POST", signed.target, signed.body, signed.headers)
         return connection.getresponse().status
 
 
@@ -133,14 +133,14 @@ def loopback_address(url: str) -> str:
     """Return the address of a URL; raise `InvalidUrl` unless it is http and all addresses are of this machine."""
     parts = _split(url)
     if parts.scheme != "http":
-        raise InvalidUrl("the sandbox posts to http alone")
+        raise InvalidUrl("the sandbox posts only to http URLs")
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise UnknownHost("its host has no address") from error
     addresses = [str(address[0]) for *_, address in found]
     if not addresses or not all(_is_loopback(address) for address in addresses):
-        raise InvalidUrl("the sandbox posts to this machine alone")
+        raise InvalidUrl("the sandbox posts only to this machine")
     return addresses[0]
 
 
@@ -150,7 +150,7 @@ def _is_loopback(address: str) -> bool:
 
 def _split(url: str) -> SplitResult:
     if not _URL.fullmatch(url):
-        raise InvalidUrl("it is no absolute http or https URL")
+        raise InvalidUrl("it is not an absolute http or https URL")
     try:
         parts = urlsplit(url)
         is_usable = bool(parts.hostname) and parts.username is None and parts.port != 0
@@ -185,10 +185,10 @@ def deliveries(
         has_bad_signature=faults.bad_signature,
     )
     named = {"delayed": faults.delay > 0, "dropped": drop, "bad_signature": faults.bad_signature}
-    bears = [name for name, is_on in named.items() if is_on]
-    yield delivery, bears
+    active_faults = [name for name, is_on in named.items() if is_on]
+    yield delivery, active_faults
     if faults.duplicate and not drop:
-        yield delivery, [*bears, "duplicate"]
+        yield delivery, [*active_faults, "duplicate"]
 
 
 def log_fields(delivery: Delivery, faults: list[str], *, state: str) -> dict[str, Any]:

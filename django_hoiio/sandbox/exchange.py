@@ -169,7 +169,7 @@ class Exchange:
         self.faults = replace(self.faults, **faults)
         self.touch()
 
-    def keep_file(self, name: str, content_type: str, content: bytes) -> str:
+    def store_file(self, name: str, content_type: str, content: bytes) -> str:
         """Store a recording or document and return a link that looks signed, as Hoiio's links do."""
         self.files[name] = (content_type, content)
         _shorten(self.files, MAX_FILES)

@@ -43,7 +43,7 @@ def call(number: str) -> None:
     placed = LiveCall(
         transaction=transaction,
         direction=Direction.INCOMING,
-        conduct=INTERACTIVE,
+        handlers=INTERACTIVE,
         number=number,
         session=exchange.reference("S"),
         is_at_handset=True,
@@ -57,11 +57,11 @@ def text(number: str, msg: str) -> None:
     """Send an SMS to one of the application's numbers. A long SMS arrives in parts."""
     own = _own(number)
     if own.mode != "voice":
-        raise ActionRefused(f"{number} is a fax number and takes no SMS; write to another one.")
+        raise ActionRefused(f"{number} is a fax number and cannot receive SMS; use another number.")
     if len(msg) > MAX_TEXT_LENGTH:
-        raise ActionRefused(f"That is {len(msg)} characters; {MAX_TEXT_LENGTH} are the most.")
+        raise ActionRefused(f"The text has {len(msg)} characters; at most {MAX_TEXT_LENGTH} are allowed.")
     exchange.write("sms_in", **{"from": HANDSET, "to": number, "msg": msg})
-    sms.bring_in(own, HANDSET, msg)
+    sms.receive(own, HANDSET, msg)
 
 
 def press(keys: str) -> None:
@@ -111,12 +111,12 @@ def _own(number: str) -> SandboxNumber:
 def _current() -> LiveCall:
     current = exchange.call_at_handset()
     if current is None or current.is_over:
-        raise ActionRefused("You are in no call.")
+        raise ActionRefused("You are not in a call.")
     return current
 
 
 def _ringing() -> LiveCall:
     current = exchange.call_at_handset()
     if current is None or current.state != State.RINGING or current.direction != Direction.OUTGOING:
-        raise ActionRefused("The telephone does not ring.")
+        raise ActionRefused("The telephone is not ringing.")
     return current

@@ -154,7 +154,7 @@ def _hold(call: LiveCall) -> None:
 def _transfer(call: LiveCall) -> None:
     dest = call.block_params["dest"]
     outcome = errors.call_outcome(dest)
-    _write(call, f"Handed on to {dest}.")
+    _write(call, f"Transferred to {dest}.")
     if outcome in ("answered", "ongoing"):
         move(call, State.TRANSFERRED)
         if not call.is_at_handset and outcome == "answered":
@@ -294,7 +294,7 @@ def announce(call: LiveCall) -> None:
 def _recording(call: LiveCall, sort: str, text: str) -> str:
     """Store a recording as its spoken text and return the link."""
     name = f"{exchange.reference(f'{sort}-')}.mp3"
-    return exchange.keep_file(name, "text/plain; charset=utf-8", text.encode())
+    return exchange.store_file(name, "text/plain; charset=utf-8", text.encode())
 
 
 def _write(call: LiveCall, text: str) -> None:

@@ -33,9 +33,9 @@ def wait(seconds: float) -> bool:
     return exchange.wait(seconds) and _post.wait(max(0.0, until - time.monotonic()))
 
 
-def forget() -> None:
+def cancel_all() -> None:
     """Discard notifications that are not sent yet."""
-    _post.forget()
+    _post.cancel_all()
     with exchange.locked():
         exchange.forget_notices()
 

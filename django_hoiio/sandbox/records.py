@@ -79,7 +79,7 @@ class LiveCall:
 
     transaction: SandboxTransaction
     direction: Direction
-    conduct: CallHandlers
+    handlers: CallHandlers
     # The number that the telephone page shows for the other side.
     number: str
     session: str = ""

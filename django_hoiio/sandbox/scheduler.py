@@ -39,13 +39,13 @@ class Scheduler:
                 self._thread.start()
             self._changed.notify_all()
 
-    def forget(self) -> None:
+    def cancel_all(self) -> None:
         """Discard jobs that have not started."""
         with self._changed:
             self._due.clear()
             self._changed.notify_all()
 
-    def hurry(self, seconds: float) -> bool:
+    def run_now(self, seconds: float) -> bool:
         """Run all waiting jobs now; return False if they take longer than `seconds`.
 
         Jobs that these jobs schedule keep their own delay.
@@ -69,7 +69,7 @@ class Scheduler:
                 job()
             # A failed job must not stop the thread.
             except Exception as error:  # noqa: BLE001
-                logger.error("The sandbox could not do what was due: %s.", type(error).__name__)
+                logger.error("A scheduled job of the sandbox failed: %s.", type(error).__name__)
             with self._changed:
                 self._is_busy = False
                 self._changed.notify_all()

@@ -28,7 +28,7 @@ def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Sandb
     exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": txn_ref})
     own = exchange.number(dest)
     if own is not None and own.mode == "voice":
-        bring_in(own, sender, msg)
+        receive(own, sender, msg)
     return transaction
 
 
@@ -43,7 +43,7 @@ def report(transaction: SandboxTransaction, notify_url: str) -> None:
     details["sms_status"] = statuses[-1]
 
 
-def bring_in(number: SandboxNumber, sender: str, msg: str) -> None:
+def receive(number: SandboxNumber, sender: str, msg: str) -> None:
     """Receive an SMS on one of the application's numbers. Each part of a long SMS is a separate transaction."""
     for part in wire.incoming_parts(msg):
         txn_ref = exchange.reference("AA-SI-")

@@ -19,7 +19,7 @@ INCOMING_PRICE = Decimal("0.013")
 # Most characters of a single SMS and of each part of a long one, and most parts.
 ASCII, ASCII_PART = 160, 153
 UNICODE, UNICODE_PART = 70, 67
-MOST_PARTS = 3
+MAX_PARTS = 3
 # The same for an incoming SMS.
 INCOMING, INCOMING_PART = 160, 152
 

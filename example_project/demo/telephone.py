@@ -64,4 +64,4 @@ class Telephone:
 def settle() -> None:
     """Wait until the sandbox has posted all notifications and the project has answered them."""
     if not outbox.wait(TIMEOUT):
-        raise CommandError(f"After {TIMEOUT} seconds there were still notifications on their way.")
+        raise CommandError(f"After {TIMEOUT} seconds some notifications were still not answered.")

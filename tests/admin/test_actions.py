@@ -269,7 +269,7 @@ def test_row_without_a_reference_cannot_be_refreshed(admin_client: Client) -> No
 
     assert buttons(admin_client, row) == []
     assert messages_of(act(admin_client, "reconcile", [row])) == [
-        "None of these has a reference that Hoiio knows it by."
+        "None of the selected rows has a transaction reference."
     ]
 
 
@@ -304,7 +304,7 @@ def test_failed_receivers_are_retried_without_backoff_and_beyond_the_maximum_of_
     assert messages_of(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == "Receivers: 1 resolved."
     assert flaky.attempts == [1, 41, 42]
     assert messages_of(act(client, "retry_receivers", ReceiverFailure.objects.all()))[-1] == (
-        "None of these has a failed receiver to retry."
+        "None of the selected rows has a failed receiver to retry."
     )
     failure = ReceiverFailure.objects.get()
     assert (failure.attempts, failure.resolved_at is None) == (42, False)
@@ -395,7 +395,7 @@ def test_one_request_is_limited_and_reports_that_rows_are_left(
     response = act(staff("retry_receivers"), "retry_receivers", rows)
 
     assert len(flaky.attempts) == 3 + done
-    more = "One request cannot do all of them; repeat the action for the rest."
+    more = "The limit of one request was reached; repeat the action for the remaining rows."
     assert messages_of(response) == [f"Receivers: {done} failed. {more}"]
 
 
@@ -540,7 +540,9 @@ def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: 
         ("notification_received", free),
     ]
     assert list(Notification.objects.pending()) == [claimed]
-    assert messages_of(act(client, "dispatch", [free, dispatched]))[-1] == "None of these is pending."
+    assert (
+        messages_of(act(client, "dispatch", [free, dispatched]))[-1] == "None of the selected notifications is pending."
+    )
 
 
 def test_pending_notification_of_an_interactive_call_is_dispatched_late(flaky: Flaky) -> None:
@@ -593,7 +595,10 @@ def test_two_simultaneous_dispatches_run_the_receivers_once() -> None:
     thread.join()
 
     assert calls == [1]
-    assert answers == [["None of these is pending."], ["1 notification was dispatched. Receivers: 1 resolved."]]
+    assert answers == [
+        ["None of the selected notifications is pending."],
+        ["1 notification was dispatched. Receivers: 1 resolved."],
+    ]
 
 
 # Refresh status from Hoiio.
@@ -644,25 +649,25 @@ def test_selected_sms_are_polled_and_a_change_is_ingested_as_a_notification(
 
 
 @pytest.mark.parametrize(
-    ("model", "body", "path", "said_by_hoiio", "column"),
+    ("model", "body", "path", "reported", "column"),
     [
         (Call, "txn_ref=AA-C-1&session=S1&call_state=ringing", "voice", {"call_state": "ended"}, "call_state"),
         (Fax, FAX, "fax", {"fax_status": "answered"}, "fax_status"),
     ],
 )
 def test_calls_and_faxes_are_polled_too(
-    hoiio: Hoiio, model: type[Model], body: str, path: str, said_by_hoiio: dict[str, str], column: str
+    hoiio: Hoiio, model: type[Model], body: str, path: str, reported: dict[str, str], column: str
 ) -> None:
     receive(body)
     row: Any = model._default_manager.get()
-    hoiio.says({"status": "success_ok", "txn_ref": row.txn_ref, "duration": "2", "debit": "0.1", **said_by_hoiio})
+    hoiio.says({"status": "success_ok", "txn_ref": row.txn_ref, "duration": "2", "debit": "0.1", **reported})
 
     assert messages_of(staff("reconcile").post(page_of(row), {"action": "reconcile"})) == [
         "1 request to Hoiio: 1 changed."
     ]
     assert hoiio.request.path == f"/open/{path}/query_status"
     row.refresh_from_db()
-    assert getattr(row, column) == said_by_hoiio[column]
+    assert getattr(row, column) == reported[column]
 
 
 def test_parts_of_a_long_sms_are_polled_once(answers: Callable[..., None], hoiio: Hoiio) -> None:
@@ -781,8 +786,7 @@ def test_rate_limit_is_shared_between_requests_and_does_not_wait(
     answers(**{row.txn_ref.replace("-", "_"): status(str(row.txn_ref), "queued") for row in rows if row.txn_ref})
     client = staff("reconcile")
     spent = (
-        "Account 'default': 2 requests a minute are allowed by HOIIO['RECONCILE_REQUESTS_PER_MINUTE'];"
-        " try again in a minute."
+        "Account 'default': HOIIO['RECONCILE_REQUESTS_PER_MINUTE'] allows 2 requests a minute; try again in a minute."
     )
 
     assert messages_of(act(client, "reconcile", rows)) == ["2 requests to Hoiio: 2 changed.", spent]
@@ -798,7 +802,7 @@ def test_one_request_polls_a_limited_number_and_reports_that_rows_are_left(
     answers(AA_S_1=status("AA-S-1", "delivered"))
 
     assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
-        "1 request to Hoiio: 1 changed. One request cannot do all of them; repeat the action for the rest."
+        "1 request to Hoiio: 1 changed. The limit of one request was reached; repeat the action for the remaining rows."
     ]
     assert hoiio.request.params["txn_ref"] == "AA-S-1"
 
@@ -815,7 +819,7 @@ def test_database_error_is_reported_without_its_message(
     answers()
 
     assert messages_of(act(staff("reconcile"), "reconcile", rows)) == [
-        "The database is not available (OperationalError); try again later."
+        "The database is unavailable (OperationalError); try again later."
     ]
 
 

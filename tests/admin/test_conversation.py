@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from django_hoiio.admin import conversation
-from django_hoiio.admin.conversation import Position, page_of, parse_position, spellings
+from django_hoiio.admin.conversation import MessagePosition, message_page, parse_position, spellings
 from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
 from tests.users import EVERYTHING, look, queries, staff, text, url
 
@@ -96,7 +96,7 @@ def test_short_number_and_name_have_a_conversation(number: str) -> None:
     assert f"Conversation with {number}" in text(page)
 
 
-def test_other_numbers_of_a_row_have_a_conversation() -> None:
+def test_each_number_of_a_row_has_a_conversation() -> None:
     call = create(Call, "AA-C-1", 0, dest1="+6581231111", dest2=NUMBER, direction="outgoing")
     create(Sms, "AA-S-1", 0, number="+6581231111")
     viewer = staff("view_personal_data")
@@ -137,7 +137,7 @@ def test_users_who_may_not_see_numbers_cannot_tell_which_rows_share_one() -> Non
     create(Call, "AA-C-1", 2)
     create(Fax, "AA-F-1", 3, number="+6588881111")
 
-    page = look(staff(), address_of(row), before=str(Position(MORNING + timedelta(1), 0, 0)))
+    page = look(staff(), address_of(row), before=str(MessagePosition(MORNING + timedelta(1), 0, 0)))
 
     assert shown(page) == ["AA-S-1"]
     assert "Users with the permission “Can view phone numbers" in text(page)
@@ -191,7 +191,7 @@ def test_every_row_is_on_exactly_one_page_even_at_the_same_moment(monkeypatch: p
     backwards = _pages_of(viewer, address_of(row), "", "prev")
     assert [name for page in reversed(backwards) for name in page] == names
 
-    forwards = _pages_of(viewer, address_of(row), f"?after={Position(MORNING - timedelta(1), 0, 0)}", "next")
+    forwards = _pages_of(viewer, address_of(row), f"?after={MessagePosition(MORNING - timedelta(1), 0, 0)}", "next")
     assert [name for page in forwards for name in page] == names
 
 
@@ -217,7 +217,7 @@ def test_any_position_in_the_url_is_accepted(way: str, place: str) -> None:
 
 
 def test_position_is_parsed_from_its_text() -> None:
-    place = Position(MORNING + timedelta(microseconds=1), 2, 77)
+    place = MessagePosition(MORNING + timedelta(microseconds=1), 2, 77)
     assert (parse_position(str(place)), parse_position("AA")) == (place, None)
 
 
@@ -261,7 +261,7 @@ def test_rows_are_read_from_the_index_at_the_start_of_the_page(model: type[Trans
         for moment in [MORNING + timedelta(minutes=at)]
     )
     _gather_statistics(model)
-    place = Position(MORNING + timedelta(minutes=2500), MODELS.index(model), 7)
+    place = MessagePosition(MORNING + timedelta(minutes=2500), MODELS.index(model), 7)
     with transaction.atomic():
         for setting in SETTINGS.get(connection.vendor, ()):
             connection.cursor().execute(setting)
@@ -290,5 +290,5 @@ def _gather_statistics(model: type[Transaction]) -> None:
 def test_page_loads_no_more_rows_than_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "PAGE_SIZE", 4)
     _fill(30)
-    page = page_of(NUMBER, MODELS, before=None, after=None)
+    page = message_page(NUMBER, MODELS, before=None, after=None)
     assert (len(page.rows), page.newer, page.older is None) == (4, None, False)

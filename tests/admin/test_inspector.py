@@ -52,7 +52,7 @@ def test_each_parameter_shows_where_it_was_and_what_it_became() -> None:
         line("from", "%2B6591231111", "+6591231111", "+6591231111", "→ from_number"),
         line("txn_ref", None, "AA-C-1", "AA-C-1", "→ txn_ref"),
         line("session", None, "S1", "S1", "→ session"),
-        line("digits", None, "12", "12", "an event; it is stored with the notification only"),
+        line("digits", None, "12", "12", "event; stored only with the notification"),
         line("tag", "one", "", "", "not stored: it is empty"),
         line("date", None, "soon", "soon", "not stored; is not a date"),
         line("call_state", None, "martian", "martian", "→ call_state; is not a value that Hoiio documents"),
@@ -73,14 +73,14 @@ def test_parameter_that_the_signature_does_not_cover_is_not_used() -> None:
     untaken = receive("sms", "debit=1", "txn_ref=AA-S-1", verified_by=VerifiedBy.SIGNATURE)
     assert parameter_rows(notification)[1] == line("sms_status", "failed", "delivered", "delivered", "→ sms_status")
     assert parameter_rows(notification)[3] == line("x_order", "77", None, "77", "your parameter, not verified")
-    assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not used: it is not signed")
+    assert parameter_rows(untaken)[1] == line("debit", "1", None, None, "not used: the signature does not cover it")
 
 
 @pytest.mark.django_db
 def test_parameter_that_only_the_history_has_is_not_used() -> None:
     notification = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&src=Hoiio", source=Source.POLL)
     assert parameter_rows(notification)[2] == line(
-        "src", None, "Hoiio", None, "not used: no notification has this parameter"
+        "src", None, "Hoiio", None, "not used: notifications never have this parameter"
     )
 
 
@@ -100,7 +100,7 @@ def test_page_shows_the_raw_request_only_with_all_permissions() -> None:
     assert "<td>x_order</td><td>&lt;b&gt;</td><td></td><td>&lt;b&gt;</td><td>your parameter</td>" in page
     assert "<td>&lt;script&gt;</td>" in page
     assert page.count('href="https://example.com/rec-1.mp3" target="_blank" rel="noreferrer noopener"') >= 2
-    assert "Copy as a test" in page
+    assert "Command to post it again" in page
 
     for permissions in (
         (),
@@ -143,7 +143,7 @@ def test_page_shows_how_the_notification_was_delivered_and_verified() -> None:
 def test_redacted_notification_cannot_be_posted_again() -> None:
     notification = receive("sms", "", "msg=hello")
     Notification.objects.update(body=b"", params={}, redacted_at=notification.received_at)
-    assert "Copy as a test" not in look(staff(*EVERYTHING), url(notification))
+    assert "Command to post it again" not in look(staff(*EVERYTHING), url(notification))
 
 
 # Posting again.

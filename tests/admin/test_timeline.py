@@ -105,8 +105,8 @@ def test_each_notification_shows_its_changes_and_its_refused_changes() -> None:
     assert events(look(staff(), url(sms()))) == [
         "SMS status tag order 77 sms_status queued",
         "SMS status is_final no → yes debit 0.032 sms_status queued → delivered",
-        "SMS status tag order 77 → order 78 sms_status stays delivered: a final status is not undone by queued ⚠ rate: is not an amount",
-        "SMS status It changes nothing.",
+        "SMS status tag order 77 → order 78 sms_status stays delivered: queued does not overwrite a final status ⚠ rate: is not an amount",
+        "SMS status It changed nothing.",
     ]
 
 
@@ -116,8 +116,8 @@ def test_events_are_in_the_order_of_receipt_and_show_what_an_older_report_could_
 
     older, newer = events(look(staff(), url(sms())))[-2:]
     assert older == (
-        "SMS status sms_status stays failed: a later report is not undone by an earlier one "
-        "Stored in the spool while the database was away."
+        "SMS status sms_status stays failed: an earlier report does not overwrite a later one "
+        "Stored in the spool while the database was unavailable."
     )
     assert newer == "SMS status is_final no → yes sms_status failed"
 
@@ -144,7 +144,7 @@ def test_timeline_notes_that_the_first_notifications_were_deleted() -> None:
     receive("txn_ref=AA-S-1&sms_status=queued", 0).delete()
     receive("txn_ref=AA-S-1&sms_status=delivered", 1)
     first, second = events(look(staff(), url(sms())))
-    assert first.startswith("Known before Its first notifications were deleted")
+    assert first.startswith("Created earlier Its first notifications were deleted")
     assert second == "SMS status is_final no → yes sms_status delivered"
 
 
@@ -204,7 +204,7 @@ def test_refused_number_is_masked() -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6591231111", 0)
     receive("txn_ref=AA-S-1&sms_status=queued&dest=%2B6581232222", 1)
     (refusal,) = re.findall(r"dest stays [^<]*", look(staff(), url(sms())))
-    assert refusal == "dest stays +65••••1111: a final report is not undone by one that is not final"
+    assert refusal == "dest stays +65••••1111: a report that is not final does not overwrite a final one"
 
 
 # Receivers.

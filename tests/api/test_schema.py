@@ -1,4 +1,4 @@
-"""The OpenAPI schema of the read API. What it says is tried against the API itself in tests/contract."""
+"""The OpenAPI schema of the read API. tests/contract checks the API against it."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def application(live_server: Any, settings: Any) -> Iterator[str]:
     with listening():
         yield f"{live_server.url}/sandbox/"
         # Pending notifications would reach the next test.
-        outbox.forget()
+        outbox.cancel_all()
         assert outbox.wait(30)
 
 

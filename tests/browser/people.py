@@ -34,7 +34,7 @@ class Mouse:
         self.page.locator(f"#keypad button[value='{key}']").click()
 
     def speak(self, text: str) -> None:
-        self.page.get_by_label("Say something into the recording").fill(text)
+        self.page.get_by_label("Record a message").fill(text)
         self.page.get_by_role("button", name="Done").click()
 
     def text(self, msg: str) -> None:

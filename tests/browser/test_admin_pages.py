@@ -182,4 +182,4 @@ def test_pages_link_to_each_other(look: Open) -> None:
     page.get_by_role("link", name="AA-C-1", exact=True).click()
     expect(page.locator(".hoiio-sentence")).to_contain_text("Call from +6591231111")
     page.get_by_role("link", name="IVR: keys gathered").click()
-    expect(page.get_by_text("an event; it is stored with the notification only")).to_be_visible()
+    expect(page.get_by_text("event; stored only with the notification")).to_be_visible()

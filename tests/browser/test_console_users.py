@@ -207,7 +207,7 @@ def test_raw_request_and_command_are_shown_only_to_users_who_may_see_raw_request
     page = look(address(notification), who, permissions=["clipboard-read", "clipboard-write"])
     expect(page.get_by_role("heading", name="Delivery")).to_be_visible()
 
-    for title in ("Parameters", "Raw body", "Headers", "Copy as a test"):
+    for title in ("Parameters", "Raw body", "Headers", "Command to post it again"):
         expect(page.get_by_role("heading", name=title)).to_have_count(1 if sees_all else 0)
     if sees_all:
         page.get_by_role("button", name="Copy").click()

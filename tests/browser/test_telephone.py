@@ -202,7 +202,7 @@ def test_lost_connection_is_shown_until_the_server_is_back(telephone: Page, comp
     telephone.route("**/telephone/**", refuse)
     expect(telephone.locator("#link")).to_have_text("The server does not answer. Trying again …")
     telephone.locator("#green").click()
-    expect(telephone.get_by_role("alert")).to_have_text("The server does not answer, so this was not done.")
+    expect(telephone.get_by_role("alert")).to_have_text("The server did not respond; the action failed.")
     telephone.unroute("**/telephone/**", refuse)
     expect(telephone.locator("#link")).to_have_text("Connected")
     Mouse(telephone).text("Is it ready?")
@@ -230,6 +230,6 @@ def test_expired_form_is_reported(telephone: Page, complaints: Complaints) -> No
     telephone.context.clear_cookies()
     telephone.locator("#green").click()
 
-    expect(telephone.get_by_role("alert")).to_have_text("This page has become too old: reload it.")
+    expect(telephone.get_by_role("alert")).to_have_text("This page has expired; reload it.")
     assert all("403" in complaint for complaint in complaints)
     complaints.clear()

@@ -260,7 +260,7 @@ def test_spool_that_cannot_be_written_is_a_warning_of_deployment(settings: Any, 
     (found,) = checks.check_deployment(None)
     assert (found.id, found.msg) == (
         "django_hoiio.W004",
-        f"Notifications are lost while the database is away: {str(tmp_path / 'file')!r} cannot be written to.",
+        f"Notifications are lost while the database is unavailable: {str(tmp_path / 'file')!r} cannot be written to.",
     )
 
 
@@ -300,7 +300,7 @@ def test_connection_for_each_notification_is_a_warning(
 
 
 @pytest.mark.django_db
-def test_database_of_the_tests_is_fit() -> None:
+def test_test_database_passes_the_checks() -> None:
     assert checks.check_databases(None, databases=["default"]) == []
 
 
@@ -359,7 +359,7 @@ def test_case_insensitive_collation_of_mariadb_is_a_warning_with_a_working_fix()
 NARROW = "the character set utf8mb3, which cannot hold every text: an SMS with an emoji gets no row."
 
 
-@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="only MariaDB has a utf8 without four-byte characters")
 @pytest.mark.django_db(transaction=True)
 def test_table_without_utf8mb4_is_a_warning_with_a_working_fix() -> None:
     with connection.cursor() as cursor:
@@ -375,7 +375,7 @@ def test_table_without_utf8mb4_is_a_warning_with_a_working_fix() -> None:
     assert checks.check_databases(None, databases=["default"]) == []
 
 
-@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="only MariaDB has a utf8 without four-byte characters")
 @pytest.mark.django_db(transaction=True)
 def test_database_that_cannot_hold_an_emoji_is_a_warning_before_the_first_migrate() -> None:
     database = connection.settings_dict["NAME"]
@@ -396,7 +396,7 @@ def test_database_that_cannot_hold_an_emoji_is_a_warning_before_the_first_migrat
     assert (found.hint or "").startswith("Before the first migrate: ALTER DATABASE")
 
 
-@pytest.mark.skipif("connection.vendor != 'mysql'", reason="MariaDB alone has a utf8 that is none")
+@pytest.mark.skipif("connection.vendor != 'mysql'", reason="only MariaDB has a utf8 without four-byte characters")
 @pytest.mark.django_db(transaction=True)
 def test_connection_that_cannot_carry_an_emoji_is_a_warning() -> None:
     with connection.cursor() as cursor:
@@ -434,7 +434,7 @@ def test_database_that_may_hang_for_long_is_a_warning(
 
 
 @pytest.mark.django_db
-def test_project_needs_no_migration_of_its_own() -> None:
+def test_project_has_no_missing_migration() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 

@@ -47,7 +47,7 @@ ACCEPTED = HoiioResponse(status="success_ok")
 Call = tuple[str, str, dict[str, Any], dict[str, str], HoiioResponse]
 
 # Group and method, path, arguments, parameters without the credentials and the notify URL, and the response.
-# Each twice: with the least it needs, and with all it takes.
+# Each method twice: with the required arguments, and with all arguments.
 CALLS: list[Call] = [
     ("voice.call", "voice/call", {"dest2": DEST2}, {"dest2": DEST2}, SENT),
     (
@@ -258,7 +258,7 @@ CALLS: list[Call] = [
 CREDENTIALS = {"app_id": "app", "access_token": "new-token"}
 ENDPOINTS = {each.path: each for each in vars(endpoints).values() if isinstance(each, Endpoint)}
 NOTIFIED = {call[0]: call for call in CALLS if ENDPOINTS[call[1]].route}
-# These need a notification to go on, so there is no leaving it out.
+# These blocks always need a notification, so the client does not accept notify=False.
 ALWAYS_NOTIFIED = {"ivr.gather", "ivr.record", "ivr.monitor"}
 
 each_call = pytest.mark.parametrize(
@@ -446,13 +446,13 @@ def test_api_url_works_with_and_without_a_trailing_slash(hoiio: Hoiio, settings:
     assert hoiio.request.path == "/open/user/get_balance"
 
 
-# Django's error page, which the admins get by mail where DEBUG is off.
+# Django's error page, which is mailed to ADMINS if DEBUG is False.
 
 STARS = "********************"
 
 
 def reporter(error: BaseException, trace: TracebackType | None) -> ExceptionReporter:
-    """Of all frames but the test's own, whose variables are the test's."""
+    """Return a reporter for all frames except that of the test."""
     assert trace is not None
     return ExceptionReporter(None, type(error), error, trace.tb_next)
 
@@ -499,7 +499,7 @@ def test_error_page_masks_arguments_that_the_client_refuses(
 
 
 def test_error_page_shows_neither_number_nor_text_nor_url_of_a_refusal(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
-    # Made here, because the page shows the source as well.
+    # Random, because the error page also shows the source code.
     dest, msg, passed = f"+65{uuid4().int % 10**8:08}", uuid4().hex, uuid4().hex
     hoiio.says({"status": "error_dest_invalid", "dest": dest})
 
@@ -605,7 +605,7 @@ def test_file_is_sent_whole(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     assert b64decode(hoiio.request.params["file"]) == everything
 
 
-# The page about it.
+# docs/client.rst.
 
 
 def test_page_names_every_call_and_every_error() -> None:
@@ -617,7 +617,7 @@ def test_page_names_every_call_and_every_error() -> None:
 
 
 def _is_named(name: str, page: str) -> bool:
-    """By its whole name, or by its last part in a row of its group."""
+    """Return whether the page has the full name, or the method name in a row of its group."""
     group, _, method = name.partition(".")
     return f"``{name}``" in page or (f"``{group}." in page and re.search(rf"``(\w+\.)?{method}``", page) is not None)
 

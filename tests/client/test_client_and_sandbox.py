@@ -1,4 +1,4 @@
-"""The client against the sandbox, over real HTTP; its notifications meet the rows that wait."""
+"""The client with the sandbox over real HTTP: notifications update the rows of sent requests."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from django_hoiio.sandbox.endpoints import ENDPOINTS as OFFERED
 from django_hoiio.sandbox.exchange import exchange
 from tests.client.test_client import ENDPOINTS
 
-# The server and the sandbox's own thread need what is committed.
+# The server and the sandbox's thread need committed rows.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DEST, DEST2 = "+6511111111", "+6522222222"
-# The sandbox lets a call to it go on until it is hung up.
-TALKATIVE = "+6500000400"
+# A call to this number continues until it is hung up.
+ENDLESS = "+6500000400"
 PDF = b"%PDF-1.4\n/Type /Page"
 
 Found = TypeVar("Found")
@@ -49,9 +49,9 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     exchange.reset()
     with HoiioClient() as client:
         yield client
-    # A call that is not over, and what is still on its way, would meet the next test.
-    calls.forget()
-    outbox.forget()
+    # Running calls and pending notifications would affect the next test.
+    calls.cancel_all()
+    outbox.cancel_all()
     assert outbox.wait(30)
 
 
@@ -63,7 +63,7 @@ def until(find: Callable[[], Found | None]) -> Found:
         if found:
             return found
         time.sleep(0.02)
-    raise AssertionError("It did not come.")
+    raise AssertionError("The result did not appear in time.")
 
 
 def final(model: type[Transaction], txn_ref: str) -> Any:
@@ -78,7 +78,7 @@ def test_sandbox_has_exactly_the_endpoints_of_the_client() -> None:
     assert set(ENDPOINTS) == set(OFFERED)
 
 
-# What is sent meets its notification.
+# Notifications update the rows of sent requests.
 
 
 def test_sms(client: HoiioClient) -> None:
@@ -138,7 +138,7 @@ def test_conference(client: HoiioClient, path: str) -> None:
 
 
 def test_participant_of_a_conference_is_muted_and_removed(client: HoiioClient) -> None:
-    (txn_ref,) = client.conference.call(dest=[TALKATIVE]).txn_refs
+    (txn_ref,) = client.conference.call(dest=[ENDLESS]).txn_refs
 
     client.conference.moderate(txn_ref=txn_ref, action="mute")
     client.conference.moderate(txn_ref=txn_ref, action="unmute")
@@ -148,7 +148,7 @@ def test_participant_of_a_conference_is_muted_and_removed(client: HoiioClient) -
 
 
 def test_call_is_hung_up(client: HoiioClient) -> None:
-    sent = client.voice.call(dest1=DEST, dest2=TALKATIVE)
+    sent = client.voice.call(dest1=DEST, dest2=ENDLESS)
     running = client.voice.query_status(txn_ref=sent.txn_ref)
     assert (running.call_status_dest2, running.duration, running.debit) == ("ongoing", None, None)
 

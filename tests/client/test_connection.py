@@ -234,7 +234,7 @@ def test_proxy_is_used_for_other_hosts_only(settings: Any, url: str, by_proxy: b
         assert client._connection._session.trust_env == by_proxy
 
 
-# What is tried again.
+# Retries.
 
 
 @pytest.mark.parametrize("broken", [FAULT, (502, b"", {}), {"status": "error_service_not_available"}])
@@ -308,7 +308,7 @@ def test_request_that_costs_money_is_not_sent_twice_if_the_open_connection_was_c
     assert ([request.path for request in hoiio.requests], pauses) == (["/open/sms/query_status", "/open/sms/send"], [])
 
 
-# What never shows.
+# Secrets.
 
 
 @pytest.mark.parametrize(
@@ -335,13 +335,13 @@ def test_nothing_private_is_logged_or_in_an_exception(
     printed = "".join(traceback.format_exception(error))
     shown = caplog.text + printed + str(error) + repr(error) + repr(vars(error))
     assert [secret for secret in PRIVATE if secret in shown] == []
-    # Where the exception of requests hangs on, so does the request.
+    # A chained exception of requests would contain the request.
     assert (error.__cause__, error.__context__) == (None, None)
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:1/"], ids=["bad answer", "no answer"])
 def test_error_page_with_all_variables_does_not_show_the_token(hoiio: Hoiio, settings: Any, url: str | None) -> None:
-    # Made here, because the page shows the source as well.
+    # Random, because the error page also shows the source code.
     accounts = {"default": {"APP_ID": "app", "ACCESS_TOKEN": uuid4().hex}}
     settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": accounts, "API_URL": url or hoiio.url}
     hoiio.says((500, b"", {}))

@@ -26,10 +26,10 @@ SESSION = {"session": "S1"}
 PDF = b"%PDF-1.4\n"
 MEGABYTES = 2 * 1024 * 1024
 
-# Where the text is checked as it is.
+# Methods that check the text unchanged.
 SAME_TEXT: list[tuple[str, dict[str, Any]]] = [("sms.send", {"dest": DEST}), ("sms.bulk_send", {"dest": [DEST]})]
 
-# What is too long, its length as it is counted, and the limit.
+# A text that is too long, its counted length, the limit and the encoding.
 TOO_LONG: list[tuple[str, int, int, str]] = [
     ("m" * 460, 460, 459, "ASCII"),
     ("`" * 460, 460, 459, "ASCII"),
@@ -39,7 +39,7 @@ TOO_LONG: list[tuple[str, int, int, str]] = [
     ("m" * 201 + "é", 202, 201, "Unicode"),
 ]
 
-# The argument that is no moment, and the period that it is in.
+# The invalid argument, and the arguments of the period.
 NO_PERIODS: list[tuple[str, dict[str, Any]]] = [
     ("from_", {"from_": NAIVE}),
     ("from_", {"from_": NAIVE, "to": NOON}),
@@ -50,11 +50,11 @@ NO_PERIODS: list[tuple[str, dict[str, Any]]] = [
     ("to", {"from_": NOON, "to": NAIVE}),
 ]
 
-# A call, its arguments, and what is wrong with them.
+# Method, arguments, error message.
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("voice.call", {"dest1": DEST, "dest2": DEST}, "dest1 and dest2 are the same number."),
     ("voice.call", {"dest2": ""}, "dest2 is empty."),
-    ("voice.call", {"dest2": 6591234567}, "dest2 is of type int; write it as a text."),
+    ("voice.call", {"dest2": 6591234567}, "dest2 is of type int; use a string."),
     ("voice.call", {**CALL, "tag": "t" * 257}, "tag has 257 characters; Hoiio takes at most 256."),
     ("voice.call", {**CALL, "max_duration": 0}, "max_duration is 0; Hoiio takes 1 or more."),
     ("voice.call", {**CALL, "max_duration": 1.5}, "max_duration is of type float; write a whole number."),
@@ -73,13 +73,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
                 (
                     name,
                     {"dest": [DEST], "room": room},
-                    "room is no name of a room; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore.",
+                    "room is not a valid room name; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore.",
                 )
                 for room in ("r" * 33, "a-b", "a b", "ä", "a\n")
             ),
         )
     ),
-    ("conference.moderate", {"txn_ref": "x", "action": "shout"}, "action is none of kick, mute, unmute."),
+    ("conference.moderate", {"txn_ref": "x", "action": "shout"}, "action must be one of kick, mute, unmute."),
     ("voice.hangup", {"txn_ref": ""}, "txn_ref is empty."),
     ("sms.send", {**SMS, "dest": ""}, "dest is empty."),
     ("sms.send", {**SMS, "msg": ""}, "msg is empty."),
@@ -93,10 +93,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         for msg, length, most, alphabet in TOO_LONG
     ),
     ("sms.bulk_send", {"msg": "", "recipients": [{"dest": DEST}]}, "msg is empty."),
-    ("sms.send", {**SMS, "msg": "a\ud800"}, "msg holds half a character, a lone surrogate; Hoiio takes UTF-8."),
+    ("sms.send", {**SMS, "msg": "a\ud800"}, "msg contains a lone surrogate, which UTF-8 cannot encode."),
     ("sms.send", {**SMS, "sender_name": "ab"}, "sender_name has 2 characters; Hoiio takes 3 or more."),
     ("sms.send", {**SMS, "sender_name": "a" * 12}, "sender_name has 12 characters; Hoiio takes at most 11."),
-    ("sms.send", {**SMS, "sender_name": 12345}, "sender_name is of type int; write it as a text."),
+    ("sms.send", {**SMS, "sender_name": 12345}, "sender_name is of type int; use a string."),
     ("sms.bulk_send", {"msg": "m"}, "dest and recipients: give one of them."),
     (
         "sms.bulk_send",
@@ -112,12 +112,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("sms.bulk_send", {"msg": "m", "recipients": []}, "recipients has 0 entries; Hoiio takes 1 to 1000."),
     ("sms.bulk_send", {"msg": "m", "dest": 5}, "dest is of type int; write a list."),
     ("sms.bulk_send", {"msg": "m", "recipients": 5}, "recipients is of type int; write a list."),
-    ("sms.bulk_send", {"msg": "m", "recipients": [DEST]}, "recipients has an entry that is no dict."),
+    ("sms.bulk_send", {"msg": "m", "recipients": [DEST]}, "recipients has an entry that is not a dict."),
     *(
         (
             "sms.bulk_send",
             {"msg": "m", "recipients": [{"dest": DEST}, recipient]},
-            "recipients has an entry without dest, or with one that is no text.",
+            "recipients has an entry whose dest is missing or not a string.",
         )
         for recipient in ({"name": "Bob"}, {"dest": ""}, {"dest": 6591234567}, {"dest": NOON})
     ),
@@ -125,21 +125,21 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         (
             "sms.bulk_send",
             {"msg": "m", "recipients": [{"dest": DEST, "value": value}]},
-            "recipients has an entry that JSON cannot hold; write its values as texts.",
+            "recipients has an entry that JSON cannot hold; write its values as strings.",
         )
         for value in (NOON, Decimal(1), float("nan"), b"m")
     ),
-    ("fax.send", {**FAX, "file": b""}, "file is no PDF; give its bytes, or the file opened in binary mode."),
-    ("fax.send", {**FAX, "file": b"PNG"}, "file is no PDF; give its bytes, or the file opened in binary mode."),
+    ("fax.send", {**FAX, "file": b""}, "file is not a PDF; give its bytes, or the file opened in binary mode."),
+    ("fax.send", {**FAX, "file": b"PNG"}, "file is not a PDF; give its bytes, or the file opened in binary mode."),
     (
         "fax.send",
         {**FAX, "file": "report.pdf"},
-        "file is no PDF; give its bytes, or the file opened in binary mode.",
+        "file is not a PDF; give its bytes, or the file opened in binary mode.",
     ),
     (
         "fax.send",
         {**FAX, "file": io.StringIO("%PDF-1.4")},
-        "file is no PDF; give its bytes, or the file opened in binary mode.",
+        "file is not a PDF; give its bytes, or the file opened in binary mode.",
     ),
     (
         "fax.send",
@@ -147,9 +147,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         f"file has {MEGABYTES + 9} bytes; Hoiio takes at most {MEGABYTES}.",
     ),
     ("fax.send", {**FAX, "fax_header": "h" * 101}, "fax_header has 101 characters; Hoiio takes at most 100."),
-    ("fax.get_history", {"type": "sent"}, "type is none of incoming, outgoing, all."),
+    ("fax.get_history", {"type": "sent"}, "type must be one of incoming, outgoing, all."),
     *(
-        (name, period, f"{wrong} is no moment with a time zone; use for example django.utils.timezone.now().")
+        (name, period, f"{wrong} is not a datetime with a time zone; use for example django.utils.timezone.now().")
         for name in ("voice.get_history", "sms.get_history", "fax.get_history")
         for wrong, period in NO_PERIODS
     ),
@@ -162,7 +162,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
             (
                 name,
                 {"from_": NOON, "to": datetime.max.replace(tzinfo=timezone.utc)},
-                "to is at the end of all time; give a moment that Hoiio can know.",
+                "to is outside the supported date range; use an earlier or later date.",
             ),
         )
     ),
@@ -192,13 +192,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "ivr.transfer",
         {**SESSION, "dest": "room:a b"},
-        "dest is no name of a room; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore.",
+        "dest is not a valid room name; use up to 32 of a-z, A-Z, 0-9, the dot and the underscore.",
     ),
-    ("ivr.transfer", {**SESSION, "dest": DEST, "on_failure": "cry"}, "on_failure is none of hangup, continue."),
+    ("ivr.transfer", {**SESSION, "dest": DEST, "on_failure": "cry"}, "on_failure must be one of hangup, continue."),
     (
         "ivr.hangup",
         {**SESSION, "msg": "bye", "force": True},
-        "msg is not said where force cuts the call; leave out one of them.",
+        "msg cannot be played if force ends the call; leave out one of them.",
     ),
     (
         "number.update_forwarding",
@@ -210,7 +210,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"number": DEST, "forward_sms_to": "u" * 4001},
         "forward_sms_to has 4001 characters; Hoiio takes at most 4000.",
     ),
-    ("number.update_forwarding", {"number": DEST, "mode": "telex"}, "mode is none of voice, fax."),
+    ("number.update_forwarding", {"number": DEST, "mode": "telex"}, "mode must be one of voice, fax."),
     ("number.update_forwarding", {"number": ""}, "number is empty."),
     (
         "sms.send",
@@ -275,7 +275,7 @@ def test_argument_at_the_limit_is_sent(
 def test_sandbox_refuses_the_sms_that_the_client_refuses(character: str, most: int) -> None:
     for length in (most, most + 1):
         msg = (character * length)[:length]
-        assert is_taken(msg) == (wire.parts_of(msg) <= wire.MOST_PARTS)
+        assert is_taken(msg) == (wire.parts_of(msg) <= wire.MAX_PARTS)
 
 
 def is_taken(msg: str) -> bool:

@@ -117,7 +117,7 @@ def test_invalid_values_are_none_and_stay_in_the_raw_response(hoiio: Hoiio, hoii
 
 
 PAYLOADS = [json.loads(line) for line in (ROOT / "tests/payloads.jsonl").read_text("utf-8").splitlines()]
-# Documented answers, in the order in which they stand there.
+# Documented responses, in the order of the manuals.
 READ: list[tuple[str, HoiioResponse]] = [
     (
         "voice/query_status",

@@ -83,7 +83,7 @@ def _leaves_a_transaction_open() -> None:
     raise ValueError("provoked")
 
 
-async def _is_asynchronous(notification: Any, attempt: int, **kwargs: Any) -> None:
+async def _run_asynchronously(notification: Any, attempt: int, **kwargs: Any) -> None:
     _write(f"asynchronous {notification.uuid} {attempt}\n")
 
 
@@ -98,4 +98,4 @@ HARMS = {
 RECEIVERS: dict[str, Callable[..., Any]] = {
     name: _misbehaves(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
 }
-RECEIVERS["asynchronous"] = _is_asynchronous
+RECEIVERS["asynchronous"] = _run_asynchronously

@@ -101,4 +101,4 @@ def _wait_for(own: OwnMariaDB, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError("the server did not come up")
+    raise AssertionError("the server did not start in time")

@@ -108,7 +108,7 @@ class Server:
             if self._is_listening() and len(self.workers()) == workers:
                 return
             time.sleep(0.05)
-        raise AssertionError("the server did not come up")
+        raise AssertionError("the server did not start in time")
 
     def _is_listening(self) -> bool:
         try:
@@ -125,7 +125,7 @@ class Server:
         """Kill a worker with SIGKILL, as soon as there are two."""
         until = time.monotonic() + 20
         while len(workers := self.workers()) < 2:
-            assert time.monotonic() < until, "the workers do not come back"
+            assert time.monotonic() < until, "the workers were not restarted"
             time.sleep(0.01)
         os.kill(workers[number % len(workers)], signal.SIGKILL)
 

@@ -49,7 +49,7 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     with HoiioClient() as client:
         yield client
     for part in (calls, outbox):
-        part.forget()
+        part.cancel_all()
     assert outbox.wait(30)
 
 

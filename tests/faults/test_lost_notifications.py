@@ -43,13 +43,13 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
         "RECONCILE_REQUESTS_PER_MINUTE": 1000,
     }
     # Include transactions that have just begun.
-    monkeypatch.setattr(reconciliation, "SETTLES", timedelta(seconds=-2))
+    monkeypatch.setattr(reconciliation, "MIN_AGE", timedelta(seconds=-2))
     exchange.reset()
     exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
     for part in (calls, outbox):
-        part.forget()
+        part.cancel_all()
     assert outbox.wait(30)
 
 
@@ -66,7 +66,7 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
         client.ivr.dial(dest=dest, msg="hello")
         act(lambda: handset.call(NUMBER))
         act(handset.hang_up)
-        assert calls.hurry(60)
+        assert calls.run_now(60)
     assert outbox.wait(60)
 
 

@@ -22,7 +22,7 @@ TRANSACTIONS: list[type[Transaction]] = [Call, Sms, Fax]
 NEEDED = {"created_at": timezone.now(), "updated_at": timezone.now()}
 
 
-def test_the_app_has_the_models_that_are_promised() -> None:
+def test_app_has_the_documented_models() -> None:
     names = {model.__name__ for model in MODELS_OF_THE_APP}
 
     assert names == {
@@ -46,7 +46,7 @@ def test_each_field_has_a_name_and_a_help_text(model: type[models.Model]) -> Non
 
 
 @pytest.mark.parametrize("model", MODELS_OF_THE_APP)
-def test_constraints_and_indexes_bear_our_names(model: type[models.Model]) -> None:
+def test_constraints_and_indexes_have_the_prefix_hoiio(model: type[models.Model]) -> None:
     names = [named.name for named in (*model._meta.constraints, *model._meta.indexes)]
 
     assert names
@@ -54,7 +54,7 @@ def test_constraints_and_indexes_bear_our_names(model: type[models.Model]) -> No
     assert not [field for field in model._meta.concrete_fields if field.db_index and not field.is_relation]
 
 
-def test_permissions_of_the_console_stand() -> None:
+def test_permissions_are_unchanged() -> None:
     assert [codename for codename, _ in Notification._meta.permissions] == [
         "view_personal_data",
         "view_recordings",
@@ -185,5 +185,5 @@ def test_notifications_of_a_transaction_are_in_order_of_reception() -> None:
         ("", ""),
     ],
 )
-def test_tail_is_the_last_eight_digits(number: str, tail: str) -> None:
+def test_suffix_is_the_last_eight_digits(number: str, tail: str) -> None:
     assert suffix_of(number) == tail

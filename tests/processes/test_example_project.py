@@ -380,7 +380,7 @@ from example_project.demo.telephone import Telephone, settle
 call_command("migrate", verbosity=0)
 with serving() as address, Telephone(f"{address}/sandbox/") as telephone:
     for action, form in json.loads(sys.argv[1]):
-        assert action != "wait" or calls.hurry(30)
+        assert action != "wait" or calls.run_now(30)
         if action != "wait":
             telephone.do(action, **form)
         settle()
@@ -494,7 +494,7 @@ for number, (sender, minutes) in enumerate([(1, 0), (1, 2), (2, 2)]):
 
 
 OTHERS = {
-    "transfer_status=busy&session=S1&txn_ref=AA-C-1": "ivr_transfer      S1                           handed on, busy\n",
+    "transfer_status=busy&session=S1&txn_ref=AA-C-1": "ivr_transfer      S1                           transferred, busy\n",
     "ivr_block=play&session=S1&txn_ref=AA-C-1": "ivr_play          S1                           done\n",
     "ivr_block=monitor&session=S1": "ivr_monitor       S1                           done\n",
     "ivr_block=hangup&session=S1&call_state=ended": (

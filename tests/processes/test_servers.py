@@ -70,7 +70,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError("the server did not come up")
+    raise AssertionError("the server did not start in time")
 
 
 @contextmanager

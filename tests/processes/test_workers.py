@@ -232,7 +232,7 @@ def is_dispatched(notification: Notification) -> bool:
 
 def not_handed_over(notification: Notification, error: str) -> str:
     return (
-        f"Notification {notification.pk} could not be handed to the task queue: {error}. The queue is skipped for 30"
+        f"Notification {notification.pk} could not be enqueued: {error}. The queue is skipped for 30"
         " seconds; hoiio_recover dispatches what arrives meanwhile.\n"
     )
 
@@ -367,7 +367,7 @@ def test_notification_that_the_queue_did_not_accept_is_dispatched_by_the_recover
 
     stored, logged = here.post()
 
-    assert logged == f"Notification {stored.pk} could not be handed to the task queue: ImproperlyConfigured.\n"
+    assert logged == f"Notification {stored.pk} could not be enqueued: ImproperlyConfigured.\n"
     assert (is_dispatched(stored), here.heard, here.tasks()) == (False, [], [])
     assert "Notifications: 1 dispatched. Receivers: 2 resolved," in here.manage("hoiio_recover")[0]
     assert (is_dispatched(stored), here.attempts) == (True, [2])
@@ -424,7 +424,7 @@ def test_notification_stays_pending_if_there_are_no_tasks(caplog: pytest.LogCapt
         sms_status.disconnect(dispatch_uid="tests.tasks")
 
     assert (is_dispatched(stored), heard) == (False, [])
-    assert f"Notification {stored.pk} could not be handed to the task queue: ModuleNotFoundError." in caplog.text
+    assert f"Notification {stored.pk} could not be enqueued: ModuleNotFoundError." in caplog.text
 
 
 # The check.
@@ -457,7 +457,7 @@ def test_queue_in_the_database_is_reported_as_in_place(project: MakeProject) -> 
     _, logged = project().manage("check", "--fail-level=WARNING")
 
     assert (
-        "?: (django_hoiio.I002) Notifications are handed over to django_tasks_db.backend.DatabaseBackend in place,"
+        "?: (django_hoiio.I002) Notifications are enqueued to django_tasks_db.backend.DatabaseBackend in place,"
         " through the database.\n"
     ) in logged
     assert "identified 1 issue " in logged
@@ -525,7 +525,7 @@ def test_rq_is_reported_as_a_queue_over_the_network(project: MakeProject, redis:
     _, logged = project("rq", HOIIO_TEST_BROKER=redis[0]).manage("check", "--fail-level=WARNING")
 
     assert (
-        "?: (django_hoiio.I001) Notifications are handed over to django_tasks_rq.backend.RQBackend over the network,"
+        "?: (django_hoiio.I001) Notifications are enqueued to django_tasks_rq.backend.RQBackend over the network,"
         " each within 20 s.\n"
     ) in logged
     assert "identified 1 issue " in logged
@@ -574,6 +574,6 @@ def test_celery_is_reported_as_a_queue_over_the_network(project: MakeProject) ->
     here = project("celery", HOIIO_TEST_BROKER="amqp://127.0.0.1:1//")
 
     assert (
-        "?: (django_hoiio.I001) Notifications are handed over to django_tasks_fennel.backend.CeleryBackend over the"
+        "?: (django_hoiio.I001) Notifications are enqueued to django_tasks_fennel.backend.CeleryBackend over the"
         " network, each within 20 s.\n"
     ) in here.manage("check")[1]

@@ -111,7 +111,7 @@ def test_database_that_is_away_is_reported_without_its_message(hoiio: Hoiio, mon
     with pytest.raises(CommandError) as raised:
         run("--account", "default")
 
-    assert str(raised.value) == "The database is away (OperationalError); run the command again later."
+    assert str(raised.value) == "The database is unavailable (OperationalError); run the command again later."
 
 
 # Bad responses: nothing is half-written, a clear message, exit code 1.

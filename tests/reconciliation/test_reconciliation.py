@@ -231,7 +231,7 @@ def test_missing_transaction_is_dispatched_once_and_a_second_run_changes_nothing
     assert {name: getattr(row, name) for name in expected} == expected
     assert names(heard) == [signal]
 
-    assert set(run().found) == {Found.KNOWN}
+    assert set(run().found) == {Found.UNCHANGED}
     assert (values(row), names(heard), Notification.objects.count()) == (before, [signal], 1)
 
 
@@ -284,7 +284,7 @@ def test_sent_transaction_without_a_notification_is_dispatched(histories: Histor
     ("body", "entry"),
     [
         ("sms_status=delivered", {**SMS, "sms_status": "queued"}),
-        ("sms_status=failed&debit=0", {**SMS, "sms_status": "on its way"}),
+        ("sms_status=failed&debit=0", {**SMS, "sms_status": "sending"}),
         # Only history has the text, in another spelling.
         ("sms_status=delivered&debit=0.0320&date=2026-06-06+11:15:20.5", {**SMS, "sms_status": "delivered"}),
     ],
@@ -365,7 +365,7 @@ def test_interactive_call_that_never_got_its_end_is_finished(histories: Historie
     assert names(heard) == ["ivr_ended"]
     assert [n.params.get("digits") for n in row.notifications] == [None, "1", None]
     assert Notification.objects.filter(source=Source.WEBHOOK, pass_on__username="bob").count() == 1
-    assert set(run().found) == {Found.KNOWN}
+    assert set(run().found) == {Found.UNCHANGED}
 
 
 @pytest.mark.parametrize("entry", [INTERACTIVE, {**INTERACTIVE, "number": OWN}])
@@ -428,26 +428,26 @@ def test_notification_received_during_the_request_is_not_dispatched_twice(histor
         channel=Channel.SMS,
         txn_ref="AA-S-1",
         params={**SMS, "sms_status": "delivered"},
-        asked_at=datetime.now(timezone.utc),
+        requested_at=datetime.now(timezone.utc),
     )
     receive_webhook("sms", "txn_ref=AA-S-1&sms_status=delivered&debit=0.032")
 
-    assert diff.ingest_entry(entry, dry_run=False) == Found.KNOWN
+    assert diff.ingest_entry(entry, dry_run=False) == Found.UNCHANGED
     assert names(heard) == ["sms_status"]
 
 
 def test_response_does_not_undo_a_notification_received_after_the_request(histories: Histories) -> None:
-    asked_at = datetime.now(timezone.utc)
+    requested_at = datetime.now(timezone.utc)
     entry = Entry(
         account="default",
         channel=Channel.SMS,
         txn_ref="AA-S-1",
         params={"txn_ref": "AA-S-1", "sms_status": "delivered"},
-        asked_at=asked_at,
+        requested_at=requested_at,
     )
-    receive_webhook("sms", "txn_ref=AA-S-1&sms_status=failed", received_at=asked_at + timedelta(milliseconds=1))
+    receive_webhook("sms", "txn_ref=AA-S-1&sms_status=failed", received_at=requested_at + timedelta(milliseconds=1))
 
-    assert diff.ingest_entry(entry, dry_run=False) == Found.KNOWN
+    assert diff.ingest_entry(entry, dry_run=False) == Found.UNCHANGED
     assert Sms.objects.get().sms_status == "failed"
 
 
@@ -473,18 +473,18 @@ def test_two_concurrent_runs_store_and_dispatch_one_notification(
     # Like a concurrent run that read the rows before this one wrote.
     monkeypatch.setattr(diff, "_rows_of", lambda entry: [])
 
-    assert set(run().found) == {Found.KNOWN}
+    assert set(run().found) == {Found.UNCHANGED}
     assert (Notification.objects.count(), names(heard)) == (1, ["sms_status"])
 
 
 def test_uuid_of_an_entry_cannot_be_guessed_without_the_key(histories: Histories, settings: Any) -> None:
     # Users without the permission know all but some digits of the number, and could try these quickly.
     now = datetime.now(timezone.utc)
-    entry = Entry(account="default", channel=Channel.SMS, txn_ref="AA-S-1", params=SMS, asked_at=now)
+    entry = Entry(account="default", channel=Channel.SMS, txn_ref="AA-S-1", params=SMS, requested_at=now)
 
     def name_under(key: str) -> UUID:
         settings.SECRET_KEY = key
-        return diff.raw_of(entry, []).uuid
+        return diff.entry_as_raw(entry, []).uuid
 
     first, second, again = map(name_under, ("one", "other", "one"))
     assert (first == again, first == second) == (True, False)
@@ -511,9 +511,9 @@ def moments(requested: list[dict[str, str]]) -> list[tuple[datetime, datetime]]:
 
 
 def test_first_run_reads_a_day_and_sets_the_marks(histories: Histories) -> None:
-    before = datetime.now(timezone.utc).replace(microsecond=0) - reconciliation.SETTLES
+    before = datetime.now(timezone.utc).replace(microsecond=0) - reconciliation.MIN_AGE
     run()
-    after = datetime.now(timezone.utc) - reconciliation.SETTLES
+    after = datetime.now(timezone.utc) - reconciliation.MIN_AGE
 
     for channel in Channel:
         ((begin, end),) = moments(histories.requested(f"{channel}/get_history"))
@@ -720,7 +720,7 @@ def test_queued_sms_is_polled_less_and_less_often_and_finally_never(
     receive_webhook("sms", "txn_ref=AA-S-1&sms_status=queued&debit=0.032")
     heard.clear()
     histories.statuses = {"AA-S-1": {**SMS, "sms_status": "queued"}}
-    asked_at = []
+    requested_at = []
 
     for hour in range(1, 400):
         age(Sms, hours=1)
@@ -728,9 +728,9 @@ def test_queued_sms_is_polled_less_and_less_often_and_finally_never(
             overdue_up_to=_back(HighWaterMark.objects.filter(channel="sms").first())
         )
         if run_overdue():
-            asked_at.append(hour)
+            requested_at.append(hour)
 
-    assert asked_at == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert requested_at == [1, 2, 4, 8, 16, 32, 64, 128]
     assert (heard, Notification.objects.count()) == ([], 1)
 
 

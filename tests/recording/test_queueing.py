@@ -51,7 +51,7 @@ def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(queueing, "CROWDED", 3600)
     monkeypatch.setattr(queueing, "SLEEP", -1)
     with Queued(connection_to(tmp_path / "other.sqlite3")) as queued:
-        queued.has_begun()
+        queued.note_begin()
 
 
 def connection_to(name: Any) -> BaseDatabaseWrapper:
@@ -76,7 +76,7 @@ def descriptors() -> int:
 
 def test_process_that_did_not_wait_does_not_queue(sqlite: BaseDatabaseWrapper, tmp_path: Path) -> None:
     with Queued(sqlite) as queued:
-        queued.has_begun()
+        queued.note_begin()
 
     with another(tmp_path) as takes_it, Queued(sqlite):
         assert takes_it()
@@ -173,7 +173,7 @@ def test_a_database_without_a_folder_is_not_queued_for(name: str, monkeypatch: p
 
     for _ in range(2):
         with Queued(connection_to(name)) as queued:
-            queued.has_begun()
+            queued.note_begin()
 
     assert attempts == []
 
@@ -238,7 +238,7 @@ def test_process_stops_queueing_after_a_while_without_waiting(
 ) -> None:
     monkeypatch.setattr(queueing, "CROWDED", -1)
     with Queued(sqlite) as queued:
-        queued.has_begun()
+        queued.note_begin()
 
     with another(tmp_path) as takes_it, Queued(sqlite):
         assert takes_it()
@@ -272,7 +272,7 @@ def test_time_without_queueing_grows_with_each_failure_until_the_lock_is_acquire
     monkeypatch.setattr(queueing.locks, "unlock", lambda *arguments: None)
     while len(looks) < 14:
         with Queued(sqlite) as queued:
-            queued.has_begun()
+            queued.note_begin()
         clock.now += 0.003
 
     pauses = [after - before for before, after in pairwise(looks)]

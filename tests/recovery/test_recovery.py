@@ -75,7 +75,7 @@ class Flaky:
 # The spool.
 
 
-def test_spool_is_brought_in_in_order_of_arrival_and_with_its_first_moment(folder: Path, heard: list[Any]) -> None:
+def test_spool_is_imported_in_order_of_receipt_with_the_original_received_at(folder: Path, heard: list[Any]) -> None:
     late, early = wait_in_spool(folder, "txn_ref=AA-S-1&sms_status=failed", 1), wait_in_spool(folder, STATUS, 2)
 
     report = recover()
@@ -192,7 +192,7 @@ def test_notification_with_a_valid_claim_is_skipped() -> None:
 FAR = timedelta(days=400)
 
 
-def test_claim_that_a_wrong_clock_set_far_ahead_has_expired(heard: list[Any]) -> None:
+def test_claim_far_in_the_future_counts_as_expired(heard: list[Any]) -> None:
     pending = pending_notification()
     Notification.objects.update(received_at=now() + FAR, claimed_until=now() + FAR)
     heard.clear()
@@ -219,7 +219,7 @@ def test_claim_that_a_wrong_clock_set_far_ahead_has_expired(heard: list[Any]) ->
         (FAR, True),
     ],
 )
-def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool) -> None:
+def test_claim_beyond_the_maximum_duration_counts_as_expired(ahead: timedelta, is_taken: bool) -> None:
     pending = pending_notification()
     Notification.objects.update(claimed_until=now() + ahead)
 
@@ -228,9 +228,7 @@ def test_claim_holds_no_longer_than_a_claim_can(ahead: timedelta, is_taken: bool
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), FAR])
 @pytest.mark.parametrize("traceback", ["", RUNNING])
-def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
-    heard: list[Any], ahead: timedelta, traceback: str
-) -> None:
+def test_failure_dated_in_the_future_is_retried(heard: list[Any], ahead: timedelta, traceback: str) -> None:
     pending_notification()
     recover()
     heard.clear()
@@ -241,7 +239,7 @@ def test_failure_that_a_wrong_clock_dated_ahead_is_run_again(
     assert (report.receivers, len(heard)) == ({Outcome.RESOLVED: 2}, 2)
 
 
-def test_claim_is_given_once_for_the_state_that_was_seen() -> None:
+def test_claim_succeeds_once_for_the_same_loaded_row() -> None:
     pending = pending_notification()
 
     assert [claim(pending), claim(pending)] == [True, False]
@@ -308,7 +306,7 @@ def test_failed_receiver_backs_off_exponentially() -> None:
         assert len(flaky.attempts) == attempts + 1
 
 
-def test_receiver_is_given_up_after_as_many_attempts_as_the_project_allows(folder: Path) -> None:
+def test_receiver_is_not_retried_after_the_maximum_of_attempts(folder: Path) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
@@ -336,7 +334,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
     assert counted == [[], [2]]
 
 
-def test_attempt_that_two_processes_see_is_made_by_one() -> None:
+def test_concurrent_retries_make_one_attempt() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
     inbox.receive(raw_notification("any", "", STATUS))
@@ -375,7 +373,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     assert ReceiverFailure.objects.get().attempts == 1
 
 
-def test_receiver_of_a_signal_that_is_no_more_is_reported() -> None:
+def test_receiver_of_a_removed_signal_is_reported() -> None:
     pending = inbox.receive(raw_notification("any", "", STATUS)).notification
     ReceiverFailure.objects.create(notification=pending, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 

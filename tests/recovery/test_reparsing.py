@@ -77,7 +77,7 @@ def test_reparsing_reads_new_parameters_and_preserves_verification_problems() ->
     assert Sms.objects.get().sms_status == "delivered"
 
 
-def test_state_is_rebuilt_in_order_of_arrival() -> None:
+def test_state_is_rebuilt_in_order_of_receipt() -> None:
     late = receive("txn_ref=AA-S-1&sms_status=failed", received_at=NOW)
     early = receive("txn_ref=AA-S-1&sms_status=delivered", received_at=NOW - timedelta(minutes=1))
     for stored in (late, early):

@@ -98,7 +98,7 @@ def test_conversation_loses_personal_data_and_preserves_costs() -> None:
 
 
 @pytest.mark.parametrize("party", ["dest1", "dest2", "dest", "from", "to"])
-def test_person_is_found_in_every_part_that_a_number_plays(party: str) -> None:
+def test_person_is_found_in_every_number_parameter(party: str) -> None:
     received("", "voice", **{"txn_ref": "AA-C-1", "dest1": EVE, "dest2": OURS, "duration": "3", party: BOB})
 
     report = forget_person()
@@ -107,7 +107,7 @@ def test_person_is_found_in_every_part_that_a_number_plays(party: str) -> None:
     assert (report.transactions, state(call, "dest1", "dest2", "remote_number", "duration")) == (1, ["", "", "", 3])
 
 
-def test_all_notifications_of_the_call_go_also_those_that_do_not_name_the_person() -> None:
+def test_all_notifications_of_the_call_are_redacted_even_without_the_number() -> None:
     first = received("", "ivr", txn_ref="AA-C-1", session="S1", from_=BOB, to=OURS, call_state="ringing")
     second = received("", "ivr", session="S1", digits="1234", call_state="ongoing")
     third = received("", "ivr", txn_ref="AA-C-1", record_url="https://x.example.com/secret", call_state="ongoing")
@@ -120,7 +120,7 @@ def test_all_notifications_of_the_call_go_also_those_that_do_not_name_the_person
     assert state(other, "params") == [{"txn_ref": "AA-C-2", "session": "S2", "digits": "1234", "call_state": "ongoing"}]
 
 
-def test_call_is_the_persons_though_a_later_report_names_another() -> None:
+def test_call_is_found_even_if_a_later_report_has_another_number() -> None:
     received("", "voice", txn_ref="AA-C-1", dest1=BOB, call_status_dest1="answered")
     received("", "voice", txn_ref="AA-C-1", dest1=EVE, call_status_dest1="answered")
 
@@ -387,7 +387,7 @@ def test_other_files_are_not_written_to(folder: Path) -> None:
     assert (forget_person().files, path.stat().st_mtime_ns, path.read_bytes()) == (0, *before)
 
 
-def test_file_that_was_set_aside_is_searched_too(folder: Path) -> None:
+def test_quarantined_file_is_searched(folder: Path) -> None:
     _, path = spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
     spool.quarantine(path)
 
@@ -547,9 +547,7 @@ def test_half_written_file_of_a_crash_is_deleted(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["new.part"]
 
 
-def test_file_that_is_brought_in_meanwhile_is_forgotten_in_the_database(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_imported_during_the_run_is_erased_in_the_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spooled(folder, txn_ref="AA-SI-1", msg="hello", from_=BOB, to=OURS)
     load = spool.load
 
@@ -566,7 +564,7 @@ def test_file_that_is_brought_in_meanwhile_is_forgotten_in_the_database(
     assert (recover().known, Sms.objects.get().msg, list(folder.iterdir())) == (1, "", [])
 
 
-def test_file_that_was_being_brought_in_when_the_notifications_had_been_read_is_forgotten_too(folder: Path) -> None:
+def test_file_imported_after_the_notifications_were_scanned_is_erased(folder: Path) -> None:
     one, _ = spooled(folder, "y=6561234567", txn_ref="AA-S-1", sms_status="delivered", dest=EVE)
     walks: list[str] = []
 
@@ -669,7 +667,7 @@ def test_command_refuses_an_invalid_number_without_quoting_it(number: str) -> No
         command(number, "--no-input")
 
     assert str(raised.value) == (
-        "One of the numbers is no phone number with 7 digits or more; write it as +6511111111."
+        "One of the numbers is not a phone number with 7 or more digits; write it as +6511111111."
     )
 
 
@@ -686,7 +684,10 @@ def test_command_names_files_that_it_cannot_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "output"),
     [
-        (OperationalError("near +6561234567"), "The database is away (OperationalError); run the command again later."),
+        (
+            OperationalError("near +6561234567"),
+            "The database is unavailable (OperationalError); run the command again later.",
+        ),
         (
             PermissionError(13, "Permission denied", "/x"),
             "The spool cannot be written to (Permission denied); run the command again.",
@@ -707,7 +708,7 @@ def test_command_reports_errors_without_quoting_them(
     assert (str(raised.value), raised.value.__suppress_context__) == (output, True)
 
 
-def test_conversations_are_counted_by_the_other_party() -> None:
+def test_transactions_are_counted_by_remote_party() -> None:
     text_from(BOB, "hello", "AA-SI-1")
     text_from("+85261234567", "hello", "AA-SI-2")
     received("", "voice", txn_ref="AA-C-1", dest1=OURS, dest2=BOB)

@@ -168,5 +168,5 @@ def test_number_is_read_as_people_write_it(written: str, digits: str) -> None:
     "written", ["", "bob", "+65", "123456", "00123456", "+65 6123 4567 x", "65+61234567", "AA-S-1234567"]
 )
 def test_invalid_number_is_refused_without_quoting_it(written: str) -> None:
-    with pytest.raises(ValueError, match=r"^is no phone number with 7 digits or more$"):
+    with pytest.raises(ValueError, match=r"^is not a phone number with 7 or more digits$"):
         NumberPatterns([written])

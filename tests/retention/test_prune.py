@@ -17,7 +17,7 @@ from django_hoiio.enums import Kind, Source
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.recording.sending import enter
 from django_hoiio.retention import prune
-from django_hoiio.retention.batches import FIRST, MOST, BatchSize
+from django_hoiio.retention.batches import INITIAL_SIZE, MAX_SIZE, BatchSize
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
 from tests.conftest import deadlock, raw_notification, values
@@ -56,7 +56,7 @@ def remaining(*models: type[Transaction]) -> list[str]:
     return sorted(str(row) for model in models or (Call, Sms, Fax) for row in model._default_manager.all())
 
 
-def is_redacted(*models: type[Any]) -> dict[str, bool]:
+def redaction_of(*models: type[Any]) -> dict[str, bool]:
     return {str(row): row.redacted_at is not None for model in models for row in model._default_manager.order_by("pk")}
 
 
@@ -142,7 +142,7 @@ def test_fax_loses_its_document() -> None:
     assert (fax.fax_url, fax.from_number, fax.fax_pages, fax.fax_status) == ("", "", 2, "answered")
 
 
-def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
+def test_each_kind_is_pruned_after_its_own_days(settings: Any) -> None:
     settings.HOIIO = {"RETENTION_DAYS": {"sms_received": (2, 4), "fax_received": (None, 3), "call_ended": (2, None)}}
     for days in (1, 3, 5):
         received(f"txn_ref=SI-{days}&msg=hi&from=%2B6511111111&to=", days=days)
@@ -152,7 +152,7 @@ def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
 
     report = prune()
 
-    assert is_redacted(Notification) == {
+    assert redaction_of(Notification) == {
         "SI-1": False,
         "F-1": False,
         "C-1": False,
@@ -163,7 +163,7 @@ def test_each_kind_goes_after_its_own_days(settings: Any) -> None:
         "C-5": True,
         "S-5": False,
     }
-    assert is_redacted(Sms, Fax, Call) == is_redacted(Notification)
+    assert redaction_of(Sms, Fax, Call) == redaction_of(Notification)
     assert (report.redacted, report.deleted, report.transactions_redacted, report.transactions_deleted) == (3, 3, 3, 3)
 
 
@@ -185,7 +185,7 @@ def test_nothing_is_pruned_without_the_setting(settings: Any) -> None:
 
     prune()
 
-    assert is_redacted(Notification, Sms) == {"S-1": False}
+    assert redaction_of(Notification, Sms) == {"S-1": False}
 
 
 # The calls, SMS and faxes.
@@ -214,11 +214,11 @@ def test_call_waits_for_a_notification_that_names_its_session_alone() -> None:
     received("session=S1&digits=7&call_state=ongoing", days=2, route="ivr")
 
     prune()
-    assert is_redacted(Call) == {"AA-C-1": False}
+    assert redaction_of(Call) == {"AA-C-1": False}
 
     Notification.objects.update(received_at=NOW - 5 * DAY)
     prune()
-    assert is_redacted(Call) == {"AA-C-1": True}
+    assert redaction_of(Call) == {"AA-C-1": True}
 
     Notification.objects.update(received_at=NOW - 13 * DAY)
     prune()
@@ -257,7 +257,7 @@ def test_sms_without_a_reference_goes_with_its_one_notification() -> None:
     assert Sms.objects.count() == 0
 
 
-def test_sms_without_a_reference_is_found_after_its_notification_was_read_again_and_has_one() -> None:
+def test_sms_is_found_if_its_reparsed_notification_gained_a_reference() -> None:
     notification = received("msg=hello&from=%2B6511111111&to=%2B6500000000", days=6)
     Notification.objects.filter(pk=notification.pk).update(txn_ref="AA-SI-1")
 
@@ -349,7 +349,7 @@ def test_open_transaction_with_notifications_is_pruned_only_with_them() -> None:
 
     prune()
 
-    assert is_redacted(Sms) == {"AA-S-1": False}
+    assert redaction_of(Sms) == {"AA-S-1": False}
 
 
 # Pending notifications and failed receivers.
@@ -362,7 +362,7 @@ def test_pending_notification_is_not_redacted(days: int) -> None:
 
     report = prune()
 
-    assert (report.held, report.redacted, report.deleted) == (1, 0, 0)
+    assert (report.skipped, report.redacted, report.deleted) == (1, 0, 0)
     assert Sms.objects.get().msg == "hi"
     assert values(notification)["params"] == {"txn_ref": "AA-SI-1", "msg": "hi", "from": "+6511111111", "to": ""}
 
@@ -377,7 +377,7 @@ def test_notification_of_a_receiver_to_retry_is_not_redacted(days: int, failure:
 
     report = prune()
 
-    assert (report.held, report.redacted + report.deleted) == (held, 1 - held)
+    assert (report.skipped, report.redacted + report.deleted) == (held, 1 - held)
 
 
 def test_pending_step_of_an_old_call_is_pruned() -> None:
@@ -385,7 +385,7 @@ def test_pending_step_of_an_old_call_is_pruned() -> None:
     Notification.objects.update(dispatched_at=None, claimed_until=NOW)
     ReceiverFailure.objects.create(notification=notification, signal="ivr_answer", receiver="a", attempts=1)
 
-    assert (prune().held, is_redacted(Notification, Call)) == (0, {"AA-C-1": True})
+    assert (prune().skipped, redaction_of(Notification, Call)) == (0, {"AA-C-1": True})
 
 
 def test_failures_are_deleted_with_their_notification() -> None:
@@ -464,10 +464,10 @@ def test_batch_is_committed_completely_or_not_at_all(monkeypatch: pytest.MonkeyP
     with pytest.raises(ZeroDivisionError):
         prune()
 
-    assert set(is_redacted(Notification, Sms).values()) == {False}
+    assert set(redaction_of(Notification, Sms).values()) == {False}
 
 
-def test_deadlock_is_tried_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deadlock_is_retried_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
     whole, fails = retention.end, [deadlock(), deadlock()]
 
@@ -494,7 +494,7 @@ def test_more_than_a_page_of_rows_of_one_moment_is_pruned(monkeypatch: pytest.Mo
     report = prune()
 
     assert (report.redacted, report.transactions_redacted) == (7, 12)
-    assert set(is_redacted(Notification, Sms).values()) == {True}
+    assert set(redaction_of(Notification, Sms).values()) == {True}
 
 
 def test_batch_size_follows_the_duration_of_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,7 +507,7 @@ def test_batch_size_follows_the_duration_of_a_transaction(monkeypatch: pytest.Mo
             clock[0] += took
         sizes.append(pace.size)
 
-    assert sizes == [FIRST, 100, 200, 25, 50, 100, 200, 400, 800, MOST, MOST, MOST, 5, 1]
+    assert sizes == [INITIAL_SIZE, 100, 200, 25, 50, 100, 200, 400, 800, MAX_SIZE, MAX_SIZE, MAX_SIZE, 5, 1]
     assert [round(seconds, 6) for seconds in pauses[:4]] == [0.1, 0.02, 0.02, 0.8]
     assert round(pace.slowest) == 200
 
@@ -530,8 +530,10 @@ def test_dry_run_reports_counts_and_writes_nothing() -> None:
     output = command("--dry-run")
 
     assert output[0] == "Would redact 3 and delete 2 notifications."
-    assert output[1].startswith("1 more are due and stay until their receivers have run: run hoiio_recover,")
-    assert (len(remaining()), ClosedDay.objects.count(), set(is_redacted(Notification).values())) == (7, 0, {False})
+    assert output[1].startswith(
+        "Skipped 1 due notifications whose receivers have not all succeeded: run hoiio_recover,"
+    )
+    assert (len(remaining()), ClosedDay.objects.count(), set(redaction_of(Notification).values())) == (7, 0, {False})
 
 
 def test_command_reports_its_counts() -> None:
@@ -564,7 +566,7 @@ def test_command_reports_that_the_database_is_away_without_quoting_it(monkeypatc
     with pytest.raises(CommandError) as raised:
         command()
 
-    assert str(raised.value) == "The database is away (OperationalError); run the command again later."
+    assert str(raised.value) == "The database is unavailable (OperationalError); run the command again later."
 
 
 def test_redacted_sms_is_not_dispatched_again() -> None:

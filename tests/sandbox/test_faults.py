@@ -182,7 +182,7 @@ def test_scheduler_runs_jobs_in_order_and_survives_a_failing_job(caplog: pytest.
 
     assert scheduler.wait(TIMEOUT)
     assert done == [1, 2, 3]
-    assert [record.getMessage() for record in caplog.records] == ["The sandbox could not do what was due: ValueError."]
+    assert [record.getMessage() for record in caplog.records] == ["A scheduled job of the sandbox failed: ValueError."]
 
 
 def test_scheduler_discards_jobs_that_have_not_started() -> None:
@@ -191,7 +191,7 @@ def test_scheduler_discards_jobs_that_have_not_started() -> None:
     scheduler.schedule(lambda: done.append(1), after=600)
 
     assert not scheduler.wait(0)
-    scheduler.forget()
+    scheduler.cancel_all()
 
     assert scheduler.wait(TIMEOUT)
     assert done == []
@@ -207,9 +207,9 @@ def test_hurried_scheduler_runs_waiting_jobs_but_not_the_jobs_that_they_schedule
 
     scheduler.schedule(again, after=600)
 
-    assert scheduler.hurry(TIMEOUT)
+    assert scheduler.run_now(TIMEOUT)
     assert done == [1]
-    scheduler.forget()
+    scheduler.cancel_all()
 
 
 def test_scheduler_restarts_an_ended_thread() -> None:

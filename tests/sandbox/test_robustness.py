@@ -53,8 +53,8 @@ def _sandbox(settings: Any) -> Any:
     settings.HOIIO = LOCAL
     exchange.reset()
     yield
-    calls.forget()
-    outbox.forget()
+    calls.cancel_all()
+    outbox.cancel_all()
     assert outbox.wait(30)
     exchange.reset()
 

@@ -139,20 +139,20 @@ def test_unanswered_notification_is_shown_as_failed(sandbox_client: SandboxClien
             "That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.",
         ),
         ("call", {"to": FAX}, f"{FAX} is a fax number; call another one."),
-        ("text", {"to": FAX, "msg": "hello"}, f"{FAX} is a fax number and takes no SMS; write to another one."),
+        ("text", {"to": FAX, "msg": "hello"}, f"{FAX} is a fax number and cannot receive SMS; use another number."),
         (
             "text",
             {},
             "That number is not the application's; HOIIO['ACCOUNTS'] needs APP_ID and ACCESS_TOKEN.",
         ),
-        ("text", {"to": NUMBER, "msg": "x" * 5001}, "That is 5001 characters; 5000 are the most."),
-        ("press", {"digits": "1"}, "You are in no call."),
+        ("text", {"to": NUMBER, "msg": "x" * 5001}, "The text has 5001 characters; at most 5000 are allowed."),
+        ("press", {"digits": "1"}, "You are not in a call."),
         ("press", {"digits": ""}, "The telephone has the keys 0 to 9, * and #."),
         ("press", {"digits": "A"}, "The telephone has the keys 0 to 9, * and #."),
-        ("speak", {"text": "hello"}, "You are in no call."),
-        ("answer", {}, "The telephone does not ring."),
-        ("decline", {}, "The telephone does not ring."),
-        ("hangup", {}, "You are in no call."),
+        ("speak", {"text": "hello"}, "You are not in a call."),
+        ("answer", {}, "The telephone is not ringing."),
+        ("decline", {}, "The telephone is not ringing."),
+        ("hangup", {}, "You are not in a call."),
         ("faults", {"params_in": "post"}, "Notifications are sent by body, query or both."),
         ("faults", {"delay": "-1"}, "It needs a number from 0 to 3600."),
         ("faults", {"delay": "nan"}, "It needs a number from 0 to 3600."),
@@ -173,10 +173,10 @@ def test_one_call_at_a_time(sandbox_client: SandboxClient) -> None:
     sandbox_client.call()
 
     assert sandbox_client.refused("call", to=NUMBER) == "You are in a call; hang up first."
-    assert sandbox_client.refused("answer") == "The telephone does not ring."
+    assert sandbox_client.refused("answer") == "The telephone is not ringing."
     assert sandbox_client.refused("speak", text="x") == "Nothing is being recorded."
     sandbox_client.do("hangup")
-    assert sandbox_client.refused("hangup") == "You are in no call."
+    assert sandbox_client.refused("hangup") == "You are not in a call."
     sandbox_client.call()
     assert sandbox_client.state()["call"]["state"] == "ringing"
 
@@ -202,7 +202,7 @@ def test_course_of_a_call_is_logged_as_text(sandbox_client: SandboxClient) -> No
         f"You call {NUMBER}.",
         "The application answers.",
         "Hello",
-        f"Handed on to {DEST}.",
+        f"Transferred to {DEST}.",
         "You hung up.",
     ]
 

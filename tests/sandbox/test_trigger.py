@@ -234,9 +234,7 @@ def test_default_server_is_the_address_of_runserver(settings: Any, monkeypatch: 
 # Failures.
 
 NOT_VERIFIED = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
-NOTHING_OR_TOO_MUCH = (
-    "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what there is."
-)
+NOTHING_OR_TOO_MUCH = "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` lists all kinds and scripts."
 
 
 def test_unreachable_server_is_reported(settings: Any, nowhere: str) -> None:
@@ -276,13 +274,13 @@ def test_response_other_than_200_fails_with_its_likely_cause(
         ),
         (
             ["sms_statsu"],
-            "There is no kind 'sms_statsu'; did you mean 'sms_status'? `hoiio_trigger --list` shows what there is.",
+            "There is no kind 'sms_statsu'; did you mean 'sms_status'? `hoiio_trigger --list` lists all kinds and scripts.",
         ),
         (
             ["--script", "ivr_voicemial"],
             (
-                "There is no script 'ivr_voicemial'; did you mean 'ivr_voicemail'? `hoiio_trigger --list` shows what"
-                " there is."
+                "There is no script 'ivr_voicemial'; did you mean 'ivr_voicemail'? `hoiio_trigger --list` lists all"
+                " kinds and scripts."
             ),
         ),
         (["call_ended", "--query", "a=1"], NOTHING_OR_TOO_MUCH),

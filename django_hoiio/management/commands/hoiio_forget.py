@@ -32,14 +32,16 @@ class Command(BaseCommand):
             numbers = self._numbers_read(interactive=interactive)
         try:
             if interactive:
-                self._ask(conversations_with(numbers))
+                self._confirm(conversations_with(numbers))
             report = forget(numbers, progress=progress_bar)
         except ValueError as error:
-            # Not even what it quotes: it may be a number with a slip.
+            # Do not chain the error: its text may quote a mistyped number.
             raise CommandError(f"One of the numbers {error}; write it as +6511111111.") from None
         except (OperationalError, InterfaceError) as error:
             # A database error may quote numbers and texts.
-            raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
+            raise CommandError(
+                f"The database is unavailable ({type(error).__name__}); run the command again later."
+            ) from None
         except OSError as error:
             raise CommandError(f"The spool cannot be written to ({error.strerror}); run the command again.") from None
         self._print(report)
@@ -54,7 +56,7 @@ class Command(BaseCommand):
             )
         return [line for line in sys.stdin.read().splitlines() if line.strip()]
 
-    def _ask(self, conversations: int) -> None:
+    def _confirm(self, conversations: int) -> None:
         if not sys.stdin.isatty():
             raise CommandError("This cannot be undone, and there is no terminal to confirm it; add --no-input.")
         self.stdout.write(f"{conversations} calls, SMS and faxes are with these numbers. This cannot be undone.")

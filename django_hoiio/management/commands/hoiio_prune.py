@@ -26,14 +26,16 @@ class Command(BaseCommand):
             report = prune(dry_run=dry_run, progress=progress_bar)
         except (OperationalError, InterfaceError) as error:
             # A database error may quote numbers and texts.
-            raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
+            raise CommandError(
+                f"The database is unavailable ({type(error).__name__}); run the command again later."
+            ) from None
         self.stdout.write(_would(report) if dry_run else _done(report))
         if verbosity > 1 and not dry_run:
             self.stdout.write(f"The longest transaction took {report.pace.slowest * 1000:.0f} ms.")
-        if report.held:
+        if report.skipped:
             self.stdout.write(
-                f"{report.held} more are due and stay until their receivers have run: run hoiio_recover, and look at"
-                " the failed receivers in the admin."
+                f"Skipped {report.skipped} due notifications whose receivers have not all succeeded: run hoiio_recover,"
+                " and check the failed receivers in the admin."
             )
 
 

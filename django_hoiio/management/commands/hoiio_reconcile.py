@@ -48,7 +48,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except (OperationalError, InterfaceError) as error:
             # A database error may quote numbers and texts.
-            raise CommandError(f"The database is away ({type(error).__name__}); run the command again later.") from None
+            raise CommandError(
+                f"The database is unavailable ({type(error).__name__}); run the command again later."
+            ) from None
         for failure in report.failures:
             self.stderr.write(failure)
         self.stdout.write(str(report))

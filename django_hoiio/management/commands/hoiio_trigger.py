@@ -136,8 +136,8 @@ def _order(options: dict[str, Any]) -> TriggerRequest:
 def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: Route | None) -> Sequence[ScriptStep]:
     if sum(each is not None for each in (kind, script, raw)) != 1:
         raise CommandError(
-            "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` shows what"
-            " there is."
+            "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` lists all"
+            " kinds and scripts."
         )
     if raw is not None:
         return (step_of(raw, route or Route.ANY),)
@@ -153,7 +153,7 @@ def _steps(kind: str | None, script: str | None, raw: RawRequest | None, route: 
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, list(names), n=1, cutoff=0)
     meant = f"did you mean {nearest[0]!r}?" if nearest else "there is none."
-    shown = " `hoiio_trigger --list` shows what there is." if what != "account" else ""
+    shown = " `hoiio_trigger --list` lists all kinds and scripts." if what != "account" else ""
     return f"There is no {what} {name!r}; {meant}{shown}"
 
 

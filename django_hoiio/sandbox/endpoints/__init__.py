@@ -32,7 +32,7 @@ class Endpoint(NamedTuple):
 ENDPOINTS: dict[str, Endpoint] = {
     "voice/call": Endpoint(voice.call, ("dest2",)),
     # The older and the newer name.
-    "voice/conference": Endpoint(voice.conference_of_old, ("dest",)),
+    "voice/conference": Endpoint(voice.legacy_conference, ("dest",)),
     "conference/call": Endpoint(voice.conference, ("dest",)),
     "conference/moderate": Endpoint(voice.moderate, ("txn_ref", "action")),
     "voice/hangup": Endpoint(voice.hangup, ("txn_ref",)),

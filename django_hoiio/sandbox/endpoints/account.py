@@ -13,7 +13,7 @@ from django_hoiio.sandbox.records import SandboxNumber
 from django_hoiio.sandbox.wire import CURRENCY, amount
 
 # Requests of an account to one path.
-MOST_A_MINUTE = 60
+MAX_PER_MINUTE = 60
 
 
 def get_balance(request: ApiRequest) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def check_frequency(account: str, path: str) -> None:
     recent = exchange.requests[account, path]
     while recent and now() - recent[0] >= timedelta(minutes=1):
         recent.popleft()
-    if len(recent) >= MOST_A_MINUTE:
+    if len(recent) >= MAX_PER_MINUTE:
         raise ApiError("error_rate_limit_exceeded")
     recent.append(now())
 

@@ -18,7 +18,7 @@ from django_hoiio.sandbox.samples import fax_script, parameters_of, step_paramet
 from .voice import check_caller_id, check_lines
 
 # Bytes.
-LARGEST = 2 * 1024 * 1024
+MAX_FILE_SIZE = 2 * 1024 * 1024
 # Characters.
 MAX_HEADER_LENGTH = 100
 
@@ -52,7 +52,7 @@ def _document(file: str) -> bytes:
         raise ApiError("error_file_invalid") from error
     if not raw.startswith(b"%PDF"):
         raise ApiError("error_file_invalid")
-    if len(raw) > LARGEST:
+    if len(raw) > MAX_FILE_SIZE:
         raise ApiError("error_file_too_big")
     return raw
 
@@ -75,16 +75,16 @@ def _finish(request: ApiRequest, transaction: SandboxTransaction, status: str, d
     facts = {**details, "txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
     facts |= {"debit": wire.amount(debit), "duration": details["fax_pages"] if status == "answered" else "0"}
     del facts["fax_status"]
-    link = exchange.keep_file(f"{exchange.reference('fax-')}.pdf", "application/pdf", document)
+    link = exchange.store_file(f"{exchange.reference('fax-')}.pdf", "application/pdf", document)
     details |= {"fax_status": status, "fax_url": link, "debit": wire.amount(debit)}
     for step in fax_script(status):
         exchange.notify(request.account, request.text("notify_url"), step_parameters(step, facts))
     own = exchange.number(details["dest"])
     if own is not None and own.mode == "fax":
-        _bring_in(own, link, details["fax_pages"])
+        _receive(own, link, details["fax_pages"])
 
 
-def _bring_in(number: SandboxNumber, link: str, pages: str) -> None:
+def _receive(number: SandboxNumber, link: str, pages: str) -> None:
     """Receive a fax on one of the application's numbers."""
     price = wire.amount(wire.INCOMING_PRICE)
     details = {"src": HANDSET, "dest": number.number, "fax_status": "answered", "fax_pages": pages, "fax_url": link}

@@ -32,7 +32,7 @@ def dial(request: ApiRequest) -> dict[str, Any]:
     placed = LiveCall(
         transaction=line_of(request, {"dest1": dest, "call_status_dest1": "ongoing"}),
         direction=Direction.OUTGOING,
-        conduct=INTERACTIVE,
+        handlers=INTERACTIVE,
         number=next((own.number for own in exchange.numbers() if own.account == request.account), ""),
         session=exchange.reference("S"),
         is_at_handset=dest == HANDSET and is_free,

@@ -84,7 +84,7 @@ def _filled(msg: str) -> str:
 
 
 def _checked(msg: str) -> str:
-    if wire.parts_of(_filled(msg)) > wire.MOST_PARTS:
+    if wire.parts_of(_filled(msg)) > wire.MAX_PARTS:
         raise ApiError("error_msg_too_big")
     return msg
 

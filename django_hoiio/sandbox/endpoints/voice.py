@@ -17,8 +17,8 @@ from django_hoiio.sandbox.wire import CALL_RATE, CURRENCY, amount
 from .account import check_credit, check_frequency
 
 # Concurrent calls of one account. A fax needs a free line, too.
-MOST_CALLS = 8
-MOST_PARTIES = 8
+MAX_CALLS = 8
+MAX_PARTIES = 8
 
 # Seconds.
 MAX_CALL_SECONDS = 86400
@@ -35,15 +35,15 @@ def call(request: ApiRequest) -> dict[str, Any]:
     max_duration = request.whole("max_duration", 0, MAX_CALL_SECONDS, status="error_max_duration_invalid")
     check_caller_id(request)
     check_lines(request, 1)
-    asked_for = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
+    details = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
     first, second = (errors.call_outcome(number) for number in parties.values())
-    placed = _place(request, asked_for, parties, first if refuses(parties["dest1"]) else second, max_duration)
+    placed = _place(request, details, parties, first if refuses(parties["dest1"]) else second, max_duration)
     return {"txn_ref": placed.transaction.txn_ref}
 
 
 def conference(request: ApiRequest) -> dict[str, Any]:
     """Call several numbers into a room. `txn_refs` are in the order of the numbers."""
-    dests = request.numbers("dest", MOST_PARTIES)
+    dests = request.numbers("dest", MAX_PARTIES)
     room = request.text("room") or exchange.reference("R")
     if not _ROOM.fullmatch(room):
         raise ApiError("error_invalid_room")
@@ -61,7 +61,7 @@ def conference(request: ApiRequest) -> dict[str, Any]:
     return {"txn_refs": [leg.transaction.txn_ref for leg in legs], "room": room}
 
 
-def conference_of_old(request: ApiRequest) -> dict[str, Any]:
+def legacy_conference(request: ApiRequest) -> dict[str, Any]:
     """Start a conference and return `txn_refs` as one comma-separated text, as in Hoiio's older manual."""
     answer = conference(request)
     return {**answer, "txn_refs": ",".join(answer["txn_refs"])}
@@ -107,7 +107,7 @@ def check_caller_id(request: ApiRequest) -> None:
 def check_lines(request: ApiRequest, more: int) -> None:
     """Raise `ApiError` if there is no credit or not enough free lines."""
     check_credit(request.account)
-    if len(exchange.live_calls(request.account)) + more > MOST_CALLS:
+    if len(exchange.live_calls(request.account)) + more > MAX_CALLS:
         raise ApiError("error_concurrent_call_limit_reached")
 
 
@@ -131,7 +131,7 @@ def _place(request: ApiRequest, details: Params, parties: Params, outcome: str, 
     placed = LiveCall(
         transaction=line_of(request, details),
         direction=Direction.OUTGOING,
-        conduct=PLAIN,
+        handlers=PLAIN,
         number=next((number for name, number in parties.items() if name != "room" and number != HANDSET), ""),
         is_at_handset=is_wanted and exchange.is_handset_free() and outcome in ("answered", "ongoing"),
         outcome="busy" if is_wanted and not exchange.is_handset_free() else outcome,

@@ -18,7 +18,7 @@ const LINES = {
   held: { state: "On hold", green: "", red: "Hang up" },
   gathering: { state: "Press keys", green: "", red: "Hang up" },
   recording: { state: "Recording", green: "", red: "Hang up" },
-  transferred: { state: "Handed on", green: "", red: "Hang up" },
+  transferred: { state: "Transferred", green: "", red: "Hang up" },
 };
 const ACTIONS = { Call: "call", Answer: "answer", Decline: "decline", "Hang up": "hangup" };
 

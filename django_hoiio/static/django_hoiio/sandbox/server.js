@@ -22,11 +22,11 @@ function posting(fields) {
 }
 
 const REASONS = {
-  403: "This page has become too old: reload it.",
-  404: "The sandbox is switched off: HOIIO['API_URL'] has to be on this machine.",
+  403: "This page has expired; reload it.",
+  404: "The sandbox is disabled: HOIIO['API_URL'] must be a loopback address.",
 };
 
 async function refusal(answer) {
   if (answer.status === 400) return new Refusal((await answer.json()).error);
-  return new Refusal(REASONS[answer.status] ?? `The server answered ${answer.status}; its log says why.`);
+  return new Refusal(REASONS[answer.status] ?? `The server answered ${answer.status}; see its log.`);
 }

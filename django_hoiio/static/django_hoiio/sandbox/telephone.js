@@ -56,7 +56,7 @@ function done(answer) {
 }
 
 function notDone(error) {
-  notice(error instanceof Refusal ? error.message : "The server does not answer, so this was not done.");
+  notice(error instanceof Refusal ? error.message : "The server did not respond; the action failed.");
   return false;
 }
 

@@ -11,7 +11,7 @@ const LONGEST = 200; // notifications
 const known = new Map();
 
 const OUTCOMES = {
-  waiting: () => "on its way",
+  waiting: () => "sending",
   answered: ({ status }) => `answered ${status}`,
   failed: ({ status }) => (status ? `refused ${status}` : "failed"),
   dropped: () => "dropped",
@@ -61,7 +61,7 @@ function insideOf(entry) {
   return [
     element("p", "address", element("b", "", "POST"), " ", element("code", "", entry.path), ` ${PLACES[entry.params_in]}`),
     table("Parameters", entry.params),
-    ...(Object.keys(entry.pass_on).length ? [table("Passed on", entry.pass_on)] : []),
+    ...(Object.keys(entry.pass_on).length ? [table("Your parameters", entry.pass_on)] : []),
   ];
 }
 
