@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -144,6 +145,7 @@ def test_number_and_its_last_digits_are_found_by_users_who_may_see_numbers(
     page.get_by_label("Search for").fill(term)
     page.get_by_role("button", name="Show").click()
 
+    expect(page).to_have_url(re.compile(r"\?q="))
     expect(page.get_by_label("Search for")).to_have_value(term)
     assert references(page) == (of_mei() if is_found else [])
 
@@ -162,6 +164,7 @@ def test_every_user_finds_by_reference_and_tag(look: Open, who: str, term: str, 
     page.get_by_label("Search for").fill(term)
     page.keyboard.press("Enter")
 
+    expect(page).to_have_url(re.compile(r"\?q="))
     expect(page.get_by_label("Search for")).to_have_value(term)
     assert references(page) == found
 
