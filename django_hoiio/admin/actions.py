@@ -193,7 +193,7 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
         # The client needs requests, which the admin does without.
         from django_hoiio.reconciliation.manual import refresh
 
-        report, is_cut = refresh(rows.model, names)
+        result, is_cut = refresh(rows.model, names)
     except ImportError as error:
         model_admin.message_user(request, str(error), messages.ERROR)
         return
@@ -202,8 +202,8 @@ def reconcile(model_admin: ActionAdmin, request: HttpRequest, rows: QuerySet[Any
         why = _("The database is unavailable (%s); try again later.") % type(error).__name__
         model_admin.message_user(request, why, messages.ERROR)
         return
-    _log(request, report.requests, "requests to Hoiio")
-    for message, level in _outcome(report, is_cut, names):
+    _log(request, result.requests, "requests to Hoiio")
+    for message, level in _outcome(result, is_cut, names):
         model_admin.message_user(request, message, level)
 
 
@@ -263,25 +263,25 @@ def _level(done: ManualResult) -> int:
     return messages.SUCCESS if is_well else messages.WARNING
 
 
-def _outcome(report: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
+def _outcome(result: ReconciliationResult, is_cut: bool, names: Sequence[object]) -> Iterator[tuple[str, int]]:
     """Yield each message with its level."""
     if not names:
         yield _("None of the selected rows has a transaction reference."), messages.WARNING
-    if report.requests:
-        yield _joined(_answers(report), _left(is_cut)), messages.INFO
-    if report.failures:
-        yield _failures(report), messages.ERROR
+    if result.requests:
+        yield _joined(_answers(result), _left(is_cut)), messages.INFO
+    if result.failures:
+        yield _failures(result), messages.ERROR
 
 
-def _answers(report: ReconciliationResult) -> str:
+def _answers(result: ReconciliationResult) -> str:
     """Count the requests to Hoiio and their results."""
-    requests = ngettext("%d request to Hoiio", "%d requests to Hoiio", report.requests) % report.requests
-    by_name = {found.name: count for found, count in report.found.items()} | {"UNKNOWN": report.unknown}
+    requests = ngettext("%d request to Hoiio", "%d requests to Hoiio", result.requests) % result.requests
+    by_name = {found.name: count for found, count in result.found.items()} | {"UNKNOWN": result.unknown}
     counted = ", ".join(str(text) % by_name[name] for name, text in _ANSWERS.items() if by_name.get(name))
     return f"{requests}: {counted}." if counted else f"{requests}."
 
 
-def _failures(report: ReconciliationResult) -> str:
+def _failures(result: ReconciliationResult) -> str:
     """List the first failures. Their messages hold no token and no phone number."""
-    more = len(report.failures) - MAX_FAILURES_SHOWN
-    return _joined(*report.failures[:MAX_FAILURES_SHOWN], _counted(more, _("%d more failures.")) if more > 0 else "")
+    more = len(result.failures) - MAX_FAILURES_SHOWN
+    return _joined(*result.failures[:MAX_FAILURES_SHOWN], _counted(more, _("%d more failures.")) if more > 0 else "")

@@ -35,11 +35,11 @@ def reconcile(
     to repeat. The result lists failed requests. Raises `ImproperlyConfigured` or `ValueError` if an account cannot be
     used at all, and `django.db.Error`.
     """
-    report = ReconciliationResult(dry_run=dry_run)
+    result = ReconciliationResult(dry_run=dry_run)
     for account in able_accounts() if accounts is None else accounts:
         with HoiioClient(account) as client:
-            _reconcile_account(ApiReader(account, client, report), report, since, progress)
-    return report
+            _reconcile_account(ApiReader(account, client, result), result, since, progress)
+    return result
 
 
 def able_accounts() -> list[str]:
@@ -48,7 +48,7 @@ def able_accounts() -> list[str]:
 
 
 def _reconcile_account(
-    reader: ApiReader, report: ReconciliationResult, since: datetime | None, progress: Progress
+    reader: ApiReader, result: ReconciliationResult, since: datetime | None, progress: Progress
 ) -> None:
     for channel in Channel:
         parts: dict[str, Part] = {
@@ -56,17 +56,17 @@ def _reconcile_account(
             "query_status": partial(poll_overdue, progress=progress),
         }
         for name, part in parts.items():
-            failure = _failure_of(part, reader, channel, report)
+            failure = _failure_of(part, reader, channel, result)
             if failure is not None:
-                report.failures.append(f"{channel}/{name} of account {reader.account!r}: {failure}")
+                result.failures.append(f"{channel}/{name} of account {reader.account!r}: {failure}")
             # The next request would fail, too.
             if isinstance(failure, (ConnectionFailed, InvalidCredentials)):
                 return
 
 
-def _failure_of(part: Part, reader: ApiReader, channel: Channel, report: ReconciliationResult) -> HoiioError | None:
+def _failure_of(part: Part, reader: ApiReader, channel: Channel, result: ReconciliationResult) -> HoiioError | None:
     try:
-        part(reader, channel, report)
+        part(reader, channel, result)
     except HoiioError as error:
         return error
     return None
@@ -86,15 +86,15 @@ MAX_EMPTY_PAGES = 2
 
 
 def read_history(
-    reader: ApiReader, channel: Channel, report: ReconciliationResult, *, since: datetime | None, progress: Progress
+    reader: ApiReader, channel: Channel, result: ReconciliationResult, *, since: datetime | None, progress: Progress
 ) -> None:
     """Ingest transactions that began after the mark or `since`. Raises `HoiioError`; ingested entries stay."""
     mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
     end = (datetime.now(timezone.utc) - MIN_AGE).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
-    moves = not report.dry_run
+    moves = not result.dry_run
     for start, stop in progress(list(_spans(begin, end)), f"{channel} history"):
-        is_whole = _ingest_span(reader, channel, start, stop, report)
+        is_whole = _ingest_span(reader, channel, start, stop, result)
         # If there is a gap between the mark and the span, the mark stays, because the gap must still be read.
         moves = moves and is_whole and (mark.up_to is None or start <= mark.up_to)
         if moves:
@@ -110,7 +110,7 @@ def _spans(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]
 
 
 def _ingest_span(
-    reader: ApiReader, channel: Channel, begin: datetime, end: datetime, report: ReconciliationResult
+    reader: ApiReader, channel: Channel, begin: datetime, end: datetime, result: ReconciliationResult
 ) -> bool:
     """Ingest each transaction of a span once, whatever its order and page.
 
@@ -127,14 +127,14 @@ def _ingest_span(
             shown.add(tuple(sorted(entry.params.items())))
             if entry.txn_ref and entry.txn_ref not in taken_in:
                 taken_in.add(entry.txn_ref)
-                report.read += 1
-                report.found[ingest_entry(entry, dry_run=report.dry_run)] += 1
+                result.read += 1
+                result.found[ingest_entry(entry, dry_run=result.dry_run)] += 1
         if not page.entries or (page.total is not None and len(shown) >= page.total):
             break
         fruitless = 0 if len(shown) > before else fruitless + 1
     if page.total is None or len(shown) >= page.total:
         return True
-    report.failures.append(
+    result.failures.append(
         f"{channel}/get_history of account {reader.account!r}: Hoiio counts {page.total} entries from {begin} to {end}"
         f" but returned {len(shown)}; the next run reads them again."
     )

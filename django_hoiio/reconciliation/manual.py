@@ -32,25 +32,25 @@ def refresh(model: type[Transaction], names: Iterable[tuple[str, str]]) -> tuple
     `RECONCILE_REQUESTS_PER_MINUTE` applies per process and account. The result lists the accounts that exceeded it or
     cannot be used. Raises `django.db.Error`.
     """
-    report, time_budget = ReconciliationResult(), TimeBudget(TIME_LIMIT)
+    result, time_budget = ReconciliationResult(), TimeBudget(TIME_LIMIT)
     # Several rows may share a txn_ref.
     for account, together in groupby(sorted(set(names)), key=itemgetter(0)):
-        failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], time_budget, report)
+        failure = _failure_of(account, CHANNELS[model], [txn_ref for _, txn_ref in together], time_budget, result)
         if failure is not None:
-            report.failures.append(f"Account {account!r}: {failure}")
-    return report, time_budget.is_cut
+            result.failures.append(f"Account {account!r}: {failure}")
+    return result, time_budget.is_cut
 
 
 def _failure_of(
-    account: str, channel: Channel, references: Sequence[str], time_budget: TimeBudget, report: ReconciliationResult
+    account: str, channel: Channel, references: Sequence[str], time_budget: TimeBudget, result: ReconciliationResult
 ) -> Exception | None:
     try:
         with HoiioClient(account, timeouts=TIMEOUTS) as client:
             _poll_each(
-                ApiReader(account, client, report, shared_budget(account)),
+                ApiReader(account, client, result, shared_budget(account)),
                 channel,
                 time_budget.take(references),
-                report,
+                result,
             )
     # The account has no credentials or is no longer in the settings, or the request failed.
     except (ImproperlyConfigured, ValueError, HoiioError) as error:
@@ -58,7 +58,7 @@ def _failure_of(
     return None
 
 
-def _poll_each(reader: ApiReader, channel: Channel, references: Iterable[str], report: ReconciliationResult) -> None:
+def _poll_each(reader: ApiReader, channel: Channel, references: Iterable[str], result: ReconciliationResult) -> None:
     faults = 0
     for txn_ref in references:
-        faults = 0 if poll(reader, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
+        faults = 0 if poll(reader, channel, txn_ref, result, reraise=faults + 1 == MAX_FAILURES) else faults + 1

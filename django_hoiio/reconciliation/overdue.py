@@ -32,7 +32,7 @@ MAX_POLLS = 8
 MAX_FAILURES = 3
 
 
-def poll_overdue(reader: ApiReader, channel: Channel, report: ReconciliationResult, *, progress: Progress) -> None:
+def poll_overdue(reader: ApiReader, channel: Channel, result: ReconciliationResult, *, progress: Progress) -> None:
     """Poll each overdue transaction that became due after the mark. Raises `HoiioError`."""
     mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
     due = _due(reader.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
@@ -40,18 +40,18 @@ def poll_overdue(reader: ApiReader, channel: Channel, report: ReconciliationResu
     # Poll all that were due at the same moment, because the mark cannot separate them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):
         for _, txn_ref in together:
-            faults = 0 if poll(reader, channel, txn_ref, report, reraise=faults + 1 == MAX_FAILURES) else faults + 1
-        if not report.dry_run:
+            faults = 0 if poll(reader, channel, txn_ref, result, reraise=faults + 1 == MAX_FAILURES) else faults + 1
+        if not result.dry_run:
             mark.move("overdue_up_to", moment)
 
 
-def poll(reader: ApiReader, channel: Channel, txn_ref: str, report: ReconciliationResult, *, reraise: bool) -> bool:
+def poll(reader: ApiReader, channel: Channel, txn_ref: str, result: ReconciliationResult, *, reraise: bool) -> bool:
     """Poll one transaction and ingest what changed. Return False if Hoiio could not answer."""
-    report.overdue += 1
+    result.overdue += 1
     try:
         entry = reader.status(channel, txn_ref)
     except (InvalidParameter, NotPermitted):
-        report.unknown += 1
+        result.unknown += 1
         return True
     except (ConnectionFailed, RateLimited, InvalidCredentials):
         raise
@@ -59,9 +59,9 @@ def poll(reader: ApiReader, channel: Channel, txn_ref: str, report: Reconciliati
     except HoiioError as error:
         if reraise:
             raise
-        report.failures.append(f"{txn_ref} of account {reader.account!r}: {error}")
+        result.failures.append(f"{txn_ref} of account {reader.account!r}: {error}")
         return False
-    report.found[ingest_entry(entry, dry_run=report.dry_run)] += 1
+    result.found[ingest_entry(entry, dry_run=result.dry_run)] += 1
     return True
 
 

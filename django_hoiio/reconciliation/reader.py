@@ -131,7 +131,7 @@ class ApiReader:
     """Read history and statuses for one account. Each request raises `HoiioError`."""
 
     def __init__(
-        self, account: str, client: HoiioClient, report: ReconciliationResult, budget: RequestBudget | None = None
+        self, account: str, client: HoiioClient, result: ReconciliationResult, budget: RequestBudget | None = None
     ) -> None:
         self.account = account
         self._groups: dict[Channel, VoiceResource | SmsResource | FaxResource] = {
@@ -140,13 +140,13 @@ class ApiReader:
             Channel.FAX: client.fax,
         }
         self._budget = budget or RequestBudget(conf.RECONCILE_REQUESTS_PER_MINUTE)
-        self._report = report
+        self._result = result
 
     def history(self, channel: Channel, begin: datetime, end: datetime, page: int) -> HistoryPage:
         """Return a page of transactions that began from `begin` on and before `end`."""
         requested_at = self._spend()
         answer = self._groups[channel].get_history(from_=begin, to=end, page=page)
-        entries = [self._entry(channel, report.raw, requested_at) for report in answer.entries]
+        entries = [self._entry(channel, each.raw, requested_at) for each in answer.entries]
         return HistoryPage(entries=entries, total=answer.total_entries_count)
 
     def status(self, channel: Channel, txn_ref: str) -> Entry:
@@ -157,7 +157,7 @@ class ApiReader:
 
     def _spend(self) -> datetime:
         self._budget.spend()
-        self._report.requests += 1
+        self._result.requests += 1
         return datetime.now(timezone.utc)
 
     def _entry(self, channel: Channel, params: Mapping[str, Any], requested_at: datetime) -> Entry:

@@ -74,55 +74,55 @@ def recover(*, ivr: bool = False, progress: Progress = no_progress) -> RecoveryR
     Skip receivers of interactive calls unless `ivr`: they would dial or play late. Safe to kill, to repeat and to run
     concurrently: each notification is stored once, and one process makes each attempt of a receiver.
     """
-    report = RecoveryResult()
+    result = RecoveryResult()
     connection = connections[router.db_for_write(Notification)]
     try:
         if conf.SPOOL_DIR is not None:
-            _import_spool(conf.SPOOL_DIR, connection, report, ivr, progress)
-        _dispatch_pending(report, ivr, progress)
-        _retry_failed(report, ivr, progress)
+            _import_spool(conf.SPOOL_DIR, connection, result, ivr, progress)
+        _dispatch_pending(result, ivr, progress)
+        _retry_failed(result, ivr, progress)
     except Error as error:
         if classify(error, connection) is Failure.DATA:
             raise
         logger.error("The database is unavailable: %s.", type(error).__name__)
-        report.is_unavailable = True
+        result.is_unavailable = True
     if conf.SPOOL_DIR is not None:
-        report.quarantined = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
-    return report
+        result.quarantined = sum(1 for _ in spool.quarantined(conf.SPOOL_DIR))
+    return result
 
 
 def _import_spool(
-    folder: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool, progress: Progress
+    folder: Path, connection: BaseDatabaseWrapper, result: RecoveryResult, ivr: bool, progress: Progress
 ) -> None:
     """Store the spooled notifications one by one. Raises `django.db.Error` if the database cannot store any."""
     files = list(spool.pending(folder))
     for done, path in enumerate(progress(files, "spool")):
         try:
-            _import_file(path, connection, report, ivr)
+            _import_file(path, connection, result, ivr)
         except FileNotFoundError:
             # Another process deleted the file, unless it is a broken symbolic link.
-            report.waiting += path.is_symlink()
+            result.waiting += path.is_symlink()
         except OSError as error:
             logger.error("The spool file %s cannot be read or deleted: %s.", path.name, error.strerror)
-            report.waiting += 1
+            result.waiting += 1
         except Error as error:
             if not _accepts_another(connection):
-                report.waiting += len(files) - done
+                result.waiting += len(files) - done
                 raise
-            _postpone(path, error, connection, report)
+            _postpone(path, error, connection, result)
         # One bad file must not block the others.
         except Exception as error:
             _quarantine(path, error)
 
 
-def _import_file(path: Path, connection: BaseDatabaseWrapper, report: RecoveryResult, ivr: bool) -> None:
+def _import_file(path: Path, connection: BaseDatabaseWrapper, result: RecoveryResult, ivr: bool) -> None:
     raw = spool.load(path)
     stored = Notification.objects.using(connection.alias).filter(uuid=raw.uuid)
     if retry_transient(stored.exists, connection):
-        report.known += 1
+        result.known += 1
     else:
         receive(raw, ivr=ivr)
-        report.stored += 1
+        result.stored += 1
     spool.delete(path)
 
 
@@ -140,7 +140,7 @@ def _accepts_another(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
-def _postpone(path: Path, error: Error, connection: BaseDatabaseWrapper, report: RecoveryResult) -> None:
+def _postpone(path: Path, error: Error, connection: BaseDatabaseWrapper, result: RecoveryResult) -> None:
     """Quarantine a file whose content is at fault. Leave it for later after a lock or a missing table.
 
     A disconnect counts as bad content: a server may disconnect if a statement is too large.
@@ -149,7 +149,7 @@ def _postpone(path: Path, error: Error, connection: BaseDatabaseWrapper, report:
         _quarantine(path, error)
         return
     logger.error("The spool file %s cannot be stored for now: %s.", path.name, type(error).__name__)
-    report.waiting += 1
+    result.waiting += 1
 
 
 def _quarantine(path: Path, error: Exception) -> None:
@@ -157,16 +157,16 @@ def _quarantine(path: Path, error: Exception) -> None:
     spool.quarantine(path)
 
 
-def _dispatch_pending(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
+def _dispatch_pending(result: RecoveryResult, ivr: bool, progress: Progress) -> None:
     now = datetime.now(timezone.utc)
     pending = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
     if not ivr:
         pending = pending.exclude(kind__in=IVR_KINDS)
     for notification in progress(pending.order_by("received_at", "pk"), "pending notifications"):
-        report.dispatched += record_interrupted(notification)
+        result.dispatched += record_interrupted(notification)
 
 
-def _retry_failed(report: RecoveryResult, ivr: bool, progress: Progress) -> None:
+def _retry_failed(result: RecoveryResult, ivr: bool, progress: Progress) -> None:
     failures = ReceiverFailure.objects.on_primary().unresolved().filter(attempts__lt=conf.RECEIVER_MAX_ATTEMPTS)
     # A redacted notification has no content for a receiver.
     failures = failures.filter(notification__redacted_at=None)
@@ -174,4 +174,4 @@ def _retry_failed(report: RecoveryResult, ivr: bool, progress: Progress) -> None
         failures = failures.exclude(notification__kind__in=IVR_KINDS)
     in_order = failures.select_related("notification").order_by("notification__received_at", "pk")
     for failure in progress(in_order, "receivers"):
-        report.receivers[retry(failure)] += 1
+        result.receivers[retry(failure)] += 1

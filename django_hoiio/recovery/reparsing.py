@@ -42,18 +42,18 @@ def reparse(
     Skip redacted notifications, which have no raw content. With `dispatch`, run the receivers of notifications that
     changed. With `dry_run`, write nothing.
     """
-    report = ReparseResult()
+    result = ReparseResult()
     notifications = Notification.objects.on_primary().filter(redacted_at=None).order_by("received_at", "pk")
     if since is not None:
         notifications = notifications.filter(received_at__gte=since)
     for notification in progress(notifications, "notifications"):
-        _reparse_one(notification, report, dispatch=dispatch and not dry_run, dry_run=dry_run)
-    return report
+        _reparse_one(notification, result, dispatch=dispatch and not dry_run, dry_run=dry_run)
+    return result
 
 
-def _reparse_one(notification: Notification, report: ReparseResult, *, dispatch: bool, dry_run: bool) -> None:
+def _reparse_one(notification: Notification, result: ReparseResult, *, dispatch: bool, dry_run: bool) -> None:
     using = str(notification._state.db)
-    report.read += 1
+    result.read += 1
     try:
         with transaction.atomic(using=using, durable=True):
             has_changed, row, state_changed = _read_again(notification, using)
@@ -62,13 +62,13 @@ def _reparse_one(notification: Notification, report: ReparseResult, *, dispatch:
     # One bad notification must not block the others.
     except Exception as error:
         logger.error("Notification %s could not be reparsed: %s.", notification.pk, type(error).__name__)
-        report.failed += 1
+        result.failed += 1
         return
-    report.changed += has_changed
-    report.states += state_changed
+    result.changed += has_changed
+    result.states += state_changed
     if has_changed and dispatch:
         dispatching.run(notification, row)
-        report.dispatched += 1
+        result.dispatched += 1
 
 
 def _read_again(notification: Notification, using: str) -> tuple[bool, Transaction | None, bool]:

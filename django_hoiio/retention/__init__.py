@@ -62,35 +62,35 @@ def prune(*, dry_run: bool = False, progress: Progress = no_progress) -> PruneRe
 
     It may be killed, repeated, or run twice at the same time.
     """
-    policy, report = RetentionPolicy(datetime.now(timezone.utc)), PruneResult()
+    policy, result = RetentionPolicy(datetime.now(timezone.utc)), PruneResult()
     if not dry_run:
         # Close every day with rows to delete: totals of open days are counted from the rows.
         last = policy.latest_deletion
-        report.closed = close(up_to=None if last is None else day_of(last), progress=progress)
+        result.closed = close(up_to=None if last is None else day_of(last), progress=progress)
     if policy.latest is not None:
-        _prune_notifications(policy, policy.latest, report, dry_run, progress)
+        _prune_notifications(policy, policy.latest, result, dry_run, progress)
         if not dry_run:
-            _prune_unreported(policy, policy.latest, report, progress)
-    return report
+            _prune_unreported(policy, policy.latest, result, progress)
+    return result
 
 
 def _prune_notifications(
-    policy: RetentionPolicy, latest: datetime, report: PruneResult, dry_run: bool, progress: Progress
+    policy: RetentionPolicy, latest: datetime, result: PruneResult, dry_run: bool, progress: Progress
 ) -> None:
     using = router.db_for_write(Notification)
     old = Scan(rows=Notification.objects.using(using).older_than(latest), columns=_COLUMNS, by="received_at")
     due = (
         (one, action) for one in progress(old, "notifications") if (action := policy.for_notification(one)) is not None
     )
-    for batch in _batches(due, report.pace):
+    for batch in _batches(due, result.pace):
         skipped = _to_skip([one for one, _ in batch], using)
-        report.skipped += len(skipped)
+        result.skipped += len(skipped)
         todo = [(one, action) for one, action in batch if one.pk not in skipped]
         if dry_run:
-            report.redacted += sum(action == RetentionAction.REDACT for _, action in todo)
-            report.deleted += sum(action == RetentionAction.DELETE for _, action in todo)
+            result.redacted += sum(action == RetentionAction.REDACT for _, action in todo)
+            result.deleted += sum(action == RetentionAction.DELETE for _, action in todo)
         elif todo:
-            _carry_out(todo, report, using)
+            _carry_out(todo, result, using)
 
 
 def _to_skip(notifications: Collection[Any], using: str) -> set[int]:
@@ -101,7 +101,7 @@ def _to_skip(notifications: Collection[Any], using: str) -> set[int]:
     return {*failed, *(one.pk for one in waiting if one.dispatched_at is None)}
 
 
-def _carry_out(todo: list[tuple[Any, RetentionAction]], report: PruneResult, using: str) -> None:
+def _carry_out(todo: list[tuple[Any, RetentionAction]], result: PruneResult, using: str) -> None:
     # Before the transaction, so that it holds its locks for a shorter time.
     about = transactions_of([one for one, _ in todo], using)
     to_redact = [one.pk for one, action in todo if action == RetentionAction.REDACT]
@@ -114,11 +114,11 @@ def _carry_out(todo: list[tuple[Any, RetentionAction]], report: PruneResult, usi
         deleted = delete(Notification, to_delete, using)
         return redacted, deleted, [end(model, pks, using, _gone) for model, pks in about.items() if pks]
 
-    redacted, deleted, ends = in_transaction(carry_out, report.pace, using)
-    report.redacted += redacted
-    report.deleted += deleted
+    redacted, deleted, ends = in_transaction(carry_out, result.pace, using)
+    result.redacted += redacted
+    result.deleted += deleted
     for counts in ends:
-        _count(report, counts)
+        _count(result, counts)
 
 
 def _gone(row: Transaction) -> RetentionAction:
@@ -126,16 +126,16 @@ def _gone(row: Transaction) -> RetentionAction:
     return RetentionAction.DELETE
 
 
-def _prune_unreported(policy: RetentionPolicy, latest: datetime, report: PruneResult, progress: Progress) -> None:
+def _prune_unreported(policy: RetentionPolicy, latest: datetime, result: PruneResult, progress: Progress) -> None:
     """Prune transactions that no notification reported."""
     for model in TRANSACTION_MODELS:
         using = router.db_for_write(model)
         # Final rows have been reported.
         rows = model._default_manager.using(using).filter(is_final=False, created_at__lt=latest)
         old = progress(Scan(rows=rows, columns=(), by="created_at"), str(model._meta.verbose_name_plural))
-        for batch in _batches(_unreported(old, model, policy, using), report.pace):
+        for batch in _batches(_unreported(old, model, policy, using), result.pace):
             carry_out = partial(_end_unreported, model, batch, policy, using)
-            _count(report, in_transaction(carry_out, report.pace, using))
+            _count(result, in_transaction(carry_out, result.pace, using))
 
 
 def _unreported(old: Any, model: type[Transaction], policy: RetentionPolicy, using: str) -> Iterator[int]:
@@ -162,7 +162,7 @@ def _batches(things: Iterator[Thing], pace: BatchSize) -> Iterator[list[Thing]]:
         yield batch
 
 
-def _count(report: PruneResult, counts: tuple[int, int]) -> None:
+def _count(result: PruneResult, counts: tuple[int, int]) -> None:
     redacted, deleted = counts
-    report.transactions_redacted += redacted
-    report.transactions_deleted += deleted
+    result.transactions_redacted += redacted
+    result.transactions_deleted += deleted

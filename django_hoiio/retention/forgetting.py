@@ -82,7 +82,7 @@ class _Forgetting:
     def __init__(self, spellings: NumberPatterns, progress: Progress) -> None:
         self.spellings = spellings
         self.progress = progress
-        self.report = ForgetResult()
+        self.result = ForgetResult()
         self.pace = BatchSize()
         self.using = router.db_for_write(Notification)
 
@@ -95,13 +95,13 @@ class _Forgetting:
         for model in TRANSACTION_MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
         self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
-        return self.report
+        return self.result
 
     def _in_spool(self) -> Collection[Any]:
         if conf.SPOOL_DIR is None:
             return ()
         spooled = forget_in_spool(conf.SPOOL_DIR, self.spellings, self.progress)
-        self.report.files, self.report.unreadable = len(spooled.uuids), spooled.unreadable
+        self.result.files, self.result.unreadable = len(spooled.uuids), spooled.unreadable
         return spooled.uuids
 
     def _go_through(self, rows: QuerySet[Any], forget: Callable[[type[Any], list[int]], None]) -> None:
@@ -148,8 +148,8 @@ class _Forgetting:
 
         if notifications or any(about.values()):
             redacted, ended = in_transaction(redact, self.pace, self.using)
-            self.report.notifications += redacted
-            self.report.transactions += ended
+            self.result.notifications += redacted
+            self.result.transactions += ended
 
     def _take_out(self, model: type[Any], pks: list[int]) -> None:
         """Remove the numbers from all columns of these rows."""
@@ -163,7 +163,7 @@ class _Forgetting:
             return sum(self._change(row) for row in locked)
 
         if changing:
-            self.report.mentions += in_transaction(take_out, self.pace, self.using)
+            self.result.mentions += in_transaction(take_out, self.pace, self.using)
 
     def _change(self, row: Model) -> bool:
         changes = self._changes(row)

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         try:
             if interactive:
                 self._confirm(conversations_with(numbers))
-            report = forget(numbers, progress=progress_bar)
+            result = forget(numbers, progress=progress_bar)
         except ValueError as error:
             # Do not chain the error: its text may quote a mistyped number.
             raise CommandError(f"One of the numbers {error}; write it as +6511111111.") from None
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             ) from None
         except OSError as error:
             raise CommandError(f"The spool cannot be written to ({error.strerror}); run the command again.") from None
-        self._print(report)
+        self._print(result)
 
     def _numbers_read(self, *, interactive: bool) -> list[str]:
         if sys.stdin.isatty():
@@ -63,12 +63,12 @@ class Command(BaseCommand):
         if input("Erase them? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was erased.")
 
-    def _print(self, report: ForgetResult) -> None:
+    def _print(self, result: ForgetResult) -> None:
         self.stdout.write(
-            f"Redacted {report.notifications} notifications and {report.transactions} calls, SMS and faxes; removed the"
-            f" numbers from {report.mentions} more rows and {report.files} files of the spool."
+            f"Redacted {result.notifications} notifications and {result.transactions} calls, SMS and faxes; removed the"
+            f" numbers from {result.mentions} more rows and {result.files} files of the spool."
         )
-        for name in report.unreadable:
+        for name in result.unreadable:
             self.stderr.write(f"{name} in the spool cannot be read and may contain a number; check and delete it.")
-        if report.unreadable:
+        if result.unreadable:
             sys.exit(1)

@@ -23,29 +23,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         try:
-            report = prune(dry_run=dry_run, progress=progress_bar)
+            result = prune(dry_run=dry_run, progress=progress_bar)
         except (OperationalError, InterfaceError) as error:
             # A database error may quote numbers and texts.
             raise CommandError(
                 f"The database is unavailable ({type(error).__name__}); run the command again later."
             ) from None
-        self.stdout.write(_would(report) if dry_run else _done(report))
+        self.stdout.write(_would(result) if dry_run else _done(result))
         if verbosity > 1 and not dry_run:
-            self.stdout.write(f"The longest transaction took {report.pace.slowest * 1000:.0f} ms.")
-        if report.skipped:
+            self.stdout.write(f"The longest transaction took {result.pace.slowest * 1000:.0f} ms.")
+        if result.skipped:
             self.stdout.write(
-                f"Skipped {report.skipped} due notifications whose receivers have not all succeeded: run hoiio_recover,"
+                f"Skipped {result.skipped} due notifications whose receivers have not all succeeded: run hoiio_recover,"
                 " and check the failed receivers in the admin."
             )
 
 
-def _would(report: PruneResult) -> str:
-    return f"Would redact {report.redacted} and delete {report.deleted} notifications."
+def _would(result: PruneResult) -> str:
+    return f"Would redact {result.redacted} and delete {result.deleted} notifications."
 
 
-def _done(report: PruneResult) -> str:
+def _done(result: PruneResult) -> str:
     return (
-        f"Redacted {report.redacted} and deleted {report.deleted} notifications; redacted"
-        f" {report.transactions_redacted} and deleted {report.transactions_deleted} calls, SMS and faxes; closed"
-        f" {report.closed} days."
+        f"Redacted {result.redacted} and deleted {result.deleted} notifications; redacted"
+        f" {result.transactions_redacted} and deleted {result.transactions_deleted} calls, SMS and faxes; closed"
+        f" {result.closed} days."
     )

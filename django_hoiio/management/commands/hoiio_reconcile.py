@@ -43,7 +43,7 @@ class Command(BaseCommand):
             accounts = [account] if account else reconciliation.able_accounts()
             if not accounts:
                 raise CommandError("No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
-            report = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=progress_bar)
+            result = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=progress_bar)
         except (ImportError, ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error
         except (OperationalError, InterfaceError) as error:
@@ -51,8 +51,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The database is unavailable ({type(error).__name__}); run the command again later."
             ) from None
-        for failure in report.failures:
+        for failure in result.failures:
             self.stderr.write(failure)
-        self.stdout.write(str(report))
-        if report.failures:
+        self.stdout.write(str(result))
+        if result.failures:
             sys.exit(1)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, ivr: bool, **options: Any) -> None:
-        report = recover(ivr=ivr, progress=progress_bar)
-        self.stdout.write(str(report))
-        if report.is_incomplete:
+        result = recover(ivr=ivr, progress=progress_bar)
+        self.stdout.write(str(result))
+        if result.is_incomplete:
             sys.exit(1)

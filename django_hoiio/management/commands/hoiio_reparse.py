@@ -24,13 +24,13 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Write nothing; print what would change.")
 
     def handle(self, *args: Any, since: str | None, dispatch: bool, dry_run: bool, **options: Any) -> None:
-        report = reparse(
+        result = reparse(
             since=management.since(since) if since else None, dispatch=dispatch, dry_run=dry_run, progress=progress_bar
         )
         would = "Would change" if dry_run else "Changed"
         self.stdout.write(
-            f"Parsed {report.read} notifications again. {would} {report.changed} of them and {report.states} calls, SMS"
-            f" and faxes; {report.failed} failed, {report.dispatched} were dispatched."
+            f"Parsed {result.read} notifications again. {would} {result.changed} of them and {result.states} calls, SMS"
+            f" and faxes; {result.failed} failed, {result.dispatched} were dispatched."
         )
-        if report.failed:
+        if result.failed:
             sys.exit(1)
