@@ -454,6 +454,26 @@ def test_failure_is_marked_as_running_and_shows_the_previous_traceback() -> None
     assert ReceiverFailure.objects.get().traceback.strip().endswith("ValueError: attempt 2")
 
 
+def _act_twice(action: str, rows: Any, begun: threading.Event, may_end: threading.Event) -> list[list[str]]:
+    """Run an action, and run it again while its receiver waits. Return the messages, those of the second run first."""
+    answers: list[list[str]] = []
+
+    def run_action(client: Client) -> None:
+        try:
+            answers.append(messages_of(act(client, action, rows)))
+        finally:
+            connection.close()
+
+    first, second = staff(action), staff(action)
+    thread = threading.Thread(target=run_action, args=[first])
+    thread.start()
+    assert begun.wait(30)
+    run_action(second)
+    may_end.set()
+    thread.join()
+    return answers
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_simultaneous_retries_run_a_receiver_once() -> None:
     runs: list[int] = []
@@ -469,21 +489,8 @@ def test_two_simultaneous_retries_run_a_receiver_once() -> None:
     sms_status.connect(slow)
     receive(STATUS)
     failures = list(ReceiverFailure.objects.all())
-    answers: list[list[str]] = []
 
-    def run_action(client: Client) -> None:
-        try:
-            answers.append(messages_of(act(client, "retry_receivers", failures)))
-        finally:
-            connection.close()
-
-    first, second = staff("retry_receivers"), staff("retry_receivers")
-    thread = threading.Thread(target=run_action, args=[first])
-    thread.start()
-    assert begun.wait(30)
-    run_action(second)
-    may_end.set()
-    thread.join()
+    answers = _act_twice("retry_receivers", failures, begun, may_end)
 
     assert runs == [2]
     assert answers == [["Receivers: 1 taken by another process."], ["Receivers: 1 resolved."]]
@@ -578,21 +585,8 @@ def test_two_simultaneous_dispatches_run_the_receivers_once() -> None:
 
     rows = receive_pending(STATUS)
     sms_status.connect(slow)
-    answers: list[list[str]] = []
 
-    def run_action(client: Client) -> None:
-        try:
-            answers.append(messages_of(act(client, "dispatch", rows)))
-        finally:
-            connection.close()
-
-    first, second = staff("dispatch"), staff("dispatch")
-    thread = threading.Thread(target=run_action, args=[first])
-    thread.start()
-    assert begun.wait(30)
-    run_action(second)
-    may_end.set()
-    thread.join()
+    answers = _act_twice("dispatch", rows, begun, may_end)
 
     assert calls == [1]
     assert answers == [
