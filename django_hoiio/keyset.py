@@ -89,11 +89,11 @@ def _upwards(rows: QuerySet[Any], size: int, newer_than: int, scan_limit: int) -
     return Page(rows=found[::-1], older=older and min(older, newest + 1))
 
 
-def keys_of(queries: Iterable[QuerySet[Any]]) -> Keys:
-    """Return the keys that the queries find. Each query must be in the order of its index."""
+def keys_of(queries: Iterable[QuerySet[Any]], column: str = "pk") -> Keys:
+    """Return the keys that the queries find in a column. Each query must be in the order of its index."""
     keys: set[int] = set()
     for query in queries:
-        found = query.values_list("pk", flat=True)[: MAX_KEYS + 1]
+        found = query.values_list(column, flat=True)[: MAX_KEYS + 1]
         keys.update(found)
         if len(found) > MAX_KEYS:
             return Keys(keys=keys, are_all=False)

@@ -108,11 +108,11 @@ class ConversationPage(ReadOnlyAdmin):
         shows_numbers = NUMBER.is_visible(request)
         # A list of rows with the same number would distinguish two numbers that look alike when masked.
         page = self._page(request, number) if shows_numbers else MessagePage(rows=[row])
-        shown = number if shows_numbers else NUMBER.mask(number)
+        title = gettext("Conversation with %s") % (number if shows_numbers else NUMBER.mask(number))
         context = {
             **self.admin_site.each_context(request),
-            "title": gettext("Conversation with %s") % shown,
-            "original": gettext("Conversation with %s") % shown,
+            "title": title,
+            "original": title,
             "opts": self.opts,
             "media": self.media,
             "has_view_permission": True,
@@ -165,11 +165,7 @@ class ConversationPage(ReadOnlyAdmin):
         return Message(
             row=row,
             kind=row._meta.verbose_name,
-            url=reverse(
-                f"admin:{row._meta.app_label}_{row._meta.model_name}_change",
-                args=[row.pk],
-                current_app=self.admin_site.name,
-            ),
+            url=self.url_of(row),
             day=localtime(row.created_at).date().isoformat(),
             status=its_admin.status_words(row),
             cost=its_admin.cost(row),

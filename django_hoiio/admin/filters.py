@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import CallStatus
-from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
+from django_hoiio.keyset import Keys, keys_of
 from django_hoiio.models import OUTCOMES, ReceiverFailure, missed_q, overdue_q
 from django_hoiio.search import row_by_row
 
@@ -137,5 +137,4 @@ class FailedReceiversFilter(IndexedFilter):
     def found(cls, rows: Any) -> Keys:
         """Query the failure log, which is short. A notification may have several failed receivers."""
         failures = ReceiverFailure.objects.using(rows.db).unresolved().order_by("resolved_at")
-        keys = list(failures.values_list("notification", flat=True)[: MAX_KEYS + 1])
-        return Keys(keys=set(keys), are_all=len(keys) <= MAX_KEYS)
+        return keys_of([failures], column="notification")

@@ -30,7 +30,7 @@ class ParameterRow:
     name: str
     query: str | None
     body: str | None
-    taken: str | None
+    used: str | None
     # The field that stores it, or why none does.
     result: str
 
@@ -40,16 +40,16 @@ def parameter_rows(notification: Notification) -> list[ParameterRow]:
     in_query = _gathered(fields_of_query(notification.query))
     in_body = _gathered(fields_of_body(bytes(notification.body), notification.headers.get("Content-Type", "")))
     values, _problems = read({name: text for name, text in notification.params.items() if name in PARAMETERS})
-    taken = {**notification.params, **{name: str(value) for name, value in notification.pass_on.items()}}
+    used = {**notification.params, **{name: str(value) for name, value in notification.pass_on.items()}}
     return [
         ParameterRow(
             name=name,
             query=in_query.get(name),
             body=in_body.get(name),
-            taken=taken.get(name),
-            result=_result(notification, name, values, is_told=name in in_query or name in in_body),
+            used=used.get(name),
+            result=_result(notification, name, values, is_in_request=name in in_query or name in in_body),
         )
-        for name in [*{**in_body, **in_query, **taken}][:MAX_PARAMETERS]
+        for name in [*{**in_body, **in_query, **used}][:MAX_PARAMETERS]
     ]
 
 
@@ -65,9 +65,9 @@ def _gathered(fields: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     }
 
 
-def _result(notification: Notification, name: str, values: Mapping[str, object], *, is_told: bool) -> str:
+def _result(notification: Notification, name: str, values: Mapping[str, object], *, is_in_request: bool) -> str:
     if name in notification.pass_on:
-        return _pass_on(notification, name, is_told=is_told)
+        return _pass_on(notification, name, is_in_request=is_in_request)
     if name not in notification.params:
         is_poll = notification.source == Source.POLL
         return (
@@ -88,10 +88,10 @@ def _field_of(name: str) -> str | None:
     return PARAMETERS[name].field if name in PARAMETERS else None
 
 
-def _pass_on(notification: Notification, name: str, *, is_told: bool) -> str:
+def _pass_on(notification: Notification, name: str, *, is_in_request: bool) -> str:
     if name in notification.unverified_params:
         return gettext("your parameter, not verified")
-    return gettext("your parameter") if is_told else gettext("your parameter, from the signed URL")
+    return gettext("your parameter") if is_in_request else gettext("your parameter, from the signed URL")
 
 
 # Linux limits an argument to 128 KiB.

@@ -15,6 +15,7 @@ from django_hoiio import masking
 from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
 from django_hoiio.masking import LINK, RAW
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
+from django_hoiio.parsing.fields import text_of
 from django_hoiio.search import index_queries, row_by_row, search_q
 
 from .actions import Action, dispatch, retry_receivers
@@ -23,7 +24,7 @@ from .filters import FailedReceiversFilter, PendingFilter
 from .formatting import optional_moment_text
 from .inspector import MAX_PARAMETERS, command_line, parameter_rows
 from .read_only import ReadOnlyAdmin
-from .sections import Section, open_button, readable, table_of
+from .sections import Section, open_button, table_of
 
 # These columns may hold a megabyte, or secrets. No list shows them.
 LARGE_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
@@ -132,12 +133,12 @@ class NotificationAdmin(ReadOnlyAdmin):
             title=_("Parameters") if len(lines) < MAX_PARAMETERS else _("The first parameters"),
             columns=(_("Name"), _("In the query string"), _("In the body"), _("Value"), _("Stored as")),
             rows=[
-                (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.taken)), each.result)
+                (each.name, *(_cell(each.name, text) for text in (each.query, each.body, each.used)), each.result)
                 for each in lines
             ],
         )
         yield Section(title=_("Raw query string"), text=row.query)
-        yield Section(title=_("Raw body"), text=readable(row.body))
+        yield Section(title=_("Raw body"), text=text_of(row.body))
         yield table_of(_("Headers"), row.headers)
         if row.redacted_at is None:
             yield self._command_section(row)

@@ -67,8 +67,12 @@ class ReadOnlyAdmin(ActionAdmin):
         label = str(row if text is None else text)
         if not self.can_open(request, type(row), row):
             return label
+        return format_html('<a href="{}">{}</a>', self.url_of(row), label)
+
+    def url_of(self, row: Model) -> str:
+        """Return the URL of a row's page on this site."""
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-        return format_html('<a href="{}">{}</a>', reverse(name, args=[row.pk], current_app=self.admin_site.name), label)
+        return reverse(name, args=[row.pk], current_app=self.admin_site.name)
 
     def can_open(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
         """Return whether the model is registered on this site and the user may view it, or `row`."""

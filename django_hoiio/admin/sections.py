@@ -36,14 +36,6 @@ def table_of(title: _StrOrPromise, values: Mapping[str, object], *, columns: Seq
     return Section(title=title, columns=columns or (_("Name"), _("Value")), rows=list(values.items()))
 
 
-def readable(raw: bytes | memoryview) -> str:
-    """Decode bytes as UTF-8, or else as Latin-1, which accepts every byte."""
-    try:
-        return bytes(raw).decode()
-    except UnicodeDecodeError:
-        return bytes(raw).decode("latin-1")
-
-
 def open_button(url: str) -> str:
     """Return a button that opens a URL without showing it. The other site receives no referrer.
 

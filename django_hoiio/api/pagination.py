@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
@@ -282,10 +282,10 @@ class KeyPagination(LinkedPagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
         return [
-            _parameter(
+            query_parameter(
                 self.cursor_query_param, self.cursor_query_description, {"type": "string", "pattern": CURSOR_PATTERN}
             ),
-            _parameter(str(self.page_size_query_param), self.page_size_query_description, size),
+            query_parameter(str(self.page_size_query_param), self.page_size_query_description, size),
         ]
 
     def _cursor(self, request: Request) -> Cursor | None:
@@ -317,7 +317,9 @@ class DayPagination(LinkedPagination):
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
-            _parameter(self.cursor_query_param, self.cursor_query_description, {"type": "string", "format": "date"})
+            query_parameter(
+                self.cursor_query_param, self.cursor_query_description, {"type": "string", "format": "date"}
+            )
         ]
 
     def _cursor(self, request: Request) -> date | None:
@@ -328,12 +330,14 @@ class DayPagination(LinkedPagination):
         return day
 
 
-def _parameter(name: str, description: object, schema: dict[str, Any]) -> dict[str, Any]:
+def query_parameter(name: str, description: object, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe an optional query parameter for the schema."""
     return {
         "name": name,
         "in": "query",
         "required": False,
+        # The form of the browsable API sends empty parameters.
         "allowEmptyValue": True,
         "description": force_str(description),
-        "schema": schema,
+        "schema": dict(schema),
     }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.encoding import force_str
 from drf_spectacular.extensions import OpenApiFilterExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import serializers
 
 from .filters import ListFilter
+from .pagination import query_parameter
 from .serializers import CallSerializer, FaxSerializer, NotificationSerializer, SmsSerializer, TotalSerializer
 from .views import CallViewSet, FaxViewSet, NotificationViewSet, SmsViewSet, TotalViewSet
 
@@ -52,16 +52,8 @@ class ParametersSchema(OpenApiFilterExtension):
 
 
 def _parameter(name: str, parameter: ListFilter) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        # The form of the browsable API sends empty parameters.
-        "allowEmptyValue": True,
-        "description": force_str(parameter.extra["help_text"]),
-        "schema": dict(parameter.schema),
-        "example": parameter.example,
-    }
+    described = query_parameter(name, parameter.extra["help_text"], parameter.schema)
+    return {**described, "example": parameter.example}
 
 
 class ErrorResponse(serializers.Serializer[Any]):

@@ -107,12 +107,16 @@ def _json_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes | memoryview) -> str:
     """Decode UTF-8, else Latin-1: incoming SMS may be either, and Hoiio does not say which."""
     try:
-        return storable(raw.decode())
+        return str(raw, "utf-8")
     except UnicodeDecodeError:
-        return storable(raw.decode("latin-1"))
+        return str(raw, "latin-1")
+
+
+def _text(raw: bytes) -> str:
+    return storable(text_of(raw))
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")

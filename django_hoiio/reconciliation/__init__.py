@@ -116,26 +116,26 @@ def _ingest_span(
 
     Return False if Hoiio listed fewer entries than its total.
     """
-    shown: set[tuple[tuple[str, str], ...]] = set()
-    taken_in: set[str] = set()
-    number = fruitless = 0
-    while fruitless < MAX_EMPTY_PAGES:
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    ingested: set[str] = set()
+    number = empty_pages = 0
+    while empty_pages < MAX_EMPTY_PAGES:
         number += 1
         page = reader.history(channel, begin, end, number)
-        before = len(shown)
+        before = len(seen)
         for entry in page.entries:
-            shown.add(tuple(sorted(entry.params.items())))
-            if entry.txn_ref and entry.txn_ref not in taken_in:
-                taken_in.add(entry.txn_ref)
+            seen.add(tuple(sorted(entry.params.items())))
+            if entry.txn_ref and entry.txn_ref not in ingested:
+                ingested.add(entry.txn_ref)
                 result.read += 1
                 result.found[ingest_entry(entry, dry_run=result.dry_run)] += 1
-        if not page.entries or (page.total is not None and len(shown) >= page.total):
+        if not page.entries or (page.total is not None and len(seen) >= page.total):
             break
-        fruitless = 0 if len(shown) > before else fruitless + 1
-    if page.total is None or len(shown) >= page.total:
+        empty_pages = 0 if len(seen) > before else empty_pages + 1
+    if page.total is None or len(seen) >= page.total:
         return True
     result.failures.append(
         f"{channel}/get_history of account {reader.account!r}: Hoiio counts {page.total} entries from {begin} to {end}"
-        f" but returned {len(shown)}; the next run reads them again."
+        f" but returned {len(seen)}; the next run reads them again."
     )
     return False

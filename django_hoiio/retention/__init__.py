@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import router
 
@@ -16,7 +16,7 @@ from django_hoiio.enums import Kind
 from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Transaction
 from django_hoiio.progress import Progress, no_progress
 
-from .batches import KEYS_PER_PAGE, BatchSize, Scan, in_transaction
+from .batches import KEYS_PER_PAGE, BatchSize, Scan, in_batches, in_transaction
 from .policy import RetentionAction, RetentionPolicy
 from .redaction import (
     NAMES_OF_NOTIFICATIONS,
@@ -33,8 +33,6 @@ __all__ = [
     "PruneResult",
     "prune",
 ]
-
-Thing = TypeVar("Thing")
 
 _COLUMNS = ("kind", "redacted_at", "dispatched_at", *NAMES_OF_NOTIFICATIONS)
 
@@ -82,7 +80,7 @@ def _prune_notifications(
     due = (
         (one, action) for one in progress(old, "notifications") if (action := policy.for_notification(one)) is not None
     )
-    for batch in _batches(due, result.pace):
+    for batch in in_batches(due, result.pace):
         skipped = _to_skip([one for one, _ in batch], using)
         result.skipped += len(skipped)
         todo = [(one, action) for one, action in batch if one.pk not in skipped]
@@ -133,7 +131,7 @@ def _prune_unreported(policy: RetentionPolicy, latest: datetime, result: PruneRe
         # Final rows have been reported.
         rows = model._default_manager.using(using).filter(is_final=False, created_at__lt=latest)
         old = progress(Scan(rows=rows, columns=(), by="created_at"), str(model._meta.verbose_name_plural))
-        for batch in _batches(_unreported(old, model, policy, using), result.pace):
+        for batch in in_batches(_unreported(old, model, policy, using), result.pace):
             carry_out = partial(_end_unreported, model, batch, policy, using)
             _count(result, in_transaction(carry_out, result.pace, using))
 
@@ -152,14 +150,6 @@ def _end_unreported(
 ) -> tuple[int, int]:
     lock(model._default_manager.using(using).filter(pk__in=pks))
     return end(model, pks, using, policy.for_unreported)
-
-
-# Batches.
-
-
-def _batches(things: Iterator[Thing], pace: BatchSize) -> Iterator[list[Thing]]:
-    while batch := list(islice(things, pace.size)):
-        yield batch
 
 
 def _count(result: PruneResult, counts: tuple[int, int]) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
@@ -14,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django_hoiio.recording.retries import retry_transient
 
 Result = TypeVar("Result")
+Thing = TypeVar("Thing")
 
 # Target for a transaction, in seconds. One may take longer than the one before, so this is far below the second that
 # docs/privacy.rst names.
@@ -50,6 +52,12 @@ def in_transaction(carry_out: Callable[[], Result], pace: BatchSize, using: str)
 
     with pace.transaction():
         return retry_transient(carry_out_whole, connections[using])
+
+
+def in_batches(things: Iterator[Thing], pace: BatchSize) -> Iterator[list[Thing]]:
+    """Yield the items in batches of the current size."""
+    while batch := list(islice(things, pace.size)):
+        yield batch
 
 
 # Rows per query.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,11 +18,11 @@ from django_hoiio import spool
 from django_hoiio.conf import conf
 from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction, suffix_of
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
+from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, text_of
 from django_hoiio.progress import Progress, no_progress
 
-from .batches import BatchSize, Scan, in_transaction
-from .phone_numbers import NumberPatterns, text_of
+from .batches import BatchSize, Scan, in_batches, in_transaction
+from .phone_numbers import NumberPatterns
 from .redaction import (
     NAMELESS_PART,
     PARTY_COLUMNS,
@@ -108,7 +107,7 @@ class _Forgetting:
         """Pass the rows that may mention a number to `forget`, in batches."""
         name = str(rows.model._meta.verbose_name_plural)
         found = (row.pk for row in self.progress(_texts_of(rows), name) if self._may_be_in(row))
-        while batch := list(islice(found, self.pace.size)):
+        for batch in in_batches(found, self.pace):
             forget(rows.model, batch)
 
     def _may_be_in(self, row: Any) -> bool:

@@ -101,11 +101,6 @@ class NumberPatterns:
         return REPLACEMENT if self.are_in(str(value)) else value
 
 
-def text_of(raw: bytes) -> str:
-    """Decode a body as UTF-8, else Latin-1."""
-    return raw.decode(_encoding_of(raw))
-
-
 def _encoding_of(raw: bytes) -> str:
     try:
         raw.decode()

@@ -197,13 +197,13 @@ def actions_for(
 ) -> dict[int, RetentionAction | None]:
     """Return the action for each row, by key."""
     notifications = notifications_of(rows, using)
-    heard = References.of_notifications(notifications)
-    speaking = References.of_notifications(one for one in notifications if one.redacted_at is None)
+    reported = References.of_notifications(notifications)
+    unredacted = References.of_notifications(one for one in notifications if one.redacted_at is None)
     actions: dict[int, RetentionAction | None] = {}
     for row in rows:
         names = References.of_transactions([row])
-        if names.overlaps(heard):
-            actions[row.pk] = None if names.overlaps(speaking) else RetentionAction.REDACT
+        if names.overlaps(reported):
+            actions[row.pk] = None if names.overlaps(unredacted) else RetentionAction.REDACT
         else:
             actions[row.pk] = for_unreported(row)
     return actions

@@ -75,7 +75,7 @@ def cost(call: LiveCall) -> Params:
 
 
 def after(seconds: float, call: LiveCall, action: Callable[[LiveCall], None], *, in_any_step: bool = False) -> None:
-    """Run `deed` later if the call is still at the same step or, with `whatever_happens`, if it is not over."""
+    """Run `action` later if the call is still at the same step or, with `in_any_step`, if it is not over."""
     step = call.step
 
     def due() -> None:

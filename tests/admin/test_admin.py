@@ -21,8 +21,9 @@ from django.utils.functional import Promise
 
 from django_hoiio.admin.formatting import amount_text
 from django_hoiio.admin.read_only import ReadOnlyAdmin
-from django_hoiio.admin.sections import open_button, readable
+from django_hoiio.admin.sections import open_button
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.parsing.fields import text_of
 from django_hoiio.signals import sms_received
 from tests.conftest import Post
 from tests.users import EVERYTHING
@@ -510,4 +511,4 @@ def test_missing_amount_is_empty() -> None:
 
 
 def test_bytes_are_decoded_as_utf_8_or_else_as_latin_1() -> None:
-    assert [readable("café".encode()), readable(b"caf\xe9"), readable(memoryview(b"ok"))] == ["café", "café", "ok"]
+    assert [text_of("café".encode()), text_of(b"caf\xe9"), text_of(memoryview(b"ok"))] == ["café", "café", "ok"]

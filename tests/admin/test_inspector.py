@@ -33,8 +33,8 @@ def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notific
     return inbox.receive(raw_notification(route, query, body, **fields)).notification
 
 
-def line(name: str, query: str | None, body: str | None, taken: str | None, went: str) -> ParameterRow:
-    return ParameterRow(name=name, query=query, body=body, taken=taken, result=went)
+def line(name: str, query: str | None, body: str | None, used: str | None, went: str) -> ParameterRow:
+    return ParameterRow(name=name, query=query, body=body, used=used, result=went)
 
 
 # Parameters.
