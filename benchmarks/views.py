@@ -18,9 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from django_hoiio.models import Sms
 from django_hoiio.parsing.parameters import HOIIO_TIME
-from django_hoiio.recording.merging import STAMP_LENGTH
 
 from .models import PlainNotification, PlainSms
 
@@ -124,6 +122,9 @@ _NOTIFICATION: dict[str, Any] = {
     "source": "webhook",
     "claimed_until": None,
     "receivers": "[]",
+    "version": 4 * 10**16,
+    "state_error": "",
+    "state_attempts": 0,
 }
 _SMS: dict[str, Any] = {
     "account": "default",
@@ -135,7 +136,8 @@ _SMS: dict[str, Any] = {
     "status": "",
     "bulk_txn_ref": "",
     "msg": "",
-    "stamps": "3" * STAMP_LENGTH * len(Sms.reported),
+    "version": 4 * 10**16,
+    "history_is_whole": True,
 }
 _INSERT_NOTIFICATION = _insert(
     "django_hoiio_notification",

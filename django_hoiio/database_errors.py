@@ -11,7 +11,12 @@ from enum import Enum
 from django.db import DatabaseError, DataError, Error, IntegrityError, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .deadline import DeadlineExceeded
+
+class DeadlineExceeded(OperationalError):
+    """The database did not answer in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:.0f} seconds")
 
 
 class Failure(Enum):

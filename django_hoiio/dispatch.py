@@ -12,18 +12,15 @@ from typing import Any
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .database import has_hidden_transaction, retry_transient
+from .enums import Kind, signal_kinds
 from .logs import get_logger, masked_exception
-from .models import CLAIM, CLOCK_TOLERANCE, Notification, ReceiverFailure, Transaction
+from .models import CLAIM, CLOCK_TOLERANCE, LINKS, Notification, ReceiverFailure
 from .parsing.fields import storable
 from .receivers import Receiver, connected, receivers_of
-from .recording import mark_dispatched
-from .recording.committing import has_hidden_transaction
 from .signals import BY_NAME, receiver_failed
 
 logger = get_logger(__name__)
-
-# The keyword arguments that pass the updated row to receivers.
-ROWS = ("call", "sms", "fax")
 
 # Parameters whose values must not appear in the log, not even inside the message of an exception.
 PRIVATE = ("msg", "from", "to", "dest", "dest1", "dest2", "number", "digits", "record_url", "monitor_url", "fax_url")
@@ -41,13 +38,14 @@ INTERRUPTED = "The process that should have run this receiver ended too early."
 RUNNING = "This receiver is being retried, or its process ended during the retry. The failure before that:\n\n"
 
 
-def run(notification: Notification, row: Transaction | None) -> None:
+def run(notification: Notification) -> None:
     """Run each receiver of the notification's signals, then mark the notification as dispatched. Never raises."""
     recorded = True
     called = []
-    for signal_name, receiver in receivers_of(notification.signal_kinds, Notification):
+    kinds = signal_kinds(Kind(notification.kind), notification.params)
+    for signal_name, receiver in receivers_of(kinds, Notification):
         name = receiver.name
-        error = _call(receiver, name, signal_name, notification, row, attempt=1)
+        error = _call(receiver, name, signal_name, notification, attempt=1)
         recorded &= error is None or _record(notification, signal_name, name, error)
         called.append((signal_name, name))
     # If a failure could not be recorded, the notification stays pending, so `hoiio_recover` dispatches it again.
@@ -82,16 +80,13 @@ def _call(
     name: str,
     signal_name: str,
     notification: Notification,
-    row: Transaction | None,
     *,
     attempt: int,
 ) -> BaseException | None:
     """Run one receiver and return the exception that it raised, if any."""
-    rows: dict[str, Transaction | None] = dict.fromkeys(ROWS)
-    if row is not None:
-        rows[row._meta.model_name or ""] = row
     signal = BY_NAME[signal_name]
     try:
+        rows = {link: getattr(notification, link) for link in LINKS}
         with _isolated(str(notification._state.db)):
             receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server or prevent the other receivers from running.
@@ -141,10 +136,24 @@ class _ReconnectIfChanged:
 
 
 def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
+    connection = connections[str(notification._state.db)]
+    notification.dispatched_at, notification.claimed_until = datetime.now(timezone.utc), None
+    notification.receivers = [list(each) for each in receivers]
+    params = [field.get_db_prep_save(getattr(notification, field.name), connection) for field in _MARKED]
+
+    def mark() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_MARK, params)
+
     try:
-        mark_dispatched(notification, receivers)
+        retry_transient(mark, connection)
     except Error as error:
         logger.error("Notification %s could not be marked as dispatched: %s.", notification.pk, type(error).__name__)
+
+
+# Raw SQL, because the ORM would take longer to build this UPDATE than the database to execute it.
+_MARK = "UPDATE django_hoiio_notification SET dispatched_at = %s, claimed_until = NULL, receivers = %s WHERE id = %s"
+_MARKED: Sequence[Any] = [Notification._meta.get_field(name) for name in ("dispatched_at", "receivers", "id")]
 
 
 # The failure log.
@@ -152,13 +161,15 @@ def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, 
 
 def _record(notification: Notification, signal_name: str, name: str, error: BaseException) -> bool:
     """Record and report a failed receiver. Return False if the database cannot store it."""
+    using = str(notification._state.db)
+    rows = ReceiverFailure.objects.using(using)
+    defaults = {"attempts": 1, "traceback": _traceback(error), "failed_at": datetime.now(timezone.utc)}
+
+    def record() -> ReceiverFailure:
+        return rows.update_or_create(notification=notification, signal=signal_name, receiver=name, defaults=defaults)[0]
+
     try:
-        failure, _ = ReceiverFailure.objects.using(notification._state.db).update_or_create(
-            notification=notification,
-            signal=signal_name,
-            receiver=name,
-            defaults={"attempts": 1, "traceback": _traceback(error), "failed_at": datetime.now(timezone.utc)},
-        )
+        failure = retry_transient(record, connections[using])
     except Error as refusal:
         logger.error(
             "A failed receiver of notification %s could not be recorded: %s.", notification.pk, type(refusal).__name__
@@ -194,6 +205,7 @@ def record_interrupted(notification: Notification) -> bool:
     """
     now = datetime.now(timezone.utc)
     using = notification._state.db
+    kinds = signal_kinds(Kind(notification.kind), notification.params)
     with transaction.atomic(using=using):
         rows = Notification.objects.using(using).filter(pk=notification.pk, redacted_at=None)
         if not rows.pending().unclaimed(now).update(dispatched_at=now, claimed_until=None):
@@ -207,7 +219,7 @@ def record_interrupted(notification: Notification) -> bool:
                     attempts=1,
                     traceback=INTERRUPTED,
                 )
-                for name, receiver in receivers_of(notification.signal_kinds, Notification)
+                for name, receiver in receivers_of(kinds, Notification)
             ],
             ignore_conflicts=True,
         )
@@ -254,8 +266,7 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     if not failures.filter(attempts=failure.attempts, resolved_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
-    row = notification.transaction
-    error = _call(receiver, failure.receiver, failure.signal, notification, row, attempt=attempt)
+    error = _call(receiver, failure.receiver, failure.signal, notification, attempt=attempt)
     if error is None:
         failures.update(resolved_at=datetime.now(timezone.utc), traceback=before)
         return Outcome.RESOLVED

@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
 from .masking import FIELD_MASKS
-from .models import SUFFIX_LENGTH, suffix_of
+from .parsing.parameters import SUFFIX_LENGTH, suffix_of
 
 # No searched column is longer, and a database may refuse a longer term.
 MAX_TERM_LENGTH = 256

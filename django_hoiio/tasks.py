@@ -52,7 +52,7 @@ def run(notification_pk: int, claimed_until: str) -> None:
     notifications = Notification.objects.on_primary()
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
     if notification is not None and dispatch.claim(notification):
-        dispatch.run(notification, notification.transaction)
+        dispatch.run(notification)
 
 
 def hand_over(notification: Notification) -> None:

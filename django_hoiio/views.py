@@ -1,4 +1,4 @@
-"""The webhook view: read the POST within size limits and pass it to the inbox."""
+"""The webhook view: read the POST within size limits and ingest it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from . import inbox, spool
+from . import spool
 from .conf import conf
-from .deadline import slow_failures
+from .database import OpenTransaction, slow_failures
 from .enums import Route, VerifiedBy
+from .ingest import ingest
 from .logs import get_logger
 from .parsing import RawNotification
 from .parsing.fields import storable
@@ -96,7 +97,10 @@ def _store(raw: RawNotification) -> HttpResponse:
         )
         return _spool(raw)
     try:
-        inbox.receive(raw)
+        ingest(raw)
+    except OpenTransaction as error:
+        logger.error("Notification %s could not be stored. %s", raw.uuid, error)
+        return _spool(raw)
     # Usually a database error, but no error may lose the only copy.
     except Exception as error:
         logger.error("Notification %s could not be stored: %s.", raw.uuid, type(error).__name__)

@@ -60,7 +60,12 @@ VOLATILE = {
     "claimed_until",
     "created_at",
     "updated_at",
-    "stamps",
+    "version",
+    "history_is_whole",
+    "state_attempts",
+    "call",
+    "sms",
+    "fax",
     "remote_addr",
 }
 

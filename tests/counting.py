@@ -10,8 +10,8 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
-from django_hoiio import inbox
 from django_hoiio.enums import Traffic
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from tests.conftest import raw_notification
 
@@ -32,7 +32,7 @@ OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_statu
 
 def receive(body: str, *, ago: timedelta = timedelta(0), route: str = "any", **fields: Any) -> None:
     """Receive a notification that is `ago` old."""
-    inbox.receive(raw_notification(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
+    ingest(raw_notification(route, "", body, received_at=datetime.now(timezone.utc) - ago, **fields))
 
 
 def fill(chance: random.Random, number: int, days: int) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.parsing.parameters import suffix_of
 
 BEGAN = datetime(2026, 3, 1, tzinfo=timezone.utc)
 

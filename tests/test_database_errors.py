@@ -15,10 +15,9 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
 
-from django_hoiio import deadline, recovery, spool
+from django_hoiio import database, recovery, spool
 from django_hoiio.database_errors import Failure
 from django_hoiio.models import Notification, Sms
-from django_hoiio.recording import retries
 from django_hoiio.recovery import recover
 from tests.conftest import FORM
 
@@ -38,7 +37,7 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_slow_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline.slow_failures, "_until", 0.0)
+    monkeypatch.setattr(database.slow_failures, "_until", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -54,14 +53,14 @@ def _connection_as_found() -> Iterator[None]:
 def classified(monkeypatch: pytest.MonkeyPatch) -> set[Failure]:
     """Collect the classifications of the errors."""
     failures: set[Failure] = set()
-    original = retries.classify
+    original = database.classify
 
     def classify(*args: Any) -> Failure:
         failure = original(*args)
         failures.add(failure)
         return failure
 
-    monkeypatch.setattr(retries, "classify", classify)
+    monkeypatch.setattr(database, "classify", classify)
     monkeypatch.setattr(recovery, "classify", classify)
     return failures
 
@@ -266,7 +265,7 @@ def lock_timeout() -> Iterator[None]:
 def test_notification_goes_to_the_spool_after_a_lock_or_statement_timeout(
     folder: Path, classified: set[Failure], monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    monkeypatch.setattr(retries, "TRIES", 3)
+    monkeypatch.setattr(database, "TRIES", 3)
     with fault():
         rows = Notification.objects.count()
         assert post() == 200
@@ -283,8 +282,7 @@ def test_notification_goes_to_the_spool_after_a_lock_or_statement_timeout(
 def test_file_of_a_locked_row_does_not_block_other_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, has_timeout: bool
 ) -> None:
-    for module in (deadline, retries):
-        monkeypatch.setattr(module, "LIMIT", 1.0)
+    monkeypatch.setattr(database, "LIMIT", 1.0)
     with refused():
         assert post() == 200
         assert post(b"txn_ref=AA-S-2&sms_status=delivered") == 200
@@ -349,7 +347,7 @@ def test_pending_notifications_are_dispatched_although_a_file_cannot_be_stored(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A waiting file does not stop the recovery."""
-    monkeypatch.setattr(retries, "TRIES", 2)
+    monkeypatch.setattr(database, "TRIES", 2)
     assert post() == 200
     Notification.objects.update(dispatched_at=None, claimed_until="2020-01-01T00:00Z")
     with lock_timeout() if connection.vendor != "sqlite" else nullcontext():
@@ -375,7 +373,7 @@ def test_unreadable_file_waits_and_blocks_no_other(folder: Path) -> None:
 
 
 def test_database_is_skipped_after_a_slow_failure(folder: Path) -> None:
-    deadline.slow_failures.add(deadline.SLOW_AFTER)
+    database.slow_failures.add(database.SLOW_AFTER)
 
     assert post() == 200
 
@@ -393,7 +391,7 @@ def test_database_is_tried_again_after_a_quick_failure(folder: Path) -> None:
 
 def test_database_is_tried_after_a_slow_failure_without_a_spool(settings: Any) -> None:
     settings.HOIIO = {"REQUIRE_VERIFICATION": False}
-    deadline.slow_failures.add(deadline.SLOW_AFTER)
+    database.slow_failures.add(database.SLOW_AFTER)
 
     assert post() == 200
 

@@ -11,8 +11,8 @@ import pytest
 from django.db import DatabaseError, Error, IntegrityError, connection, transaction
 from django.dispatch import Signal
 
-from django_hoiio import inbox
 from django_hoiio.enums import Source
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
 from tests.conftest import raw_notification
@@ -31,7 +31,7 @@ def _disconnect() -> Iterator[None]:
 
 
 def receive(body: str = STATUS) -> Notification:
-    return inbox.receive(raw_notification("any", "", body)).notification
+    return ingest(raw_notification("any", "", body)).notification
 
 
 def failure_log() -> list[tuple[str, str, int, str]]:
@@ -362,10 +362,10 @@ def test_receiver_that_breaks_the_connection_does_not_stop_other_receivers(harm:
 def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> None:
     sms_status.connect(witness)
     delivery = raw_notification("any", "", STATUS, source=Source.SPOOL)
-    inbox.receive(delivery)
+    ingest(delivery)
     called.clear()
 
-    inbox.receive(delivery)
+    ingest(delivery)
 
     assert called == []
 

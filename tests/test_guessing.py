@@ -15,9 +15,10 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from django_hoiio import inbox
 from django_hoiio.api.filters import CallFilters, FaxFilters, NotificationFilters, SmsFilters
-from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, suffix_of
+from django_hoiio.ingest import ingest
+from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
+from django_hoiio.parsing.parameters import suffix_of
 from django_hoiio.signals import notification_received
 from tests.conftest import raw_notification
 from tests.users import staff, url
@@ -54,7 +55,7 @@ def _filled() -> Iterator[None]:
 
     notification_received.connect(fail, dispatch_uid="shop.fail")
     for body in RECEIVED:
-        inbox.receive(raw_notification("any", "", body))
+        ingest(raw_notification("any", "", body))
     yield
     notification_received.disconnect(dispatch_uid="shop.fail")
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_hoiio import dispatch, inbox, tasks
+from django_hoiio import dispatch, tasks
 from django_hoiio.checks import check_tasks
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification
 from django_hoiio.recovery import recover
 from django_hoiio.signals import ivr_gather, sms_status
@@ -65,7 +66,7 @@ def hanging() -> Iterator[threading.Event]:
 
 
 def receive(body: str = STATUS) -> Notification:
-    return inbox.receive(raw_notification("any", "", body)).notification
+    return ingest(raw_notification("any", "", body)).notification
 
 
 def not_handed_over(notification: Notification, error: str) -> str:

@@ -20,7 +20,7 @@ FILES += sorted(path for path in PACKAGE.glob("*.py") if path.name != "__init__.
 
 # Imports inside a function, each with its reason.
 LATE_IMPORTS = {
-    "inbox.py": {"tasks": "Django 5.2 has no tasks without django-tasks."},
+    "ingest/__init__.py": {"tasks": "Django 5.2 has no tasks without django-tasks."},
     "checks/deployment.py": {
         "tasks": "Django 5.2 has no tasks without django-tasks.",
         "rest_framework": "REST framework is optional.",

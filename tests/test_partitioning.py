@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from django_hoiio import inbox
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from tests import ROOT
 from tests.conftest import Post, raw_notification
@@ -70,20 +70,20 @@ def test_notifications_are_stored_and_dispatched(
 
 
 def test_month_without_a_partition_is_stored_in_the_default_partition(partitioned: Notification) -> None:
-    inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(1999, 1, 15)))
+    ingest(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(1999, 1, 15)))
 
     assert partitions()["django_hoiio_notification_rest"] >= 1
 
 
 def test_next_month_gets_a_partition(partitioned: Notification) -> None:
     run(recipe()[1])
-    inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2027, 1, 15)))
+    ingest(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2027, 1, 15)))
 
     assert partitions()["django_hoiio_notification_2027_01"] == 1
 
 
 def test_old_month_goes_with_its_failures(partitioned: Notification) -> None:
-    old = inbox.receive(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2026, 11, 15)))
+    old = ingest(raw_notification("sms", "", SAID, received_at=partitioned.received_at.replace(2026, 11, 15)))
     for notification in (old.notification, partitioned):
         ReceiverFailure.objects.create(notification=notification, signal="sms_status", receiver=str(notification.pk))
 
@@ -98,7 +98,7 @@ def test_old_month_goes_with_its_failures(partitioned: Notification) -> None:
 def test_one_delivery_is_still_one_row(partitioned: Notification) -> None:
     again = raw_notification("sms", "", SAID, uuid=partitioned.uuid, received_at=partitioned.received_at)
 
-    assert inbox.receive(again).is_new is False
+    assert ingest(again).is_new is False
     assert Notification.objects.count() == 1
 
 

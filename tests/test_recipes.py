@@ -28,8 +28,8 @@ from django.db import connection, connections
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from django_hoiio import inbox
 from django_hoiio.client import HoiioClient
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.exchange import exchange
@@ -206,7 +206,7 @@ def test_caller_gets_one_apology_for_repeated_notifications(hoiio: Hoiio, recipe
     recipe("switchboard.receivers")
 
     for _ in range(3):
-        inbox.receive(raw_notification("ivr", "", MISSED))
+        ingest(raw_notification("ivr", "", MISSED))
 
     assert hoiio.request.path == "/open/sms/send"
     assert {name: hoiio.request.params[name] for name in ("dest", "msg", "tag")} == {
@@ -231,7 +231,7 @@ def test_caller_gets_one_apology_for_repeated_notifications(hoiio: Hoiio, recipe
 def test_other_calls_get_no_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
-    inbox.receive(raw_notification("any", "", body))
+    ingest(raw_notification("any", "", body))
 
     assert (hoiio.requests, ReceiverFailure.objects.count()) == ([], 0)
 
@@ -240,7 +240,7 @@ def test_other_calls_get_no_sms(body: str, hoiio: Hoiio, recipe: Any) -> None:
 def test_old_call_without_a_date_gets_no_sms(hoiio: Hoiio, recipe: Any) -> None:
     recipe("switchboard.receivers")
 
-    inbox.receive(raw_notification("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
+    ingest(raw_notification("ivr", "", MISSED, received_at=timezone.now() - timedelta(hours=2)))
 
     assert hoiio.requests == []
 
@@ -254,14 +254,14 @@ def test_apology_is_retried_unless_it_may_have_been_sent(answer: Any, failures: 
     recipe("switchboard.receivers")
     hoiio.says(answer)
 
-    inbox.receive(raw_notification("ivr", "", MISSED))
+    ingest(raw_notification("ivr", "", MISSED))
 
     assert (len(hoiio.requests), ReceiverFailure.objects.count()) == (1, failures)
 
 
 def again(receivers: Any) -> None:
     """Receive the same notification again, and run the receiver again."""
-    inbox.receive(raw_notification("ivr", "", MISSED))
+    ingest(raw_notification("ivr", "", MISSED))
     receivers.apologise(call=Call.objects.get())
 
 
@@ -269,7 +269,7 @@ def again(receivers: Any) -> None:
 def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     hoiio.says({"status": "error_internal_server_error"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
-    inbox.receive(raw_notification("ivr", "", MISSED))
+    ingest(raw_notification("ivr", "", MISSED))
 
     again(receivers)
 
@@ -280,7 +280,7 @@ def test_apology_that_may_have_been_sent_is_never_sent_again(hoiio: Hoiio, recip
 def test_refused_apology_is_sent_once_by_a_retry(hoiio: Hoiio, recipe: Any) -> None:
     receivers = recipe("switchboard.receivers")
     hoiio.says({"status": "error_insufficient_credit"}, {"status": "success_ok", "txn_ref": "AA-S-1"})
-    inbox.receive(raw_notification("ivr", "", MISSED))
+    ingest(raw_notification("ivr", "", MISSED))
 
     again(receivers)
 
@@ -298,7 +298,7 @@ def test_apology_row_is_committed_before_the_sms_is_sent(hoiio: Hoiio, recipe: A
 
     hoiio.meanwhile = look
 
-    inbox.receive(raw_notification("ivr", "", MISSED))
+    ingest(raw_notification("ivr", "", MISSED))
 
     assert seen == [1]
 
@@ -365,7 +365,7 @@ def test_campaign_is_found_by_tag_or_bulk_reference(recipe: Any) -> None:
         "txn_ref=AA-S-2&sms_status=delivered&tag=autumn&dest=%2B6511111111",
         "status=error_dest_not_supported&bulk_txn_ref=AA-B-2&dest=%2B6500000500",
     ):
-        inbox.receive(raw_notification("sms", "", body))
+        ingest(raw_notification("sms", "", body))
 
     assert campaigns.results("spring", "AA-B-1") == {"delivered": 1, "failed": 0, "refused": 1, "under_way": 0}
 
@@ -438,9 +438,7 @@ def copied_files() -> dict[str, bytes]:
 
 def linked(link: str, name: str = "record_url") -> Notification:
     """A notification with a link."""
-    return inbox.receive(
-        raw_notification("ivr", "", f"txn_ref=AA-C-1&session=S1&{name}={quote(link, safe='')}")
-    ).notification
+    return ingest(raw_notification("ivr", "", f"txn_ref=AA-C-1&session=S1&{name}={quote(link, safe='')}")).notification
 
 
 @pytest.mark.django_db(transaction=True)
@@ -530,9 +528,9 @@ def test_storage_error_does_not_stop_other_copies_and_is_retried(
 @pytest.mark.django_db
 def test_old_notifications_and_those_without_a_link_are_skipped(copies: Any, source: Source) -> None:
     body = f"txn_ref=AA-C-1&record_url={quote(source.address)}"
-    inbox.receive(raw_notification("ivr", "", body, received_at=timezone.now() - timedelta(days=3)))
-    inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&record_url="))
-    inbox.receive(raw_notification("ivr", "", "txn_ref=AA-C-1&digits=1"))
+    ingest(raw_notification("ivr", "", body, received_at=timezone.now() - timedelta(days=3)))
+    ingest(raw_notification("ivr", "", "txn_ref=AA-C-1&record_url="))
+    ingest(raw_notification("ivr", "", "txn_ref=AA-C-1&digits=1"))
 
     assert (copies.copy_new(), source.requests) == ((0, 0), [])
 

@@ -18,7 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
 
-from django_hoiio import inbox, spool, views
+from django_hoiio import ingest as ingesting
+from django_hoiio import spool, views
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
@@ -493,7 +494,7 @@ def test_unavailable_database_is_not_answered_with_200(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(inbox, "record", refuse)
+    monkeypatch.setattr(ingesting, "store", refuse)
     with caplog.at_level(logging.ERROR, "django_hoiio"):
         response = send(body=STATUS + b"&dest=%2B6511111111")
 
@@ -509,7 +510,7 @@ def test_database_that_is_away_sends_the_notification_to_the_spool(
         raise error
 
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "spool"}
-    monkeypatch.setattr(inbox, "record", refuse)
+    monkeypatch.setattr(ingesting, "store", refuse)
 
     assert send("sms?x=1", REMOTE_ADDR="127.0.0.1").status_code == 200
 
@@ -549,7 +550,7 @@ def test_unavailable_database_and_spool_are_not_answered_with_200(
 
     (tmp_path / "file").write_text("in the way")
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path / "file"}
-    monkeypatch.setattr(inbox, "record", refuse)
+    monkeypatch.setattr(ingesting, "store", refuse)
 
     assert send().status_code == 503
 

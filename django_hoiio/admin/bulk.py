@@ -186,7 +186,7 @@ class BulkPage(ConversationPage):
         if not reference or "\0" in reference + account or len(reference) > MAX_TERM_LENGTH:
             raise Http404("There is no such bulk SMS.")
         found: Any = self.get_queryset(request).filter(bulk_txn_ref=reference, account=account)
-        rows: list[Sms] = list(found.defer("stamps").order_by("pk")[: MAX_MESSAGES + 1])
+        rows: list[Sms] = list(found.order_by("pk")[: MAX_MESSAGES + 1])
         if not rows:
             raise Http404("There is no such bulk SMS.")
         mask_rows(request, rows)

@@ -24,7 +24,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import Direction
 from django_hoiio.masking import NUMBER, mask_rows
-from django_hoiio.models import TRANSACTION_MODELS, Transaction, suffix_of
+from django_hoiio.models import TRANSACTION_MODELS, Transaction
+from django_hoiio.parsing.parameters import suffix_of
 
 from .formatting import label, size_texts, statuses_of
 from .read_only import ReadOnlyAdmin
@@ -248,7 +249,7 @@ def _rows(
     """Query the next rows of one spelling, in the order of the index (remote_suffix, remote_number, created_at)."""
     everything = model._default_manager.all()
     found, order = _number_filter(connections[everything.db].vendor, suffix_of(number), spelling)
-    rows = everything.filter(found).defer("stamps")
+    rows = everything.filter(found)
     if position is not None:
         rows = rows.filter(_after_position(position, TRANSACTION_MODELS.index(model), upwards))
     return rows.order_by(*(name if upwards else f"-{name}" for name in (*order, "created_at", "pk")))[: PAGE_SIZE + 1]

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.models import ReceiverFailure
+from django_hoiio.keyset import Keys, keys_of
+from django_hoiio.models import Notification, ReceiverFailure
+from django_hoiio.search import search_q
 
 from .actions import Action, retry_receivers
 from .export import export_as_csv
 from .filters import UnresolvedFilter
 from .formatting import optional_moment_text
-from .notifications import LARGE_FIELDS
+from .notifications import LARGE_FIELDS, notification_searches
 from .read_only import ReadOnlyAdmin
 from .sections import Section
 
@@ -39,6 +45,14 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
     has_date_navigation = False
     deferred_fields = tuple(f"notification__{name}" for name in LARGE_FIELDS)
     fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "resolved_at")}),)
+
+    def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
+        """Search by the references and sessions of the notifications."""
+        notifications = Notification.objects.using(rows.db).all()
+        named = reduce(or_, (keys for keys, _condition in notification_searches(request, notifications, term, ())))
+        found = keys_of([rows.filter(notification__in=named.keys).order_by("notification")])
+        condition = search_q(request, self.search_fields, term) or Q()
+        yield found | Keys(keys=frozenset(), are_all=named.are_all), condition
 
     def row_actions(self, row: ReceiverFailure) -> Iterable[Action]:
         return () if row.resolved_at else (retry_receivers,)

@@ -13,11 +13,11 @@ from urllib.parse import quote, urlencode
 from django.utils.translation import gettext
 
 from django_hoiio.enums import Source, VerifiedBy
+from django_hoiio.ingest.reports import raw_of
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, fields_of_body, fields_of_query
 from django_hoiio.parsing.parameters import PARAMETERS, read
-from django_hoiio.recording.raw import raw_of
 
 # A body may have thousands of parameters.
 MAX_PARAMETERS = 300
@@ -33,6 +33,13 @@ class ParameterRow:
     used: str | None
     # The field that stores it, or why none does.
     result: str
+
+
+def problems_of(notification: Notification) -> dict[str, str]:
+    """Return the problems of a notification by parameter, and that of its state, if any."""
+    if not notification.state_error:
+        return dict(notification.problems)
+    return {**notification.problems, "state": gettext("could not be stored: %s") % notification.state_error}
 
 
 def parameter_rows(notification: Notification) -> list[ParameterRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
-from django_hoiio.keyset import MAX_KEYS, Keys, keys_of
+from django_hoiio.keyset import Keys, keys_of
 from django_hoiio.masking import LINK, RAW
-from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
+from django_hoiio.models import LINKS, TRANSACTION_MODELS, Notification, Transaction
 from django_hoiio.parsing.fields import text_of
 from django_hoiio.search import index_queries, row_by_row, search_q
 
@@ -22,15 +22,15 @@ from .actions import Action, dispatch, retry_receivers
 from .export import export_as_csv
 from .filters import FailedReceiversFilter, PendingFilter
 from .formatting import optional_moment_text
-from .inspector import MAX_PARAMETERS, command_line, parameter_rows
+from .inspector import MAX_PARAMETERS, command_line, parameter_rows, problems_of
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, table_of
 
 # These columns may hold a megabyte, or secrets. No list shows them.
 LARGE_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
 
-# Parameters that hold a link.
-LINKS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
+# Parameters that hold a URL.
+URL_PARAMETERS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
 
 
 class NotificationAdmin(ReadOnlyAdmin):
@@ -56,6 +56,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         "session",
         "dispatched_at",
         "problems",
+        "state_error",
         "remote_addr",
         "uuid",
     )
@@ -78,8 +79,7 @@ class NotificationAdmin(ReadOnlyAdmin):
         yield rows.filter(received_at__gte=moment).order_by("received_at")
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
-        yield from super().searches(request, rows, term)
-        yield from transaction_searches(request, rows, term)
+        return notification_searches(request, rows, term)
 
     # Columns and fields.
 
@@ -93,7 +93,8 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("problems"), empty_value="")
     def problem_names(self, row: Notification) -> str | None:
-        return f"⚠ {', '.join(row.problems)}" if row.problems else None
+        problems = problems_of(row)
+        return f"⚠ {', '.join(problems)}" if problems else None
 
     def links(self, request: HttpRequest, row: Notification) -> Iterable[str]:
         transaction = row.transaction
@@ -101,7 +102,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             yield self.link_to(request, transaction, f"{transaction._meta.verbose_name} {transaction}")
 
     def sections(self, request: HttpRequest, row: Notification) -> Iterable[Section]:
-        yield table_of(_("Problems"), row.problems, columns=(_("Parameter"), _("Problem")))
+        yield table_of(_("Problems"), problems_of(row), columns=(_("Parameter"), _("Problem")))
         yield table_of(_("Recordings and faxes"), self._links(request, row), columns=(_("Type"), _("Link")))
         yield self._failures(request, row)
         if RAW.is_visible(request):
@@ -109,7 +110,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     def _links(self, request: HttpRequest, row: Notification) -> dict[str, str]:
         show = open_button if LINK.is_visible(request) else masking.text
-        return {str(title): show(row.params[name]) for name, title in LINKS.items() if row.params.get(name)}
+        return {str(title): show(row.params[name]) for name, title in URL_PARAMETERS.items() if row.params.get(name)}
 
     def _failures(self, request: HttpRequest, row: Notification) -> Section:
         return Section(
@@ -160,56 +161,39 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 def _cell(name: str, text: str | None) -> str | None:
     """Return a value to display; a link becomes a button that does not show its URL."""
-    return open_button(text) if text and name in LINKS else text
+    return open_button(text) if text and name in URL_PARAMETERS else text
 
-
-_FIELDS = ("remote_number", "tag")
 
 # If too many transactions match, look up only this many: Django's autocomplete has 20 rows per page.
 MAX_AUTOCOMPLETE = 20
 
-# Fields that a notification shares with its transaction, besides the account: notification field → transaction field.
-_SHARED_FIELDS: Mapping[type[Transaction], Mapping[str, str]] = {
-    Call: {"txn_ref": "txn_ref", "session": "session", "uuid": "notification_uuid"},
-    Sms: {"txn_ref": "txn_ref", "uuid": "notification_uuid"},
-    Fax: {"txn_ref": "txn_ref", "uuid": "notification_uuid"},
-}
 
+def notification_searches(
+    request: HttpRequest, rows: QuerySet[Any], term: str, of_viewed: tuple[str, ...] = ("remote_number", "tag")
+) -> Iterator[tuple[Keys, Q]]:
+    """Search for notifications by reference and session, and by more fields of transactions that the user may view.
 
-def transaction_searches(request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterator[tuple[Keys, Q]]:
-    """Search for notifications of the calls, SMS and faxes that match `term` and that the user may view.
-
-    Yields, per model, the keys that indexes find, and a condition for a scan if these are not all.
+    Yields the keys that indexes find, and a condition for a scan if these are not all.
     """
-    for model in _SHARED_FIELDS:
-        if request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}"):
-            same = _same(model, request, term)
-            yield _matching_keys(model, request, rows, term), Q(*map(Exists, same), _connector=Q.OR)
+    # The index on references has only the notifications that no transaction contains.
+    for field, searched in (("txn_ref", rows.filter(**dict.fromkeys(LINKS))), ("session", rows)):
+        condition = search_q(request, (field,), term) or Q()
+        yield keys_of(index_queries(searched, request, (field,), term)), condition
+    for model in TRANSACTION_MODELS:
+        may_view = request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+        fields = ("txn_ref", *of_viewed) if may_view else ("txn_ref",)
+        linked = Q(pk=OuterRef(f"{model._meta.model_name}_id"))
+        same = model._default_manager.filter(linked)
+        # Repeat the link inside the CASE: otherwise PostgreSQL hashes the whole table to look up a few rows.
+        condition = (search_q(request, fields, term) or Q(pk__in=())) & linked
+        yield _matching_keys(model, request, fields, rows, term), Q(Exists(row_by_row(same, condition)))
 
 
-def _matching_keys(model: type[Transaction], request: HttpRequest, rows: QuerySet[Any], term: str) -> Keys:
-    transactions = model._default_manager.using(rows.db)
-    keys = keys_of(index_queries(transactions.all(), request, _FIELDS, term))
-    found = Keys(keys=frozenset(), are_all=keys.are_all)
+def _matching_keys(
+    model: type[Transaction], request: HttpRequest, fields: Iterable[str], rows: QuerySet[Any], term: str
+) -> Keys:
+    transactions = model._default_manager.using(rows.db).all()
+    keys = keys_of(index_queries(transactions, request, fields, term))
     some = keys.keys if keys.are_all else sorted(keys.keys)[:MAX_AUTOCOMPLETE]
-    for name, field in _SHARED_FIELDS[model].items() if some else ():
-        named = set(transactions.filter(pk__in=some).values_list("account", field))
-        found |= _named(rows, name, named)
-    return found
-
-
-def _named(rows: QuerySet[Any], name: str, named: set[tuple[str, Any]]) -> Keys:
-    """Return the keys of notifications whose account and field `name` are a pair in `named`."""
-    values = {value for _account, value in named if value}
-    same = rows.filter(**{f"{name}__in": values}).order_by(name).values_list("pk", "account", name)[: MAX_KEYS + 1]
-    keys = {pk for pk, account, value in same if (account, value) in named}
-    return Keys(keys=keys, are_all=len(same) <= MAX_KEYS)
-
-
-def _same(model: type[Transaction], request: HttpRequest, term: str) -> Iterator[QuerySet[Any]]:
-    """Yield subqueries, one per shared field, for a notification's transaction if it matches `term`."""
-    condition = search_q(request, _FIELDS, term) or Q(pk__in=())
-    for name, field in _SHARED_FIELDS[model].items():
-        same = model._default_manager.filter(**{"account": OuterRef("account"), field: OuterRef(name)})
-        # Repeat the account inside the CASE: otherwise PostgreSQL hashes the whole table to look up a few rows.
-        yield row_by_row(same, condition & Q(account=OuterRef("account")))
+    link = str(model._meta.model_name)
+    return keys_of([rows.filter(**{f"{link}__in": some}).order_by(link)]) | Keys(keys=frozenset(), are_all=keys.are_all)

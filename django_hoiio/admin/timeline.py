@@ -16,11 +16,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio import masking
 from django_hoiio.enums import KNOWN_STATUSES, Source
+from django_hoiio.ingest.history import Change, Passed, Step, Why, steps_of, values_before
 from django_hoiio.masking import FIELD_MASKS, LINK, RAW, FieldMask
-from django_hoiio.models import Call, Notification, ReceiverFailure, Transaction
-from django_hoiio.recording.replaying import AppliedChange, Passed, RefusedChange, Step, Why, replay, sent
+from django_hoiio.models import Notification, ReceiverFailure, Transaction
 
 from .formatting import value_text
+from .inspector import problems_of
 from .sections import open_button
 
 if TYPE_CHECKING:
@@ -98,30 +99,31 @@ def timeline_of(row: Transaction, request: HttpRequest, link: Link) -> Timeline:
 
     `link` turns a text into a link to a row's page, if the user may open it. The number of queries is constant.
     """
-    notifications = list(row.notifications.order_by("pk")[: MAX_EVENTS + 1])
+    notifications = _first(row)
     is_cut = len(notifications) > MAX_EVENTS
-    latest = _after(notifications, row) if is_cut else []
-    builder = _EventBuilder(request, link, _failures_of([*notifications[:MAX_EVENTS], *latest], row))
-    steps = replay(row, notifications[:MAX_EVENTS], rivals=_rivals(row))
-    steps.sort(key=lambda step: (step.notification.received_at, step.notification.pk))
+    first, latest = notifications[:MAX_EVENTS], _latest(row, notifications[MAX_EVENTS - 1]) if is_cut else []
+    before = {} if is_cut else values_before(row, first)
+    builder = _EventBuilder(request, link, _failures_of([*first, *latest], row))
+    steps = sorted(steps_of(row, first, before), key=lambda step: (step.notification.received_at, step.notification.pk))
     return Timeline(
-        events=[*builder.beginning(row, steps), *map(builder.event, steps)],
-        latest=[builder.event(Step(notification=each)) for each in latest],
+        events=[*builder.beginning(row, before, steps), *map(builder.event, steps)],
+        latest=[builder.event(Step(notification=each, is_replayed=False)) for each in latest],
         limit=MAX_EVENTS,
     )
 
 
-def _after(notifications: Sequence[Notification], row: Transaction) -> list[Notification]:
-    latest = row.notifications.filter(pk__gt=notifications[MAX_EVENTS - 1].pk).order_by("-pk")[:MAX_LATEST_EVENTS]
+def _first(row: Transaction) -> list[Notification]:
+    """Return one more than `MAX_EVENTS` notifications that the row contains, or that have its reference and no row."""
+    found = list(row.notifications.order_by("pk")[: MAX_EVENTS + 1])
+    if row.txn_ref is not None:
+        unlinked = Notification.objects.using(row._state.db).unlinked()
+        found += unlinked.filter(txn_ref=row.txn_ref, account=row.account).order_by("pk")[: MAX_EVENTS + 1]
+    return sorted(found, key=lambda each: each.pk)[: MAX_EVENTS + 1]
+
+
+def _latest(row: Transaction, last: Notification) -> list[Notification]:
+    latest = row.notifications.filter(pk__gt=last.pk).order_by("-pk")[:MAX_LATEST_EVENTS]
     return sorted(latest, key=lambda each: (each.received_at, each.pk))
-
-
-def _rivals(row: Transaction) -> Sequence[Call]:
-    """Return the other calls of an interactive call's session."""
-    if not isinstance(row, Call) or not row.session:
-        return []
-    calls = Call.objects.using(row._state.db).filter(account=row.account, session=row.session)
-    return list(calls.exclude(pk=row.pk).only("created_at").order_by("-created_at")[:MAX_EVENTS])
 
 
 def _failures_of(notifications: Sequence[Notification], row: Transaction) -> list[ReceiverFailure]:
@@ -142,15 +144,14 @@ class _EventBuilder:
             self.failures.setdefault(failure.notification_id, []).append(failure)
         self.tracebacks = self._tracebacks(failures) if self.sees_raw and failures else {}
 
-    def beginning(self, row: Transaction, steps: Sequence[Step]) -> Iterator[Event]:
+    def beginning(self, row: Transaction, before: Mapping[str, Any], steps: Sequence[Step]) -> Iterator[Event]:
         """Yield an event for what was known before the first stored notification."""
-        before = sent(row)
-        changes = [AppliedChange(name=name, old=None, new=value) for name, value in before.items() if value]
+        changes = [Change(name=name, old=None, new=value) for name, value in before.items()]
         is_older = steps != [] and row.created_at < steps[0].notification.received_at
         if before:
             yield Event(title=_("Sent by this project"), moment=row.created_at, changes=self._changes(changes))
         elif is_older or not steps:
-            why = _("Its first notifications were deleted, or later reports replaced all their values.")
+            why = _("Its first notifications were deleted, or later reports replaced all that was sent.")
             yield Event(title=_("Created earlier"), moment=row.created_at, remarks=[why])
 
     def event(self, step: Step) -> Event:
@@ -162,13 +163,13 @@ class _EventBuilder:
             remarks=list(_remarks(step)),
             changes=self._changes(step.changes),
             refusals=list(self._refusals(step.refusals)),
-            problems=notification.problems,
+            problems=problems_of(notification),
             results=list(self._results(notification)),
             receivers=list(self._receivers(notification)),
             pass_on=notification.pass_on if self.sees_raw else {},
         )
 
-    def _changes(self, changes: Sequence[AppliedChange]) -> list[FieldChange]:
+    def _changes(self, changes: Sequence[Change]) -> list[FieldChange]:
         shown = {each.new for each in changes if each.name in ("from_number", "dest", "dest2")}
         seen = [
             each
@@ -180,14 +181,18 @@ class _EventBuilder:
             for each in seen
         ]
 
-    def _refusals(self, refusals: Sequence[RefusedChange]) -> Iterator[str]:
+    def _refusals(self, refusals: Sequence[Change]) -> Iterator[str]:
         for each in refusals:
             # If another field stays as it is, the row obviously stays final too.
             if each.name in _DERIVED or (each.name == "is_final" and len(refusals) > 1):
                 continue
-            reported = self._text(each.name, each.reported)
-            stored = self._text(each.name, each.stored) or gettext("empty")
-            why = gettext("%s does not overwrite a final status") % reported if _is_word(each) else _REASONS[each.why]
+            reported = self._text(each.name, each.new)
+            stored = self._text(each.name, each.old) or gettext("empty")
+            why = (
+                gettext("%s does not overwrite a final status") % reported
+                if _is_word(each)
+                else _REASONS.get(each.why, "")
+            )
             yield gettext("%(name)s stays %(value)s: %(why)s") % {"name": each.name, "value": stored, "why": why}
 
     def _text(self, name: str, value: Any) -> str:
@@ -230,7 +235,7 @@ def _called(receivers: Any) -> Iterator[tuple[str, str]]:
             yield str(pair[0]), str(pair[1])
 
 
-def _is_word(refused: RefusedChange) -> bool:
+def _is_word(refused: Change) -> bool:
     return refused.name in KNOWN_STATUSES and refused.why == Why.FINAL
 
 
@@ -240,7 +245,7 @@ def _remarks(step: Step) -> Iterator[_StrOrPromise]:
         yield _SOURCE_NOTES[Source(notification.source)]
     if step.passed is not None:
         yield _NO_CHANGE_NOTES[step.passed]
-    elif step.state and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
+    elif step.is_replayed and not (step.changes or step.refusals or RESULTS.keys() & notification.params.keys()):
         yield _("It changed nothing.")
     if notification.dispatched_at is None:
         yield _("Its receivers have not all run yet.")
@@ -254,7 +259,7 @@ _SOURCE_NOTES: dict[Source, _StrOrPromise] = {
     Source.SPOOL: _("Stored in the spool while the database was unavailable."),
     Source.POLL: _("Read from Hoiio's API."),
 }
-_REASONS: dict[Why, _StrOrPromise] = {
+_REASONS: dict[Why | None, _StrOrPromise] = {
     Why.FINAL: _("a report that is not final does not overwrite a final one"),
     Why.FURTHER: _("a less advanced report does not overwrite a more advanced one"),
     Why.LATER: _("an earlier report does not overwrite a later one"),
@@ -262,9 +267,6 @@ _REASONS: dict[Why, _StrOrPromise] = {
 }
 _NO_CHANGE_NOTES: dict[Passed, _StrOrPromise] = {
     Passed.REDACTED: _("Redacted: its content was removed."),
-    Passed.UNWRITTEN: _("It changed nothing, because its state could not be stored; run hoiio_reparse."),
+    Passed.UNWRITTEN: _("It changed nothing, because its state could not be stored; hoiio_recover tries again."),
     Passed.NOTHING: _("It has the same reference but reports nothing about this row."),
-    Passed.NO_CALL: _("It changed nothing: it names only its session, and no call of that session was known yet."),
-    Passed.ANOTHER_CALL: _("It belongs to the newest call of the same session."),
-    Passed.ANOTHER_PART: _("It belongs to another SMS with the same reference."),
 }

@@ -76,7 +76,6 @@ class TransactionAdmin(ConversationPage):
         "The start of a reference, or a whole tag. Users with the permission “Can view phone numbers and message texts”"
         " can also search for a number, or for 8 or more of its last digits."
     )
-    deferred_fields = ("stamps",)
     actions = (reconcile, export_as_csv)
     moment = "created_at"
     change_form_template = "admin/django_hoiio/transaction.html"

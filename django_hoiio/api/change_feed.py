@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from django.db.models import Q
 
 from django_hoiio.enums import Source
-from django_hoiio.models import MODEL_OF_KIND, Notification
+from django_hoiio.models import Notification
 
 from .filters import ListQuery
 from .pagination import (
@@ -61,34 +60,18 @@ def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: in
 
 
 def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> CursorPage:
-    """Return the rows that a page of notifications refers to."""
+    """Return the rows that contain a page of notifications."""
     if cursor.moment is not None:
         raise CursorMismatch
-    notifications = Notification.objects.using(rows.db).only("txn_ref", "session", "uuid")
-    about = ListQuery(
-        moment="received_at",
-        other_filters=Q(kind__in=[kind for kind, model in MODEL_OF_KIND.items() if model is rows.model]),
-    )
+    link = f"{rows.model._meta.model_name}_id"
+    notifications = Notification.objects.using(rows.db).only(link)
+    about = ListQuery(moment="received_at", other_filters=Q(**{f"{link}__isnull": False}))
     page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
-    # One query for each index: a database may not use two indexes in one query.
-    keys = {key for named in _named_by(page.rows, rows) for key in rows.filter(named).values_list("pk", flat=True)}
+    keys = {getattr(notification, link) for notification in page.rows}
     found = list(rows.filter(query.all, pk__in=keys).order_by("-pk"))
     # The rows that were sent come next. This cursor is newer than all of them.
     end = Cursor(type=CursorType.SENT, key=0, moment=_END_OF_TIME)
     return CursorPage(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
-
-
-def _named_by(notifications: Iterable[Notification], rows: Rows) -> Iterable[Q]:
-    """Return conditions for the rows that notifications refer to; more rows of the same session may match."""
-    named: dict[str, set[object]] = {}
-    for each in notifications:
-        if each.txn_ref is not None:
-            named.setdefault("txn_ref__in", set()).add(each.txn_ref)
-        elif each.session and hasattr(rows.model, "session"):
-            named.setdefault("session__in", set()).add(each.session)
-        else:
-            named.setdefault("notification_uuid__in", set()).add(each.uuid)
-    return [Q(**{how: values}) for how, values in named.items()]
 
 
 def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> CursorPage:

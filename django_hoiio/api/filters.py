@@ -21,6 +21,7 @@ from rest_framework.exceptions import PermissionDenied
 
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
 from django_hoiio.masking import VIEW_PERSONAL_DATA
+from django_hoiio.models import LINKS, TRANSACTION_MODELS
 from django_hoiio.retention.totals import day_of
 from django_hoiio.search import MAX_TERM_LENGTH, may_search, search_q
 
@@ -173,6 +174,18 @@ class IndexedTextFilter(TextFilter):
         return Q(**{str(self.field_name): value})
 
 
+class NotificationReferenceFilter(IndexedTextFilter):
+    """The reference of a notification. Its index has only those that no transaction contains."""
+
+    def rows_of(self, request: HttpRequest, value: str) -> Q:
+        # SQLite needs the reference in each part of the OR.
+        named = Q(**dict.fromkeys(LINKS), txn_ref=value)
+        for model in TRANSACTION_MODELS:
+            keys = list(model._default_manager.filter(txn_ref=value).values_list("pk", flat=True))
+            named |= Q(**{f"{model._meta.model_name}__in": keys}, txn_ref=value)
+        return named
+
+
 class NumberFilter(IndexedTextFilter):
     """The number of the remote party, searched as in the admin."""
 
@@ -272,6 +285,7 @@ class NotificationFilters(Filters):
     moment = "received_at"
     span = ("received_from", "received_to")
 
+    txn_ref = NotificationReferenceFilter(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
     kind = ChoiceFilter(_("The kind of notification."), Kind, "sms_status")
     route = ChoiceFilter(_("The route that Hoiio posted to."), Route, "sms")
     session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")

@@ -97,6 +97,7 @@ class NotificationSerializer(RowSerializer):
             "source",
             "remote_addr",
             "problems",
+            "state_error",
             "receivers",
             "dispatched_at",
             "redacted_at",

@@ -73,7 +73,7 @@ class ReadOnlyViewSet(RetrieveModelMixin, ModelNamedViewSet):
 
     def listed(self) -> QuerySet[Any]:
         """Return the rows of the list, without columns that it does not show."""
-        return self.get_queryset().defer("stamps")
+        return self.get_queryset()
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Do not filter a single row."""

@@ -211,7 +211,7 @@ def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     return [W006]
 
 
-# The databases for which `recording` has SQL.
+# The databases for which `ingest` has SQL.
 VENDORS = {"sqlite", "postgresql", "mysql"}
 
 E012 = Error(

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.notify_urls import notify_url
-from django_hoiio.recording.sending import enter
 
 from .connection import Connection
 from .decoding import decode

@@ -2,13 +2,12 @@
 
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
-from .notifications import CLAIM, CLOCK_TOLERANCE, Notification, NotificationQuerySet
+from .notifications import CLAIM, CLOCK_TOLERANCE, LINKS, Notification, NotificationQuerySet
 from .totals import ClosedDay, DailyTotal
 from .transactions import (
     ANSWERED,
     MODEL_OF_KIND,
     OUTCOMES,
-    SUFFIX_LENGTH,
     TRANSACTION_MODELS,
     Call,
     Fax,
@@ -16,17 +15,16 @@ from .transactions import (
     Transaction,
     missed_q,
     overdue_q,
-    suffix_of,
 )
 
 __all__ = [
     "ANSWERED",
     "CLAIM",
     "CLOCK_TOLERANCE",
+    "LINKS",
     "MODEL_OF_KIND",
     "OUTCOMES",
     "RECEIVER_LENGTH",
-    "SUFFIX_LENGTH",
     "TRANSACTION_MODELS",
     "Call",
     "ClosedDay",
@@ -40,5 +38,4 @@ __all__ = [
     "Transaction",
     "missed_q",
     "overdue_q",
-    "suffix_of",
 ]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.checks import CheckMessage
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.enums import Kind, Route, Source, VerifiedBy, signal_kinds
+from django_hoiio.enums import Kind, Route, Source, VerifiedBy
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
-from .transactions import MODEL_OF_KIND, BaseQuerySet, Call, Sms, Transaction
+from .transactions import BaseQuerySet, Call, Fax, Sms, Transaction
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+# The foreign keys to the transaction, named like the models.
+LINKS = ("call", "sms", "fax")
 
 # A process claims a notification for this long to run its receivers.
 CLAIM = timedelta(minutes=5)
@@ -42,9 +48,29 @@ class NotificationQuerySet(BaseQuerySet["Notification"]):
     def older_than(self, moment: datetime) -> NotificationQuerySet:
         return self.filter(received_at__lt=moment)
 
-    def of(self, transaction: Transaction) -> NotificationQuerySet:
-        """Return all notifications of a transaction, oldest first."""
-        return self.filter(transaction.notifications_q()).order_by("received_at", "id")
+    def unlinked(self) -> NotificationQuerySet:
+        """Return the notifications that no call, SMS or fax contains."""
+        return self.filter(**dict.fromkeys(LINKS))
+
+    def with_state_error(self) -> NotificationQuerySet:
+        """Return the notifications whose call, SMS or fax could not be updated."""
+        return self.filter(state_error__gt="")
+
+
+def _link(model: type[Transaction], help_text: _StrPromise) -> models.ForeignKey[Any, Any]:
+    """Return a foreign key that is set if the row of `model` contains the report of the notification."""
+    return models.ForeignKey(
+        model,
+        models.SET_NULL,
+        verbose_name=model._meta.verbose_name,
+        related_name="notifications",
+        null=True,
+        blank=True,
+        # Most of the three are empty, so Meta has partial indexes. Deleting old rows must not lock the others.
+        db_index=False,
+        db_constraint=False,
+        help_text=help_text,
+    )
 
 
 class Notification(models.Model):
@@ -101,6 +127,21 @@ class Notification(models.Model):
         blank=True,
         help_text=_("The pass-on parameters that the signature does not cover."),
     )
+    state_error = models.CharField(
+        _("state error"),
+        max_length=255,
+        blank=True,
+        help_text=_("Why its call, SMS or fax could not be updated; empty if it was updated."),
+    )
+    state_attempts = models.PositiveSmallIntegerField(
+        _("state attempts"), default=0, help_text=_("How often hoiio_recover has tried to update it.")
+    )
+    version = models.BigIntegerField(
+        _("version"), default=0, help_text=_("The rank of its report and the microsecond when it was received.")
+    )
+    call = _link(Call, _("The call that contains its report."))
+    sms = _link(Sms, _("The SMS that contains its report."))
+    fax = _link(Fax, _("The fax that contains its report."))
     query = models.TextField(
         _("raw query string"), blank=True, help_text=_("As received; bytes that a URL cannot hold are percent-encoded.")
     )
@@ -165,9 +206,27 @@ class Notification(models.Model):
         ]
         constraints = [models.UniqueConstraint(fields=["uuid"], name="hoiio_notification_uuid")]
         indexes = [
-            # The notifications of a transaction.
-            models.Index(fields=["txn_ref", "account"], name="hoiio_notification_txn_ref"),
-            # The notifications of an interactive call without a txn_ref. Most rows have no session.
+            # The reports of a transaction, in their order.
+            *(
+                models.Index(
+                    fields=[link, "version"],
+                    condition=Q(**{f"{link}__isnull": False}),
+                    name=f"hoiio_notification_{link}",
+                )
+                for link in LINKS
+            ),
+            # Notifications that no transaction contains.
+            models.Index(
+                fields=["txn_ref", "account"],
+                condition=Q(**dict.fromkeys(LINKS), txn_ref__isnull=False),
+                name="hoiio_notification_txn_ref",
+            ),
+            models.Index(
+                fields=["state_error", "received_at"],
+                condition=Q(state_error__gt=""),
+                name="hoiio_notification_state_error",
+            ),
+            # The notifications of an interactive call. Most rows have no session.
             models.Index(
                 fields=["session", "account"],
                 condition=Q(session__isnull=False),
@@ -192,26 +251,10 @@ class Notification(models.Model):
         return [message for message in super().check(**kwargs) if message.id != "models.W037"]
 
     @property
-    def signal_kinds(self) -> tuple[Kind, ...]:
-        """The kinds of signal to send: its own, and `ivr_ended` if a block and the call ended together."""
-        return signal_kinds(Kind(self.kind), self.params)
-
-    @property
     def transaction(self) -> Transaction | None:
-        """The call, SMS or fax that it belongs to; `None` if there is no such row. Costs a query."""
-        model = MODEL_OF_KIND.get(Kind(self.kind))
-        if model is None:
-            return None
-        using = self._state.db
-        rows = model._default_manager.using(using)
-        if self.txn_ref is None:
-            call = Call.objects.using(using).newest_of(self.account, self.session) if model is Call else None
-            return call or rows.filter(notification_uuid=self.uuid).first()
-        named = {"account": self.account, "txn_ref": self.txn_ref}
-        # Each text of a long incoming SMS has its own row.
-        if model is Sms and (text := Sms.objects.using(using).filter(**named, msg=self.params.get("msg", "")).first()):
-            return text
-        return rows.filter(**named).order_by("pk").first()
+        """The call, SMS or fax that contains its report; `None` if there is none. Costs a query."""
+        row: Transaction | None = self.call or self.sms or self.fax
+        return row
 
     @property
     def is_repeat(self) -> bool:
@@ -221,10 +264,7 @@ class Notification(models.Model):
         """
         if self.txn_ref is None or self.redacted_at is not None:
             return False
-        return (
-            type(self)
-            .objects.using(self._state.db)
-            .filter(account=self.account, txn_ref=self.txn_ref, query=self.query, body=bytes(self.body))
-            .filter(Q(received_at__lt=self.received_at) | Q(received_at=self.received_at, pk__lt=self.pk))
-            .exists()
-        )
+        is_earlier = Q(received_at__lt=self.received_at) | Q(received_at=self.received_at, pk__lt=self.pk)
+        same = {"account": self.account, "txn_ref": self.txn_ref, "query": self.query, "body": bytes(self.body)}
+        links = {f"{name}_id": getattr(self, f"{name}_id") for name in LINKS}
+        return type(self).objects.using(self._state.db).filter(is_earlier, **links, **same).exists()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from django.apps import apps
 from django.db import models, router
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +12,14 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, SmsStatus
-from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, NUMBER_LENGTH, REFERENCE_LENGTH, TAG_LENGTH, WORD_LENGTH
+from django_hoiio.parsing.parameters import (
+    ACCOUNT_LENGTH,
+    NUMBER_LENGTH,
+    REFERENCE_LENGTH,
+    SUFFIX_LENGTH,
+    TAG_LENGTH,
+    WORD_LENGTH,
+)
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -76,22 +82,10 @@ class CallQuerySet(TransactionQuerySet["Call"]):
         """Return the calls that were answered, by the rule of `missed`, in either direction. Includes ongoing calls."""
         return self.filter(ANSWERED)
 
-    def newest_of(self, account: str, session: str | None) -> Call | None:
-        """Return the newest call of a session, for a notification without a txn_ref."""
-        if not session:
-            return None
-        return self.filter(account=account, session=session).order_by("-created_at", "-pk").first()
-
-
-# Search also matches the last digits of a number, because people leave out the country code.
-SUFFIX_LENGTH = 8
-_NO_DIGIT = re.compile(r"\D", re.ASCII)
-
-
-def suffix_of(number: str) -> str:
-    """Return the last 8 digits of a phone number; empty if it has fewer, as a sender name has."""
-    digits = _NO_DIGIT.sub("", number)
-    return digits[-SUFFIX_LENGTH:] if len(digits) >= SUFFIX_LENGTH else ""
+    def of_session(self, account: str, session: str, moment: datetime) -> Call | None:
+        """Return the newest call of a session that began no later than `moment`, or else its newest call."""
+        calls = self.filter(account=account, session=session).order_by("-created_at", "-pk")
+        return calls.filter(created_at__lte=moment).first() or calls.first()
 
 
 class Transaction(models.Model):
@@ -174,14 +168,19 @@ class Transaction(models.Model):
     redacted_at = models.DateTimeField(
         _("redacted at"), null=True, blank=True, help_text=_("When its personal data was removed.")
     )
-    stamps = models.TextField(
-        _("stamps"),
-        default="",
-        help_text=_("For each field, the rank and the time of the report that set it."),
+    version = models.BigIntegerField(
+        _("version"), default=0, help_text=_("The version of the newest report that this row contains.")
+    )
+    history_is_whole = models.BooleanField(
+        _("history is whole"),
+        default=True,
+        help_text=_("No report that this row contains has been redacted or deleted."),
     )
 
-    # The fields that notifications fill, in the order in which `stamps` speaks of them: add only at the end, with a
-    # migration that lengthens `stamps`.
+    # The notifications whose reports the row contains: the other side of their foreign keys.
+    notifications: Any
+
+    # The fields that notifications report.
     reported: ClassVar[tuple[str, ...]] = (
         "tag",
         "direction",
@@ -196,10 +195,15 @@ class Transaction(models.Model):
         "rate",
         "debit",
     )
-    # Of these, the fields of the remote party. They are reported together.
-    remote_party_fields: ClassVar[tuple[str, ...]] = ("direction", "remote_number", "remote_suffix")
-    # The fields that identify the row.
-    key: ClassVar[tuple[str, ...]] = ("txn_ref", "account")
+    # Of these, the fields that redaction empties. The tag and the room are the project's own and may name a person.
+    personal: ClassVar[tuple[str, ...]] = (
+        "tag",
+        "remote_number",
+        "remote_suffix",
+        "from_number",
+        "to_number",
+        "dest",
+    )
 
     class Meta:
         abstract = True
@@ -207,19 +211,6 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return self.txn_ref or str(self.notification_uuid)
-
-    def notifications_q(self) -> Q:
-        """Return a condition for its notifications."""
-        if self.txn_ref is None:
-            return Q(uuid=self.notification_uuid)
-        return Q(account=self.account, txn_ref=self.txn_ref)
-
-    @property
-    def notifications(self) -> models.QuerySet[Any]:
-        """All its notifications, oldest first."""
-        notifications: Any = apps.get_model("django_hoiio", "Notification")._default_manager.all()
-        found: models.QuerySet[Any] = notifications.using(self._state.db).of(self)
-        return found
 
 
 def _status(
@@ -267,6 +258,7 @@ class Call(Transaction):
         "room",
         "duration",
     )
+    personal = (*Transaction.personal, "dest1", "dest2", "room")
 
     objects = CallQuerySet.as_manager()
 
@@ -284,13 +276,6 @@ class Call(Transaction):
             models.Index(fields=["is_final", "created_at"], name="hoiio_call_final"),
         ]
 
-    def notifications_q(self) -> Q:
-        """Include notifications that name only the session."""
-        named = super().notifications_q()
-        if self.session:
-            named |= Q(account=self.account, session=self.session, txn_ref=None)
-        return named
-
 
 class Sms(Transaction):
     """An SMS, sent or received; also one message of a bulk SMS, and one part of a long incoming text."""
@@ -299,7 +284,9 @@ class Sms(Transaction):
         _("part"),
         max_length=32,
         blank=True,
-        help_text=_("Distinguishes the texts of a long incoming SMS, which share a reference; otherwise empty."),
+        help_text=_(
+            "A digest of the text of an incoming SMS: the texts of a long one share a reference; otherwise empty."
+        ),
     )
     sms_status = _status(SmsStatus, _("status"), _("The latest status."))
     status = models.CharField(
@@ -320,7 +307,7 @@ class Sms(Transaction):
     )
 
     reported = (*Transaction.reported, "sms_status", "status", "bulk_txn_ref", "msg", "split_count")
-    key = (*Transaction.key, "part")
+    personal = (*Transaction.personal, "msg")
 
     objects = TransactionQuerySet.as_manager()
 
@@ -353,6 +340,7 @@ class Fax(Transaction):
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
 
     reported = (*Transaction.reported, "fax_status", "fax_error_code", "fax_url", "fax_pages", "duration")
+    personal = (*Transaction.personal, "fax_url")
 
     objects = TransactionQuerySet.as_manager()
 

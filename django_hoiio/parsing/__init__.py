@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django_hoiio.enums import Direction, Kind, Rank, Route, Source, VerifiedBy, signal_kinds
+from django_hoiio.enums import Direction, Kind, Rank, Route, Source, VerifiedBy
 
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
 from .history import as_notified
-from .parameters import PARAMETERS, read
+from .parameters import PARAMETERS, read, suffix_of
 
 
 class RawNotification(NamedTuple):
@@ -84,16 +84,10 @@ class ParsedNotification(NamedTuple):
     debit: Decimal | None = None
 
     @property
-    def signal_kinds(self) -> tuple[Kind, ...]:
-        """The kinds of signal to send."""
-        return signal_kinds(self.kind, self.params)
-
-    @property
-    def remote_number(self) -> str | None:
-        """The number of the remote party, the caller or the recipient."""
-        if self.direction == Direction.INCOMING:
-            return self.from_number
-        return self.dest2 or self.dest or self.dest1
+    def remote_party(self) -> tuple[str, str]:
+        """The number of the remote party, the caller or the recipient, and its last digits."""
+        number = self.from_number if self.direction == Direction.INCOMING else self.dest2 or self.dest or self.dest1
+        return number or "", suffix_of(number or "")
 
 
 def parse(raw: RawNotification) -> ParsedNotification:

@@ -53,6 +53,17 @@ def _number(text: str) -> str:
     return _short_number(_LOST_PLUS.sub("+", text))
 
 
+# Search also matches the last digits of a number, because people leave out the country code.
+SUFFIX_LENGTH = 8
+_NO_DIGIT = re.compile(r"\D", re.ASCII)
+
+
+def suffix_of(number: str) -> str:
+    """Return the last 8 digits of a phone number; empty if it has fewer, as a sender name has."""
+    digits = _NO_DIGIT.sub("", number)
+    return digits[-SUFFIX_LENGTH:] if len(digits) >= SUFFIX_LENGTH else ""
+
+
 _WHOLE = re.compile(r"\s*([0-9]{1,9})(?:\.0*)?\s*")
 
 

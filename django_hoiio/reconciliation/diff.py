@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,13 +11,14 @@ from django.db import router
 from django.utils.crypto import salted_hmac
 
 from django_hoiio.enums import KNOWN_STATUSES, Channel, Kind, Rank, Route, Source
-from django_hoiio.inbox import receive
-from django_hoiio.models import Call, Fax, Sms, Transaction
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.reports import report_of
+from django_hoiio.ingest.state import Report
+from django_hoiio.ingest.upsert import changes_by
+from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification, parse
 from django_hoiio.parsing.fields import FORM_CONTENT_TYPE
 from django_hoiio.parsing.history import is_over, looks_incoming
-from django_hoiio.recording.merging import STAMP_LENGTH, Change, stamps_of
-from django_hoiio.recording.states import change_of
 
 from .reader import Entry, Found
 
@@ -56,15 +58,15 @@ def ingest_entry(entry: Entry, *, dry_run: bool) -> Found:
     rows = _rows_of(entry)
     raw = entry_as_raw(entry, rows)
     parsed = parse(raw)
-    change = change_of(raw, parsed)
+    report = report_of(raw, parsed, router.db_for_write(Notification))
     if (
         parsed.txn_ref is None
-        or change is None
+        or report is None
         or _is_running(entry, parsed)
-        or not has_changes(change, parsed.kind, rows)
+        or not has_changes(report, parsed.kind, rows)
     ):
         return Found.UNCHANGED
-    if not dry_run and not receive(raw).is_new:
+    if not dry_run and not ingest(raw).is_new:
         return Found.UNCHANGED
     return Found.CHANGED if rows else Found.MISSING
 
@@ -119,8 +121,8 @@ def _is_running(entry: Entry, parsed: ParsedNotification) -> bool:
     return parsed.kind in _REPORTED_AT_THE_END and parsed.fax_status == "ongoing"
 
 
-def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
-    """Return whether merging the change would alter a significant field.
+def has_changes(report: Report, kind: Kind, rows: list[Transaction]) -> bool:
+    """Return whether the report would change a significant field.
 
     If several rows share the txn_ref, a field is filled if any of them has it, or was redacted.
     """
@@ -130,20 +132,17 @@ def has_changes(change: Change, kind: Kind, rows: list[Transaction]) -> bool:
     if not rows:
         return True
     # History may lag behind a final row.
-    if rows[0].is_final and change.rank != Rank.FINAL:
+    if rows[0].is_final and report.rank != Rank.FINAL:
         return False
     are_redacted = any(row.redacted_at for row in rows)
     fills = not are_redacted and any(
-        change.values.get(name) and not any(getattr(row, name) for row in rows) for name in significant.filled
+        report.values.get(name) and not any(getattr(row, name) for row in rows) for name in significant.filled
     )
-    return fills or any(_would_alter(change, rows[0], name) for name in significant.changes)
+    changes = changes_by(report, rows[0])
+    return fills or any(_would_alter(changes, rows[0], name) for name in significant.changes)
 
 
-def _would_alter(change: Change, row: Transaction, name: str) -> bool:
-    old, new = getattr(row, name), change.values.get(name)
+def _would_alter(changes: Mapping[str, Any], row: Transaction, name: str) -> bool:
+    old, new = getattr(row, name), changes.get(name)
     # If the row is final and never had this status, history adds nothing.
-    if new is None or new == old or (name in KNOWN_STATUSES and not old and row.is_final):
-        return False
-    stamp, _ = stamps_of(change)
-    offset = row.reported.index(name) * STAMP_LENGTH
-    return stamp >= row.stamps[offset : offset + STAMP_LENGTH]
+    return new is not None and new != old and not (name in KNOWN_STATUSES and not old and row.is_final)

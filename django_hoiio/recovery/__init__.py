@@ -1,4 +1,4 @@
-"""Import the spool, dispatch pending notifications and retry failed receivers."""
+"""Import the spool, store missing states, dispatch pending notifications and retry failed receivers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
+from django_hoiio.database import deadline, retry_transient
 from django_hoiio.database_errors import Failure, classify
-from django_hoiio.deadline import deadline
 from django_hoiio.dispatch import Outcome, record_interrupted, retry
 from django_hoiio.enums import Kind, Route
-from django_hoiio.inbox import receive
+from django_hoiio.ingest import ingest
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.progress import Progress, no_progress
-from django_hoiio.recording.retries import retry_transient
 
-from .reparsing import ReparseResult, reparse
+from .reparsing import MAX_STATE_ATTEMPTS, ReparseResult, reparse, store_state
 
 __all__ = ["Progress", "RecoveryResult", "ReparseResult", "recover", "reparse"]
 
@@ -44,6 +43,10 @@ class RecoveryResult:
     # Files not yet imported: the database is unavailable, or the file could not be stored.
     waiting: int = 0
     is_unavailable: bool = False
+    # Calls, SMS and faxes that were updated by a notification that was stored without its state.
+    states: int = 0
+    # Notifications that are still without their state.
+    stateless: int = 0
     dispatched: int = 0
     receivers: Counter[Outcome] = field(default_factory=Counter)
 
@@ -53,6 +56,7 @@ class RecoveryResult:
             self.quarantined
             or self.waiting
             or self.is_unavailable
+            or self.stateless
             or self.receivers[Outcome.FAILED]
             or self.receivers[Outcome.BACKING_OFF]
             or self.receivers[Outcome.NOT_REGISTERED]
@@ -61,7 +65,8 @@ class RecoveryResult:
     def __str__(self) -> str:
         return (
             f"Spool: {self.stored} imported, {self.known} already stored, {self.waiting} not yet imported,"
-            f" {self.quarantined} in quarantine. Notifications: {self.dispatched} dispatched."
+            f" {self.quarantined} in quarantine. States: {self.states} stored, {self.stateless} not stored."
+            f" Notifications: {self.dispatched} dispatched."
             f" Receivers: {self.receivers[Outcome.RESOLVED]} resolved, {self.receivers[Outcome.FAILED]} failed,"
             f" {self.receivers[Outcome.BACKING_OFF]} waiting to retry,"
             f" {self.receivers[Outcome.NOT_REGISTERED]} no longer registered."
@@ -69,7 +74,7 @@ class RecoveryResult:
 
 
 def recover(*, ivr: bool = False, progress: Progress = no_progress) -> RecoveryResult:
-    """Import the spool, dispatch pending notifications and retry failed receivers.
+    """Import the spool, store missing states, dispatch pending notifications and retry failed receivers.
 
     Skip receivers of interactive calls unless `ivr`: they would dial or play late. Safe to kill, to repeat and to run
     concurrently: each notification is stored once, and one process makes each attempt of a receiver.
@@ -79,6 +84,7 @@ def recover(*, ivr: bool = False, progress: Progress = no_progress) -> RecoveryR
     try:
         if conf.SPOOL_DIR is not None:
             _import_spool(conf.SPOOL_DIR, connection, result, ivr, progress)
+        _store_states(result, progress)
         _dispatch_pending(result, ivr, progress)
         _retry_failed(result, ivr, progress)
     except Error as error:
@@ -121,7 +127,7 @@ def _import_file(path: Path, connection: BaseDatabaseWrapper, result: RecoveryRe
     if retry_transient(stored.exists, connection):
         result.known += 1
     else:
-        receive(raw, ivr=ivr)
+        ingest(raw, ivr=ivr)
         result.stored += 1
     spool.delete(path)
 
@@ -155,6 +161,14 @@ def _postpone(path: Path, error: Error, connection: BaseDatabaseWrapper, result:
 def _quarantine(path: Path, error: Exception) -> None:
     logger.error("The spool file %s is quarantined: %s.", path.name, type(error).__name__)
     spool.quarantine(path)
+
+
+def _store_states(result: RecoveryResult, progress: Progress) -> None:
+    stateless = Notification.objects.on_primary().with_state_error().filter(redacted_at=None)
+    waiting = stateless.filter(state_attempts__lt=MAX_STATE_ATTEMPTS).order_by("received_at", "pk")
+    for notification in progress(waiting, "states"):
+        result.states += store_state(notification)
+    result.stateless = stateless.count()
 
 
 def _dispatch_pending(result: RecoveryResult, ivr: bool, progress: Progress) -> None:

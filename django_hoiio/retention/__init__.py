@@ -24,6 +24,7 @@ from .redaction import (
     delete,
     end,
     lock,
+    mark_history,
     redact_notifications,
     transactions_of,
 )
@@ -109,6 +110,7 @@ def _carry_out(todo: list[tuple[Any, RetentionAction]], result: PruneResult, usi
         redacted = redact_notifications(to_redact, using)
         # Not left to the cascade: the first statement must be a write, even if nothing is redacted (see `lock`).
         ReceiverFailure.objects.using(using).filter(notification_id__in=to_delete).delete()
+        mark_history(to_delete, using)
         deleted = delete(Notification, to_delete, using)
         return redacted, deleted, [end(model, pks, using, _gone) for model, pks in about.items() if pks]
 

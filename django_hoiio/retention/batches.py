@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
-from django_hoiio.recording.retries import retry_transient
+from django_hoiio.database import retry_transient
 
 Result = TypeVar("Result")
 Thing = TypeVar("Thing")

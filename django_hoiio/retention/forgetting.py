@@ -16,9 +16,10 @@ from django.db.models.functions import Cast
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
-from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction, suffix_of
+from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, text_of
+from django_hoiio.parsing.parameters import suffix_of
 from django_hoiio.progress import Progress, no_progress
 
 from .batches import BatchSize, Scan, in_batches, in_transaction
@@ -139,7 +140,7 @@ class _Forgetting:
         """Redact these notifications, these transactions, and all notifications of these transactions."""
         for model, pks in about.items():
             rows = list(model._default_manager.using(self.using).filter(pk__in=pks))
-            notifications |= {one.pk for one in notifications_of(rows, self.using)}
+            notifications |= {one.pk for found in notifications_of(rows, self.using).values() for one in found}
 
         def redact() -> tuple[int, int]:
             redacted = redact_notifications(notifications, self.using)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db.models import BinaryField, Case, CharField, F, Field, JSONField, Model, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Concat
 
 from django_hoiio.enums import Source
-from django_hoiio.models import TRANSACTION_MODELS, Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import LINKS, TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction
 
 from .policy import RetentionAction
 
@@ -26,8 +25,8 @@ PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_ur
 # Identifiers and keywords of Hoiio or this app, and columns derived from others.
 _NAMES = frozenset(
     {
-        *("account", "txn_ref", "session", "bulk_txn_ref", "part", "stamps", "remote_suffix", "direction"),
-        *("kind", "route", "verified_by", "source", "receivers", "signal", "receiver"),
+        *("account", "txn_ref", "session", "bulk_txn_ref", "part", "remote_suffix", "direction"),
+        *("kind", "route", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
     }
 )
 
@@ -38,90 +37,54 @@ def columns_of(model: type[Model]) -> list[Field[object, object]]:
     return [field for field in model._meta.concrete_fields if isinstance(field, kinds) and field.name not in _NAMES]
 
 
-# Columns that link a notification to its transaction.
-NAMES_OF_NOTIFICATIONS = ("account", "txn_ref", "session", "uuid")
-
-
-@dataclass(frozen=True, kw_only=True)
-class References:
-    """Identifiers that link transactions and notifications."""
-
-    # Account and txn_ref.
-    references: set[tuple[str, str]] = field(default_factory=set)
-    # Account and session, of notifications without a txn_ref.
-    sessions: set[tuple[str, str]] = field(default_factory=set)
-    # UUIDs of notifications. A transaction without a txn_ref has the UUID of its notification.
-    uuids: set[UUID] = field(default_factory=set)
-
-    @classmethod
-    def of_notifications(cls, notifications: Iterable[Any]) -> References:
-        """Return the identifiers of the transactions of these notifications."""
-        names = cls()
-        for one in notifications:
-            names.uuids.add(one.uuid)
-            if one.txn_ref is not None:
-                names.references.add((one.account, one.txn_ref))
-            elif one.session:
-                names.sessions.add((one.account, one.session))
-        return names
-
-    @classmethod
-    def of_transactions(cls, rows: Iterable[Transaction]) -> References:
-        """Return the identifiers that notifications of these rows may have, as in `Transaction.notifications_q`."""
-        names = cls()
-        for row in rows:
-            if row.txn_ref is not None:
-                names.references.add((row.account, row.txn_ref))
-            elif row.notification_uuid is not None:
-                names.uuids.add(row.notification_uuid)
-            if isinstance(row, Call) and row.session:
-                names.sessions.add((row.account, row.session))
-        return names
-
-    def overlaps(self, other: References) -> bool:
-        return not (
-            self.references.isdisjoint(other.references)
-            and self.sessions.isdisjoint(other.sessions)
-            and self.uuids.isdisjoint(other.uuids)
-        )
+# The columns by which a notification belongs to a transaction.
+NAMES_OF_NOTIFICATIONS = (*(f"{link}_id" for link in LINKS), "account", "txn_ref", "session")
 
 
 def transactions_of(notifications: Iterable[Any], using: str) -> dict[type[Transaction], set[int]]:
-    """Return the keys of the transactions of these notifications, by model."""
-    names = References.of_notifications(notifications)
-    return {model: set(_keys_of_transactions(model, names, using)) for model in TRANSACTION_MODELS}
-
-
-def _keys_of_transactions(model: type[Transaction], names: References, using: str) -> Iterator[int]:
-    rows = model._default_manager.using(using)
-    yield from _named(rows.all(), "txn_ref", names.references)
-    # One query each: with OR, MariaDB and SQLite would read the whole table.
-    if names.uuids:
-        yield from rows.filter(notification_uuid__in=names.uuids).values_list("pk", flat=True)
-    if model is Call:
-        yield from _named(rows.all(), "session", names.sessions)
-
-
-def notifications_of(rows: Collection[Transaction], using: str) -> list[Any]:
-    """Return key, identifiers and `redacted_at` of the notifications of these transactions."""
-    names = References.of_transactions(rows)
-    notifications = Notification.objects.using(using)
-    keys = {
-        *_named(notifications.all(), "txn_ref", names.references),
-        *_named(notifications.filter(txn_ref=None), "session", names.sessions),
+    """Return the keys of the transactions that contain one of these notifications, or that an unlinked one names."""
+    notifications = list(notifications)
+    named = {
+        (one.account, one.txn_ref)
+        for one in notifications
+        if one.txn_ref is not None and not any(getattr(one, f"{link}_id") for link in LINKS)
     }
-    if names.uuids:
-        keys.update(notifications.filter(uuid__in=names.uuids).values_list("pk", flat=True))
-    columns = ("pk", *NAMES_OF_NOTIFICATIONS, "redacted_at")
-    return list(notifications.filter(pk__in=keys).values_list(*columns, named=True)) if keys else []
+    about = {}
+    for model in TRANSACTION_MODELS:
+        links = {getattr(one, f"{model._meta.model_name}_id") for one in notifications} - {None}
+        rows = model._default_manager.using(using).only("account", "txn_ref")
+        about[model] = {*links, *(row.pk for row in _named(rows, "txn_ref", named))}
+    return about
 
 
-def _named(rows: QuerySet[Any], name: str, wanted: Collection[tuple[str, str]]) -> Iterator[int]:
-    """Return the keys of the rows with one of these pairs of account and value."""
-    if not wanted:
-        return
-    found = rows.filter(**{f"{name}__in": {called for _, called in wanted}}).values_list("pk", "account", name)
-    yield from (pk for pk, account, called in found if (account, called) in wanted)
+def notifications_of(rows: Collection[Transaction], using: str) -> dict[int, list[Any]]:
+    """Return key and `redacted_at` of the notifications of some rows of one model, by the key of the row.
+
+    These are the notifications that the row contains, and the unlinked ones that name its reference or session.
+    """
+    found: dict[int, list[Any]] = {row.pk: [] for row in rows}
+    if not rows:
+        return found
+    notifications = Notification.objects.using(using).only("redacted_at", *NAMES_OF_NOTIFICATIONS)
+    link = f"{next(iter(rows))._meta.model_name}_id"
+    for one in notifications.filter(**{f"{link}__in": list(found)}):
+        found[getattr(one, link)].append(one)
+    for name in ("txn_ref", "session"):
+        rows_of: dict[tuple[str, str], list[int]] = {}
+        for row in rows:
+            if value := getattr(row, name, None):
+                rows_of.setdefault((row.account, value), []).append(row.pk)
+        for one in _named(notifications.unlinked(), name, rows_of):
+            for pk in rows_of[one.account, getattr(one, name)]:
+                found[pk].append(one)
+    return found
+
+
+def _named(rows: QuerySet[Any], name: str, wanted: Collection[tuple[str, str]]) -> Iterator[Any]:
+    """Yield the rows with one of these pairs of account and value."""
+    if wanted:
+        found = rows.filter(**{f"{name}__in": {value for _account, value in wanted}})
+        yield from (row for row in found if (row.account, getattr(row, name)) in wanted)
 
 
 # All content and the sender. A signature is a digest of the body, and a problem may describe the content.
@@ -132,25 +95,17 @@ _NOTIFICATION: Mapping[str, Any] = {
     "params": {},
     "pass_on": {},
     "problems": {},
+    "state_error": "",
     "unverified_params": [],
     "remote_addr": "",
     # Nothing is left to dispatch.
     "claimed_until": None,
 }
 
-# The remote party. The tag and the room are the project's own, and may identify a person.
-_TRANSACTION: Mapping[str, Any] = dict.fromkeys(
-    ("tag", "remote_number", "remote_suffix", "from_number", "to_number", "dest"), ""
-)
 # `part` is a digest, from which a short text can be guessed. The unique key only needs distinct values.
 NAMELESS_PART = Case(
     When(part="", then=Value("")), default=Concat(Value("redacted-"), Cast("pk", CharField(max_length=24)))
 )
-_BY_MODEL: Mapping[type[Transaction], Mapping[str, Any]] = {
-    Call: {**_TRANSACTION, "dest1": "", "dest2": "", "room": ""},
-    Sms: {**_TRANSACTION, "msg": "", "part": NAMELESS_PART},
-    Fax: {**_TRANSACTION, "fax_url": ""},
-}
 
 
 def redact_notifications(pks: Collection[int], using: str) -> int:
@@ -159,7 +114,17 @@ def redact_notifications(pks: Collection[int], using: str) -> int:
     redacted = rows.update(**_NOTIFICATION, redacted_at=datetime.now(timezone.utc))
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
     replace_uuids(pks, using)
+    mark_history(pks, using)
     return redacted
+
+
+def mark_history(pks: Collection[int], using: str) -> None:
+    """Note in the calls, SMS and faxes that contain these notifications that their history is no longer whole."""
+    notifications = Notification.objects.using(using).filter(pk__in=pks)
+    for model in TRANSACTION_MODELS:
+        links = set(notifications.values_list(str(model._meta.model_name), flat=True)) - {None}
+        if links:
+            model._default_manager.using(using).filter(pk__in=links).update(history_is_whole=False)
 
 
 def replace_uuids(pks: Collection[int], using: str) -> None:
@@ -173,7 +138,10 @@ def redact_transactions(model: type[Transaction], pks: Collection[int], using: s
     """Redact transactions, also if new data came after a redaction. Return how many were not redacted before."""
     rows = model._default_manager.using(using).filter(pk__in=pks)
     new = rows.filter(redacted_at=None).count()
-    rows.update(**_BY_MODEL[model], redacted_at=datetime.now(timezone.utc))
+    emptied: dict[str, Any] = dict.fromkeys(model.personal, "")
+    if model is Sms:
+        emptied["part"] = NAMELESS_PART
+    rows.update(**emptied, redacted_at=datetime.now(timezone.utc), history_is_whole=False)
     return new
 
 
@@ -196,16 +164,14 @@ def actions_for(
     rows: Sequence[Transaction], using: str, for_unreported: ForUnreported
 ) -> dict[int, RetentionAction | None]:
     """Return the action for each row, by key."""
-    notifications = notifications_of(rows, using)
-    reported = References.of_notifications(notifications)
-    unredacted = References.of_notifications(one for one in notifications if one.redacted_at is None)
+    found = notifications_of(rows, using)
     actions: dict[int, RetentionAction | None] = {}
     for row in rows:
-        names = References.of_transactions([row])
-        if names.overlaps(reported):
-            actions[row.pk] = None if names.overlaps(unredacted) else RetentionAction.REDACT
-        else:
+        if not found[row.pk]:
             actions[row.pk] = for_unreported(row)
+        else:
+            are_redacted = all(one.redacted_at is not None for one in found[row.pk])
+            actions[row.pk] = RetentionAction.REDACT if are_redacted else None
     return actions
 
 

@@ -19,10 +19,11 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_hoiio import dispatch, inbox, recording
+from django_hoiio import dispatch
 from django_hoiio.admin import actions as admin_actions
 from django_hoiio.enums import Channel
-from django_hoiio.models import Call, DailyTotal, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
+from django_hoiio.ingest import ingest
+from django_hoiio.models import CLAIM, Call, DailyTotal, Fax, HighWaterMark, Notification, ReceiverFailure, Sms
 from django_hoiio.reconciliation import manual as manual_refresh
 from django_hoiio.reconciliation import reader
 from django_hoiio.recovery import batches, manual, recover
@@ -83,7 +84,7 @@ def flaky() -> Flaky:
 
 
 def receive(*bodies: str) -> list[Notification]:
-    return [inbox.receive(raw_notification("any", body=body)).notification for body in bodies]
+    return [ingest(raw_notification("any", body=body)).notification for body in bodies]
 
 
 def receive_pending(*bodies: str) -> list[Notification]:
@@ -405,14 +406,14 @@ def test_running_receiver_is_left_to_its_process_until_the_claim_expires(flaky: 
     failures.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=now())
     assert dispatch.retry(failures.get(), ignore_backoff=True) == dispatch.Outcome.TAKEN
 
-    failures.update(failed_at=now() - recording.CLAIM)
+    failures.update(failed_at=now() - CLAIM)
     assert dispatch.retry(failures.get(), ignore_backoff=True) == dispatch.Outcome.FAILED
     assert flaky.attempts == [1, 3]
 
 
 def test_attempt_after_a_crash_restores_the_previous_traceback(flaky: Flaky) -> None:
     receive(STATUS)
-    moment = now() - recording.CLAIM
+    moment = now() - CLAIM
     ReceiverFailure.objects.update(attempts=2, traceback=dispatch.RUNNING + "before", failed_at=moment)
     flaky.fails = False
 
@@ -534,7 +535,7 @@ def test_claim_far_in_the_future_from_a_wrong_clock_is_ignored(heard: list[Any])
 
 def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: list[Any]) -> None:
     free, claimed, dispatched = receive_pending(*[f"{STATUS}{number}" for number in range(3)])
-    Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + recording.CLAIM)
+    Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + CLAIM)
     Notification.objects.filter(pk=dispatched.pk).update(dispatched_at=now(), claimed_until=None)
     heard.clear()
     client = staff("dispatch")

@@ -36,7 +36,7 @@ urlpatterns = [
 def sms() -> Sms:
     """A message of a bulk SMS, with notifications."""
     (row,) = transactions(Sms, 1, bulk_txn_ref="AA-B-1", sms_status="failed")
-    notifications(4, txn_ref=row.txn_ref, params={"txn_ref": row.txn_ref, "sms_status": "failed"})
+    notifications(4, sms=row, params={"txn_ref": row.txn_ref, "sms_status": "failed"})
     return Sms.objects.get()
 
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from django_hoiio.admin import bulk
 from django_hoiio.admin.bulk import bulk_of, outcome_of, shares_of
-from django_hoiio.models import Sms, suffix_of
+from django_hoiio.models import Sms
+from django_hoiio.parsing.parameters import suffix_of
 from tests.conftest import Post
 from tests.users import EVERYTHING, look, queries, staff, text, url
 

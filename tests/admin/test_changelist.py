@@ -517,32 +517,16 @@ def test_notifications_are_found_by_the_number_and_the_tag_of_their_transaction(
     monkeypatch: pytest.MonkeyPatch, model: type[Transaction], term: str, few: int
 ) -> None:
     monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
-    monkeypatch.setattr("django_hoiio.admin.notifications.MAX_KEYS", few)
-    transactions(model, 3)
-    about = notifications(1, txn_ref="AA-T-1") + notifications(1, txn_ref="AA-T-1")
-    # Of another number, of another account, and of no transaction.
-    notifications(1, txn_ref="AA-T-2")
-    notifications(1, txn_ref="AA-T-1", account="second")
-    notifications(1, txn_ref=None)
+    _first, row, other = transactions(model, 3)
+    link = model._meta.model_name
+    about = notifications(1, txn_ref="AA-T-1", **{link: row}) + notifications(1, txn_ref=None, **{link: row})
+    # Of another number, and of no transaction.
+    notifications(1, txn_ref="AA-T-2", **{link: other})
+    notifications(1, txn_ref="AA-T-1")
     client = Client()
     client.force_login(staff("view_personal_data"))
     found = listed(client, Notification, q=term).result_list
     assert [row.pk for row in found] == [row.pk for row in about[::-1]]
-
-
-@pytest.mark.parametrize("few", [MAX_KEYS, 0])
-def test_notifications_are_found_by_the_session_of_their_call(
-    viewer: Client, monkeypatch: pytest.MonkeyPatch, few: int
-) -> None:
-    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
-    monkeypatch.setattr("django_hoiio.admin.notifications.MAX_KEYS", few)
-    transactions(Call, 2, txn_ref=None, session="S1", tag="menu")
-    transactions(Call, 1, txn_ref=None, session="", tag="menu")
-    (about,) = notifications(1, txn_ref=None, session="S1")
-    notifications(1, txn_ref=None, session="S2")
-    # Two empty sessions are not the same session.
-    notifications(1, txn_ref=None, session=None)
-    assert [row.pk for row in listed(viewer, Notification, q="menu").result_list] == [about.pk]
 
 
 def test_row_without_a_reference_has_a_link_with_a_placeholder(viewer: Client) -> None:
@@ -554,12 +538,21 @@ def test_row_without_a_reference_has_a_link_with_a_placeholder(viewer: Client) -
     )
 
 
-def test_notification_without_a_reference_is_found_by_its_uuid() -> None:
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
+def test_notifications_are_found_by_their_reference_with_and_without_a_transaction(
+    monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
+    (row,) = transactions(Sms, 1, txn_ref="AA-T-7")
+    about = notifications(1, txn_ref="AA-T-7", sms=row) + notifications(1, txn_ref="AA-T-71")
+    notifications(1, txn_ref="AA-U-7")
     client = Client()
-    client.force_login(staff("view_personal_data"))
-    (about, _other) = notifications(2, txn_ref=None)
-    transactions(Sms, 1, txn_ref=None, notification_uuid=about.uuid)
-    assert [row.pk for row in listed(client, Notification, q="+6590000000").result_list] == [about.pk]
+    user = User.objects.create_user("clerk", is_staff=True)
+    # To see the reference of a notification needs no permission for SMS.
+    user.user_permissions.set(Permission.objects.filter(codename="view_notification"))
+    client.force_login(user)
+
+    assert [row.pk for row in listed(client, Notification, q="AA-T-7").result_list] == [row.pk for row in about[::-1]]
 
 
 @pytest.mark.parametrize(("permissions", "count"), [((), 0), (("view_personal_data",), 1)])
@@ -568,8 +561,8 @@ def test_last_digits_find_notifications_only_for_users_who_may_see_numbers(
 ) -> None:
     client = Client()
     client.force_login(staff(*permissions))
-    transactions(Sms, 3)
-    notifications(1, txn_ref="AA-T-1")
+    _first, row, _last = transactions(Sms, 3)
+    notifications(1, sms=row)
     assert len(listed(client, Notification, q="90000001").result_list) == count
 
 
@@ -580,11 +573,25 @@ def test_number_finds_no_notification_of_a_model_that_the_user_may_not_view() ->
     )
     client = Client()
     client.force_login(user)
-    transactions(Sms, 3)
-    transactions(Call, 1, txn_ref="AA-C-1")
-    notifications(1, txn_ref="AA-T-0")
-    notifications(1, txn_ref="AA-C-1")
+    sms, *_others = transactions(Sms, 3)
+    (call,) = transactions(Call, 1)
+    notifications(1, txn_ref="AA-T-0", sms=sms)
+    notifications(1, txn_ref="AA-C-1", call=call)
     assert refs(listed(client, Notification, q="+6590000000")) == ["AA-C-1"]
+
+
+@pytest.mark.parametrize("few", [MAX_KEYS, 0])
+@pytest.mark.parametrize(("term", "count"), [("AA-S-700", 1), ("AA-T-7", 2), ("AA", 4), ("S-7", 1), ("nothing", 0)])
+def test_failures_are_found_by_the_reference_and_the_session_of_their_notification(
+    viewer: Client, monkeypatch: pytest.MonkeyPatch, term: str, count: int, few: int
+) -> None:
+    monkeypatch.setattr("django_hoiio.keyset.MAX_KEYS", few)
+    (row,) = transactions(Sms, 1, txn_ref="AA-T-7")
+    failures(notifications(1, txn_ref="AA-S-700") + notifications(1, txn_ref="AA-S-8", session="S-7"))
+    failures(notifications(1, txn_ref="AA-T-7", sms=row) + notifications(1, txn_ref="AA-T-77"))
+    notifications(1, txn_ref="AA-S-7001")
+
+    assert len(listed(viewer, ReceiverFailure, q=term).result_list) == count
 
 
 def test_autocomplete_counts_no_table(viewer: Client) -> None:

@@ -12,7 +12,8 @@ from django.test import Client
 
 from django_hoiio.admin import conversation
 from django_hoiio.admin.conversation import MessagePosition, message_page, parse_position, spellings
-from django_hoiio.models import Call, Fax, Sms, Transaction, suffix_of
+from django_hoiio.models import Call, Fax, Sms, Transaction
+from django_hoiio.parsing.parameters import suffix_of
 from tests.users import EVERYTHING, look, queries, staff, text, url
 
 pytestmark = pytest.mark.django_db

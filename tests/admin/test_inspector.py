@@ -18,19 +18,19 @@ from urllib.parse import unquote, urlencode
 import pytest
 from django.core.management import call_command
 
-from django_hoiio import inbox
 from django_hoiio.admin import inspector
 from django_hoiio.admin.inspector import MAX_ARGUMENT_BYTES, ParameterRow, command_line, parameter_rows
 from django_hoiio.enums import Route, Source, VerifiedBy
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.reports import OF_VERIFICATION
 from django_hoiio.models import Notification
-from django_hoiio.recording.raw import OF_VERIFICATION
 from django_hoiio.verification import sign
 from tests.conftest import FORM, Post, raw_notification, values
 from tests.users import EVERYTHING, look, staff, text, url
 
 
 def receive(route: str, query: str, body: str | bytes, **fields: Any) -> Notification:
-    return inbox.receive(raw_notification(route, query, body, **fields)).notification
+    return ingest(raw_notification(route, query, body, **fields)).notification
 
 
 def line(name: str, query: str | None, body: str | None, used: str | None, went: str) -> ParameterRow:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from django_hoiio import inbox
 from django_hoiio.admin import timeline
 from django_hoiio.enums import Kind, Source
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms, Transaction
-from django_hoiio.recording.sending import enter
+from django_hoiio.retention.redaction import redact_notifications
 from django_hoiio.signals import notification_received, sms_received
 from tests.conftest import Post, raw_notification
 from tests.users import EVERYTHING, act, events, look, queries, staff, text, url
@@ -27,7 +28,7 @@ def receive(body: str, minute: float = 0, **fields: Any) -> Notification:
     raw = raw_notification(
         "any", fields.pop("query", ""), body, received_at=MORNING + timedelta(minutes=minute), **fields
     )
-    notification = inbox.receive(raw).notification
+    notification = ingest(raw).notification
     Notification.objects.filter(pk=notification.pk).update(dispatched_at=F("received_at"))
     return notification
 
@@ -150,9 +151,7 @@ def test_timeline_notes_that_the_first_notifications_were_deleted() -> None:
 
 def test_redacted_notification_is_shown_as_redacted() -> None:
     notification = receive("txn_ref=AA-S-1&sms_status=queued&digits=12", 0)
-    Notification.objects.filter(pk=notification.pk).update(
-        body=b"", query="", params={}, pass_on={}, redacted_at=MORNING
-    )
+    redact_notifications([notification.pk], "default")
     Sms.objects.update(redacted_at=MORNING)
     page = look(staff(*EVERYTHING), url(sms()))
     assert events(page) == ["SMS status Redacted: its content was removed."]
@@ -290,7 +289,7 @@ def test_failure_is_shown_even_if_the_recorded_receivers_are_malformed(billed: S
 
 def test_page_that_the_user_may_not_open_is_not_linked(billed: Sms) -> None:
     page = look(staff(views=("sms",)), url(billed))
-    assert (url(billed.notifications[0]) in page, url(ReceiverFailure.objects.get()) in page) == (False, False)
+    assert (url(billed.notifications.get()) in page, url(ReceiverFailure.objects.get()) in page) == (False, False)
     assert events(page)[0].startswith("SMS received")
 
 

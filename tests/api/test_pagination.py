@@ -14,7 +14,8 @@ from django.test import Client
 
 from django_hoiio.api import pagination
 from django_hoiio.enums import Kind, Source
-from django_hoiio.models import Call, Fax, Notification, Sms, suffix_of
+from django_hoiio.models import Call, Fax, Notification, Sms
+from django_hoiio.parsing.parameters import suffix_of
 from tests.users import EVERYTHING, staff
 
 pytestmark = pytest.mark.django_db
@@ -411,7 +412,7 @@ def test_moment_outside_the_range_of_dates_is_accepted(parameter: str, moment: s
 GUESSES = [
     "ordering", "search", "order_by", "o", "from", "to", "from_number", "from_number__startswith", "dest",
     "remote_number", "remote_number__startswith", "remote_suffix", "msg", "msg__contains", "part", "fax_url", "fields",
-    "body", "query", "params", "params__from", "headers", "pass_on", "stamps", "tag__startswith", "txn_ref__lt", "id__lt",
+    "body", "query", "params", "params__from", "headers", "pass_on", "history_is_whole", "tag__startswith", "txn_ref__lt", "id__lt",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from django_hoiio import inbox
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 from tests.conftest import raw_notification
@@ -38,7 +38,7 @@ def bill() -> Iterator[dict[str, bool]]:
 
     sms_status.connect(bill, dispatch_uid="shop.bill")
     for number in range(3):
-        inbox.receive(raw_notification("any", body=f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111"))
+        ingest(raw_notification("any", body=f"txn_ref=AA-S-{number}&sms_status=queued&dest=%2B6591231111"))
     yield state
     sms_status.disconnect(dispatch_uid="shop.bill")
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from django_hoiio.enums import Kind
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, Fax, Notification, Sms
-from django_hoiio.recording.sending import enter
 from django_hoiio.signals import sms_received, sms_status
 
 from .conftest import Open

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from playwright.sync_api import Locator, Page, expect
 
-from django_hoiio import inbox
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from tests.conftest import raw_notification
 
@@ -72,7 +72,7 @@ def _pending_and_overdue_rows(staff: dict[str, User]) -> None:
         ("fax", "txn_ref=AA-C-9202&dest=%2B6591110002&fax_status=ongoing"),
         ("sms", "txn_ref=AA-S-9203&dest=%2B6591110003&sms_status=queued"),
     ):
-        inbox.receive(raw_notification(route, "", body, received_at=before))
+        ingest(raw_notification(route, "", body, received_at=before))
     Notification.objects.filter(txn_ref="AA-S-9203").update(dispatched_at=None, claimed_until=before)
 
 

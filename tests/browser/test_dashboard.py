@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from django_hoiio import inbox
+from django_hoiio.ingest import ingest
 from django_hoiio.models import ReceiverFailure
 from tests.conftest import raw_notification
 
@@ -23,7 +23,7 @@ PAGE = "/admin/django_hoiio/"
 
 def receive(body: str, days: int, account: str = "default") -> Any:
     received_at = datetime.now(timezone.utc) - timedelta(days=days)
-    return inbox.receive(raw_notification("any", "", body, received_at=received_at, account=account))
+    return ingest(raw_notification("any", "", body, received_at=received_at, account=account))
 
 
 @pytest.fixture

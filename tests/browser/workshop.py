@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from django.db.models import F
 
-from django_hoiio import inbox
 from django_hoiio.enums import Kind, VerifiedBy
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Notification, ReceiverFailure, Sms
-from django_hoiio.recording.sending import enter
 from django_hoiio.retention.totals import close
 from django_hoiio.signals import sms_received, sms_status
 from tests.conftest import FORM, raw_notification
@@ -262,7 +262,7 @@ class Workshop:
         }
         headers = {"Content-Type": FORM, "User-Agent": "Hoiio/1.0"}
         raw = raw_notification(route, "", urlencode({**params, **date}), **delivery, headers=headers, **fields)
-        self.plan.append((moment, partial(inbox.receive, raw)))
+        self.plan.append((moment, partial(ingest, raw)))
 
     def _named(self, prefix: str, moment: datetime) -> dict[str, Any]:
         self.count += 1

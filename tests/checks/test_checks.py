@@ -15,7 +15,6 @@ from rest_framework.settings import api_settings
 from django_hoiio import checks
 from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind
-from django_hoiio.recording import merging
 
 # Timeouts for the options of any database, so that a hanging database fails in time.
 TIMEOUTS = {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5}
@@ -326,10 +325,6 @@ def test_other_databases_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     (found,) = checks.check_databases(None, databases=["default"])
     assert (found.id, found.msg) == ("django_hoiio.E006", "The database 'default' cannot store notifications.")
-
-
-def test_checks_and_recording_know_the_same_databases() -> None:
-    assert set(merging.DIALECTS) == checks.deployment.VENDORS
 
 
 @pytest.mark.django_db(transaction=True)

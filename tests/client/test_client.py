@@ -562,10 +562,10 @@ def test_error_page_does_not_show_the_token_even_with_debug(hoiio: Hoiio, settin
 def test_webhook_imports_neither_the_client_nor_its_dependencies() -> None:
     code = (
         "import sys, django; django.setup()\n"
-        "import django_hoiio.urls, django_hoiio.inbox, django_hoiio.checks\n"
+        "import django_hoiio.urls, django_hoiio.ingest, django_hoiio.checks\n"
         "import django_hoiio.admin, django_hoiio.recovery, django_hoiio.management.commands.hoiio_urls\n"
         "print([name for name in sys.modules if name.split('.')[0] in ('requests', 'urllib3')\n"
-        "       or name.startswith(('django_hoiio.client', 'django_hoiio.recording.sending'))])"
+        "       or name.startswith(('django_hoiio.client', 'django_hoiio.ingest.outgoing'))])"
     )
 
     assert run(code) == "[]\n"

@@ -89,7 +89,7 @@ def test_sms(client: HoiioClient) -> None:
     report = client.sms.query_status(txn_ref=sent.txn_ref)
 
     assert (row.pk, row.sms_status, row.msg, row.tag, row.dest) == (waiting.pk, "delivered", "hello", "order-17", DEST)
-    assert {notification.pass_on["username"] for notification in row.notifications} == {"bob"}
+    assert {notification.pass_on["username"] for notification in row.notifications.all()} == {"bob"}
     assert (report.sms_status, report.debit, report.date) == ("delivered", row.debit, row.date)
     assert Sms.objects.count() == 1
 

@@ -98,4 +98,5 @@ HARMS = {
 RECEIVERS: dict[str, Callable[..., Any]] = {
     name: _misbehaves(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
 }
+RECEIVERS["plain"] = lambda notification, attempt, **kwargs: _write(f"plain {notification.uuid} {attempt}\n")
 RECEIVERS["asynchronous"] = _run_asynchronously

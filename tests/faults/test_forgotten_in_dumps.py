@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote
 import pytest
 from django.db import connection
 
-from django_hoiio import inbox, spool
+from django_hoiio import spool
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox.samples import ROUTE_OF_KIND, SCRIPTS, step_parameters
 from django_hoiio.sandbox.wire import CURRENCY
@@ -114,7 +115,7 @@ def statuses() -> list[list[Any]]:
 def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_dir: Path, figures: Figures) -> None:
     for number, account in ((BOB, "default"), (EVE, "other")):
         for one in notifications_about(number, account):
-            notification = inbox.receive(one).notification
+            notification = ingest(one).notification
             spool.store(
                 raw_notification(one.route.value, one.query, one.body, received_at=datetime.now(timezone.utc)),
                 spool_dir,
@@ -124,8 +125,8 @@ def test_forgotten_number_is_in_no_dump_and_no_file(environ: Environment, spool_
             )
     for position, mention in enumerate(MENTIONS):
         query, body = f"x={mention}", form({"txn_ref": f"AA-M-{position}", "sms_status": "delivered", "dest": EVE})
-        inbox.receive(raw_notification("sms", query, f"{body}&y={mention}"))
-        inbox.receive(raw_notification("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
+        ingest(raw_notification("sms", query, f"{body}&y={mention}"))
+        ingest(raw_notification("sms", "", f"txn_ref=AA-N-{position}&msg=call+{mention}&from={quote(EVE)}&to="))
         spool.store(raw_notification("sms", query, f"{body}&y={mention}"), spool_dir)
     before, statuses_before, rows = times_found(dump()), statuses(), Notification.objects.count()
     in_files = times_found(files(spool_dir))

@@ -13,7 +13,8 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from django_hoiio import inbox, spool
+from django_hoiio import ingest as ingesting
+from django_hoiio import spool
 from django_hoiio.models import Notification
 
 from .conftest import Figures
@@ -30,7 +31,7 @@ def _database_away(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any) -> None:
         raise OperationalError("could not connect")
 
-    monkeypatch.setattr(inbox, "record", refuse)
+    monkeypatch.setattr(ingesting, "store", refuse)
 
 
 def _answers(times: int = REQUESTS) -> list[int]:

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from django_hoiio import inbox
 from django_hoiio.enums import Kind
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.retention.totals import totals
 from django_hoiio.sandbox.samples import ROUTE_OF_KIND, SCRIPTS, step_parameters
@@ -50,7 +50,7 @@ def receive_everything(age: int) -> None:
             params = step_parameters(step, facts)
             body = "&".join(f"{key}={quote(value, safe='')}" for key, value in params.items())
             moment = NOW - age * DAY - timedelta(minutes=number)
-            inbox.receive(raw_notification(ROUTE_OF_KIND[step.kind].value, "", body, received_at=moment))
+            ingest(raw_notification(ROUTE_OF_KIND[step.kind].value, "", body, received_at=moment))
 
 
 def figures_of_the_days() -> list[object]:

@@ -24,7 +24,8 @@ from django.db import OperationalError, close_old_connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from django_hoiio import inbox, spool
+from django_hoiio import ingest as ingesting
+from django_hoiio import spool
 from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing.parameters import PARAMETERS
@@ -95,7 +96,7 @@ class Webhook:
         """Send a request and check that it left a row or a file exactly if the answer is 200."""
         if database_away:
             with self._monkeypatch.context() as away:
-                away.setattr(inbox, "record", _refuse)
+                away.setattr(ingesting, "store", _refuse)
                 status = self._answer(environ)
         else:
             status = self._answer(environ)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from django_hoiio import inbox, spool
+from django_hoiio import spool
 from django_hoiio.enums import Route, VerifiedBy
+from django_hoiio.ingest import ingest
 from django_hoiio.management import progress_bar
 from django_hoiio.models import Notification
 from django_hoiio.recovery import RecoveryResult
@@ -84,7 +85,7 @@ def test_hoiio_recover_exits_with_1_if_something_is_left(settings: Any, tmp_path
 
 @pytest.mark.django_db
 def test_hoiio_reparse_prints_what_it_changed_or_would_change() -> None:
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     Notification.objects.update(problems={"state": "could not be stored: ValueError"})
 
     would = "Parsed 1 notifications again. Would change 1 of them and 0 calls, SMS and faxes; 0 failed, 0 were dispatched.\n"
@@ -97,7 +98,7 @@ def test_hoiio_reparse_prints_what_it_changed_or_would_change() -> None:
 
 @pytest.mark.django_db
 def test_hoiio_reparse_exits_with_1_if_a_notification_failed() -> None:
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     Notification.objects.update(route="mms")
 
     with pytest.raises(SystemExit) as raised:
@@ -116,7 +117,7 @@ def test_progress_bar_yields_every_item_and_prints_nothing_without_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = [
-        inbox.receive(raw_notification("any", "", STATUS, received_at=datetime.now(timezone.utc))).notification
+        ingest(raw_notification("any", "", STATUS, received_at=datetime.now(timezone.utc))).notification
         for _ in range(3)
     ]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_hoiio import inbox
 from django_hoiio.enums import Kind
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, Fax, Sms
-from django_hoiio.recording.sending import enter
 from django_hoiio.sandbox.samples import SCRIPTS, step_parameters
 from tests.conftest import raw_notification
 
@@ -27,7 +27,7 @@ def an_hour(settings: Any) -> None:
 
 def received(body: str, *, ago: timedelta = timedelta(0), route: str = "any") -> None:
     """Ingest a notification that was received so long ago."""
-    inbox.receive(raw_notification(route, "", body, received_at=NOW - ago))
+    ingest(raw_notification(route, "", body, received_at=NOW - ago))
 
 
 # Overdue.

@@ -419,19 +419,19 @@ def test_rank_is_the_progress_of_the_transaction(query: str, rank: Rank) -> None
     [
         ("from=%2B651&to=%2B652", Direction.INCOMING, "+651"),
         ("from=%2B651&dest=%2B653", Direction.INCOMING, "+651"),
-        ("from=&to=%2B652", Direction.INCOMING, None),
+        ("from=&to=%2B652", Direction.INCOMING, ""),
         ("dest=%2B653", Direction.OUTGOING, "+653"),
         ("dest1=%2B651&dest2=%2B652", Direction.OUTGOING, "+652"),
         ("dest1=%2B651", Direction.OUTGOING, "+651"),
-        ("txn_ref=AA-1", None, None),
+        ("txn_ref=AA-1", None, ""),
     ],
 )
 def test_remote_party_is_the_caller_or_the_recipient(
-    query: str, direction: Direction | None, remote_number: str | None
+    query: str, direction: Direction | None, remote_number: str
 ) -> None:
     read = parsed(query=query)
 
-    assert (read.direction, read.remote_number) == (direction, remote_number)
+    assert (read.direction, read.remote_party[0]) == (direction, remote_number)
 
 
 # Arbitrary input.

@@ -107,6 +107,7 @@ EXPECTED = [
             "currency": "SGD",
             "debit": Decimal("0.013"),
             "msg": "hoiio world",
+            "part": "8c2c6210f99d9a825c7b9994f9426d20",
         },
     ),  # sms_incoming
     Expected(

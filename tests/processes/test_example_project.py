@@ -469,7 +469,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django.utils import timezone
-from django_hoiio import inbox
+from django_hoiio.ingest import ingest
 from django_hoiio.enums import Route
 from django_hoiio.models import ReceiverFailure
 from django_hoiio.parsing import RawNotification
@@ -478,7 +478,7 @@ from django.conf import settings
 settings.HOIIO["API_URL"] = "http://127.0.0.1:9/open/"
 call_command("migrate", verbosity=0)
 for body in sys.argv[1:]:
-    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
+    ingest(RawNotification(uuid=uuid.uuid4(), received_at=timezone.now(), route=Route.ANY, query="", body=body.encode()))
 assert not ReceiverFailure.objects.exists()
 """
 
@@ -489,7 +489,7 @@ from datetime import timedelta
 for number, (sender, minutes) in enumerate([(1, 0), (1, 2), (2, 2)]):
     body = f"msg={{'a' * 152}}&from=%2B651111111{{sender}}&to=%2B6531234567&txn_ref=AA-SI-{{number}}"
     moment = timezone.now() + timedelta(minutes=minutes - 5)
-    inbox.receive(RawNotification(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
+    ingest(RawNotification(uuid=uuid.uuid4(), received_at=moment, route=Route.ANY, query="", body=body.encode()))
 """
 
 

@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_hoiio import inbox
 from django_hoiio.checks.deployment import E009, check_tasks
+from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.signals import sms_status
 from tests import ROOT
@@ -419,7 +419,7 @@ def test_notification_stays_pending_if_there_are_no_tasks(caplog: pytest.LogCapt
     heard: list[object] = []
     sms_status.connect(lambda **kwargs: heard.append(kwargs), weak=False, dispatch_uid="tests.tasks")
     try:
-        stored = inbox.receive(raw_notification("any", "", STATUS)).notification
+        stored = ingest(raw_notification("any", "", STATUS)).notification
     finally:
         sms_status.disconnect(dispatch_uid="tests.tasks")
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from django_hoiio import inbox, recording, recovery, spool
+from django_hoiio import ingest as ingesting
+from django_hoiio import recovery, spool
 from django_hoiio.dispatch import RUNNING, Outcome, claim, record_interrupted, retry
 from django_hoiio.enums import Source
-from django_hoiio.models import Notification, ReceiverFailure, Sms
+from django_hoiio.ingest import ingest
+from django_hoiio.models import CLAIM, Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import RawNotification
 from django_hoiio.recovery import recover
 from django_hoiio.signals import SIGNALS, ivr_gather, notification_received, sms_status
@@ -48,7 +50,7 @@ def wait_in_spool(folder: Path, body: str = STATUS, minutes: int = 0) -> RawNoti
 
 def pending_notification(body: str = STATUS) -> Notification:
     """Return a notification whose process ended between the commit and the signals, with an expired claim."""
-    pending = inbox.receive(raw_notification("any", "", body)).notification
+    pending = ingest(raw_notification("any", "", body)).notification
     Notification.objects.filter(pk=pending.pk).update(dispatched_at=None, claimed_until=now() - timedelta(seconds=1))
     pending.refresh_from_db()
     return pending
@@ -92,7 +94,7 @@ def test_spool_is_imported_in_order_of_receipt_with_the_original_received_at(fol
 
 def test_imported_old_file_does_not_overwrite_newer_reports(folder: Path) -> None:
     wait_in_spool(folder, "txn_ref=AA-S-1&sms_status=failed", 10)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
 
     recover()
 
@@ -101,7 +103,7 @@ def test_imported_old_file_does_not_overwrite_newer_reports(folder: Path) -> Non
 
 def test_file_of_a_stored_notification_is_only_deleted(folder: Path, heard: list[Any]) -> None:
     raw = wait_in_spool(folder)
-    inbox.receive(raw)
+    ingest(raw)
     heard.clear()
 
     report = recover()
@@ -116,14 +118,14 @@ def test_poison_file_is_quarantined_and_blocks_no_other(
     wait_in_spool(folder, "txn_ref=AA-S-0&sms_status=failed&dest=%2B6511111111", 9)
     (folder / "20000101-poison.json").write_text("{")
     wait_in_spool(folder)
-    original = inbox.record
+    original = ingesting.store
 
     def refuse_one(raw: RawNotification, parsed: Any) -> Any:
         if b"AA-S-0" in raw.body:
             raise DataError("+6511111111")
         return original(raw, parsed)
 
-    monkeypatch.setattr(inbox, "record", refuse_one)
+    monkeypatch.setattr(ingesting, "store", refuse_one)
     report = recover()
 
     assert (report.stored, report.quarantined, report.is_incomplete) == (1, 2, True)
@@ -168,7 +170,7 @@ def test_pending_notification_is_dispatched_once(folder: Path, heard: list[Any])
 
 def test_notification_claimed_by_another_process_is_skipped(heard: list[Any]) -> None:
     pending = pending_notification()
-    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + recording.CLAIM)
+    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + CLAIM)
     heard.clear()
 
     recover()
@@ -184,7 +186,7 @@ def test_only_one_process_dispatches_a_pending_notification() -> None:
 
 def test_notification_with_a_valid_claim_is_skipped() -> None:
     pending = pending_notification()
-    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + recording.CLAIM)
+    Notification.objects.filter(pk=pending.pk).update(claimed_until=now() + CLAIM)
 
     assert record_interrupted(pending) is False
 
@@ -213,9 +215,9 @@ def test_claim_far_in_the_future_counts_as_expired(heard: list[Any]) -> None:
     [
         (timedelta(seconds=-1), True),
         (timedelta(seconds=5), False),
-        (recording.CLAIM, False),
-        (recording.CLAIM + timedelta(seconds=30), False),
-        (recording.CLAIM + timedelta(minutes=5), True),
+        (CLAIM, False),
+        (CLAIM + timedelta(seconds=30), False),
+        (CLAIM + timedelta(minutes=5), True),
         (FAR, True),
     ],
 )
@@ -270,7 +272,7 @@ def test_failure_log_of_a_pending_notification_is_not_overwritten(heard: list[An
 def test_only_the_failed_receiver_is_retried_with_the_attempt_number(heard: list[Any]) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     heard.clear()
     end_backoff()
 
@@ -295,7 +297,7 @@ def test_only_the_failed_receiver_is_retried_with_the_attempt_number(heard: list
 def test_failed_receiver_backs_off_exponentially() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
 
     for attempts, minutes in [(1, 1), (2, 4), (3, 16), (4, 64)]:
         soon, due = now() - timedelta(minutes=minutes - 0.5), now() - timedelta(minutes=minutes + 0.5)
@@ -309,7 +311,7 @@ def test_failed_receiver_backs_off_exponentially() -> None:
 def test_receiver_is_not_retried_after_the_maximum_of_attempts(folder: Path) -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
 
     for _ in range(5):
         end_backoff()
@@ -326,7 +328,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
         weak=False,
         dispatch_uid="counts",
     )
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     end_backoff()
 
     recover()
@@ -337,7 +339,7 @@ def test_attempt_is_counted_before_it_is_made() -> None:
 def test_concurrent_retries_make_one_attempt() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     end_backoff()
     seen_by_one, seen_by_other = ReceiverFailure.objects.get(), ReceiverFailure.objects.get()
 
@@ -348,7 +350,7 @@ def test_concurrent_retries_make_one_attempt() -> None:
 def test_redacted_notification_runs_no_receivers() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    pending = inbox.receive(raw_notification("any", "", STATUS)).notification
+    pending = ingest(raw_notification("any", "", STATUS)).notification
     end_backoff()
     Notification.objects.update(redacted_at=pending.received_at)
 
@@ -363,7 +365,7 @@ def test_redacted_notification_runs_no_receivers() -> None:
 def test_receiver_that_is_no_longer_connected_is_reported() -> None:
     flaky = Flaky()
     sms_status.connect(flaky)
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     sms_status.disconnect(flaky)
     end_backoff()
 
@@ -374,7 +376,7 @@ def test_receiver_that_is_no_longer_connected_is_reported() -> None:
 
 
 def test_receiver_of_a_removed_signal_is_reported() -> None:
-    pending = inbox.receive(raw_notification("any", "", STATUS)).notification
+    pending = ingest(raw_notification("any", "", STATUS)).notification
     ReceiverFailure.objects.create(notification=pending, signal="sms_seen", receiver="shop.receivers.note", attempts=1)
 
     assert recover().receivers == {Outcome.NOT_REGISTERED: 1}
@@ -384,7 +386,7 @@ def test_poison_receiver_does_not_stop_the_others() -> None:
     poison, good = Flaky(), Flaky()
     sms_status.connect(poison, dispatch_uid="poison")
     sms_status.connect(good, dispatch_uid="good")
-    inbox.receive(raw_notification("any", "", STATUS))
+    ingest(raw_notification("any", "", STATUS))
     good.fails = False
     end_backoff()
 
@@ -394,7 +396,7 @@ def test_poison_receiver_does_not_stop_the_others() -> None:
 def test_failed_receivers_of_calls_are_retried_only_if_requested() -> None:
     flaky = Flaky()
     ivr_gather.connect(flaky)
-    inbox.receive(raw_notification("any", "", GATHER))
+    ingest(raw_notification("any", "", GATHER))
     end_backoff()
 
     assert recover().receivers == {}
@@ -407,7 +409,7 @@ def test_summary_is_one_line_with_all_counts(folder: Path) -> None:
     sms_status.connect(flaky)
 
     assert str(recover()) == (
-        "Spool: 1 imported, 0 already stored, 0 not yet imported, 0 in quarantine. Notifications: 0 dispatched."
-        " Receivers: 0 resolved, 0 failed, 1 waiting to retry, 0 no longer registered."
+        "Spool: 1 imported, 0 already stored, 0 not yet imported, 0 in quarantine. States: 0 stored, 0 not stored."
+        " Notifications: 0 dispatched. Receivers: 0 resolved, 0 failed, 1 waiting to retry, 0 no longer registered."
     )
     assert recovery.RecoveryResult().is_incomplete is False

@@ -4,11 +4,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from django.db import DataError, connection
 
-from django_hoiio import inbox, recording
 from django_hoiio.enums import Kind, VerifiedBy
+from django_hoiio.ingest import ingest, upsert
+from django_hoiio.ingest.outgoing import enter
+from django_hoiio.ingest.reports import raw_of
+from django_hoiio.ingest.state import state_of
 from django_hoiio.models import Call, Notification, Sms
-from django_hoiio.recording.raw import raw_of
 from django_hoiio.recovery import ReparseResult, reparse
 from tests.conftest import raw_notification, values
 
@@ -18,7 +21,7 @@ NOW = datetime.now(timezone.utc)
 
 
 def receive(content: str, route: str = "any", **fields: Any) -> Notification:
-    return inbox.receive(raw_notification(route, "", content, **fields)).notification
+    return ingest(raw_notification(route, "", content, **fields)).notification
 
 
 def test_reparsing_unchanged_notifications_changes_nothing(heard: list[Any]) -> None:
@@ -43,14 +46,14 @@ def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyP
         raise ValueError
 
     with monkeypatch.context() as broken:
-        broken.setattr(recording, "change_of", fail)
+        broken.setattr(upsert, "report_of", fail)
         stored = receive("txn_ref=AA-S-1&sms_status=delivered")
-    assert (list(stored.problems), Sms.objects.count()) == (["state"], 0)
+    assert (stored.state_error, Sms.objects.count()) == ("ValueError", 0)
 
-    assert reparse() == ReparseResult(read=1, changed=1, states=1)
+    assert reparse() == ReparseResult(read=1, states=1)
 
     stored.refresh_from_db()
-    assert (stored.problems, Sms.objects.get().sms_status) == ({}, "delivered")
+    assert (stored.state_error, stored.sms.sms_status) == ("", "delivered")  # type: ignore[union-attr]
 
 
 def _as_an_older_version_read_it(stored: Notification) -> None:
@@ -165,7 +168,107 @@ def test_raw_notification_is_restored_from_its_row() -> None:
         verified_by=VerifiedBy.URL,
         problems={"token": "old"},
     )
-    stored = inbox.receive(raw).notification
+    stored = ingest(raw).notification
     stored.refresh_from_db()
 
     assert raw_of(stored) == raw._replace(pass_on={"x": "1"})
+
+
+# Transactions are folded anew.
+
+
+def _spoil(row: Any, **values: Any) -> None:
+    """Change a row as an older version may have left it."""
+    type(row).objects.filter(pk=row.pk).update(**values)
+
+
+def test_state_is_folded_anew_from_all_notifications_of_the_transaction() -> None:
+    receive("txn_ref=AA-S-1&sms_status=delivered&tag=a", received_at=NOW - timedelta(minutes=2))
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=b&currency=SGD", received_at=NOW - timedelta(minutes=1))
+    row = Sms.objects.get()
+    _spoil(row, sms_status="queued", tag="b", is_final=False, version=1)
+
+    assert reparse(since=NOW - timedelta(seconds=90)) == ReparseResult(read=2, states=1)
+    assert state_of(Sms.objects.get()) == state_of(row)
+    assert Sms.objects.get().version == row.version
+    assert reparse() == ReparseResult(read=2)
+
+
+def test_remote_party_that_no_report_names_any_more_is_emptied_but_not_one_that_was_sent() -> None:
+    receive("txn_ref=AA-C-1&session=S1&call_state=ongoing")
+    _spoil(Call.objects.get(), direction="incoming", remote_number="+6511111111", remote_suffix="11111111")
+    enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": "+6522222222", "msg": "hello"})
+    receive("txn_ref=AA-S-1&sms_status=queued")
+
+    assert reparse().states == 1
+    assert (Call.objects.get().direction, Call.objects.get().remote_number) == ("", "")
+    sms = Sms.objects.get()
+    assert (sms.direction, sms.remote_number, sms.msg) == ("outgoing", "+6522222222", "hello")
+
+
+def test_history_that_is_not_whole_only_fills_what_is_empty() -> None:
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=a&currency=SGD&dest=%2B6511111111")
+    row = Sms.objects.get()
+    _spoil(row, history_is_whole=False, tag="b", currency="", dest="", redacted_at=NOW, version=row.version + 7)
+
+    assert reparse() == ReparseResult(read=1, states=1)
+    found = Sms.objects.get()
+    assert (found.tag, found.currency, found.dest, found.version) == ("b", "SGD", "", row.version + 7)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_notification_that_is_about_another_transaction_moves_to_it(dry_run: bool, heard: list[Any]) -> None:
+    """An older version linked it to a call, and took its reference for another."""
+    moved = receive("txn_ref=AA-S-1&sms_status=delivered")
+    receive("txn_ref=AA-S-2&sms_status=queued&tag=b")
+    other = Sms.objects.get(txn_ref="AA-S-2")
+    Notification.objects.filter(pk=moved.pk).update(sms=other, txn_ref="AA-S-2")
+    Sms.objects.filter(txn_ref="AA-S-1").delete()
+    _spoil(other, sms_status="delivered", is_final=True)
+    heard.clear()
+
+    result = reparse(dry_run=dry_run, dispatch=True)
+
+    moved.refresh_from_db()
+    if dry_run:
+        assert (moved.sms, Sms.objects.count(), heard) == (other, 1, [])
+        return
+    assert (result.read, result.states, result.failed) == (3, 2, 0)
+    assert (moved.txn_ref, moved.sms) == ("AA-S-1", Sms.objects.get(txn_ref="AA-S-1"))
+    other.refresh_from_db()
+    assert (other.sms_status, other.is_final, other.tag) == ("queued", False, "b")
+
+
+def test_session_alone_does_not_move_a_notification_to_a_newer_call() -> None:
+    receive("txn_ref=AA-C-1&session=S1&call_state=ringing", received_at=NOW - timedelta(hours=2))
+    gathered = receive("session=S1&digits=1", received_at=NOW)
+    receive("txn_ref=AA-C-2&session=S1&call_state=ringing", received_at=NOW - timedelta(hours=1))
+
+    assert reparse() == ReparseResult(read=3)
+    gathered.refresh_from_db()
+    assert gathered.call == Call.objects.get(txn_ref="AA-C-1")
+
+
+def test_transaction_with_a_notification_that_cannot_be_parsed_keeps_its_state() -> None:
+    poison = receive("txn_ref=AA-S-1&sms_status=delivered")
+    receive("txn_ref=AA-S-1&sms_status=queued&tag=a")
+    Notification.objects.filter(pk=poison.pk).update(route="mms")
+
+    assert reparse() == ReparseResult(read=2, failed=1)
+    assert (Sms.objects.get().sms_status, Sms.objects.get().is_final) == ("delivered", True)
+
+
+def test_state_that_the_database_refuses_stops_no_other_notification(caplog: pytest.LogCaptureFixture) -> None:
+    _as_an_older_version_read_it(receive("txn_ref=AA-S-1&sms_status=queued"))
+    _as_an_older_version_read_it(receive("txn_ref=AA-F-1&fax_status=answered"))
+
+    def refuse(call: Any, sql: str, *arguments: Any) -> Any:
+        if "INTO" in sql and "django_hoiio_sms" in sql:
+            raise DataError
+        return call(sql, *arguments)
+
+    with connection.execute_wrapper(refuse):
+        result = reparse()
+
+    assert (result.read, result.changed, result.failed, Sms.objects.count()) == (2, 1, 1, 0)
+    assert len(caplog.messages) == 1

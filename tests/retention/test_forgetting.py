@@ -17,11 +17,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from django_hoiio import inbox, spool
+from django_hoiio import spool
 from django_hoiio.enums import Kind, Source, VerifiedBy
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.parsing import RawNotification, parse
-from django_hoiio.recording.sending import enter
 from django_hoiio.recovery import recover, reparse
 from django_hoiio.retention import forgetting
 from django_hoiio.retention.forgetting import LEFT_AFTER, ForgetResult, conversations_with, forget
@@ -44,7 +45,7 @@ def form(**params: str) -> str:
 
 
 def received(query: str = "", route: str = "any", /, **params: str) -> Notification:
-    return inbox.receive(raw_notification(route, query, form(**params))).notification
+    return ingest(raw_notification(route, query, form(**params))).notification
 
 
 def text_from(number: str, msg: str, txn_ref: str, **more: str) -> Notification:
@@ -85,6 +86,7 @@ def test_conversation_loses_personal_data_and_preserves_costs() -> None:
         "is_final": True,
         "debit": Decimal("0.013"),
         "currency": "SGD",
+        "part": f"redacted-{sms.pk}",
         "redacted_at": sms.redacted_at,
     }
     assert values(notification) == {
@@ -199,7 +201,7 @@ def test_every_spelling_is_found_in_the_raw_text(query: str) -> None:
 
 def test_json_body_is_searched() -> None:
     body = '{"txn_ref":"AA-S-1","sms_status":"delivered","dest":"\\u002B6587654321","x":"\\u002b65 6123 4567"}'
-    notification = inbox.receive(raw_notification("sms", "", body)).notification
+    notification = ingest(raw_notification("sms", "", body)).notification
 
     forget_person()
 
@@ -233,7 +235,7 @@ def test_digest_of_a_text_goes_with_the_mention() -> None:
 
 
 def test_uuid_derived_from_a_polled_entry_is_replaced() -> None:
-    polled = inbox.receive(
+    polled = ingest(
         raw_notification(
             "sms", "", form(txn_ref="AA-S-1", sms_status="delivered", dest=EVE, tag=BOB), source=Source.POLL
         )
@@ -246,7 +248,7 @@ def test_uuid_derived_from_a_polled_entry_is_replaced() -> None:
 
 
 def test_traceback_and_problems_are_searched() -> None:
-    notification = inbox.receive(
+    notification = ingest(
         raw_notification(
             "sms",
             "",
@@ -572,7 +574,7 @@ def test_file_imported_after_the_notifications_were_scanned_is_erased(folder: Pa
         yield from things
         walks.append(what)
         if walks.count("notifications") == 1 and what == "notifications":
-            inbox.receive(one)
+            ingest(one)
 
     assert forget([BOB], progress=meanwhile).mentions == 1
 

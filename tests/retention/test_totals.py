@@ -13,10 +13,10 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone as django_timezone
 
-from django_hoiio import inbox
 from django_hoiio.enums import Kind, Traffic
+from django_hoiio.ingest import ingest
+from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
-from django_hoiio.recording.sending import enter
 from django_hoiio.retention import totals as module
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, counted_from, totals
 from tests.conftest import raw_notification
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 def received(body: str, *, ago: timedelta = timedelta(0), route: str = "any", account: str = "default") -> None:
     """Ingest a notification that was received so long ago."""
-    inbox.receive(raw_notification(route, "", body, received_at=NOW - ago, account=account))
+    ingest(raw_notification(route, "", body, received_at=NOW - ago, account=account))
 
 
 def total(kind: Traffic, count: int, succeeded: int, debit: str = "0", currency: str = "", **other: Any) -> Total:
@@ -134,7 +134,7 @@ def test_day_is_in_the_time_zone_of_the_project_for_every_user(settings: Any) ->
     settings.TIME_ZONE = "Asia/Singapore"
     for reference, moment in (("AA-S-1", "15:59:59.999999"), ("AA-S-2", "16:00:00")):
         body = f"txn_ref={reference}&sms_status=delivered"
-        inbox.receive(raw_notification(body=body, received_at=datetime.fromisoformat(f"2026-03-01T{moment}+00:00")))
+        ingest(raw_notification(body=body, received_at=datetime.fromisoformat(f"2026-03-01T{moment}+00:00")))
 
     with django_timezone.override("America/New_York"):
         found = [(one.day, one.count) for one in totals(date(2026, 2, 1), date(2026, 3, 31))]
@@ -148,7 +148,7 @@ def test_day_of_a_clock_change_is_counted_completely(settings: Any) -> None:
     begins, ends = datetime(2026, 3, 29, tzinfo=berlin), datetime(2026, 3, 30, tzinfo=berlin)
     for number, moment in enumerate((begins - timedelta.resolution, begins, ends - timedelta.resolution, ends)):
         body = f"txn_ref=AA-S-{number}&sms_status=delivered"
-        inbox.receive(raw_notification(body=body, received_at=moment.astimezone(timezone.utc)))
+        ingest(raw_notification(body=body, received_at=moment.astimezone(timezone.utc)))
 
     found = [(one.day.day, one.count) for one in totals(date(2026, 3, 1), date(2026, 3, 31))]
 

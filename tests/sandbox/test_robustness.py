@@ -147,7 +147,7 @@ def test_project_without_credentials_has_no_numbers(settings: Any) -> None:
 RECEIVING = """
 import django, sys
 django.setup()
-import django_hoiio.urls, django_hoiio.views, django_hoiio.inbox, django_hoiio.recovery, django_hoiio.admin
+import django_hoiio.urls, django_hoiio.views, django_hoiio.ingest, django_hoiio.recovery, django_hoiio.admin
 print(sorted(name for name in sys.modules if name.startswith("django_hoiio.sandbox")))
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -10,11 +11,11 @@ from typing import Any
 import pytest
 from django.db import Error, OperationalError, connection, transaction
 
-from django_hoiio import inbox
+from django_hoiio import database
 from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Kind
+from django_hoiio.ingest import ingest, outgoing
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.recording import retries, sending
 from tests.conftest import deadlock, raw_notification, values
 from tests.fake_hoiio import SUCCESS, Hoiio
 
@@ -30,7 +31,7 @@ def rows() -> list[tuple[str, dict[str, Any]]]:
 
 
 def receive(content: str, **fields: Any) -> Notification:
-    return inbox.receive(raw_notification("any", "", content, **fields))
+    return ingest(raw_notification("any", "", content, **fields))
 
 
 def send(client: HoiioClient) -> str:
@@ -234,6 +235,28 @@ def test_entry_goes_with_the_transaction_of_the_caller(hoiio: Hoiio, hoiio_clien
     assert rows() == []
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "mysql", reason="the others would refuse the write of such a transaction")
+def test_sent_values_overwrite_no_report_that_the_transaction_of_the_caller_cannot_see(
+    hoiio: Hoiio, hoiio_client: HoiioClient
+) -> None:
+    """MariaDB reads everything as of the first read of a transaction, and writes to what is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with transaction.atomic():
+        assert Notification.objects.count() == 0
+        thread = threading.Thread(
+            target=lambda: (receive("txn_ref=AA-S-1&sms_status=queued&tag=theirs"), connection.close())
+        )
+        thread.start()
+        thread.join()
+        send(hoiio_client)
+    connection.close()
+
+    row = Sms.objects.get()
+    assert (row.tag, row.msg, row.notifications.count()) == ("theirs", "hello", 1)
+
+
 def _failing(error: Exception) -> Callable[..., Transaction]:
     def fail(*args: Any) -> Transaction:
         with connection.cursor() as cursor:
@@ -260,7 +283,7 @@ def test_failure_to_store_loses_neither_the_response_nor_the_transaction(
     with transaction.atomic():
         other = Sms.objects.create(txn_ref="AA-S-0", created_at=_now(), updated_at=_now())
         with monkeypatch.context() as broken:
-            broken.setattr(sending, "bring_up_to_date", _failing(error) if real else fail)
+            broken.setattr(outgoing, "write_state", _failing(error) if real else fail)
             assert send(hoiio_client) == "AA-S-1"
         other.refresh_from_db()
 
@@ -292,8 +315,8 @@ def test_response_is_returned_in_a_broken_transaction(
 def test_transient_error_is_retried_unless_a_transaction_is_open(
     hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, within: bool, tries: int
 ) -> None:
-    monkeypatch.setattr(retries.time, "sleep", lambda seconds: None)
-    original, tried = sending.bring_up_to_date, []
+    monkeypatch.setattr(database.time, "sleep", lambda seconds: None)
+    original, tried = outgoing.write_state, []
 
     def locked_twice(*args: Any) -> Transaction | None:
         tried.append(1)
@@ -301,7 +324,7 @@ def test_transient_error_is_retried_unless_a_transaction_is_open(
             raise deadlock()
         return original(*args)
 
-    monkeypatch.setattr(sending, "bring_up_to_date", locked_twice)
+    monkeypatch.setattr(outgoing, "write_state", locked_twice)
     if within:
         with transaction.atomic():
             send(hoiio_client)
@@ -318,7 +341,7 @@ def test_notification_creates_the_row_that_could_not_be_stored(
         raise Error
 
     with monkeypatch.context() as broken:
-        broken.setattr(sending, "bring_up_to_date", fail)
+        broken.setattr(outgoing, "write_state", fail)
         send(hoiio_client)
     receive(DELIVERED)
 
@@ -337,7 +360,7 @@ def test_reference_too_long_for_its_column_is_logged_and_returned(
 
 
 def test_characters_that_no_database_stores_are_removed() -> None:
-    row = sending.enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": DEST, "msg": "a\0b", "tag": "t" * 257})
+    row = outgoing.enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": DEST, "msg": "a\0b", "tag": "t" * 257})
 
     assert row is not None
     expected = {**SENT, "msg": "a\N{REPLACEMENT CHARACTER}b"}

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.db import connections, router, transaction
 
+from django_hoiio.database import durable, is_idle, retry_transient
 from django_hoiio.enums import Direction, Kind, Rank, Route
 from django_hoiio.logs import get_logger
 from django_hoiio.models import MODEL_OF_KIND, Transaction
@@ -15,8 +16,8 @@ from django_hoiio.parsing import ParsedNotification, RawNotification
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS, read
 
-from .retries import retry_transient
-from .states import bring_up_to_date
+from .reports import report_of
+from .upsert import write_state
 
 logger = get_logger(__name__)
 
@@ -30,13 +31,15 @@ def enter(kind: Kind, account: str, txn_ref: str, request: Mapping[str, str]) ->
     an error and returns `None`. Then the notification creates the row.
     """
     connection = connections[router.db_for_write(MODEL_OF_KIND[kind])]
-    sent, report = _sent(account), _report(kind, txn_ref, request)
+    moment, parsed = datetime.now(timezone.utc), _parsed(kind, txn_ref, request)
+    raw = RawNotification(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
 
-    def write() -> Transaction | None:
-        if report.txn_ref is None:
+    def write() -> Transaction:
+        report = report_of(raw, parsed, connection.alias)
+        if report is None or parsed.txn_ref is None:
             raise ValueError("the txn_ref is too long for its column")
-        with transaction.atomic(using=connection.alias):
-            return bring_up_to_date(sent, report, connection.alias)
+        with durable(connection) if is_idle(connection) else transaction.atomic(using=connection.alias):
+            return write_state(report, connection)
 
     try:
         # No retry inside the caller's transaction: a deadlock has rolled back its earlier statements.
@@ -47,13 +50,8 @@ def enter(kind: Kind, account: str, txn_ref: str, request: Mapping[str, str]) ->
         return None
 
 
-def _sent(account: str) -> RawNotification:
-    moment = datetime.now(timezone.utc)
-    return RawNotification(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
-
-
-def _report(kind: Kind, txn_ref: str, request: Mapping[str, str]) -> ParsedNotification:
-    """Return the request as a report. Values that are too long for their column are omitted."""
+def _parsed(kind: Kind, txn_ref: str, request: Mapping[str, str]) -> ParsedNotification:
+    """Return the request as a notification that reports it. Values that are too long for their column are omitted."""
     params = {name: storable(text) for name, text in request.items() if name in PARAMETERS}
     values, problems = read({**params, "txn_ref": txn_ref})
     return ParsedNotification(
