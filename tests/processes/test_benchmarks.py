@@ -273,6 +273,14 @@ def test_pages_of_the_read_api_are_measured_at_each_size(run: Run) -> None:
     assert {"sms: the newest", "sms: updated_since", "notifications: kind, none"} <= set(measured[titles[0]])
 
 
+def test_late_reports_are_measured(run: Run) -> None:
+    done = run("-m", "benchmarks.late", "--notifications", "50")
+
+    assert done.returncode == 0, done.stderr
+    assert "A late report, 50 notifications stored" in done.stdout
+    assert all(name in done.stdout for name in ("the same fields", "no other report has", "only the oldest has"))
+
+
 def test_loading_is_measured_beside_an_empty_project(run: Run) -> None:
     done = run("-m", "benchmarks.startup", "--processes", "1")
 
