@@ -87,25 +87,25 @@ def test_commit_that_raises_after_it_was_made_is_one_row(
 ) -> None:
     settings.HOIIO = {"SPOOL_DIR": spool_dir}
     wrapper: Any = connections["default"]
-    connect = wrapper.connect
+    connect, commit = wrapper.connect, wrapper._commit
     sent = lost = 0
 
-    def lose_the_answer(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    def lose_the_answer() -> None:
         nonlocal lost
-        answer = execute(sql, params, many, context)
-        if sql != "COMMIT" or lost == sent:
-            return answer
+        commit()
+        if lost == sent:
+            return
         lost += 1
         wrapper.close()
         if goes_away:
             monkeypatch.setattr(wrapper, "connect", _refuse)
         raise OperationalError("server closed the connection unexpectedly")
 
+    monkeypatch.setattr(wrapper, "_commit", lose_the_answer)
     markers = [uuid.uuid4().hex for _ in range(COMMITS)]
     for marker in markers:
         sent += 1
-        with wrapper.execute_wrapper(lose_the_answer):
-            assert Client().generic("POST", signed_path(), notification(marker), content_type=FORM).status_code == 200
+        assert Client().generic("POST", signed_path(), notification(marker), content_type=FORM).status_code == 200
         monkeypatch.setattr(wrapper, "connect", connect)
 
     assert (lost, _rows()) == (COMMITS, Counter(markers))
