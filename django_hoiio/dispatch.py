@@ -266,6 +266,8 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     if not failures.filter(attempts=failure.attempts, resolved_at=None).update(**begun):
         return Outcome.TAKEN
     notification = failure.notification
+    # Loads the row that the receiver gets.
+    _ = notification.transaction
     error = _call(receiver, failure.receiver, failure.signal, notification, attempt=attempt)
     if error is None:
         failures.update(resolved_at=datetime.now(timezone.utc), traceback=before)

@@ -52,6 +52,8 @@ def run(notification_pk: int, claimed_until: str) -> None:
     notifications = Notification.objects.on_primary()
     notification = notifications.filter(pk=notification_pk, claimed_until=claimed_until).first()
     if notification is not None and dispatch.claim(notification):
+        # Loads the row that the receivers get.
+        _ = notification.transaction
         dispatch.run(notification)
 
 

@@ -201,7 +201,8 @@ def _newer_reports(report: Report, row: Transaction) -> Iterator[Report]:
     """Yield the newer reports in a row that overwrite a late one, newest first, until it has nothing left."""
     # If a field is empty, no report has filled it.
     left = {name for name in report.values if getattr(row, name) not in ("", None)} - {"is_final"}
-    newer = row.notifications.filter(version__gt=report.version).order_by("-version", "-pk")
+    stored = Notification.objects.using(row._state.db).filter(**{_link_of(report.model): row.pk})
+    newer = stored.filter(version__gt=report.version).order_by("-version", "-pk")
     while left:
         page = list(newer.filter(params__has_any_keys=parameters_of(left))[:PAGE])
         for notification in page:
@@ -218,10 +219,7 @@ def _newer_reports(report: Report, row: Transaction) -> Iterator[Report]:
 
 
 def _upsert(report: Report, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-    """Return the statement that inserts the row, or updates one that contains nothing newer, and its parameters.
-
-    It returns the row.
-    """
+    """Return the upsert of a row, which returns it unless it contains a newer report, and its parameters."""
     values = {
         "account": report.account,
         **report.key,

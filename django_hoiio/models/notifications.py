@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.checks import CheckMessage
 from django.db import models
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hoiio.enums import Kind, Route, Source, VerifiedBy
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
-from .transactions import BaseQuerySet, Call, Fax, Sms, Transaction
+from .transactions import TRANSACTION_MODELS, BaseQuerySet, Call, Fax, Sms, Transaction
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -253,6 +253,12 @@ class Notification(models.Model):
     @property
     def transaction(self) -> Transaction | None:
         """The call, SMS or fax that contains its report; `None` if there is none. Costs a query."""
+        for model in TRANSACTION_MODELS:
+            name = str(model._meta.model_name)
+            pk, link = getattr(self, f"{name}_id"), cast("models.ForeignKey[Any, Any]", self._meta.get_field(name))
+            if pk is not None and not link.is_cached(self):
+                # Not by the foreign key, which a router may read from a replica that lags behind.
+                setattr(self, name, model._base_manager.using(self._state.db).filter(pk=pk).first())
         row: Transaction | None = self.call or self.sms or self.fax
         return row
 

@@ -125,7 +125,8 @@ class _Reparsing:
             # Lock it by a write without effect, as SQLite needs it. A redaction waits, and redacts what this writes.
             rows.update(version=F("version"))
             row = rows.get()
-            notifications = list(row.notifications.filter(redacted_at=None).order_by("received_at", "pk"))
+            stored = Notification.objects.using(self.connection.alias).filter(redacted_at=None, **{link_name: pk})
+            notifications = list(stored.order_by("received_at", "pk"))
             for notification in notifications:
                 parsed = self._parsed(notification)
                 if parsed is None:
@@ -194,6 +195,8 @@ class _Reparsing:
         """Count notifications that were parsed differently, and run their receivers."""
         self.result.changed += len(notifications)
         for notification in notifications if self.dispatch else ():
+            # Loads the row that the receivers get.
+            _ = notification.transaction
             dispatching.run(notification)
             self.result.dispatched += 1
 

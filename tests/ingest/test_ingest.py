@@ -475,6 +475,29 @@ def test_late_report_reads_only_the_newest_reports(heard: list[Any]) -> None:
     assert (len(reads), sms().tag, sms().currency) == (2, "a", "SGD")
 
 
+class ReadsElsewhere:
+    """A router that reads from a replica, which lags behind or, here, does not exist."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+
+def test_nothing_is_read_from_a_replica(settings: Any, heard: list[Any]) -> None:
+    settings.DATABASE_ROUTERS = [ReadsElsewhere()]
+    receive("txn_ref=AA-S-1&sms_status=delivered&tag=a", received_at=MORNING)
+    late = receive("txn_ref=AA-S-1&sms_status=queued&tag=b&currency=SGD", received_at=MORNING - timedelta(hours=1))
+    receive("txn_ref=AA-C-1&session=S1&call_state=ringing")
+    of_session = receive("session=S1&digits=1")
+    settings.DATABASE_ROUTERS = []
+
+    assert [each.state_error for each in Notification.objects.all()] == [""] * 4
+    assert (late.sms, sms().tag, sms().currency) == (sms(), "a", "SGD")
+    assert of_session.transaction == Call.objects.get()
+
+
 def test_receivers_get_the_row_and_its_links_without_a_query(heard: list[Any]) -> None:
     receive("txn_ref=AA-S-1&sms_status=delivered")
     (_, first), *_ = heard
