@@ -9,7 +9,7 @@ import socket
 import threading
 
 # A commit: the word COMMIT, but not `SET autocommit`, or the statement that is a transaction by itself.
-COMMIT = re.compile(rb"\bCOMMIT\0?$|\bWITH raw AS \(INSERT INTO ", re.IGNORECASE)
+COMMIT = re.compile(rb"\bCOMMIT\0?$|\bWITH state AS \(INSERT INTO ", re.IGNORECASE)
 
 
 class Proxy:

@@ -106,12 +106,10 @@ def _nothing_is_half_done() -> None:
     """Check that rows are redacted completely or not at all, and transactions like their notifications."""
     for notification in Notification.objects.all():
         assert (notification.redacted_at is None) == bool(notification.params)
-    about: dict[str, list[Notification]] = {}
-    for notification in Notification.objects.all():
-        about.setdefault(notification.txn_ref or "", []).append(notification)
     for model in (Call, Sms, Fax):
-        for row in model._default_manager.all():
-            notifications = about[row.txn_ref or ""]
+        for row in model._default_manager.prefetch_related("notifications"):
+            notifications = list(row.notifications.all())
+            assert notifications, row
             assert (row.redacted_at is not None) == all(one.redacted_at for one in notifications), row
             assert not (row.redacted_at and (row.remote_number or row.tag)), row
 
