@@ -40,15 +40,15 @@ SET_LEVEL = {
 }
 
 
-def at_once(work: Sequence[Callable[[], Any]], level: str) -> list[BaseException]:
-    """Run each function in a thread with its own connection of this isolation level. Return the exceptions."""
+def at_once(work: Sequence[Callable[[], Any]], level: str = "") -> list[BaseException]:
+    """Run each function in a thread with its own connection, of this isolation level if given. Return the exceptions."""
     errors: list[BaseException] = []
     start = threading.Barrier(len(work))
 
     def run(piece: Callable[[], Any]) -> None:
         try:
             with connection.cursor() as cursor:
-                if connection.vendor in SET_LEVEL:
+                if level and connection.vendor in SET_LEVEL:
                     cursor.execute(SET_LEVEL[connection.vendor].format(level))
             start.wait()
             piece()

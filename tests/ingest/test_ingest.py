@@ -23,6 +23,7 @@ from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.signals import sms_status
 from tests.conftest import deadlock, raw_notification, values
+from tests.ingest.test_concurrency import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -512,33 +513,11 @@ def test_receivers_get_the_row_and_its_links_without_a_query(heard: list[Any]) -
 # Concurrency, with separate connections.
 
 
-def _at_once(work: list[Callable[[], Any]]) -> list[BaseException]:
-    """Run each function in a thread with its own connection, concurrently. Return the exceptions."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(work))
-
-    def run(piece: Callable[[], Any]) -> None:
-        start.wait()
-        try:
-            piece()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
-
-
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_notifications_of_one_transaction_lose_nothing() -> None:
     reports = [f"txn_ref=AA-S-1&{content}" for content in SMS_LIFE] + ["txn_ref=AA-S-1&sms_status=queued&tag=early"]
 
-    errors = _at_once([lambda content=content: receive(content) for content in reports * 8])  # type: ignore[misc]
+    errors = at_once([lambda content=content: receive(content) for content in reports * 8])  # type: ignore[misc]
 
     assert errors == []
     assert Notification.objects.count() == 32
@@ -557,7 +536,7 @@ def test_concurrent_notifications_of_one_transaction_lose_nothing() -> None:
 def test_concurrent_parts_of_a_long_incoming_sms_all_have_their_row() -> None:
     parts = [f"{number:03}" + "x" * 149 for number in range(8)]
 
-    errors = _at_once(
+    errors = at_once(
         [lambda part=part: receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}") for part in parts * 2]
     )  # type: ignore[misc]
 
@@ -570,7 +549,7 @@ def test_concurrent_parts_of_a_long_incoming_sms_all_have_their_row() -> None:
 def test_concurrent_arrivals_of_one_uuid_are_one_row() -> None:
     once = raw_notification("any", "", "txn_ref=AA-S-1&sms_status=delivered")
 
-    assert _at_once([lambda: ingest(once)] * 8) == []
+    assert at_once([lambda: ingest(once)] * 8) == []
     assert Notification.objects.count() == 1
 
 
