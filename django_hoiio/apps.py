@@ -17,5 +17,7 @@ class DjangoHoiioConfig(AppConfig):
         django_checks.register(checks.check_tasks)
         django_checks.register(checks.check_sandbox, django_checks.Tags.urls)
         django_checks.register(checks.check_api, django_checks.Tags.urls)
+        django_checks.register(checks.check_webhook, django_checks.Tags.urls)
         django_checks.register(checks.check_deployment, django_checks.Tags.security, deploy=True)
+        django_checks.register(checks.check_public_url, django_checks.Tags.security, deploy=True)
         django_checks.register(checks.check_databases, django_checks.Tags.database)

@@ -112,9 +112,31 @@ class HoiioSettings:
         return bool(settings.USE_TZ)
 
     @property
-    def has_urls(self) -> bool:
-        """True if the project serves URLs."""
-        return bool(getattr(settings, "ROOT_URLCONF", None))
+    def root_urlconf(self) -> str | None:
+        """The project's `ROOT_URLCONF`; `None` if it serves no URLs."""
+        return getattr(settings, "ROOT_URLCONF", None)
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """The hosts for which Django answers, by the rule of `HttpRequest.get_host`."""
+        if settings.DEBUG and not settings.ALLOWED_HOSTS:
+            return [".localhost", "127.0.0.1", "[::1]"]
+        return list(settings.ALLOWED_HOSTS)
+
+    @property
+    def middleware(self) -> list[str]:
+        """The project's `MIDDLEWARE`."""
+        return list(settings.MIDDLEWARE)
+
+    @property
+    def redirects_to_https(self) -> bool:
+        """True if `SecurityMiddleware` redirects the requests of a proxy that terminates TLS."""
+        return bool(settings.SECURE_SSL_REDIRECT) and not settings.SECURE_PROXY_SSL_HEADER
+
+    @property
+    def redirect_exempt(self) -> list[str]:
+        """The regular expressions of `SECURE_REDIRECT_EXEMPT`."""
+        return list(settings.SECURE_REDIRECT_EXEMPT)
 
     def app_id(self, account: str) -> str:
         """Return Hoiio's application id of an account, or an empty string if none is set."""

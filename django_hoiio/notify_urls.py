@@ -6,12 +6,14 @@ import ipaddress
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import reverse
+from django.urls import NoReverseMatch, URLResolver, get_resolver, get_urlconf, reverse
 
 from .conf import conf
 from .enums import Route
@@ -28,12 +30,17 @@ MAX_URL_LENGTH = 4000
 LONG = 2000
 
 
-def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, Any] | None = None) -> str:
+def notify_url(
+    route: str, *, account: str = "default", pass_on: Mapping[str, Any] | None = None, urlconf: str | None = None
+) -> str:
     """Return the absolute URL to give to Hoiio as `notify_url`, or to set on a number.
 
-    `route` is one of voice, sms, fax, ivr and any. `pass_on` comes back unchanged in `notification.pass_on`. Raises
-    `ImproperlyConfigured` if Hoiio cannot reach `PUBLIC_URL`, and `ValueError` if an argument is invalid or the URL
-    exceeds Hoiio's limit of 4,000 characters. Warns above 2,000 characters.
+    `route` is one of voice, sms, fax, ivr and any. `pass_on` comes back unchanged in `notification.pass_on`. `urlconf`
+    names the URLconf that includes `django_hoiio.urls`, if it is neither the active one nor `ROOT_URLCONF`.
+
+    Raises `ImproperlyConfigured` if Hoiio cannot reach `PUBLIC_URL` or `django_hoiio.urls` is not included, and
+    `ValueError` if an argument is invalid or the URL exceeds Hoiio's limit of 4,000 characters. Warns above 2,000
+    characters.
     """
     if route not in Route.values:
         raise ValueError(f"There is no route {route!r}; the routes are {', '.join(Route.values)}.")
@@ -42,7 +49,7 @@ def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, An
     values = dict(pass_on or {})
     _check_pass_on(values)
     token = sign(Route(route), account, values)
-    url = _public_url() + reverse("django_hoiio:signed", kwargs={"route": Route(route), "token": token})
+    url = _public_url() + webhook_path("signed", urlconf=urlconf, route=Route(route), token=token)
     if len(url) > MAX_URL_LENGTH:
         raise ValueError(
             f"The notify URL would have {len(url)} characters and Hoiio takes {MAX_URL_LENGTH}; pass on less,"
@@ -55,6 +62,31 @@ def notify_url(route: str, *, account: str = "default", pass_on: Mapping[str, An
             stacklevel=2,
         )
     return url
+
+
+def webhook_path(name: str, *, urlconf: str | None = None, **arguments: Any) -> str:
+    """Return the path of a URL in `django_hoiio.urls`, in whatever namespace the project includes it.
+
+    Looks in `urlconf`, or else in the active URLconf and in `ROOT_URLCONF`. Raises `ImproperlyConfigured`.
+    """
+    urlconfs = [each for each in ([urlconf] if urlconf else [get_urlconf(), conf.root_urlconf]) if each]
+    for each in urlconfs:
+        for namespace in chain(["django_hoiio"], _namespaces(get_resolver(each))):
+            with suppress(NoReverseMatch):
+                return reverse(f"{namespace}:{name}", urlconf=each, kwargs=arguments)
+    raise ImproperlyConfigured(
+        f"django_hoiio.urls is not included in {' or '.join(map(repr, urlconfs)) or 'any URLconf'}; add"
+        " path('hoiio/', include('django_hoiio.urls')) to its urlpatterns, or name another URLconf: `urlconf` of"
+        " notify_url, --urlconf of hoiio_urls."
+    )
+
+
+def _namespaces(resolver: URLResolver) -> Iterator[str]:
+    """Yield the namespaces in which `django_hoiio.urls` is included, such as `hooks:django_hoiio`."""
+    for name, (_, nested) in resolver.namespace_dict.items():
+        if nested.app_name == "django_hoiio":
+            yield name
+        yield from (f"{name}:{inner}" for inner in _namespaces(nested))
 
 
 # A NUL in JSON, but not an escaped backslash before `u0000`.
@@ -78,13 +110,12 @@ def _check_pass_on(values: dict[Any, Any]) -> None:
 def _public_url() -> str:
     """Return `PUBLIC_URL` without the trailing slash. Raises `ImproperlyConfigured`."""
     url = conf.PUBLIC_URL or ""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_absolute(url):
         raise ImproperlyConfigured(
             f"HOIIO['PUBLIC_URL'] is {url!r}, but Hoiio needs an absolute URL; write for example"
             " 'https://my.example.com'."
         )
-    if not is_local(conf.API_URL) and (parts.scheme == "http" or is_local(url)):
+    if not is_reachable(url):
         raise ImproperlyConfigured(
             f"HOIIO['PUBLIC_URL'] is {url!r}, which Hoiio cannot reach safely; use an https URL that is open to the"
             " internet, or point HOIIO['API_URL'] at a sandbox on this machine."
@@ -92,9 +123,19 @@ def _public_url() -> str:
     return url.rstrip("/")
 
 
+def is_absolute(url: str) -> bool:
+    """Return whether the URL has the scheme http or https, and a host."""
+    return url.lower().startswith(("http://", "https://")) and bool(host_of(url))
+
+
+def is_reachable(url: str) -> bool:
+    """Return whether Hoiio can reach an absolute URL safely. A local sandbox can reach any."""
+    return is_local(conf.API_URL) or (url.lower().startswith("https://") and not is_local(url))
+
+
 def is_local(url: str) -> bool:
     """Return whether only this machine or its local network can reach the host."""
-    host = urlsplit(url).hostname or ""
+    host = host_of(url)
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
@@ -103,11 +144,16 @@ def is_local(url: str) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Return whether the host is a loopback address or `localhost`. Names are not resolved."""
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
+    host = host_of(url)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def host_of(url: str) -> str:
+    """Return the host of the URL, or an empty string if it has none or cannot be parsed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -54,11 +55,12 @@ def non_atomic_everywhere(view: View) -> View:
     return view
 
 
+@no_append_slash
 @csrf_exempt
 @login_not_required
 @non_atomic_everywhere
 @require_POST
-def receive(request: HttpRequest, route: Route, token: str | None = None) -> HttpResponse:
+def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = None) -> HttpResponse:
     """Store the notification and answer 200.
 
     Answers 400, 411 or 413 if the body cannot be read completely within the limit, and 403 if verification is required

@@ -8,7 +8,10 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
+from django_hoiio.views import receive
+
 urlpatterns = [
+    path("hoiio", receive),
     path("hoiio/", include("django_hoiio.urls")),
     path("admin/", admin.site.urls),
     path("api/hoiio/", include("django_hoiio.api.urls")),

@@ -205,6 +205,33 @@ def test_project_of_the_steps_receives_a_notification(page: str, heard: list[str
     assert printed[-len(heard) :] == heard
 
 
+DEPLOYED = """
+DEBUG = False
+ALLOWED_HOSTS = ["my.example.com"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware", *MIDDLEWARE]
+SECURE_SSL_REDIRECT = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+DATABASES["default"]["CONN_MAX_AGE"] = None
+HOIIO["ACCOUNTS"] = {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}
+HOIIO["SPOOL_DIR"] = "spool"
+"""
+CHECK = """
+import django
+from django.core.checks import run_checks
+
+django.setup()
+print(*[each for each in run_checks(include_deployment_checks=True, databases=["default"]) if "hoiio" in each.id])
+"""
+
+
+def test_project_of_the_readme_passes_the_checks_of_deployment(tmp_path: Path) -> None:
+    run = make_project("README.rst", tmp_path)
+    with (tmp_path / "mysite/settings.py").open("a", encoding="utf-8") as file:
+        file.write(DEPLOYED)
+
+    assert run("-c", CHECK) == [""]
+
+
 SEND = """
 import django, pathlib
 django.setup()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.urls import include, path, set_urlconf
 
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.notify_urls import is_local, notify_url
@@ -140,3 +141,81 @@ def test_local_or_plain_http_public_url_needs_a_local_api(settings: Any, url: st
 def test_hosts_that_only_this_network_resolves_are_local() -> None:
     assert all(map(is_local, LOCAL))
     assert not any(map(is_local, ["https://my.example.com", "https://8.8.8.8", "https://[2001:4860:4860::8888]"]))
+
+
+@pytest.mark.parametrize("url", ["https://[", " https://my.example.com", "https://:443"])
+def test_public_url_that_cannot_be_parsed_is_a_clear_error(settings: Any, url: str) -> None:
+    settings.HOIIO = {"PUBLIC_URL": url}
+
+    with pytest.raises(ImproperlyConfigured, match="Hoiio needs an absolute URL"):
+        notify_url("sms")
+
+
+# Where the project includes the URLs.
+
+
+def urlconf(*patterns: Any) -> Any:
+    return type("urls", (), {"urlpatterns": patterns})
+
+
+HOOKS = urlconf(path("hooks/", include("django_hoiio.urls")))
+EMPTY = urlconf()
+HOIIO = path("hoiio/", include("django_hoiio.urls"))
+NESTED = path("nested/", include(([path("x/", include(([], "x"))), HOIIO], "outer"), namespace="inner"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "prefix"),
+    [
+        ([NESTED], "/nested/hoiio/"),
+        ([path("a/", include(([NESTED], "a")))], "/a/nested/hoiio/"),
+        ([path("phone/", include("django_hoiio.urls", namespace="phone"))], "/phone/"),
+        ([path("a/", include(([path("b/", include("django_hoiio.urls", namespace="phone"))], "a")))], "/a/b/"),
+        # Django's rule, too: the instance that is named as the app is the default.
+        ([NESTED, HOIIO], "/hoiio/"),
+    ],
+)
+def test_urls_may_be_included_in_any_namespace(settings: Any, patterns: list[Any], prefix: str) -> None:
+    settings.ROOT_URLCONF = urlconf(*patterns)
+
+    assert notify_url("sms").startswith(f"https://my.example.com{prefix}sms/")
+
+
+def test_named_urlconf_is_used(settings: Any) -> None:
+    settings.ROOT_URLCONF = EMPTY
+
+    assert notify_url("sms", urlconf=HOOKS).startswith("https://my.example.com/hooks/sms/")
+
+
+def test_active_urlconf_is_used_before_the_root(settings: Any) -> None:
+    try:
+        set_urlconf(HOOKS)
+        active = notify_url("sms")
+        set_urlconf(EMPTY)
+        root = notify_url("sms")
+    finally:
+        set_urlconf(None)
+
+    assert active.startswith("https://my.example.com/hooks/sms/")
+    assert root.startswith("https://my.example.com/hoiio/sms/")
+
+
+@pytest.mark.parametrize(
+    ("root", "arguments", "where"),
+    [
+        (EMPTY, {}, repr(EMPTY)),
+        ("tests.urls", {"urlconf": EMPTY}, repr(EMPTY)),
+        (None, {}, "any URLconf"),
+        (urlconf(path("<tenant>/", include("django_hoiio.urls"))), {}, "<class"),
+    ],
+)
+def test_missing_urls_are_a_clear_error(settings: Any, root: Any, arguments: dict[str, Any], where: str) -> None:
+    settings.ROOT_URLCONF = root
+
+    with pytest.raises(ImproperlyConfigured) as raised:
+        notify_url("sms", **arguments)
+    assert str(raised.value).startswith(f"django_hoiio.urls is not included in {where}")
+    assert str(raised.value).endswith(
+        "; add path('hoiio/', include('django_hoiio.urls')) to its urlpatterns, or name another URLconf: `urlconf` of"
+        " notify_url, --urlconf of hoiio_urls."
+    )

@@ -16,7 +16,7 @@ from django.core.signing import Signer
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import resolve, reverse
+from django.urls import include, path, resolve, reverse
 
 from django_hoiio import ingest as ingesting
 from django_hoiio import spool, views
@@ -50,6 +50,17 @@ def test_each_route_works_with_and_without_a_trailing_slash(post: Post, route: R
 
 def test_root_url_accepts_every_kind(post: Post) -> None:
     assert post("", STATUS).route == Route.ANY
+
+
+def test_root_url_works_without_its_slash_beside_the_included_urls() -> None:
+    assert Client().post("/hoiio", STATUS, content_type=FORM).status_code == 200
+    assert Notification.objects.get().route == Route.ANY
+
+
+def test_root_url_without_its_slash_is_never_redirected(settings: Any) -> None:
+    settings.ROOT_URLCONF = type("urls", (), {"urlpatterns": [path("hoiio/", include("django_hoiio.urls"))]})
+
+    assert Client().post("/hoiio", STATUS, content_type=FORM).status_code == 404
 
 
 @pytest.mark.parametrize("route", Route)

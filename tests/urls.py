@@ -4,7 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from django_hoiio.views import receive
+
 urlpatterns = [
+    path("hoiio", receive),
     path("hoiio/", include("django_hoiio.urls")),
     path("sandbox/", include("django_hoiio.sandbox.urls")),
     path("admin/", admin.site.urls),

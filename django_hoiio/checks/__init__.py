@@ -2,5 +2,15 @@
 
 from .deployment import check_api, check_databases, check_deployment, check_sandbox, check_tasks
 from .settings import check_settings
+from .webhook import check_public_url, check_webhook
 
-__all__ = ["check_api", "check_databases", "check_deployment", "check_sandbox", "check_settings", "check_tasks"]
+__all__ = [
+    "check_api",
+    "check_databases",
+    "check_deployment",
+    "check_public_url",
+    "check_sandbox",
+    "check_settings",
+    "check_tasks",
+    "check_webhook",
+]

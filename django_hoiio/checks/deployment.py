@@ -180,7 +180,7 @@ W009 = Warning(
 
 def check_api(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that the read API, if included, can answer a browser."""
-    if not conf.has_urls or (apps.is_installed("rest_framework") and apps.is_installed("django_filters")):
+    if not conf.root_urlconf or (apps.is_installed("rest_framework") and apps.is_installed("django_filters")):
         return []
     try:
         reverse("hoiio_api:sms-list")
@@ -202,7 +202,7 @@ W006 = Warning(
 
 def check_sandbox(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check that the sandbox, if included, can answer."""
-    if not isinstance(conf.given, Mapping) or not conf.has_urls or is_loopback(conf.API_URL):
+    if not isinstance(conf.given, Mapping) or not conf.root_urlconf or is_loopback(conf.API_URL):
         return []
     try:
         reverse("hoiio_sandbox:telephone")

@@ -6,13 +6,13 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error
 
 from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind
+from django_hoiio.notify_urls import host_of, is_absolute
 
 E001 = Error(
     "HOIIO is not a dict.",
@@ -51,7 +51,7 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
         elif not _is_of_type(value, SETTINGS[key][0]):
             yield _wrong_type(key, value)
     url = given.get("PUBLIC_URL")
-    if isinstance(url, str) and not _is_absolute(url):
+    if isinstance(url, str) and not is_absolute(url):
         yield _no_scheme(url)
     if isinstance(given.get("ACCOUNTS"), dict):
         yield from map(_odd_account, filter(_is_odd_account, given["ACCOUNTS"].items()))
@@ -109,13 +109,9 @@ def _key_of_wrong_type() -> CheckMessage:
     )
 
 
-def _is_absolute(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
-
-
 def _no_scheme(url: str) -> CheckMessage:
-    host = urlsplit(f"//{url.rpartition('//')[2]}").netloc or "my.example.com"
+    host = url.rpartition("//")[2].partition("/")[0]
+    host = host if host_of(f"//{host}") else "my.example.com"
     return Error(
         f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
         hint=f"Write 'PUBLIC_URL': {f'https://{host}'!r}.",

@@ -66,7 +66,9 @@ def _digits(number: str) -> str:
     return re.sub(r"\D", "", number, flags=re.ASCII)
 
 
-def urls_for(number: NumberResponse, *, account: str, pass_on: PassOn = None) -> dict[str, str]:
+def urls_for(
+    number: NumberResponse, *, account: str, pass_on: PassOn = None, urlconf: str | None = None
+) -> dict[str, str]:
     """Return the signed notify URLs for a number, by parameter of `number.update_forwarding`.
 
     `forward_to` is a fax URL for a number in the mode `fax`, and a call URL for any other number. If Hoiio reports no
@@ -74,7 +76,7 @@ def urls_for(number: NumberResponse, *, account: str, pass_on: PassOn = None) ->
     """
     wanted = {"forward_to": _FAX if number.mode == "fax" else _VOICE, "forward_sms_to": _SMS}
     return {
-        name: notify_url(route, account=account, pass_on=pass_on)
+        name: notify_url(route, account=account, pass_on=pass_on, urlconf=urlconf)
         for name, (capability, route) in wanted.items()
         if capability in number.capabilities or not number.capabilities
     }

@@ -10,10 +10,9 @@ from random import SystemRandom
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
-
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
+from django_hoiio.notify_urls import webhook_path
 from django_hoiio.verification import sign
 
 from .delivery import Delivery, InvalidUrl, RawRequest, is_dropped, post
@@ -100,8 +99,8 @@ def _delivery(order: TriggerRequest, kind: Kind, params: Mapping[str, str]) -> D
 def _path(order: TriggerRequest, route: Route) -> str:
     if order.has_token:
         token = sign(route, order.account, order.pass_on)
-        return reverse("django_hoiio:signed", kwargs={"route": route, "token": token})
-    path = reverse(f"django_hoiio:{route.value}")
+        return webhook_path("signed", route=route, token=token)
+    path = webhook_path(route.value)
     return f"{path}?{urlencode(order.pass_on)}" if order.pass_on else path
 
 

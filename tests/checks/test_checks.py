@@ -115,6 +115,9 @@ def test_wrong_type_is_an_error(settings: Any) -> None:
         ("ftp://example.com", "https://example.com"),
         ("/hoiio", "https://my.example.com"),
         ("https://", "https://my.example.com"),
+        ("https://[", "https://my.example.com"),
+        ("https://:443", "https://my.example.com"),
+        (" https://example.com", "https://example.com"),
         ("", "https://my.example.com"),
     ],
 )

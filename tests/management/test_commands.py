@@ -65,6 +65,31 @@ def test_hoiio_urls_needs_a_public_url(settings: Any) -> None:
         run("hoiio_urls")
 
 
+def test_hoiio_urls_without_included_urls_ends_with_the_remedy(settings: Any) -> None:
+    settings.HOIIO = {"PUBLIC_URL": "https://my.example.com"}
+    settings.ROOT_URLCONF = "django_hoiio.api.urls"
+
+    with pytest.raises(CommandError) as raised:
+        run("hoiio_urls")
+    assert str(raised.value) == (
+        "django_hoiio.urls is not included in 'django_hoiio.api.urls'; add path('hoiio/', include('django_hoiio.urls'))"
+        " to its urlpatterns, or name another URLconf: `urlconf` of notify_url, --urlconf of hoiio_urls."
+    )
+
+
+def test_hoiio_urls_reads_another_urlconf(settings: Any) -> None:
+    settings.HOIIO = {"PUBLIC_URL": "https://my.example.com"}
+    settings.ROOT_URLCONF = "django_hoiio.api.urls"
+
+    lines = run("hoiio_urls", "--urlconf", "tests.urls").splitlines()
+
+    assert [line.split()[1].split("/")[:5] for line in lines] == [
+        ["https:", "", "my.example.com", "hoiio", route] for route in Route.values
+    ]
+    with pytest.raises(CommandError, match="No module named 'missing'"):
+        run("hoiio_urls", "--urlconf", "missing.urls")
+
+
 @pytest.mark.django_db
 def test_hoiio_recover_prints_its_result(settings: Any, tmp_path: Path) -> None:
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path)}

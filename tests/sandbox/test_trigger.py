@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.urls import include, path
 
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import HIDDEN, line
@@ -47,6 +48,16 @@ def test_kind_is_sent_to_its_signed_url(sandbox_client: SandboxClient) -> None:
     assert (heard.params["sms_status"], heard.params["tag"], heard.query) == ("failed", "order-17", "")
     assert verified_by(heard) == (VerifiedBy.URL, "default", {"username": "bob"}, {})
     assert lines == [f"sms_status        {txn_ref:<20} 200", "1 notification sent and answered with 200."]
+
+
+@pytest.mark.parametrize("options", [[], ["--unsigned"]])
+def test_urls_in_a_nested_namespace_are_found(sandbox_client: SandboxClient, settings: Any, options: list[str]) -> None:
+    hooks = path("hooks/", include(([path("hoiio/", include("django_hoiio.urls"))], "hooks")))
+    settings.ROOT_URLCONF = type("urls", (), {"urlpatterns": [hooks]})
+
+    trigger("sms_status", *options)
+
+    assert sandbox_client.notifications[0].path.startswith("/hooks/hoiio/sms/")
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -26,35 +26,43 @@ class Command(BaseCommand):
             metavar="NAME=VALUE",
             help="Comes back in notification.pass_on; can be repeated.",
         )
+        parser.add_argument("--urlconf", help="The URLconf that includes django_hoiio.urls, if not ROOT_URLCONF.")
         parser.add_argument("--number", metavar="+65…", help="One of the account's Hoiio Numbers.")
         parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
 
     def handle(
-        self, *args: Any, account: str, pass_on: list[str], number: str | None, configure: bool, **options: Any
+        self,
+        *args: Any,
+        account: str,
+        pass_on: list[str],
+        urlconf: str | None,
+        number: str | None,
+        configure: bool,
+        **options: Any,
     ) -> None:
         if configure and number is None:
             raise CommandError("--configure needs a number; write --number +65… as well.")
-        values = dict(map(_pair, pass_on))
+        arguments: dict[str, Any] = {"account": account, "pass_on": dict(map(_pair, pass_on)), "urlconf": urlconf}
         try:
             if number is None:
-                self._print_routes(account, values)
+                self._print_routes(arguments)
             else:
-                self._forward(account, values, number, configure=configure)
+                self._forward(arguments, number, configure=configure)
         except (HoiioError, ImportError, ImproperlyConfigured, LookupError, ValueError) as error:
             raise CommandError(str(error)) from error
 
-    def _print_routes(self, account: str, pass_on: dict[str, str]) -> None:
+    def _print_routes(self, arguments: dict[str, Any]) -> None:
         for route in Route.values:
-            self.stdout.write(f"{route:<6} {notify_url(route, account=account, pass_on=pass_on)}")
+            self.stdout.write(f"{route:<6} {notify_url(route, **arguments)}")
 
-    def _forward(self, account: str, pass_on: dict[str, str], wanted: str, *, configure: bool) -> None:
+    def _forward(self, arguments: dict[str, Any], wanted: str, *, configure: bool) -> None:
         # The client needs requests, which printing the routes does without.
         from django_hoiio.client import HoiioClient
         from django_hoiio.client.account import configure_number, find_number, urls_for
 
-        with HoiioClient(account) as client:
+        with HoiioClient(arguments["account"]) as client:
             number = find_number(client.number.get_active(), wanted)
-            urls = urls_for(number, account=account, pass_on=pass_on)
+            urls = urls_for(number, **arguments)
             now = {name: getattr(number, name) for name in urls}
             self.stdout.write(f"{number.number} {number.mode}".rstrip())
             for name, url in urls.items():
