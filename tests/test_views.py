@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import importlib
 import io
 import logging
 import stat
@@ -16,10 +17,10 @@ from django.core.signing import Signer
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
-from django.urls import include, path, resolve, reverse
+from django.urls import NoReverseMatch, include, path, resolve, reverse
 
 from django_hoiio import ingest as ingesting
-from django_hoiio import spool, views
+from django_hoiio import spool, urls, views
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
@@ -67,6 +68,20 @@ def test_root_url_without_its_slash_is_never_redirected(settings: Any) -> None:
 def test_routes_have_names(route: Route) -> None:
     assert reverse(f"django_hoiio:{route}") == f"/hoiio/{route}/"
     assert resolve(f"/hoiio/{route}").kwargs == {"route": route}
+
+
+def test_urls_can_be_loaded_again() -> None:
+    again = importlib.reload(urls)
+
+    assert [str(each.pattern) for each in again.urlpatterns][-1] == ""
+
+
+@pytest.mark.parametrize("route", Route)
+def test_signed_url_has_a_name(route: Route) -> None:
+    assert reverse("django_hoiio:signed", kwargs={"route": route, "token": "x~y"}) == f"/hoiio/{route}/x~y/"
+    assert resolve(f"/hoiio/{route}/x~y").kwargs == {"route": route, "token": "x~y"}
+    with pytest.raises(NoReverseMatch):
+        reverse("django_hoiio:signed", kwargs={"route": "mms", "token": "x~y"})
 
 
 @pytest.mark.parametrize("path", ["sms/x/y", "mms", "sms//", "SMS", "x~y"])
