@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from django.db import Error, NotSupportedError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .conf import conf
 from .database_errors import DeadlineExceeded, Failure, classify
 
 Result = TypeVar("Result")
@@ -101,7 +102,10 @@ def durable(connection: BaseDatabaseWrapper) -> Iterator[None]:
         yield
 
 
-_OPEN = "On the database %r a transaction was already open, which could roll the notification back."
+_OPEN = (
+    "On the database %r a transaction was already open, which could roll the notification back. Exempt the webhook from"
+    " the middleware or decorator that opens it%s: docs/checks.rst, W016."
+)
 _OFF = "AUTOCOMMIT of the database %r is off; remove it from DATABASES."
 
 
@@ -112,9 +116,16 @@ def _refuse_open_transaction(connection: BaseDatabaseWrapper) -> None:
             with transaction.atomic(using=connection.alias, durable=True):
                 return
         except RuntimeError as error:
-            raise OpenTransaction(_OPEN % connection.alias) from error
+            raise _open_transaction(connection) from error
+    if not connection.get_autocommit():
+        raise OpenTransaction(_OFF % connection.alias)
     if not is_idle(connection):
-        raise OpenTransaction((_OPEN if connection.get_autocommit() else _OFF) % connection.alias)
+        raise _open_transaction(connection)
+
+
+def _open_transaction(connection: BaseDatabaseWrapper) -> OpenTransaction:
+    others = [path for path in conf.middleware if not path.startswith("django.")]
+    return OpenTransaction(_OPEN % (connection.alias, f", perhaps {' or '.join(others)}" if others else ""))
 
 
 def is_idle(connection: BaseDatabaseWrapper) -> bool:

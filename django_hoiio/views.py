@@ -41,6 +41,11 @@ NOT_VERIFIED = (
     " hoiio_urls` prints."
 )
 
+ALREADY_READ = (
+    "The body of a notification on the route %s is lost, because a middleware had read it: it must not use request.POST"
+    " or request.read() before the webhook."
+)
+
 # The query string is stored as text. ASCII is stored unchanged. Other bytes and NUL are percent-encoded, which does not
 # change the parameters.
 _PRINTABLE = bytes(range(1, 128))
@@ -71,7 +76,12 @@ def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = 
     except _Unreadable as error:
         logger.warning("A notification could not be read: %s.", error)
         return HttpResponse(status=error.status)
-    verification = verify(route, token, body, request.META.get(SIGNATURE))
+    signature, problems = request.META.get(SIGNATURE), {}
+    if body is None:
+        logger.error(ALREADY_READ, route.value)
+        # Hoiio's signature covers the body, so that it verifies nothing here.
+        body, signature, problems = b"", None, {"body": "a middleware had read it before the webhook"}
+    verification = verify(route, token, body, signature)
     if verification.verified_by == VerifiedBy.NONE and conf.REQUIRE_VERIFICATION:
         logger.warning(NOT_VERIFIED, route.value)
         return HttpResponse(status=HTTPStatus.FORBIDDEN)
@@ -87,7 +97,7 @@ def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = 
             account=verification.account,
             verified_by=verification.verified_by,
             pass_on=verification.pass_on,
-            problems=verification.problems,
+            problems={**verification.problems, **problems},
         )
     )
 
@@ -139,8 +149,11 @@ class _Unreadable(Exception):
         self.status = status
 
 
-def _read_body(request: HttpRequest) -> bytes:
-    """Return the complete body. Reads at most `BODY_LIMIT` + 1 bytes."""
+def _read_body(request: Any) -> bytes | None:
+    """Return the complete body, or `None` if a middleware has read it. Reads at most `BODY_LIMIT` + 1 bytes.
+
+    A middleware can read the body after the view, as if Django's `request.body` had read it.
+    """
     length = _announced_length(request)
     encodings = request.headers.get("Transfer-Encoding", "").strip().lower()
     if encodings and length is not None:
@@ -151,6 +164,7 @@ def _read_body(request: HttpRequest) -> bytes:
     if length is not None and length > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
     stream: Any = _chunked_stream(request) if encodings else request
+    is_consumed = request._read_started and not hasattr(request, "_body")
     chunks, left = [], BODY_LIMIT + 1
     try:
         while left and (chunk := stream.read(left)):
@@ -159,11 +173,14 @@ def _read_body(request: HttpRequest) -> bytes:
     # Each server raises its own exceptions for an incomplete body.
     except Exception as error:
         raise _Unreadable(HTTPStatus.BAD_REQUEST, f"its body is incomplete ({type(error).__name__})") from error
-    body = b"".join(chunks)
+    finally:
+        body = request._body = b"".join(chunks)
     if len(body) > BODY_LIMIT:
         raise _Unreadable(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"its body is longer than {BODY_LIMIT} bytes")
+    if is_consumed and len(body) < (1 if length is None else length):
+        return None
     if len(body) < (length or 0):
-        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body is incomplete, or a middleware has already read it")
+        raise _Unreadable(HTTPStatus.BAD_REQUEST, "its body is incomplete")
     return body
 
 

@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.signing import Signer
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import AsyncClient, Client, RequestFactory
 from django.urls import NoReverseMatch, include, path, resolve, reverse
 
 from django_hoiio import ingest as ingesting
 from django_hoiio import spool, urls, views
 from django_hoiio.enums import Kind, Route, VerifiedBy
+from django_hoiio.ingest.reports import raw_of
 from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url
+from django_hoiio.parsing import parse
 from django_hoiio.verification import SALT, sign
 from tests.conftest import FORM, Post
 
@@ -501,13 +504,111 @@ def test_body_that_a_middleware_has_read_is_stored(post: Post, settings: Any) ->
     assert bytes(post("sms", STATUS).body) == STATUS
 
 
-def test_body_that_a_middleware_has_consumed_is_not_stored_as_empty(settings: Any) -> None:
+MULTIPART = b'--b\r\nContent-Disposition: form-data; name="sms_status"\r\n\r\ndelivered\r\n--b--\r\n'
+
+
+class ReadsStreamFirst(ReadsFirst):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.read(5)
+        answer: HttpResponse = self.get_response(request)
+        return answer
+
+
+def post_multipart(client: Any, path: str, **headers: str) -> HttpResponse:
+    """Post over WSGI or ASGI."""
+
+    async def answer() -> Any:
+        return await posted
+
+    form = "multipart/form-data; boundary=b"
+    posted: Any = client().generic("POST", f"/hoiio/{path}", MULTIPART, content_type=form, headers=headers)
+    response: HttpResponse = async_to_sync(answer)() if client is AsyncClient else posted
+    return response
+
+
+CONSUMED = {"body": "a middleware had read it before the webhook"}
+both_servers = pytest.mark.parametrize("client", [Client, AsyncClient])
+
+
+@both_servers
+@pytest.mark.parametrize("middleware", ["ReadsFirst", "ReadsStreamFirst"])
+def test_query_is_stored_if_a_middleware_has_consumed_the_body(
+    strict: None, settings: Any, caplog: pytest.LogCaptureFixture, client: Any, middleware: str
+) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.{middleware}", *settings.MIDDLEWARE]
+
+    response = post_multipart(client, f"sms/{sign(Route.SMS, 'default', {})}?txn_ref=AA-S-1&sms_status=queued")
+
+    stored = Notification.objects.get()
+    assert (response.status_code, stored.verified_by) == (200, VerifiedBy.URL)
+    assert (bytes(stored.body), stored.params) == (b"", {"txn_ref": "AA-S-1", "sms_status": "queued"})
+    assert stored.problems == CONSUMED
+    assert parse(raw_of(stored)).problems == CONSUMED
+    assert (
+        "The body of a notification on the route sms is lost, because a middleware had read it: it must not use"
+        " request.POST or request.read() before the webhook."
+    ) in caplog.messages
+
+
+@both_servers
+def test_signature_of_a_consumed_body_verifies_nothing(strict: None, settings: Any, client: Any) -> None:
     settings.MIDDLEWARE = [f"{__name__}.ReadsFirst", *settings.MIDDLEWARE]
-    body = b'--b\r\nContent-Disposition: form-data; name="txn_ref"\r\n\r\nAA-S-1\r\n--b--\r\n'
+    of_body = hmac.new(b"t", MULTIPART, "sha256").hexdigest()
+    of_nothing = hmac.new(b"t", b"", "sha256").hexdigest()
+    settings.HOIIO = {**settings.HOIIO, "ACCOUNTS": {"default": {"ACCESS_TOKEN": "t"}}}
 
-    response = Client().generic("POST", "/hoiio/sms", body, content_type="multipart/form-data; boundary=b")
+    for signature in (of_body, of_nothing):
+        response = post_multipart(client, "sms?txn_ref=AA-S-1", **{"X-Hoiio-Signature": signature})
+        assert response.status_code == 403
+    assert Notification.objects.count() == 0
 
-    assert response.status_code == 400
+    signed = f"sms/{sign(Route.SMS, 'default', {})}?txn_ref=AA-S-1&sms_status=queued"
+    assert post_multipart(client, signed, **{"X-Hoiio-Signature": of_body}).status_code == 200
+    assert Notification.objects.get().problems == CONSUMED
+
+
+class ReadsAfterwards:
+    """A middleware that reads the body and the form after the view."""
+
+    seen: tuple[bytes, dict[str, Any]]
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer: HttpResponse = self.get_response(request)
+        ReadsAfterwards.seen = (request.body, request.POST.dict())
+        return answer
+
+
+@both_servers
+def test_middleware_can_read_the_body_after_the_view(settings: Any, client: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.ReadsAfterwards", *settings.MIDDLEWARE]
+
+    assert post_multipart(client, "sms").status_code == 200
+    assert ReadsAfterwards.seen == (MULTIPART, {"sms_status": "delivered"})
+    assert bytes(Notification.objects.get().body) == MULTIPART
+
+
+def test_middleware_can_read_a_chunked_body_after_the_view() -> None:
+    chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    request = _request(io.BytesIO(STATUS), CONTENT_TYPE=FORM, **chunked)
+
+    assert views.receive(request).status_code == 200
+    assert (request.body, request.POST["txn_ref"]) == (STATUS, "AA-S-1")
+
+
+def test_middleware_that_reads_a_refused_body_does_not_change_the_answer(settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.ReadsAfterwards", *settings.MIDDLEWARE]
+
+    assert send(body=STATUS, CONTENT_LENGTH=str(len(STATUS) + 1)).status_code == 400
+
+
+def test_empty_body_that_a_middleware_has_read_is_empty(settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.ReadsStreamFirst", *settings.MIDDLEWARE]
+
+    assert send("sms?txn_ref=AA-S-1&sms_status=queued", b"", CONTENT_LENGTH="0").status_code == 200
+    assert Notification.objects.get().problems == {}
 
 
 # The database.
@@ -559,9 +660,16 @@ class OneTransactionForAll:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_transaction_of_a_middleware_cannot_roll_back_an_accepted_notification(settings: Any, tmp_path: Path) -> None:
+def test_transaction_of_a_middleware_cannot_roll_back_an_accepted_notification(
+    settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.MIDDLEWARE = [f"{__name__}.OneTransactionForAll", *settings.MIDDLEWARE]
     assert send().status_code == 503
+    assert (
+        " could not be stored. On the database 'default' a transaction was already open, which could roll the notification"
+        " back. Exempt the webhook from the middleware or decorator that opens it, perhaps"
+        f" {__name__}.OneTransactionForAll: docs/checks.rst, W016." in caplog.text
+    )
 
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path}
     assert send().status_code == 200

@@ -17,7 +17,7 @@ from django_hoiio.receivers import receivers_of
 from .state import PARTY, Report
 
 # Problems found by the webhook view, which cannot be found again in the stored row.
-OF_VERIFICATION = ("token", "signature")
+OF_THE_VIEW = ("token", "signature", "body")
 
 # Parameters that decide the direction and the remote party.
 _PARTY_PARAMETERS = frozenset({"from", "to", "dest", "dest1", "dest2", "sms_status"})
@@ -84,7 +84,7 @@ def raw_of(notification: Notification) -> RawNotification:
         source=Source(notification.source),
         # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
-        problems={name: why for name, why in notification.problems.items() if name in OF_VERIFICATION},
+        problems={name: why for name, why in notification.problems.items() if name in OF_THE_VIEW},
     )
 
 

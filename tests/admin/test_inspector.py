@@ -22,7 +22,7 @@ from django_hoiio.admin import inspector
 from django_hoiio.admin.inspector import MAX_ARGUMENT_BYTES, ParameterRow, command_line, parameter_rows
 from django_hoiio.enums import Route, Source, VerifiedBy
 from django_hoiio.ingest import ingest
-from django_hoiio.ingest.reports import OF_VERIFICATION
+from django_hoiio.ingest.reports import OF_THE_VIEW
 from django_hoiio.models import Notification
 from django_hoiio.verification import sign
 from tests.conftest import FORM, Post, raw_notification, values
@@ -268,7 +268,7 @@ def _snapshot(notification: Notification) -> dict[str, Any]:
     state = {name: value for name, value in values(row).items() if name != "updated_at"} if row else None
     names = ("kind", "route", "account", "txn_ref", "session", "params", "pass_on", "unverified_params")
     # Problems of the verification may differ, because the new notification is verified again.
-    problems = {name: problem for name, problem in notification.problems.items() if name not in OF_VERIFICATION}
+    problems = {name: problem for name, problem in notification.problems.items() if name not in OF_THE_VIEW}
     return {**{name: getattr(notification, name) for name in names}, "problems": problems, "state": state}
 
 
