@@ -27,6 +27,10 @@ from .parsing import RawNotification
 from .parsing.fields import storable
 from .verification import verify
 
+__all__ = [
+    "receive",
+]
+
 logger = get_logger(__name__)
 
 # Bytes. A notification has a few hundred. Django's DATA_UPLOAD_MAX_MEMORY_SIZE does not apply here.

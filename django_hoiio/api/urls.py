@@ -19,6 +19,7 @@ class RootView(APIRootView):
     """Links to the lists."""
 
     permission_classes = (IsAdminUser,)
+    versioning_class = None
 
 
 router = DefaultRouter()

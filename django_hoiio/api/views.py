@@ -42,8 +42,10 @@ __all__ = [
 
 
 class ModelNamedViewSet(GenericViewSet[Any]):
-    """Name the pages of the browsable API as the admin does."""
+    """Base class of all views. It names the pages of the browsable API as the admin does."""
 
+    # The project's versions are those of its own API.
+    versioning_class = None
     queryset: QuerySet[Any]
 
     def get_view_name(self) -> str:

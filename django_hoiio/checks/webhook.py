@@ -82,7 +82,8 @@ def check_webhook(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         return []
     if not _webhook_paths():
         return [_not_included(conf.root_urlconf)]
-    return [*map(_opened_transaction, filter(_opens_transaction, _middleware_classes())), *_lost_root()]
+    opening = [path for path, each in _middleware_classes().items() if _opens_transaction(each)]
+    return [*map(_opened_transaction, opening), *_lost_root()]
 
 
 # In the format of a token.
@@ -116,9 +117,8 @@ def _middleware_classes() -> dict[str, type[Any]]:
     return {path: each for path, each in classes.items() if isinstance(each, type)}
 
 
-def _opens_transaction(path: str) -> bool:
+def _opens_transaction(middleware: Any) -> bool:
     """Return whether a middleware is django-reversion's, and opens a transaction around the webhook."""
-    middleware: Any = _middleware_classes()[path]
     names = [f"{each.__module__}.{each.__qualname__}" for each in middleware.__mro__]
     if "reversion.middleware.RevisionMiddleware" not in names or not middleware.atomic:
         return False

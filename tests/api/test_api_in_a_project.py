@@ -12,6 +12,16 @@ import pytest
 import requests
 from django.contrib.auth.models import Permission, User
 from django.test import override_settings
+from django.urls import include, path
+from rest_framework.versioning import (
+    AcceptHeaderVersioning,
+    BaseVersioning,
+    HostNameVersioning,
+    NamespaceVersioning,
+    QueryParameterVersioning,
+    URLPathVersioning,
+)
+from rest_framework.views import APIView
 
 from django_hoiio.models import Sms
 from tests import ROOT
@@ -75,6 +85,42 @@ def test_authentication_and_throttling_are_those_of_the_project() -> None:
 
 def test_default_authentication_is_session_and_password() -> None:
     assert answers() == ["403 None False"] * 4
+
+
+def versioned_urls(prefix: str) -> Any:
+    patterns = ([path("hoiio/", include("django_hoiio.api.urls"))], "api")
+    return type("urls", (), {"urlpatterns": [path(prefix, include(patterns))]})
+
+
+@pytest.mark.parametrize(
+    ("versioning", "url", "headers"),
+    [
+        (NamespaceVersioning, "/api/hoiio/", {}),
+        (URLPathVersioning, "/v1/hoiio/", {}),
+        (URLPathVersioning, "/v2/hoiio/", {}),
+        (QueryParameterVersioning, "/api/hoiio/", {}),
+        (AcceptHeaderVersioning, "/api/hoiio/", {"Accept": "application/json; version=v2"}),
+        (HostNameVersioning, "/api/hoiio/", {"Host": "v2.example.com"}),
+    ],
+)
+def test_versions_of_the_project_do_not_apply(
+    settings: Any,
+    admin_client: Any,
+    post: Post,
+    monkeypatch: pytest.MonkeyPatch,
+    versioning: Any,
+    url: str,
+    headers: Any,
+) -> None:
+    row = post("sms/", "txn_ref=AA-S-1&sms_status=queued&dest=%2B6591231111").sms
+    monkeypatch.setattr(APIView, "versioning_class", versioning)
+    monkeypatch.setattr(BaseVersioning, "allowed_versions", ("v1",))
+    settings.ROOT_URLCONF = versioned_urls("api/" if url.startswith("/api/") else "<version>/")
+
+    root = admin_client.get(url, headers=headers)
+    assert (root.status_code, root.json()["sms"]) == (200, f"http://{headers.get('Host', 'testserver')}{url}sms/")
+    for page in ("sms/", f"sms/{row.pk}/", "totals/", "sms/?version=v2"):
+        assert admin_client.get(url + page, headers=headers).status_code == 200
 
 
 # The code of the page.
