@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -40,7 +40,11 @@ class ReceivedNotification:
     path: str
     query: str
     body: str
-    signature: str | None
+    headers: Mapping[str, str]
+
+    @property
+    def signature(self) -> str | None:
+        return self.headers.get("X-Hoiio-Signature")
 
     @property
     def params(self) -> dict[str, str]:
@@ -53,8 +57,9 @@ class SandboxClient:
 
     url: str
     application: str
-    # The application's response status and headers, and a callback that runs before it.
+    # The application's response, and a callback that runs before it.
     status: int = 200
+    page: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Any = None
     notifications: list[ReceivedNotification] = field(default_factory=list)
@@ -129,12 +134,21 @@ class SandboxClient:
 @contextmanager
 def sandbox_client() -> Iterator[SandboxClient]:
     """Serve an empty sandbox."""
-    with _serving(_application()) as application, _serving(_sandbox()) as sandbox:
+    with _serving(_application()) as application, project() as sandbox:
         sandbox_client = SandboxClient(url=sandbox, application=f"{application}/hoiio/?x_order=17")
         _Application.sandbox_client = sandbox_client
         _forget()
         yield sandbox_client
         _forget()
+
+
+@contextmanager
+def project() -> Iterator[str]:
+    """Serve the project of the tests, with the middleware of the present settings."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
+    server.set_app(get_wsgi_application())
+    with _serving(server) as url:
+        yield url
 
 
 def _forget() -> None:
@@ -150,9 +164,7 @@ class _Application(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         parts = urlsplit(self.path)
-        heard = ReceivedNotification(
-            path=parts.path, query=parts.query, body=body.decode(), signature=self.headers["X-Hoiio-Signature"]
-        )
+        heard = ReceivedNotification(path=parts.path, query=parts.query, body=body.decode(), headers=dict(self.headers))
         self.sandbox_client.notifications.append(heard)
         if self.sandbox_client.meanwhile:
             self.sandbox_client.meanwhile(heard)
@@ -160,6 +172,7 @@ class _Application(BaseHTTPRequestHandler):
         for name, value in self.sandbox_client.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(self.sandbox_client.page)
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -172,12 +185,6 @@ class _QuietHandler(WSGIRequestHandler):
 
 def _application() -> ThreadingHTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", 0), _Application)
-
-
-def _sandbox() -> ThreadedWSGIServer:
-    server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
-    server.set_app(get_wsgi_application())
-    return server
 
 
 @contextmanager

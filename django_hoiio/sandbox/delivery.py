@@ -7,10 +7,12 @@ import hmac
 import ipaddress
 import re
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
@@ -75,12 +77,29 @@ class Delivery:
     """A notification and its URL. Without a key it has no signature."""
 
     url: str
+    # The public host that the request is for, as a proxy that ends TLS would forward it to the URL.
+    host: str = ""
     params: Mapping[str, str]
     params_in: str = "body"
     # Sent instead of the parameters.
     raw: RawRequest | None = None
     key: str | None = None
     has_bad_signature: bool = False
+
+    @property
+    def public_url(self) -> str:
+        """The URL that Hoiio would post to."""
+        return urlsplit(self.url)._replace(scheme="https", netloc=self.host).geturl() if self.host else self.url
+
+
+class Answer(NamedTuple):
+    """The response to a notification."""
+
+    status: int
+    # Of a redirect.
+    location: str
+    # The beginning of the body, unless the status is 200.
+    page: str
 
 
 class SignedRequest(NamedTuple):
@@ -96,11 +115,14 @@ def signed_request(delivery: Delivery) -> SignedRequest:
     parts, raw = _split(delivery.url), delivery.raw or _raw_request(delivery)
     query = "&".join(filter(None, [parts.query, quote(raw.query, safe=_AS_IT_IS)]))
     headers = {
-        "Host": parts.netloc,
+        "Host": delivery.host or parts.netloc,
         "Content-Type": raw.content_type,
         "User-Agent": "django_hoiio sandbox",
         "Connection": "close",
     }
+    # An https URL is that of a proxy, which must set the header itself.
+    if delivery.host and parts.scheme == "http":
+        headers["X-Forwarded-Proto"] = "https"
     if delivery.key is not None:
         headers[SIGNATURE_HEADER] = _signature(delivery.key, raw.body, has_bad_signature=delivery.has_bad_signature)
     return SignedRequest((parts.path or "/") + (f"?{query}" if query else ""), raw.body, headers)
@@ -115,18 +137,36 @@ def _raw_request(delivery: Delivery) -> RawRequest:
     )
 
 
-def post(delivery: Delivery, *, loopback_only: bool) -> int:
-    """Post a notification and return the HTTP status.
+def post(delivery: Delivery, *, loopback_only: bool) -> Answer:
+    """Post a notification and return the response.
 
-    Raises `InvalidUrl`, `UnknownHost`, `OSError` or `http.client.HTTPException` if there is no response.
+    Raises `InvalidUrl`, `UnknownHost`, `OSError` or `http.client.HTTPException` if there is none.
     """
     parts, signed = _split(delivery.url), signed_request(delivery)
     # Connect to the checked address, because a second lookup could return another machine (DNS rebinding).
     host = loopback_address(delivery.url) if loopback_only else parts.hostname or ""
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    with closing(connect(host, parts.port or _PORTS[parts.scheme], timeout=TIMEOUT)) as connection:
+    with closing(HTTPConnection(host, parts.port or _PORTS[parts.scheme], timeout=TIMEOUT)) as connection:
+        connection.connect()
+        if parts.scheme == "https":
+            name = urlsplit(f"//{delivery.host}").hostname or host
+            connection.sock = ssl.create_default_context().wrap_socket(connection.sock, server_hostname=name)
         connection.request("POST", signed.target, signed.body, signed.headers)
-        return connection.getresponse().status
+        response = connection.getresponse()
+        page = b"" if response.status == HTTPStatus.OK else response.read(2000)
+        return Answer(response.status, response.headers.get("Location", ""), page.decode(errors="replace"))
+
+
+def is_this_machine(url: str) -> bool:
+    """Return whether all addresses of the URL's host are of this machine: a socket can be bound to them."""
+    try:
+        found = socket.getaddrinfo(_split(url).hostname, 0, type=socket.SOCK_STREAM)
+        for family, *_, address in found:
+            if not _is_loopback(str(address[0])):
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.bind(address)
+    except (InvalidUrl, OSError, UnicodeError):
+        return False
+    return True
 
 
 def loopback_address(url: str) -> str:

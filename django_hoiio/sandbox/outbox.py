@@ -52,7 +52,7 @@ def _deliver(notice: OutgoingNotification, after: threading.Event | None) -> Non
 def _answer(notice: OutgoingNotification) -> tuple[int | None, str]:
     """Return the HTTP status, and an error message if it is not 200."""
     try:
-        status = post(notice.delivery, loopback_only=True)
+        status = post(notice.delivery, loopback_only=True).status
     except (InvalidUrl, UnknownHost) as error:
         return None, f"It was not sent: {error}."
     except TimeoutError:

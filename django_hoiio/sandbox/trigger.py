@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from http.client import HTTPException
 from random import SystemRandom
 from typing import Any
@@ -15,6 +16,7 @@ from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import webhook_path
 from django_hoiio.verification import sign
 
+from .causes import cause_of
 from .delivery import Delivery, InvalidUrl, RawRequest, is_dropped, post
 from .exchange import now, unused_number
 from .samples import ROUTE_OF_KIND, Changes, ScriptStep, sample, with_changes
@@ -28,6 +30,8 @@ class TriggerRequest:
     steps: Sequence[ScriptStep]
     # Scheme and host, for example `http://127.0.0.1:8000`.
     server: str
+    # The public host, for example `my.example.com`, for which a proxy in front of the server takes https requests.
+    host: str = ""
     # A literal request that each step posts instead of its parameters.
     raw: RawRequest | None = None
     account: str = "default"
@@ -55,9 +59,11 @@ class TriggerResult:
     kind: Kind
     txn_ref: str
     # `None` if there was no response or the notification was dropped.
-    status: int | None
+    status: int | None = None
     # Why there was no response.
     error: str = ""
+    # The likely cause of anything but 200, and what to do.
+    cause: str = ""
     is_dropped: bool = False
 
 
@@ -75,12 +81,12 @@ def send(order: TriggerRequest) -> Iterator[TriggerResult]:
             if is_sample
             else with_changes({}, changes)
         )
+        result = TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""))
         if is_dropped(at, order.drop_rate):
-            yield TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=None, is_dropped=True)
+            yield replace(result, is_dropped=True)
             continue
         time.sleep(order.delay)
-        status, error = _post(_delivery(order, step.kind, params))
-        yield TriggerResult(kind=step.kind, txn_ref=params.get("txn_ref", ""), status=status, error=error)
+        yield _post(_delivery(order, step.kind, params), result)
 
 
 def _delivery(order: TriggerRequest, kind: Kind, params: Mapping[str, str]) -> Delivery:
@@ -88,6 +94,7 @@ def _delivery(order: TriggerRequest, kind: Kind, params: Mapping[str, str]) -> D
     key = next(iter(conf.access_tokens(order.account)), "" if order.has_bad_signature else None)
     return Delivery(
         url=order.server.rstrip("/") + _path(order, route),
+        host=order.host,
         params=params,
         params_in=order.params_in,
         raw=order.raw,
@@ -104,10 +111,11 @@ def _path(order: TriggerRequest, route: Route) -> str:
     return f"{path}?{urlencode(order.pass_on)}" if order.pass_on else path
 
 
-def _post(delivery: Delivery) -> tuple[int | None, str]:
+def _post(delivery: Delivery, result: TriggerResult) -> TriggerResult:
     try:
-        return post(delivery, loopback_only=False), ""
-    except InvalidUrl as error:
-        return None, str(error)
-    except (OSError, HTTPException) as error:
-        return None, type(error).__name__
+        answer = post(delivery, loopback_only=False)
+    except (InvalidUrl, OSError, HTTPException) as error:
+        failure = str(error) if isinstance(error, InvalidUrl) else type(error).__name__
+        return replace(result, error=failure, cause=cause_of(failure, delivery.public_url))
+    cause = "" if answer.status == HTTPStatus.OK else cause_of(answer, delivery.public_url)
+    return replace(result, status=answer.status, cause=cause)

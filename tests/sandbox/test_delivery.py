@@ -6,7 +6,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from django_hoiio.sandbox.delivery import Delivery, InvalidUrl, UnknownHost, loopback_address, post, signed_request
+from django_hoiio.sandbox.delivery import (
+    Delivery,
+    InvalidUrl,
+    UnknownHost,
+    is_this_machine,
+    loopback_address,
+    post,
+    signed_request,
+)
 from tests.clients import SandboxClient
 
 LOOPBACK, ELSEWHERE = "127.0.0.1", "203.0.113.7"
@@ -36,6 +44,38 @@ def test_host_is_accepted_only_if_all_its_addresses_are_loopback(
         loopback_address("http://sandbox_client.test/")
 
 
+@pytest.mark.parametrize(
+    ("addresses", "is_own"),
+    [
+        ([LOOPBACK], True),
+        (["127.0.0.2"], True),
+        ([ELSEWHERE], False),
+        ([LOOPBACK, ELSEWHERE], False),
+        ([ELSEWHERE, LOOPBACK], False),
+    ],
+)
+def test_this_machine_has_all_addresses_of_the_host(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str], is_own: bool
+) -> None:
+    resolve_to(monkeypatch, addresses)
+
+    assert is_this_machine("http://sandbox_client.test") is is_own
+
+
+def test_own_address_that_is_no_loopback_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Any address of this machine: a socket can be bound to it.
+    resolve_to(monkeypatch, ["0.0.0.0"])  # noqa: S104
+
+    assert is_this_machine("http://sandbox_client.test") is True
+
+
+@pytest.mark.parametrize("url", ["http://sandbox_client.test", "my.example.com", "http://"])
+def test_host_without_an_address_is_not_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    resolve_to(monkeypatch)
+
+    assert is_this_machine(url) is False
+
+
 def test_host_without_an_address_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch)
 
@@ -51,7 +91,7 @@ def test_host_that_changes_its_address_is_not_looked_up_again(
     monkeypatch.setattr("django_hoiio.sandbox.delivery.TIMEOUT", 1)
     url = sandbox_client.application.replace(LOOPBACK, "sandbox_client.test")
 
-    assert post(Delivery(url=url, params={"a": "1"}), loopback_only=True) == 200
+    assert post(Delivery(url=url, params={"a": "1"}), loopback_only=True).status == 200
     assert [heard.params for heard in sandbox_client.notifications] == [{"a": "1"}]
 
 
@@ -65,6 +105,18 @@ def test_host_header_is_that_of_the_url() -> None:
     assert "X-Hoiio-Signature" not in signed.headers
 
 
+def test_host_header_is_the_public_host_as_a_proxy_forwards_it() -> None:
+    headers = signed_request(Delivery(url="http://127.0.0.1:8000/x", host="my.example.com", params={})).headers
+
+    assert (headers["Host"], headers["X-Forwarded-Proto"]) == ("my.example.com", "https")
+
+
+def test_header_of_the_scheme_is_left_to_a_proxy_with_tls() -> None:
+    headers = signed_request(Delivery(url="https://127.0.0.1/x", host="my.example.com", params={})).headers
+
+    assert (headers["Host"], "X-Forwarded-Proto" in headers) == ("my.example.com", False)
+
+
 def test_url_without_a_path_is_posted_to_the_root() -> None:
     assert (
         signed_request(Delivery(url="http://sandbox_client.test", params={"a": "1"}, params_in="query")).target
@@ -76,6 +128,6 @@ def test_delivery_is_posted_to_this_machine_only(sandbox_client: SandboxClient) 
     parts = urlsplit(sandbox_client.application)
     delivery = Delivery(url=f"http://{LOOPBACK}:{parts.port}/hoiio/", params={"a": "1"}, key="token")
 
-    assert post(delivery, loopback_only=True) == 200
+    assert post(delivery, loopback_only=True).status == 200
     with pytest.raises(InvalidUrl):
         post(Delivery(url=f"http://{ELSEWHERE}/", params={}), loopback_only=True)

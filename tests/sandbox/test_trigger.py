@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import socket
 from io import StringIO
 from typing import Any
@@ -13,6 +12,7 @@ from django.urls import include, path
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.masking import HIDDEN, line
 from django_hoiio.models import Notification
+from django_hoiio.sandbox.delivery import Answer
 from django_hoiio.sandbox.samples import SCRIPTS
 from django_hoiio.verification import verify
 from tests.clients import ReceivedNotification, SandboxClient
@@ -92,8 +92,7 @@ def test_each_run_uses_a_new_transaction(sandbox_client: SandboxClient, monkeypa
 def test_repeated_notification_is_the_same_each_time(sandbox_client: SandboxClient) -> None:
     trigger("sms_received", "--repeat", "3", "--set", "msg=hello")
 
-    assert len(sandbox_client.notifications) == 3
-    assert len(set(sandbox_client.notifications)) == 1
+    assert sandbox_client.notifications == [sandbox_client.notifications[0]] * 3
 
 
 def test_shuffled_script_is_sent_whole_in_another_order(
@@ -234,7 +233,8 @@ def test_default_server_is_the_address_of_runserver(settings: Any, monkeypatch: 
     settings.HOIIO = {}
     urls: list[str] = []
     monkeypatch.setattr(
-        "django_hoiio.sandbox.trigger.post", lambda delivery, loopback_only: urls.append(delivery.url) or 200
+        "django_hoiio.sandbox.trigger.post",
+        lambda delivery, loopback_only: urls.append(delivery.url) or Answer(200, "", ""),
     )
 
     trigger("sms_received")
@@ -242,9 +242,60 @@ def test_default_server_is_the_address_of_runserver(settings: Any, monkeypatch: 
     assert [url.partition("/hoiio/")[0] for url in urls] == ["http://127.0.0.1:8000"]
 
 
+def test_public_host_is_rehearsed_on_this_machine(sandbox_client: SandboxClient, settings: Any) -> None:
+    server = sandbox_client.application.partition("/hoiio/")[0]
+    settings.HOIIO = {**settings.HOIIO, "PUBLIC_URL": "https://my.example.com"}
+
+    trigger("sms_received", "--host", "my.example.com:8443", "--url", server)
+
+    (heard,) = sandbox_client.notifications
+    assert (heard.headers["Host"], heard.headers["X-Forwarded-Proto"]) == ("my.example.com:8443", "https")
+    assert verified_by(heard) == (VerifiedBy.URL, "default", {}, {})
+
+
+@pytest.mark.parametrize(
+    ("public_url", "default"),
+    [
+        ("https://my.example.com", "http://127.0.0.1:8000"),
+        ("http://localhost:8001", "http://localhost:8001"),
+        (None, "http://127.0.0.1:8000"),
+    ],
+)
+def test_public_host_is_rehearsed_on_the_address_of_the_server(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, public_url: str | None, default: str
+) -> None:
+    settings.HOIIO = {"PUBLIC_URL": public_url}
+    urls: list[str] = []
+    monkeypatch.setattr(
+        "django_hoiio.sandbox.trigger.post",
+        lambda delivery, loopback_only: urls.append(delivery.url) or Answer(200, "", ""),
+    )
+
+    trigger("sms_received", "--host", "my.example.com")
+
+    assert [url.partition("/hoiio/")[0] for url in urls] == [default]
+
+
+@pytest.mark.parametrize("url", ["https://203.0.113.7", "my.example.com"])
+def test_public_host_is_rehearsed_on_no_other_machine(sandbox_client: SandboxClient, url: str) -> None:
+    assert refused("sms_received", "--host", "my.example.com", "--url", url) == (
+        f"--url is {url!r}, and --host needs an address of this machine; write --url http://127.0.0.1:8000."
+    )
+    assert sandbox_client.notifications == []
+
+
+@pytest.mark.parametrize(
+    "host", ["", "https://my.example.com", "my.example.com/hoiio", "my.example.com\r\nX: 1", ".com"]
+)
+def test_public_host_is_a_host_and_no_url(sandbox_client: SandboxClient, host: str) -> None:
+    assert refused("sms_received", "--host", host) == (
+        f"--host is {host!r}; it needs a host, for example --host my.example.com."
+    )
+    assert sandbox_client.notifications == []
+
+
 # Failures.
 
-NOT_VERIFIED = "403: the server could not verify it; does it have the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY?"
 NOTHING_OR_TOO_MUCH = "Name a kind, --script NAME, or a request with --query and --body; `hoiio_trigger --list` lists all kinds and scripts."
 
 
@@ -252,27 +303,9 @@ def test_unreachable_server_is_reported(settings: Any, nowhere: str) -> None:
     settings.HOIIO = {"PUBLIC_URL": nowhere}
 
     assert refused("--script", "sms_delivered", "--drop", "0.5") == (
-        f"1 of 1 notifications were not answered, 1 dropped; is a server running at {nowhere}? Start one with"
-        " `manage.py runserver`, or name it with --url."
+        "1 of 1 notifications were not answered with 200, 1 dropped. No answer: Is a server running there? Start it, for"
+        " example with `manage.py runserver`."
     )
-
-
-@pytest.mark.parametrize(
-    ("status", "cause"),
-    [
-        (400, " 400: is that host in the server's ALLOWED_HOSTS?"),
-        (403, f" {NOT_VERIFIED}"),
-        (404, " 404: does the server include django_hoiio.urls under the same path?"),
-        (500, ""),
-        (503, " 503: neither the database nor the spool could store it; see the server's log."),
-    ],
-)
-def test_response_other_than_200_fails_with_its_likely_cause(
-    status: int, cause: str, sandbox_client: SandboxClient
-) -> None:
-    sandbox_client.status = status
-
-    assert refused("--script", "sms_delivered") == f"2 of 2 notifications were not answered with 200.{cause}"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +361,9 @@ def test_invalid_options_are_refused(sandbox_client: SandboxClient, arguments: l
 def test_invalid_url_fails(settings: Any, url: str) -> None:
     settings.HOIIO = {}
 
-    assert refused("call_ended", "--url", url).startswith("1 of 1 notifications were not answered;")
+    assert refused("call_ended", "--url", url) == (
+        "1 of 1 notifications were not answered with 200. No answer: Correct --url, or see the log of the server."
+    )
 
 
 def test_list_shows_every_kind_and_script(settings: Any) -> None:
@@ -354,16 +389,3 @@ def test_triggered_notifications_are_stored_with_their_kinds(live_server: Any, s
 
     assert [row.kind for row in Notification.objects.order_by("pk")] == expected
     assert set(Notification.objects.values_list("verified_by", flat=True)) == {VerifiedBy.URL}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_unverified_notification_is_refused_by_the_project(live_server: Any, settings: Any) -> None:
-    settings.HOIIO = {
-        "PUBLIC_URL": live_server.url,
-        "ACCOUNTS": {"default": {"ACCESS_TOKEN": os.urandom(8).hex()}},
-    }
-
-    assert refused("sms_received", "--unsigned", "--bad-signature") == (
-        f"1 of 1 notifications were not answered with 200. {NOT_VERIFIED}"
-    )
-    assert Notification.objects.count() == 0
