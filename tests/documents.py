@@ -1,11 +1,18 @@
-"""Read the pages of the documentation."""
+"""Read the pages of the documentation, and follow their steps."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docutils.core
 import docutils.nodes
+
+from tests import ROOT
 
 
 def read(page: Path) -> docutils.nodes.document:
@@ -18,9 +25,9 @@ def read(page: Path) -> docutils.nodes.document:
     )
 
 
-def code_of(page: Path) -> list[str]:
+def code_of(page: Path, language: str = "python") -> list[str]:
     blocks = read(page).findall(docutils.nodes.literal_block)
-    return [block.astext() for block in blocks if "python" in block["classes"]]
+    return [block.astext() for block in blocks if language in block["classes"]]
 
 
 def literal_texts(page: Path) -> list[str]:
@@ -38,3 +45,28 @@ def column(page: Path, heading: str) -> list[str]:
 
 def section_titles(page: Path) -> list[str]:
     return [title.astext() for title in read(page).findall(docutils.nodes.title)]
+
+
+def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
+    """Create a project by the steps of a page. Return a function that runs Python there and returns the printed lines."""
+
+    def run(*arguments: str) -> list[str]:
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{folder}:{ROOT}"}
+        command = [sys.executable, *arguments]
+        return subprocess.run(
+            command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.splitlines()
+
+    run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
+    run("manage.py", "startapp", "switchboard")
+    for path, code in _steps(ROOT / page):
+        with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
+            file.write(code + "\n")
+    return run
+
+
+def _steps(page: Path) -> Iterator[tuple[str, str]]:
+    for code in code_of(page):
+        path = re.match(r"# (\S+\.py)\n", code)
+        if path:
+            yield path[1], code

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
 from tests import ROOT
-from tests.documents import code_of, column, literal_texts, read, section_titles
+from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
 
 PAGES = sorted(
     [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")]
@@ -161,33 +159,8 @@ assert answer.status_code == 302, answer
 """
 
 
-def steps(page: Path) -> Iterator[tuple[str, str]]:
-    for code in code_of(page):
-        path = re.match(r"# (\S+\.py)\n", code)
-        if path:
-            yield path[1], code
-
-
 def test_quickstart_sends_what_is_sent_here() -> None:
     assert f"curl -d '{SENT}' " in (ROOT / "docs/quickstart.rst").read_text(encoding="utf-8")
-
-
-def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
-    """Create a project by the steps of a page. Return a function that runs Python there and returns the printed lines."""
-
-    def run(*arguments: str) -> list[str]:
-        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": f"{folder}:{ROOT}"}
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        ).stdout.splitlines()
-
-    run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
-    run("manage.py", "startapp", "switchboard")
-    for path, code in steps(ROOT / page):
-        with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
-            file.write(code + "\n")
-    return run
 
 
 @pytest.mark.parametrize(

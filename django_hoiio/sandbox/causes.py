@@ -57,7 +57,9 @@ _CAUSES = {
     "TimeoutError": "Each worker is busy, or waits for the database. Limit the waits; see the server's log.",
     "RemoteDisconnected": _LOST,
     "ConnectionResetError": _LOST,
-    "SSLCertVerificationError": "The certificate is not valid for the host. Renew it, or add --host.",
+    "SSLCertVerificationError": (
+        "The certificate is not valid for the host. Check server_name and ssl_certificate, or add --host."
+    ),
     "SSLError": "The port has no TLS. Write http:// in --url.",
 }
 
