@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from .delivery import Answer
+from .delivery import Answer, Delivery
 
 _PRINTED = "Give Hoiio the URLs that `manage.py hoiio_urls` prints."
 _NOT_PASSED_ON = "nginx does not pass it on. Write `proxy_pass http://127.0.0.1:8000;` for its location."
@@ -15,9 +15,7 @@ _EXEMPT = "Exempt the path of django_hoiio.urls there."
 # By the status, or the exception if there is no answer, and a clue: `nginx` if the page is nginx's own, `app` if it is
 # empty, `line` if gunicorn finds the URL too long, or where a redirect leads. Without a clue: any other answer.
 _CAUSES = {
-    "redirect nginx": (
-        "nginx redirects it. Post to its TLS server block, --url https://127.0.0.1, and remove redirects from there."
-    ),
+    "redirect nginx": "nginx redirects it. Write --url https://127.0.0.1, and remove redirects from its server block.",
     "redirect https": (
         "Django does not see that the request came by https (django_hoiio.W014). Write SECURE_PROXY_SSL_HEADER ="
         ' ("HTTP_X_FORWARDED_PROTO", "https"), and in nginx `proxy_set_header X-Forwarded-Proto $scheme;`. If --url is'
@@ -34,10 +32,7 @@ _CAUSES = {
     "403 app": "It could not be verified. Give the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY.",
     "403": f"A proxy or a middleware refuses it; the app itself is exempt from CSRF. {_EXEMPT}",
     "404 nginx": _NOT_PASSED_ON,
-    "404": (
-        "The server does not include django_hoiio.urls under the same path (django_hoiio.W015). Write"
-        ' path("hoiio/", include("django_hoiio.urls")).'
-    ),
+    "404": 'The URLs are not included there (django_hoiio.W015). Write path("hoiio/", include("django_hoiio.urls")).',
     "405 nginx": _NOT_PASSED_ON,
     "405": "Another view answers at this path. Include django_hoiio.urls before it.",
     "411": "The server cannot read a chunked body. Write `proxy_request_buffering on;` in nginx.",
@@ -48,44 +43,39 @@ _CAUSES = {
     "500": "Something outside of the app raised, usually a middleware; see the server's log.",
     "502": "nginx does not reach the server. Start gunicorn, with the --bind that proxy_pass names.",
     "503 nginx": "nginx limits the requests. Remove limit_req and limit_conn for this path.",
-    "503": (
-        "Neither the database nor the spool could store it, or a middleware has opened a transaction"
-        " (django_hoiio.W016); see the server's log."
-    ),
+    "503": "The database and the spool failed, or a transaction was open (django_hoiio.W016); see the server's log.",
     "504": "The server did not answer nginx within proxy_read_timeout. Limit the waits for the database.",
     "ConnectionRefusedError": "Is a server running there? Start it, for example with `manage.py runserver`.",
     "TimeoutError": "Each worker is busy, or waits for the database. Limit the waits; see the server's log.",
     "RemoteDisconnected": _LOST,
     "ConnectionResetError": _LOST,
-    "SSLCertVerificationError": (
-        "The certificate is not valid for the host. Check server_name and ssl_certificate, or add --host."
-    ),
+    "SSLCertVerificationError": "The certificate is not valid. Check ssl_certificate and server_name, or add --host.",
     "SSLError": "The port has no TLS. Write http:// in --url.",
 }
 
 
-def cause_of(answer: Answer | str, url: str) -> str:
-    """Return the likely cause of an answer, or of the exception of this name; `url` is what Hoiio would post to."""
+def cause_of(answer: Answer | str, delivery: Delivery) -> str:
+    """Return the likely cause of the answer to a delivery, or of the exception of this name."""
     if isinstance(answer, str):
         return f"No answer: {_CAUSES.get(answer, 'Correct --url, or see the log of the server.')}"
     status = "redirect" if 300 <= answer.status < 400 else str(answer.status)
-    cause = _CAUSES.get(f"{status} {_clue(answer, url)}") or _CAUSES.get(status, "See the server's log.")
+    cause = _CAUSES.get(f"{status} {_clue(answer, delivery)}") or _CAUSES.get(status, "See the server's log.")
     return f"{answer.status}: {cause}"
 
 
-def _clue(answer: Answer, url: str) -> str:
+def _clue(answer: Answer, delivery: Delivery) -> str:
     if "<center>nginx" in answer.page:
         return "nginx"
     if answer.location:
-        return _destination(urlsplit(urljoin(url, answer.location)), urlsplit(url))
+        return _destination(urlsplit(answer.location), urlsplit(delivery.url), delivery.host)
     # Older versions of gunicorn answer 400 instead of 414.
     if "Request Line is too large" in answer.page:
         return "line"
     return "" if answer.page else "app"
 
 
-def _destination(to: SplitResult, sent: SplitResult) -> str:
-    if to.hostname == f"www.{sent.hostname}":
+def _destination(to: SplitResult, sent: SplitResult, host: str) -> str:
+    if to.netloc == f"www.{host or sent.netloc}":
         return "www"
     if to.path == sent.path:
         return "https" if to.scheme == "https" else ""

@@ -86,11 +86,6 @@ class Delivery:
     key: str | None = None
     has_bad_signature: bool = False
 
-    @property
-    def public_url(self) -> str:
-        """The URL that Hoiio would post to."""
-        return urlsplit(self.url)._replace(scheme="https", netloc=self.host).geturl() if self.host else self.url
-
 
 class Answer(NamedTuple):
     """The response to a notification."""

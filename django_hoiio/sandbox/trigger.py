@@ -116,6 +116,6 @@ def _post(delivery: Delivery, result: TriggerResult) -> TriggerResult:
         answer = post(delivery, loopback_only=False)
     except (InvalidUrl, OSError, HTTPException) as error:
         failure = str(error) if isinstance(error, InvalidUrl) else type(error).__name__
-        return replace(result, error=failure, cause=cause_of(failure, delivery.public_url))
-    cause = "" if answer.status == HTTPStatus.OK else cause_of(answer, delivery.public_url)
+        return replace(result, error=failure, cause=cause_of(failure, delivery))
+    cause = "" if answer.status == HTTPStatus.OK else cause_of(answer, delivery)
     return replace(result, status=answer.status, cause=cause)

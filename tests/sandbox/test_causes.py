@@ -33,12 +33,10 @@ BY_HTTPS = (
     " add --host."
 )
 NOT_INCLUDED = (
-    "404: The server does not include django_hoiio.urls under the same path (django_hoiio.W015). Write"
-    ' path("hoiio/", include("django_hoiio.urls")).'
+    '404: The URLs are not included there (django_hoiio.W015). Write path("hoiio/", include("django_hoiio.urls")).'
 )
 NOT_STORED = (
-    "503: Neither the database nor the spool could store it, or a middleware has opened a transaction"
-    " (django_hoiio.W016); see the server's log."
+    "503: The database and the spool failed, or a transaction was open (django_hoiio.W016); see the server's log."
 )
 SHORT_LINE = "The server takes only shorter URLs. Start gunicorn with --limit-request-line 8190."
 LOST = "No answer: The worker was killed, or the port expects https; see the server's log."
@@ -232,7 +230,7 @@ def test_answer_is_named(status: int, page: bytes, cause: str, sandbox_client: S
         (
             "https://127.0.0.1{path}",
             NGINX,
-            "301: nginx redirects it. Post to its TLS server block, --url https://127.0.0.1, and remove redirects from there.",
+            "301: nginx redirects it. Write --url https://127.0.0.1, and remove redirects from its server block.",
         ),
         ("{path}/", b"", f"301: APPEND_SLASH redirects it (django_hoiio.W017). {PRINTED}"),
         (

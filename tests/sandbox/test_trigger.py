@@ -357,6 +357,13 @@ def test_invalid_options_are_refused(sandbox_client: SandboxClient, arguments: l
     assert sandbox_client.notifications == []
 
 
+def test_project_without_the_urls_is_named(sandbox_client: SandboxClient, settings: Any) -> None:
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+
+    assert refused("call_ended").startswith("django_hoiio.urls is not included in 'django.contrib.auth.urls'; add")
+    assert sandbox_client.notifications == []
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://a b"])
 def test_invalid_url_fails(settings: Any, url: str) -> None:
     settings.HOIIO = {}

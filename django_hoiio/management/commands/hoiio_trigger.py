@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from django_hoiio.conf import conf
@@ -62,9 +63,12 @@ class Command(BaseCommand):
             return
         order = _order(options)
         sent = []
-        for each in send(order):
-            sent.append(each)
-            self.stdout.write(f"{each.kind.value:<17} {each.txn_ref:<20} {_answer(each)}")
+        try:
+            for each in send(order):
+                sent.append(each)
+                self.stdout.write(f"{each.kind.value:<17} {each.txn_ref:<20} {_answer(each)}")
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
         self._conclude(sent)
 
     def _show_list(self) -> None:
