@@ -26,7 +26,7 @@ _CAUSES = {
     "redirect login": f"A middleware requires a login. {_EXEMPT}",
     "redirect": "It leads to another URL, and Hoiio does not follow. Remove the redirect of this path.",
     "400 nginx": "nginx expects TLS on this port. Write https:// in --url.",
-    "400 app": "The body could not be read, or a middleware has read it; see the server's log.",
+    "400 app": "The body did not arrive completely; see the server's log.",
     "400 line": _SHORT_LINE,
     "400": "Add the host to ALLOWED_HOSTS (django_hoiio.W013), and write `proxy_set_header Host $host;` in nginx.",
     "403 app": "It could not be verified. Give the server the same HOIIO['SIGNING_KEYS'], or else SECRET_KEY.",

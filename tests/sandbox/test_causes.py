@@ -54,10 +54,6 @@ def forbid(get_response: Next) -> Next:
     return lambda request: HttpResponseForbidden("no")
 
 
-def read_the_form(get_response: Next) -> Next:
-    return lambda request: get_response(request) if request.POST is not None else HttpResponse()
-
-
 def fail(get_response: Next) -> Next:
     def middleware(request: HttpRequest) -> HttpResponse:
         raise LookupError
@@ -81,7 +77,6 @@ urlpatterns = [path("hoiio/fax/<token>/", require_GET(lambda request, token: Htt
 
 HERE = "tests.sandbox.test_causes"
 SECURITY, COMMON = "django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"
-FORM_DATA = ["--body=--x--", "--content-type", "multipart/form-data; boundary=x"]
 
 
 @pytest.fixture
@@ -123,12 +118,6 @@ def serve(settings: Any) -> Iterator[Callable[..., str]]:
             {"ALLOWED_HOSTS": ["www.example.com"]},
             ["call_ended"],
             "400: Add the host to ALLOWED_HOSTS (django_hoiio.W013), and write `proxy_set_header Host $host;` in nginx.",
-        ),
-        (
-            f"{HERE}.read_the_form",
-            {},
-            FORM_DATA,
-            "400: The body could not be read, or a middleware has read it; see the server's log.",
         ),
         (
             COMMON,
@@ -197,6 +186,7 @@ NOT_PASSED_ON = "nginx does not pass it on. Write `proxy_pass http://127.0.0.1:8
 @pytest.mark.parametrize(
     ("status", "page", "cause"),
     [
+        (400, b"", "The body did not arrive completely; see the server's log."),
         (400, NGINX, "nginx expects TLS on this port. Write https:// in --url."),
         (400, GUNICORN, SHORT_LINE),
         (
