@@ -71,9 +71,9 @@ def webhook_path(name: str, *, urlconf: str | None = None, **arguments: Any) -> 
     """
     urlconfs = [each for each in ([urlconf] if urlconf else [get_urlconf(), conf.root_urlconf]) if each]
     for each in urlconfs:
-        for namespace in chain(["django_hoiio"], _namespaces(get_resolver(each))):
+        for prefix in chain(["django_hoiio:"], _prefixes(get_resolver(each))):
             with suppress(NoReverseMatch):
-                return reverse(f"{namespace}:{name}", urlconf=each, kwargs=arguments)
+                return reverse(prefix + name, urlconf=each, kwargs=arguments)
     raise ImproperlyConfigured(
         f"django_hoiio.urls is not included in {' or '.join(map(repr, urlconfs)) or 'any URLconf'}; add"
         " path('hoiio/', include('django_hoiio.urls')) to its urlpatterns, or name another URLconf: `urlconf` of"
@@ -81,12 +81,12 @@ def webhook_path(name: str, *, urlconf: str | None = None, **arguments: Any) -> 
     )
 
 
-def _namespaces(resolver: URLResolver) -> Iterator[str]:
-    """Yield the namespaces in which `django_hoiio.urls` is included, such as `hooks:django_hoiio`."""
+def _prefixes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """Yield the namespaces of `django_hoiio.urls`, such as `hooks:django_hoiio:`, or "" if it is the whole URLconf."""
+    if getattr(resolver.urlconf_module, "app_name", resolver.app_name) == "django_hoiio":
+        yield prefix
     for name, (_, nested) in resolver.namespace_dict.items():
-        if nested.app_name == "django_hoiio":
-            yield name
-        yield from (f"{name}:{inner}" for inner in _namespaces(nested))
+        yield from _prefixes(nested, f"{prefix}{name}:")
 
 
 # A NUL in JSON, but not an escaped backslash before `u0000`.

@@ -79,6 +79,7 @@ settings.configure(
     USE_TZ=True,
     SECRET_KEY="tests",
     ROOT_URLCONF={urls!r},
+    SILENCED_SYSTEM_CHECKS=["django_hoiio.W015"],
 )
 django.setup()
 from django.core.management import call_command

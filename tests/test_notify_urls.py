@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import include, path, set_urlconf
 
+from django_hoiio import urls as webhook
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.notify_urls import is_local, notify_url
 from django_hoiio.verification import verify
@@ -171,6 +172,7 @@ NESTED = path("nested/", include(([path("x/", include(([], "x"))), HOIIO], "oute
         ([path("a/", include(([NESTED], "a")))], "/a/nested/hoiio/"),
         ([path("phone/", include("django_hoiio.urls", namespace="phone"))], "/phone/"),
         ([path("a/", include(([path("b/", include("django_hoiio.urls", namespace="phone"))], "a")))], "/a/b/"),
+        ([path("c/", include((webhook.urlpatterns, "django_hoiio"), namespace="phone"))], "/c/"),
         # Django's rule, too: the instance that is named as the app is the default.
         ([NESTED, HOIIO], "/hoiio/"),
     ],
@@ -185,6 +187,7 @@ def test_named_urlconf_is_used(settings: Any) -> None:
     settings.ROOT_URLCONF = EMPTY
 
     assert notify_url("sms", urlconf=HOOKS).startswith("https://my.example.com/hooks/sms/")
+    assert notify_url("sms", urlconf="django_hoiio.urls").startswith("https://my.example.com/sms/")
 
 
 def test_active_urlconf_is_used_before_the_root(settings: Any) -> None:

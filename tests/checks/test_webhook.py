@@ -224,6 +224,12 @@ def test_urls_may_be_included_anywhere(settings: Any, patterns: list[Any]) -> No
     assert found(checks.check_webhook) == []
 
 
+def test_urls_of_the_webhook_may_be_the_whole_urlconf(settings: Any) -> None:
+    settings.ROOT_URLCONF = "django_hoiio.urls"
+
+    assert found(checks.check_webhook) == []
+
+
 @pytest.mark.parametrize(
     "patterns",
     [
