@@ -51,15 +51,14 @@ def fold(reports: Iterable[Report], state: Mapping[str, Any]) -> dict[str, Any]:
     """Return `state` with the reports applied. Reports of one version count in the given order."""
     folded = dict(state)
     for report in sorted(reports, key=lambda report: report.version):
-        folded.update(_applied(report, folded))
+        folded.update(applicable(report, folded))
     return folded
 
 
-def _applied(report: Report, state: Mapping[str, Any]) -> Mapping[str, Any]:
+def applicable(report: Report, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a report, without those of a remote party that the state knows with more certainty."""
-    if certainty(report.values) >= certainty(state):
-        return report.values
-    return {name: value for name, value in report.values.items() if name not in PARTY}
+    knows_party = certainty(state) > certainty(report.values)
+    return {name: value for name, value in report.values.items() if not (knows_party and name in PARTY)}
 
 
 def overwritten(report: Report, later: Report) -> set[str]:

@@ -1,13 +1,13 @@
 """Store a notification and the state of its transaction, both or neither.
 
 Usually one statement brings the row up to date: an INSERT that becomes an UPDATE if the row exists and contains nothing
-newer. A late report locks the row and is folded with the newer ones.
+newer. A late report locks the row and changes what no newer one overwrites.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import count
@@ -25,7 +25,7 @@ from django_hoiio.models import LINKS, Notification, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification
 
 from .reports import linked_report, notification_of, parameters_of, report_of
-from .state import CERTAINTY, PARTY, Report, fill, fold, overwritten, state_of
+from .state import CERTAINTY, PARTY, Report, applicable, fill, overwritten, state_of
 
 logger = get_logger(__name__)
 
@@ -180,39 +180,39 @@ def _write_late(report: Report, connection: BaseDatabaseWrapper) -> Transaction:
         "updated_at": max(row.updated_at, report.moment),
     }
     rows.filter(pk=row.pk).update(**changes)
-    for name, value in changes.items():
-        setattr(row, name, value)
-    return row
+    return rows.get(pk=row.pk)
 
 
 def changes_by(report: Report, row: Transaction) -> dict[str, Any]:
-    """Return the values that a row has after a report, of the fields that the report may change."""
+    """Return the values that a row has after a report, of the fields that the report changes."""
     state, is_late = state_of(row), report.version < row.version
     # A request that was sent precedes all reports, so it fills what they left empty.
     if is_late and (report.rank == Rank.SENT or not row.history_is_whole):
         return fill(report, state, row.personal if row.redacted_at else ())
-    newer = list(_newer_reports(report, row)) if is_late else []
-    folded = fold([report, *reversed(newer)], state)
-    # The newest report has decided `is_final`, and need not be among those that were read.
-    return {name: folded[name] for name in report.values if not (is_late and name == "is_final")}
+    values = applicable(report, state)
+    if is_late:
+        for name in _overwritten_by_newer(report, row, values):
+            del values[name]
+    return values
 
 
-def _newer_reports(report: Report, row: Transaction) -> Iterator[Report]:
-    """Yield the newer reports in a row that overwrite a late one, newest first, until it has nothing left."""
-    # If a field is empty, no report has filled it.
-    left = {name for name in report.values if getattr(row, name) not in ("", None)} - {"is_final"}
+def _overwritten_by_newer(report: Report, row: Transaction, names: Iterable[str]) -> set[str]:
+    """Return those of `names` that a newer report in the row overwrites. Reads the newest reports first."""
+    # The newest has decided `is_final`. If a field is empty, no report has filled it. A remote party is one value.
+    filled = {name for name in names if name == "is_final" or getattr(row, name) not in ("", None)}
+    left = filled | ({*PARTY} & {*names} if filled & {*PARTY} else set())
+    found = {"is_final"} & left
     stored = Notification.objects.using(row._state.db).filter(**{_link_of(report.model): row.pk})
     newer = stored.filter(version__gt=report.version).order_by("-version", "-pk")
-    while left:
-        page = list(newer.filter(params__has_any_keys=parameters_of(left))[:PAGE])
+    while left - found:
+        page = list(newer.filter(params__has_any_keys=parameters_of(left - found))[:PAGE])
         for notification in page:
-            later = linked_report(notification, row)
-            left -= overwritten(report, later)
-            yield later
+            found |= left & overwritten(report, linked_report(notification, row))
         if len(page) < PAGE:
-            return
+            break
         last = page[-1]
         newer = newer.filter(Q(version__lt=last.version) | Q(version=last.version, pk__lt=last.pk))
+    return found
 
 
 # The SQL. There is one statement for each set of columns, of which there are a few dozen.
@@ -261,7 +261,7 @@ def _columns(model: type[Model], given: Iterable[str], using: str) -> dict[str, 
     for field in model._meta.concrete_fields:
         if field.name in given:
             columns[quote(str(field.column))] = "%s"
-        elif not (field.null or field.primary_key):
+        elif not (field.null or field.primary_key or field.generated):
             empty = json.dumps(field.get_default()) if isinstance(field, JSONField) else field.get_default()
             columns[quote(str(field.column))] = f"'{empty}'" if isinstance(empty, str) else str(empty)
     return columns

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from django_hoiio import database
 from django_hoiio.database import OpenTransaction
 from django_hoiio.enums import Source
-from django_hoiio.ingest import ingest
+from django_hoiio.ingest import ingest, upsert
 from django_hoiio.ingest.upsert import store
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
@@ -473,7 +473,29 @@ def test_late_report_reads_only_the_newest_reports(heard: list[Any]) -> None:
         receive("txn_ref=AA-S-1&sms_status=queued&tag=b&currency=SGD", received_at=MORNING)
 
     reads = [query["sql"] for query in queries if "SELECT" in query["sql"] and "FROM" in query["sql"]]
-    assert (len(reads), sms().tag, sms().currency) == (2, "a", "SGD")
+    assert (len(reads), sms().tag, sms().currency) == (3, "a", "SGD")
+
+
+def test_late_report_without_a_number_does_not_bring_back_an_earlier_number(
+    heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upsert, "PAGE", 1)
+    for minute, content in [
+        (2, "from=%2B6581231111&to=%2B6500000000&tag=b"),
+        (4, "to=%2B6500000000"),
+        (3, "from=%2B6591231111&to=%2B6500000000"),
+        (1, "dest=&tag=a"),
+    ]:
+        body = f"txn_ref=AA-C-1&session=S1&call_state=ongoing&{content}"
+        receive(body, received_at=MORNING + timedelta(minutes=minute))
+
+    call = Call.objects.get()
+    assert (call.direction, call.remote_number, call.from_number, call.tag) == (
+        "incoming",
+        "+6591231111",
+        "+6591231111",
+        "b",
+    )
 
 
 class ReadsElsewhere:
