@@ -205,7 +205,7 @@ def _expressions(model: type[Model], moment: str) -> Iterator[tuple[str, str]]:
     """Yield each column except the primary key, with its expression in a copy."""
     words = _WORDS[connection.vendor]
     for field in model._meta.concrete_fields:
-        if field.primary_key:
+        if field.primary_key or field.generated:
             continue
         column = f"template.{field.column}"
         if field.name in _MOMENTS:

@@ -9,6 +9,7 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 __all__ = [
+    "CallOutcome",
     "CallState",
     "CallStatus",
     "Channel",
@@ -164,6 +165,19 @@ class CallStatus(TextChoices):
 
 # Hoiio uses the same words for faxes.
 FaxStatus = CallStatus
+
+
+class CallOutcome(TextChoices):
+    """Outcome of a whole call, from its direction, its statuses and its duration: see `Call.outcome`."""
+
+    IN_PROGRESS = "in_progress", _("in progress")
+    ANSWERED = "answered", _("answered")
+    MISSED = "missed", _("missed")
+    # Outgoing calls only. An incoming call that is not answered is missed.
+    BUSY = "busy", _("busy")
+    FAILED = "failed", _("failed")
+    # Over, and Hoiio reported neither a duration nor a documented status.
+    UNKNOWN = "unknown", _("unknown")
 
 
 class CallState(TextChoices):

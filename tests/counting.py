@@ -114,7 +114,7 @@ def kind_of(row: Any) -> Traffic:
 def has_succeeded(row: Any) -> bool:
     if isinstance(row, Call):
         statuses = {getattr(row, name) for name in OUTCOMES} - {""}
-        return statuses == {"answered"} or (not statuses and bool(row.duration))
+        return row.is_final and (statuses == {"answered"} or (not statuses and bool(row.duration)))
     if isinstance(row, Fax):
         return row.fax_status == "answered"
     return row.direction == "incoming" or row.sms_status == "delivered"

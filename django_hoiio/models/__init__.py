@@ -5,25 +5,22 @@ from .marks import HighWaterMark
 from .notifications import CLAIM, CLOCK_TOLERANCE, LINKS, Notification, NotificationQuerySet
 from .totals import ClosedDay, DailyTotal
 from .transactions import (
-    ANSWERED,
+    CALL_STATUSES,
     MODEL_OF_KIND,
-    OUTCOMES,
     TRANSACTION_MODELS,
     Call,
     Fax,
     Sms,
     Transaction,
-    missed_q,
     overdue_q,
 )
 
 __all__ = [
-    "ANSWERED",
+    "CALL_STATUSES",
     "CLAIM",
     "CLOCK_TOLERANCE",
     "LINKS",
     "MODEL_OF_KIND",
-    "OUTCOMES",
     "RECEIVER_LENGTH",
     "TRANSACTION_MODELS",
     "Call",
@@ -36,6 +33,5 @@ __all__ = [
     "ReceiverFailure",
     "Sms",
     "Transaction",
-    "missed_q",
     "overdue_q",
 ]

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import Kind, Route, Source, VerifiedBy
+from django_hoiio.masking import PERMISSION_NAMES
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
 from .transactions import TRANSACTION_MODELS, BaseQuerySet, Call, Fax, Sms, Transaction
@@ -196,9 +197,7 @@ class Notification(models.Model):
         verbose_name_plural = _("notifications")
         default_permissions = ("view",)
         permissions = [
-            ("view_personal_data", _("Can view phone numbers and message texts")),
-            ("view_recordings", _("Can view recordings and faxes")),
-            ("view_raw", _("Can view raw requests")),
+            *((name.partition(".")[2], title) for name, title in PERMISSION_NAMES.items()),
             ("retry_receivers", _("Can retry failed receivers")),
             ("dispatch", _("Can dispatch pending notifications")),
             ("reconcile", _("Can refresh statuses from Hoiio")),

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.db import models, router
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.conf import conf
-from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, SmsStatus
+from django_hoiio.enums import CallOutcome, CallState, CallStatus, Direction, FaxStatus, Kind, SmsStatus
 from django_hoiio.parsing.parameters import (
     ACCOUNT_LENGTH,
     NUMBER_LENGTH,
@@ -19,6 +19,7 @@ from django_hoiio.parsing.parameters import (
     SUFFIX_LENGTH,
     TAG_LENGTH,
     WORD_LENGTH,
+    remote_party,
 )
 
 if TYPE_CHECKING:
@@ -28,16 +29,27 @@ if TYPE_CHECKING:
 AnyModel = TypeVar("AnyModel", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")
 
-# Fields with the outcome of a call or of a part of it.
-OUTCOMES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
-
-# Condition for answered calls; `CallQuerySet.missed` explains the rule.
-ANSWERED = Q(
-    Q(*((field, CallStatus.ANSWERED) for field in OUTCOMES), _connector=Q.OR) | Q(duration__gt=0),
-    *((f"{field}__in", ("", CallStatus.ANSWERED)) for field in OUTCOMES),
-)
+# Hoiio's statuses of a call and of its parts.
+CALL_STATUSES = ("call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status")
 
 _NOT_ANSWERED = (CallStatus.UNANSWERED, CallStatus.BUSY, CallStatus.FAILED)
+
+
+def _any_status(*statuses: CallStatus) -> Q:
+    return Q(*((f"{name}__in", statuses) for name in CALL_STATUSES), _connector=Q.OR)
+
+
+# The first condition that holds decides.
+_OUTCOMES: tuple[tuple[Q, CallOutcome], ...] = (
+    (Q(is_final=False), CallOutcome.IN_PROGRESS),
+    (_any_status(*_NOT_ANSWERED) & ~Q(direction=Direction.OUTGOING), CallOutcome.MISSED),
+    (_any_status(CallStatus.FAILED), CallOutcome.FAILED),
+    (_any_status(CallStatus.BUSY), CallOutcome.BUSY),
+    (_any_status(CallStatus.UNANSWERED), CallOutcome.MISSED),
+    (~Q(*((f"{name}__in", ("", CallStatus.ANSWERED)) for name in CALL_STATUSES)), CallOutcome.UNKNOWN),
+    (_any_status(CallStatus.ANSWERED) | Q(duration__gt=0), CallOutcome.ANSWERED),
+    (Q(duration=0), CallOutcome.MISSED),
+)
 
 
 class BaseQuerySet(models.QuerySet[AnyModel]):
@@ -52,13 +64,6 @@ def overdue_q() -> Q:
     return Q(is_final__in=(False,), created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
 
 
-def missed_q() -> Q:
-    """Return a condition for calls that are over and were not answered."""
-    not_answered = Q(*((f"{field}__in", _NOT_ANSWERED) for field in OUTCOMES), _connector=Q.OR)
-    never_begun = Q(**dict.fromkeys(OUTCOMES, ""), duration=0)
-    return Q(not_answered | never_begun, is_final=True)
-
-
 class TransactionQuerySet(models.QuerySet[Row]):
     def overdue(self) -> Self:
         """Return the transactions that began more than `OVERDUE_AFTER` ago and are not final.
@@ -70,17 +75,12 @@ class TransactionQuerySet(models.QuerySet[Row]):
 
 class CallQuerySet(TransactionQuerySet["Call"]):
     def missed(self) -> Self:
-        """Return the calls that are over and were not answered, in either direction.
-
-        A call is answered if all its reported `OUTCOMES` are `answered`. If none is reported, as for a caller whom the
-        application did not transfer, it is answered if it has a duration. A call with neither an outcome nor a
-        duration, or with an undocumented outcome, is neither answered nor missed.
-        """
-        return self.filter(missed_q())
+        """Return the calls with the outcome `missed`. For incoming calls, this is all that were not answered."""
+        return self.filter(outcome=CallOutcome.MISSED)
 
     def answered(self) -> Self:
-        """Return the calls that were answered, by the rule of `missed`, in either direction. Includes ongoing calls."""
-        return self.filter(ANSWERED)
+        """Return the calls with the outcome `answered`."""
+        return self.filter(outcome=CallOutcome.ANSWERED)
 
     def of_session(self, account: str, session: str, moment: datetime) -> Call | None:
         """Return the newest call of a session that began no later than `moment`, or else its newest call."""
@@ -163,8 +163,12 @@ class Transaction(models.Model):
     debit = models.DecimalField(
         _("debit"), max_digits=15, decimal_places=6, null=True, blank=True, help_text=_("The total cost.")
     )
-    created_at = models.DateTimeField(_("created at"), help_text=_("When this transaction was first seen."))
-    updated_at = models.DateTimeField(_("updated at"), help_text=_("When the newest report about it was received."))
+    created_at = models.DateTimeField(
+        _("created at"), default=timezone.now, help_text=_("When this transaction was first seen.")
+    )
+    updated_at = models.DateTimeField(
+        _("updated at"), default=timezone.now, help_text=_("When the newest report about it was received.")
+    )
     redacted_at = models.DateTimeField(
         _("redacted at"), null=True, blank=True, help_text=_("When its personal data was removed.")
     )
@@ -212,6 +216,16 @@ class Transaction(models.Model):
     def __str__(self) -> str:
         return self.txn_ref or str(self.notification_uuid)
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Fill the remote party of a new row, such as one of a project's test data, as a notification does."""
+        if self._state.adding and not self.remote_number:
+            is_incoming = bool(self.from_number or self.to_number)
+            dests = [getattr(self, name, "") for name in ("dest2", "dest", "dest1")]
+            if not self.direction and (is_incoming or any(dests)):
+                self.direction = Direction.INCOMING if is_incoming else Direction.OUTGOING
+            self.remote_number, self.remote_suffix = remote_party(self.direction, self.from_number, *dests)
+        super().save(*args, **kwargs)
+
 
 def _status(
     statuses: type[models.TextChoices], name: _StrPromise, help_text: _StrPromise
@@ -243,6 +257,16 @@ class Call(Transaction):
     )
     room = models.CharField(_("room"), max_length=REFERENCE_LENGTH, blank=True, help_text=_("The conference room."))
     duration = models.PositiveIntegerField(_("duration"), null=True, blank=True, help_text=_("In minutes."))
+    outcome = models.GeneratedField(
+        verbose_name=_("outcome"),
+        expression=Case(
+            *(When(condition, then=Value(outcome.value)) for condition, outcome in _OUTCOMES),
+            default=Value(CallOutcome.UNKNOWN.value),
+        ),
+        output_field=models.CharField(max_length=WORD_LENGTH),
+        db_persist=True,
+        help_text=_("Computed by the database from the direction, the statuses and the duration."),
+    )
 
     reported = (
         *Transaction.reported,

@@ -13,7 +13,7 @@ from django_hoiio.enums import Direction, Kind, Rank, Route, Source, VerifiedBy
 from .classifying import direction_of, kind_of, rank_of_report
 from .fields import fields_of_body, fields_of_query
 from .history import as_notified
-from .parameters import PARAMETERS, read, suffix_of
+from .parameters import PARAMETERS, read, remote_party
 
 
 class RawNotification(NamedTuple):
@@ -86,8 +86,7 @@ class ParsedNotification(NamedTuple):
     @property
     def remote_party(self) -> tuple[str, str]:
         """The number of the remote party, the caller or the recipient, and its last digits."""
-        number = self.from_number if self.direction == Direction.INCOMING else self.dest2 or self.dest or self.dest1
-        return number or "", suffix_of(number or "")
+        return remote_party(self.direction, self.from_number, self.dest2, self.dest, self.dest1)
 
 
 def parse(raw: RawNotification) -> ParsedNotification:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from django_hoiio.enums import KNOWN_STATUSES
+from django_hoiio.enums import KNOWN_STATUSES, Direction
 
 # Hoiio's dates have no time zone; its manual says GMT+8.
 HOIIO_TIME = timezone(timedelta(hours=8), "GMT+8")
@@ -62,6 +62,12 @@ def suffix_of(number: str) -> str:
     """Return the last 8 digits of a phone number; empty if it has fewer, as a sender name has."""
     digits = _NO_DIGIT.sub("", number)
     return digits[-SUFFIX_LENGTH:] if len(digits) >= SUFFIX_LENGTH else ""
+
+
+def remote_party(direction: str | None, from_number: str | None, *dests: str | None) -> tuple[str, str]:
+    """Return the number of the remote party and its last digits: the caller, or else the first of `dests`."""
+    number = from_number if direction == Direction.INCOMING else next(filter(None, dests), None)
+    return number or "", suffix_of(number or "")
 
 
 _WHOLE = re.compile(r"\s*([0-9]{1,9})(?:\.0*)?\s*")

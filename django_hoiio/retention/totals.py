@@ -12,8 +12,8 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import Case, Count, Q, QuerySet, Value, When
 
 from django_hoiio.conf import conf
-from django_hoiio.enums import Direction, SmsStatus, Traffic
-from django_hoiio.models import ANSWERED, Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
+from django_hoiio.enums import CallOutcome, Direction, SmsStatus, Traffic
+from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transaction
 from django_hoiio.progress import Progress, no_progress
 
 __all__ = [
@@ -58,7 +58,13 @@ class _Counted(NamedTuple):
 # without a sender, a refused message of a bulk SMS, or the status of a sent fax.
 _UNDIRECTED = Q(direction="")
 _COUNTED = (
-    _Counted(Call, Q(direction=Direction.INCOMING) | _UNDIRECTED, Traffic.CALLS_RECEIVED, Traffic.CALLS_MADE, ANSWERED),
+    _Counted(
+        Call,
+        Q(direction=Direction.INCOMING) | _UNDIRECTED,
+        Traffic.CALLS_RECEIVED,
+        Traffic.CALLS_MADE,
+        Q(outcome=CallOutcome.ANSWERED),
+    ),
     _Counted(
         Sms,
         Q(direction=Direction.INCOMING)

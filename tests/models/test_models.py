@@ -82,6 +82,7 @@ def test_every_reported_field_can_be_reported(model: type[Transaction]) -> None:
         "redacted_at",
         "version",
         "history_is_whole",
+        "outcome",
     }
 
     assert set(model.reported) == columns - not_reported
@@ -186,3 +187,38 @@ def test_notifications_of_a_transaction_are_in_order_of_reception() -> None:
 )
 def test_suffix_is_the_last_eight_digits(number: str, tail: str) -> None:
     assert suffix_of(number) == tail
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "given", "party"),
+    [
+        (Sms, {"dest": "+6591234567"}, ("outgoing", "+6591234567", "91234567")),
+        (Sms, {"from_number": "+6591234567", "to_number": "+6531234567"}, ("incoming", "+6591234567", "91234567")),
+        (Sms, {"from_number": "ACME"}, ("incoming", "ACME", "")),
+        (
+            Sms,
+            {"direction": "outgoing", "from_number": "+6531234567", "dest": "+6591234567"},
+            ("outgoing", "+6591234567", "91234567"),
+        ),
+        (Call, {"dest1": "+6531234567", "dest2": "+6591234567"}, ("outgoing", "+6591234567", "91234567")),
+        (Fax, {"dest": "+6591234567", "remote_number": "+6581111111"}, ("", "+6581111111", "")),
+        (Fax, {}, ("", "", "")),
+    ],
+)
+def test_row_of_a_project_gets_its_remote_party(model: Any, given: dict[str, str], party: tuple[str, str, str]) -> None:
+    row = model.objects.create(**given)
+
+    row.refresh_from_db()
+    assert (row.direction, row.remote_number, row.remote_suffix) == party
+
+
+@pytest.mark.django_db
+def test_stored_row_does_not_get_a_remote_party_again() -> None:
+    sms = Sms.objects.create(dest="+6591234567")
+    Sms.objects.update(remote_number="", remote_suffix="")
+
+    sms.refresh_from_db()
+    sms.save()
+
+    assert Sms.objects.get().remote_number == ""

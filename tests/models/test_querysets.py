@@ -1,9 +1,10 @@
-"""Overdue transactions and missed calls, created by notifications."""
+"""Overdue transactions and the outcome of calls, created by notifications."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
@@ -12,7 +13,8 @@ from django_hoiio.enums import Kind
 from django_hoiio.ingest import ingest
 from django_hoiio.ingest.outgoing import enter
 from django_hoiio.models import Call, Fax, Sms
-from django_hoiio.sandbox.samples import SCRIPTS, step_parameters
+from django_hoiio.sandbox.samples import SCRIPTS, sample
+from django_hoiio.signals import notification_received
 from tests.conftest import raw_notification
 
 pytestmark = pytest.mark.django_db
@@ -84,93 +86,136 @@ def test_overdue_applies_to_a_filtered_queryset() -> None:
     assert [str(row) for row in Sms.objects.filter(tag="b").overdue()] == ["AA-S-2"]
 
 
-# Missed.
+# The outcome of a call.
 
 
-def missed() -> list[str]:
-    return [str(call) for call in Call.objects.missed()]
+def outcomes() -> list[str]:
+    return [call.outcome for call in Call.objects.order_by("pk")]
 
 
 @pytest.mark.parametrize(
-    ("script", "missed_q"),
+    ("script", "outcome"),
     [
-        ("call", False),
-        ("call_failed", True),
-        ("call_busy", True),
-        ("call_unanswered", True),
-        ("call_never_begun", True),
-        ("ivr_voicemail", False),
-        ("ivr_menu", False),
-        ("ivr_hold", False),
-        ("ivr_dial", False),
-        ("ivr_dial_unanswered", True),
-        ("ivr_missed", True),
-        ("ivr_unnamed", False),
+        ("call", "answered"),
+        ("call_failed", "failed"),
+        ("call_busy", "busy"),
+        ("call_unanswered", "missed"),
+        ("call_never_begun", "missed"),
+        ("ivr_voicemail", "answered"),
+        ("ivr_menu", "answered"),
+        ("ivr_hold", "answered"),
+        ("ivr_dial", "answered"),
+        ("ivr_dial_unanswered", "missed"),
+        ("ivr_missed", "missed"),
+        ("ivr_unnamed", "answered"),
     ],
 )
-def test_missed_calls_are_those_not_answered(script: str, missed_q: bool) -> None:
-    facts = {"txn_ref": "AA-C-1", "session": "S1"} if script.startswith("ivr") else {"txn_ref": "AA-C-1"}
+def test_outcome_of_each_course_of_a_call(script: str, outcome: str) -> None:
     for step in SCRIPTS[script]:
-        received(
-            "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in step_parameters(step, facts).items())
-        )
+        received(urlencode(sample(step.kind, number=1, date="2012-06-06 11:10:36", changes=step.changes)))
 
-    assert missed() == (["AA-C-1"] if missed_q else [])
+    assert outcomes() == [outcome]
 
 
-def test_leg_of_a_conference_that_was_busy_is_missed() -> None:
-    for number, word in enumerate(("answered", "busy")):
+def test_each_leg_of_a_conference_has_its_outcome() -> None:
+    for number, word in enumerate(("answered", "busy", "failed", "unanswered", "ongoing")):
         received(f"txn_ref=AA-C-{number}&dest=%2B6511111111&call_status={word}&room=R1", route="voice")
 
-    assert missed() == ["AA-C-1"]
+    assert outcomes() == ["answered", "busy", "failed", "missed", "in_progress"]
 
 
-OUTCOMES = ["call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status"]
+STATUSES = ["call_status", "call_status_dest1", "call_status_dest2", "dial_status", "transfer_status"]
 ENDED = "txn_ref=AA-C-1&session=S1&call_state=ended"
+INCOMING, OUTGOING = "&from=%2B6511111111&to=%2B6500000000", "&dest=%2B6511111111"
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("name", STATUSES)
 @pytest.mark.parametrize("word", ["unanswered", "busy", "failed"])
-def test_any_unsuccessful_outcome_is_a_missed_call(outcome: str, word: str) -> None:
-    received(f"{ENDED}&duration=2&{outcome}={word}", route="ivr")
+@pytest.mark.parametrize("parties", [INCOMING, ""])
+def test_incoming_call_with_any_unsuccessful_status_is_missed(parties: str, word: str, name: str) -> None:
+    received(f"{ENDED}{parties}&duration=2&{name}={word}", route="ivr")
 
-    assert missed() == ["AA-C-1"]
+    assert outcomes() == ["missed"]
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
-@pytest.mark.parametrize("word", ["answered", "ongoing", "voicemail"])
-def test_other_outcomes_are_not_missed_even_without_a_duration(outcome: str, word: str) -> None:
-    received(f"{ENDED}&duration=0&{outcome}={word}", route="ivr")
+@pytest.mark.parametrize("name", STATUSES)
+@pytest.mark.parametrize(("word", "outcome"), [("unanswered", "missed"), ("busy", "busy"), ("failed", "failed")])
+def test_outgoing_call_with_any_unsuccessful_status_has_its_outcome(word: str, outcome: str, name: str) -> None:
+    received(f"{ENDED}{OUTGOING}&duration=2&{name}={word}", route="ivr")
 
-    assert missed() == []
+    assert outcomes() == [outcome]
 
 
 @pytest.mark.parametrize(
-    ("content", "names"), [("&duration=0", ["AA-C-1"]), ("&duration=1", []), ("", []), ("&duration=", [])]
+    ("words", "outcome"),
+    [
+        (("busy", "failed"), "failed"),
+        (("unanswered", "busy"), "busy"),
+        (("answered", "unanswered"), "missed"),
+    ],
 )
-def test_call_without_an_outcome_is_missed_if_its_duration_is_zero(content: str, names: list[str]) -> None:
+def test_least_successful_leg_decides(words: tuple[str, str], outcome: str) -> None:
+    received(f"{ENDED}{OUTGOING}&call_status_dest1={words[0]}&call_status_dest2={words[1]}", route="voice")
+
+    assert outcomes() == [outcome]
+
+
+@pytest.mark.parametrize("name", ["dial_status", "transfer_status"])
+@pytest.mark.parametrize(("word", "outcome"), [("answered", "answered"), ("ongoing", "unknown"), ("odd", "unknown")])
+def test_other_statuses_are_not_missed_even_without_a_duration(word: str, outcome: str, name: str) -> None:
+    received(f"{ENDED}&duration=0&{name}={word}", route="ivr")
+
+    assert outcomes() == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("content", "outcome"), [("&duration=0", "missed"), ("&duration=1", "answered"), ("", "unknown")]
+)
+def test_duration_decides_for_a_call_without_a_status(content: str, outcome: str) -> None:
     received(ENDED + content, route="ivr")
 
-    assert missed() == names
+    assert outcomes() == [outcome]
 
 
-def test_call_that_is_not_over_is_not_missed() -> None:
+def test_call_that_is_not_over_is_in_progress() -> None:
     received("txn_ref=AA-C-1&session=S1&call_state=ringing", route="ivr")
     received("txn_ref=AA-C-2&session=S2&call_state=ongoing&transfer_status=unanswered&duration=0", route="ivr")
+    received("txn_ref=AA-C-3&session=S3&call_state=ongoing&transfer_status=answered&duration=2", route="ivr")
+    enter(Kind.CALL_ENDED, "default", "AA-C-4", {"dest2": "+6511111111"})
 
-    assert missed() == []
+    assert outcomes() == ["in_progress"] * 4
 
 
-def test_call_is_answered_if_the_second_person_answers() -> None:
+def test_outcome_follows_the_state() -> None:
     received("txn_ref=AA-C-1&session=S1&call_state=ongoing&transfer_status=unanswered", route="ivr")
-    received(f"{ENDED}&transfer_status=answered&duration=3", route="ivr")
+    assert outcomes() == ["in_progress"]
+    received(f"{ENDED}&duration=3", route="ivr")
+    assert outcomes() == ["missed"]
+    received(f"{ENDED}&transfer_status=answered", route="ivr")
+    assert outcomes() == ["answered"]
 
-    assert missed() == []
+
+def test_receiver_gets_the_outcome_of_the_state_after_its_notification() -> None:
+    seen: list[str] = []
+
+    def note(call: Call, **kwargs: Any) -> None:
+        seen.append(call.outcome)
+
+    notification_received.connect(note)
+    received("txn_ref=AA-C-1&session=S1&call_state=ongoing", route="ivr")
+    received(f"{ENDED}&duration=2", route="ivr")
+    received("txn_ref=AA-C-1&session=S1&call_state=ongoing&transfer_status=busy", route="ivr", ago=LATELY)
+
+    assert seen == ["in_progress", "answered", "missed"]
 
 
-def test_missed_applies_to_a_filtered_queryset() -> None:
-    received(f"{ENDED}&duration=0&from=%2B6511111111&to=%2B6500000000", route="ivr")
-    received("txn_ref=AA-C-2&call_status_dest1=busy&dest1=%2B6511111111", route="voice")
+def test_missed_and_answered_apply_to_a_filtered_queryset() -> None:
+    received(f"{ENDED}&duration=0{INCOMING}", route="ivr")
+    received("txn_ref=AA-C-2&call_status_dest1=unanswered&dest1=%2B6511111111", route="voice")
+    received("txn_ref=AA-C-3&call_status_dest1=answered&dest1=%2B6511111111", route="voice")
+    received("txn_ref=AA-C-4&call_status_dest1=answered&dest1=%2B6511111111&tag=a", route="voice")
 
     assert [str(call) for call in Call.objects.filter(direction="incoming").missed()] == ["AA-C-1"]
-    assert sorted(missed()) == ["AA-C-1", "AA-C-2"]
+    assert [str(call) for call in Call.objects.order_by("pk").missed()] == ["AA-C-1", "AA-C-2"]
+    assert [str(call) for call in Call.objects.order_by("pk").answered()] == ["AA-C-3", "AA-C-4"]
+    assert [str(call) for call in Call.objects.filter(tag="a").answered()] == ["AA-C-4"]

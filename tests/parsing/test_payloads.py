@@ -74,6 +74,7 @@ EXPECTED = [
             "dest1": "+6500000000",
             "dest2": "+6500000000",
             "duration": 0,
+            "outcome": "failed",
         },
     ),  # voice_call
     Expected(
@@ -89,6 +90,7 @@ EXPECTED = [
             "dest": "+6500000000",
             "session": "S3839",
             "call_state": "ongoing",
+            "outcome": "in_progress",
         },
     ),  # ivr_record
     Expected(
@@ -163,6 +165,7 @@ EXPECTED = [
             "from_number": "+6511111111",
             "to_number": "+6500000000",
             "session": "S3839",
+            "outcome": "in_progress",
         },
     ),  # ivr_answer
     Expected([Kind.IVR_MONITOR, Kind.IVR_ENDED], None),  # ivr_monitor_ended
@@ -180,6 +183,7 @@ EXPECTED = [
             "to_number": "+6500000000",
             "session": "S3839",
             "call_state": "ringing",
+            "outcome": "in_progress",
         },
     ),  # ivr_answer
     Expected([Kind.IVR_ENDED], None),  # ivr_ended
@@ -197,6 +201,7 @@ EXPECTED = [
             "to_number": "+6500000000",
             "session": "S3839",
             "call_state": "ongoing",
+            "outcome": "in_progress",
         },
     ),  # ivr_gather
     Expected(
@@ -213,6 +218,7 @@ EXPECTED = [
             "to_number": "+6500000000",
             "session": "S3839",
             "call_state": "ongoing",
+            "outcome": "in_progress",
         },
     ),  # ivr_gather
     Expected([Kind.IVR_RECORD, Kind.IVR_ENDED], None),  # ivr_ended
@@ -235,6 +241,7 @@ EXPECTED = [
             "dest1": "+6511111111",
             "dest2": "+6522222222",
             "duration": 2,
+            "outcome": "answered",
         },
     ),  # voice_call
     Expected(
@@ -275,6 +282,7 @@ EXPECTED = [
             "call_state": "ended",
             "dial_status": "unanswered",
             "duration": 0,
+            "outcome": "missed",
         },
     ),  # ivr_dial
     Expected(

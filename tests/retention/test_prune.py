@@ -129,6 +129,7 @@ def test_redacted_call_loses_numbers_tag_and_room_and_preserves_outcomes() -> No
         "is_final": True,
         "call_status_dest1": "answered",
         "call_status_dest2": "busy",
+        "outcome": "busy",
         "duration": 3,
         "rate": Decimal("0.1"),
         "redacted_at": call.redacted_at,

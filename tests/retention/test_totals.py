@@ -66,7 +66,7 @@ def of_today() -> list[Total]:
         ("ivr", "from=&call_state=ended&duration=2", Traffic.CALLS_RECEIVED, 1),
         ("ivr", "session=S1&call_state=ended&duration=0", Traffic.CALLS_RECEIVED, 0),
         ("ivr", "session=S1&call_state=ended&duration=3&transfer_status=busy", Traffic.CALLS_RECEIVED, 0),
-        ("ivr", "session=S1&call_state=ongoing&dial_status=answered&dest=%2B6511111111", Traffic.CALLS_MADE, 1),
+        ("ivr", "session=S1&call_state=ongoing&dial_status=answered&dest=%2B6511111111", Traffic.CALLS_MADE, 0),
         ("sms", "sms_status=delivered&dest=%2B6511111111", Traffic.SMS_SENT, 1),
         ("sms", "sms_status=queued", Traffic.SMS_SENT, 0),
         ("sms", "sms_status=received", Traffic.SMS_RECEIVED, 1),
