@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from statistics import median
@@ -88,10 +89,16 @@ class _Filled:
 
 Query = Callable[[_Filled], dict[str, Any]]
 
+
+def _cursor(key: int) -> dict[str, str]:
+    """Return the cursor of the page below a key."""
+    return {"cursor": b64encode(f"p=pk.0.{key}".encode()).decode()}
+
+
 # Name in the table → request. A tag and a reference are those of one SMS.
 _SMS: dict[str, Query] = {
     "the newest": lambda filled: {},
-    "anywhere": lambda filled: {"cursor": f"older.{random.randint(min(200, filled.last), filled.last)}"},
+    "anywhere": lambda filled: _cursor(random.randint(min(200, filled.last), filled.last)),
     "number": lambda filled: {"number": filled.row().remote_number},
     "last 8 digits": lambda filled: {"number": filled.row().remote_suffix},
     "tag": lambda filled: {"tag": filled.row().tag},
@@ -110,7 +117,7 @@ _SMS: dict[str, Query] = {
 }
 _NOTIFICATIONS: dict[str, Query] = {
     "the newest": lambda filled: {},
-    "anywhere": lambda filled: {"cursor": f"older.{2 * random.randint(min(200, filled.last), filled.last)}"},
+    "anywhere": lambda filled: _cursor(2 * random.randint(min(200, filled.last), filled.last)),
     "txn_ref": lambda filled: {"txn_ref": filled.row().txn_ref},
     "session, none": lambda filled: {"session": "S0"},
     "a span": lambda filled: filled.span("received", 80),

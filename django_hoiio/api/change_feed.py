@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from django.db.models import Q
@@ -10,93 +9,56 @@ from django.db.models import Q
 from django_hoiio.enums import Source
 from django_hoiio.models import Notification
 
-from .filters import ListQuery
-from .pagination import (
-    Cursor,
-    CursorMismatch,
-    CursorPage,
-    CursorType,
-    IndexQuery,
-    KeyPagination,
-    Rows,
-    by_key,
-    by_moment,
-)
+from .filters import Filters
+from .pagination import EPOCH, CursorPage, Position, RowPagination, Rows
 
 # The feed starts this long before `updated_since`. It covers the time between the timestamp of a row and its commit,
 # and the clock differences between servers.
 OVERLAP = timedelta(minutes=5)
-
-
-class ChangeFeedPagination(KeyPagination):
-    """Pages of rows; with `updated_since`, pages of rows that changed since then."""
-
-    def index_query(self, rows: Rows, query: ListQuery) -> IndexQuery:
-        if query.since is None:
-            return super().index_query(rows, query)
-        return received_since if rows.model is Notification else changed_since
-
-
-def changed_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
-    """Return the calls, SMS or faxes that changed since `query.since`, each at least once.
-
-    If no notification is known to be older, return all rows.
-    """
-    begin = _begin_of(query)
-    stored_before = _last_stored_before(begin, rows.db)
-    if cursor is None and stored_before is not None:
-        cursor = Cursor(type=CursorType.REPORTED, key=_newest_key(rows.db) + 1)
-    if cursor is None or cursor.type in (CursorType.OLDER, CursorType.NEWER):
-        return by_key(rows, replace(query, other_filters=query.all), cursor, size)
-    if cursor.type == CursorType.REPORTED:
-        return _reported(rows, query, cursor, size, stored_before or 0)
-    return _sent(rows, query, cursor, size, begin)
-
-
-def received_since(rows: Rows, query: ListQuery, cursor: Cursor | None, size: int) -> CursorPage:
-    """Return the notifications that were stored since `query.since`."""
-    stored_before = _last_stored_before(_begin_of(query), rows.db)
-    return by_key(rows, replace(query, other_filters=query.all), cursor, size, above=stored_before or 0)
-
-
-def _reported(rows: Rows, query: ListQuery, cursor: Cursor, size: int, stored_before: int) -> CursorPage:
-    """Return the rows that contain a page of notifications."""
-    if cursor.moment is not None:
-        raise CursorMismatch
-    link = f"{rows.model._meta.model_name}_id"
-    notifications = Notification.objects.using(rows.db).only(link)
-    about = ListQuery(moment="received_at", other_filters=Q(**{f"{link}__isnull": False}))
-    page = by_key(notifications, about, replace(cursor, type=CursorType.OLDER), size, above=stored_before)
-    keys = {getattr(notification, link) for notification in page.rows}
-    found = list(rows.filter(query.all, pk__in=keys).order_by("-pk"))
-    # The rows that were sent come next. This cursor is newer than all of them.
-    end = Cursor(type=CursorType.SENT, key=0, moment=_END_OF_TIME)
-    return CursorPage(rows=found, next=end if page.next is None else replace(page.next, type=CursorType.REPORTED))
-
-
-def _sent(rows: Rows, query: ListQuery, cursor: Cursor, size: int, begin: datetime) -> CursorPage:
-    """Return the rows created since `begin` that are not final. They include all rows without a notification."""
-    if cursor.moment is None:
-        raise CursorMismatch
-    sent = ListQuery(moment="created_at", begin=begin, is_final=False, other_filters=query.all)
-    page = by_moment(rows, sent, replace(cursor, type=CursorType.OLDER), size)
-    return CursorPage(rows=page.rows, next=page.next and replace(page.next, type=CursorType.SENT))
-
-
 _END_OF_TIME = datetime(2200, 1, 1, tzinfo=timezone.utc)
 
-
-def _begin_of(query: ListQuery) -> datetime:
-    if query.since is None or query.since < _EPOCH + OVERLAP:
-        return _EPOCH
-    return query.since - OVERLAP
+# The orders of the feed: first the rows that notifications reported, then those that were sent.
+REPORTED, SENT = "reported", "sent"
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+class ChangeFeedPagination(RowPagination):
+    """Newest rows first; with `updated_since`, only rows that changed since then, each at least once.
 
+    Follow `next` until it is null. If no index answers a parameter, a page scans a limited number of rows, and may have
+    few rows or none although `next` is not null.
+    """
 
-def _newest_key(using: str) -> int:
-    return Notification.objects.using(using).order_by("-pk").values_list("pk", flat=True).first() or 0
+    def find(self, rows: Rows, filters: Filters) -> CursorPage:
+        since = filters.form.cleaned_data["updated_since"]
+        if since is None:
+            return super().find(rows, filters)
+        begin = max(since, EPOCH + OVERLAP) - OVERLAP
+        return self._page_since(begin, rows, filters)._replace(previous=None)
+
+    def _page_since(self, begin: datetime, rows: Rows, filters: Filters) -> CursorPage:
+        stored_before = _last_stored_before(begin, rows.db)
+        is_scan = filters.given != {"updated_since"}
+        if rows.model is Notification:
+            return self.by_key(rows, is_scan=is_scan, above=stored_before or 0)
+        position = self.cursor.position
+        if position is not None and position.order == SENT:
+            # They include all rows without a notification.
+            sent = Q(is_final__in=[False], created_at__gte=begin)
+            scanned = filters.narrowed(()).filter(sent) if is_scan else rows.none()
+            return self.by_moment("created_at", [rows.filter(sent)], [scanned], order=SENT)
+        if position.order == REPORTED if position is not None else stored_before is not None:
+            return self._reported(rows, stored_before or 0)
+        # No notification is known to be older, so all rows are returned.
+        return self.by_key(rows, is_scan=is_scan)
+
+    def _reported(self, rows: Rows, stored_before: int) -> CursorPage:
+        """Return the rows that contain a page of notifications."""
+        link = f"{rows.model._meta.model_name}_id"
+        about = Notification.objects.using(rows.db).only(link).filter(**{f"{link}__isnull": False})
+        page = self.by_key(about, is_scan=True, above=stored_before, order=REPORTED)
+        keys = {getattr(notification, link) for notification in page.rows}
+        # The rows that were sent come next. This position is newer than all of them.
+        return CursorPage(rows.filter(pk__in=keys).order_by("-pk"), page.next or Position(SENT, 0, _END_OF_TIME))
 
 
 def _last_stored_before(moment: datetime, using: str) -> int | None:

@@ -1,356 +1,212 @@
-"""Query parameters of the lists, and the database queries they make."""
+"""Query parameters of the lists."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any
 
-import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q
-from django.http import HttpRequest
+from django.db.models import Field, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import DjangoFilterBackend
-from rest_framework.exceptions import PermissionDenied
+from django_filters import rest_framework as filters
+from django_filters.constants import EMPTY_VALUES
+from rest_framework import exceptions
+from rest_framework.settings import api_settings
 
-from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, Kind, Route, SmsStatus, Traffic
+from django_hoiio.enums import CallOutcome, Direction, Kind, Route, Traffic
 from django_hoiio.masking import VIEW_PERSONAL_DATA
-from django_hoiio.models import LINKS, TRANSACTION_MODELS
-from django_hoiio.retention.totals import day_of
+from django_hoiio.models import LINKS, TRANSACTION_MODELS, Call, Fax, Notification, Sms
+from django_hoiio.models.transactions import CALL_STATUSES
 from django_hoiio.search import MAX_TERM_LENGTH, may_search, search_q
 
-if TYPE_CHECKING:
-    from django.db.models import TextChoices
-    from django.utils.functional import _StrPromise
+# The parameters that an index answers, and those that the index of the moment answers in its order. No index answers
+# the others.
+INDEXED = frozenset({"txn_ref", "session", "bulk_txn_ref", "number", "tag"})
+SPAN = frozenset({"final", "created_from", "created_to", "received_from", "received_to"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListQuery:
-    """Parsed query parameters of a list."""
+class FilterBackend(filters.DjangoFilterBackend):
+    """Filter a list. Refuse parameters that it does not have, or that are given more than once."""
 
-    # Conditions that an index answers.
-    terms: Sequence[Q] = ()
-    # The date field that orders the rows, and the requested range of it.
-    moment: str
-    begin: datetime | None = None
-    end: datetime | None = None
-    is_final: bool | None = None
-    # Only rows that changed since then.
-    since: datetime | None = None
-    # Conditions that no index answers.
-    other_filters: Q = field(default_factory=Q)
+    def get_filterset(self, request: Any, queryset: QuerySet[Any], view: Any) -> Any:
+        # The paginator needs it, too.
+        view.filterset = super().get_filterset(request, queryset, view)
+        return view.filterset
 
-    @property
-    def span(self) -> Q:
-        """Condition for the rows in the range."""
-        bounds = {f"{self.moment}__gte": self.begin, f"{self.moment}__lt": self.end}
-        return Q(**{name: bound for name, bound in bounds.items() if bound is not None})
-
-    @property
-    def has_span(self) -> bool:
-        return self.begin is not None or self.end is not None
-
-    @property
-    def all(self) -> Q:
-        """All conditions except `since`."""
-        final = Q() if self.is_final is None else is_final_q(is_final=self.is_final)
-        return self.span & final & self.other_filters & Q(*self.terms)
+    def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        if view.detail:
+            return queryset
+        if errors := _errors(request, view):
+            raise exceptions.ValidationError(errors)
+        return super().filter_queryset(request, queryset, view)
 
 
-def is_final_q(*, is_final: bool) -> Q:
-    """Return a condition on `is_final`. It uses `IN`, because no database uses an index for `NOT is_final`."""
-    return Q(is_final__in=[is_final])
+def _errors(request: Any, view: Any) -> dict[str, list[str]]:
+    """Return what is wrong with the names. A misspelt filter would otherwise list everything."""
+    given, names = request.query_params, view.filterset_class.base_filters
+    paging = [each["name"] for each in view.paginator.get_schema_operation_parameters(view)]
+    known = {*names, *paging, api_settings.URL_FORMAT_OVERRIDE, api_settings.VERSION_PARAM}
+    unknown = _("Unknown parameter. The parameters are %s.") % ", ".join(names)
+    twice = {name: [str(_("It is given more than once."))] for name in given if len(given.getlist(name)) > 1}
+    return twice | {name: [unknown] for name in given if name not in known}
 
-
-# Page size of the totals, in days.
-DAYS_PER_PAGE = 31
-
-
-@dataclass(frozen=True, kw_only=True)
-class DayQuery:
-    """Parsed query parameters of the totals."""
-
-    first: date
-    last: date
-    # Empty for no filter.
-    account: str = ""
-    traffic: str = ""
-
-    def is_about(self, account: str, traffic: str) -> bool:
-        return self.account in ("", account) and self.traffic in ("", traffic)
-
-
-def days_before(day: date, days: int) -> date:
-    """Subtract days, but do not go below `date.min`."""
-    return day - min(timedelta(days=days), day - date.min)
-
-
-def days_after(day: date, days: int) -> date:
-    """Add days, but do not go above `date.max`."""
-    return day + min(timedelta(days=days), date.max - day)
-
-
-# The range that every database can store.
-EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
-LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
 # A "+" that the client did not encode was decoded as a space.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)$", re.ASCII)
 
 
-def read_moment(text: str) -> datetime | None:
-    """Parse a moment into UTC, or the nearest that can be stored; `None` if it is invalid or has no offset."""
-    try:
-        moment = parse_datetime(_LOST_PLUS.sub(r"+\1", text).upper())
-    except ValueError:
-        return None
-    if moment is None or moment.tzinfo is None:
-        return None
-    try:
-        return moment.astimezone(timezone.utc)
-    except OverflowError:
-        return EARLIEST if moment.year == 1 else LATEST
+class MomentField(forms.DateTimeField):
+    """A date and time with its offset, converted to UTC."""
+
+    default_error_messages = {
+        "invalid": _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
+    }
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            moment = parse_datetime(_LOST_PLUS.sub(r"+\1", value).upper())
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        try:
+            return moment.astimezone(timezone.utc)
+        except OverflowError:
+            # At the ends of the range of dates, where no row is.
+            return moment.replace(tzinfo=timezone.utc)
 
 
-def read_day(text: str) -> date | None:
-    """Parse a day; `None` if it is invalid."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+class MomentFilter(filters.IsoDateTimeFilter):
+    field_class: Any = MomentField
 
 
-class FilterBackend(DjangoFilterBackend):
-    """Describe the parameters in the browsable API and the schema. The lists apply their filters themselves."""
+def text_filter(help_text: Any, **kwargs: Any) -> filters.CharFilter:
+    """Return a filter for a whole text. Spaces may be part of it."""
+    return filters.CharFilter(max_length=MAX_TERM_LENGTH, strip=False, help_text=help_text, **kwargs)
 
 
-class ParsedField(forms.CharField):
-    """A text field that `read` parses. The value is `None` if the text is empty."""
+class Filters(filters.FilterSet):
+    """Query parameters of the lists of rows. The filters of `Meta.fields` accept any text, as Hoiio may send any."""
 
-    def __init__(self, *, read: Callable[[str], Any], refusal: _StrPromise, **kwargs: Any) -> None:
-        self.read, self.refusal = read, refusal
-        super().__init__(**kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        read = self.read(text)
-        if text and read is None:
-            raise ValidationError(self.refusal)
-        return read
-
-
-class ListFilter(django_filters.Filter):
-    """Base class of filters, with the data for the schema. Its label is its name in the URL."""
-
-    schema: Mapping[str, Any]
-    example: Any
-
-    label = property(lambda self: self.field_name, lambda self, label: None)
-
-
-class TextFilter(ListFilter, django_filters.CharFilter):
-    """A text that must match exactly, compared row by row."""
-
-    schema: Mapping[str, Any] = {"type": "string", "maxLength": MAX_TERM_LENGTH, "pattern": r"^[^\u0000]*$"}
-
-    def __init__(self, help_text: _StrPromise, example: str) -> None:
-        self.example = example
-        # Spaces may be part of the value.
-        super().__init__(help_text=help_text, max_length=MAX_TERM_LENGTH, strip=False)
-
-
-class IndexedTextFilter(TextFilter):
-    """A text that must match exactly, found through an index."""
-
-    def rows_of(self, request: HttpRequest, value: str) -> Q:
-        return Q(**{str(self.field_name): value})
-
-
-class NotificationReferenceFilter(IndexedTextFilter):
-    """The reference of a notification. Its index has only those that no transaction contains."""
-
-    def rows_of(self, request: HttpRequest, value: str) -> Q:
-        # SQLite needs the reference in each part of the OR.
-        named = Q(**dict.fromkeys(LINKS), txn_ref=value)
-        for model in TRANSACTION_MODELS:
-            keys = list(model._default_manager.filter(txn_ref=value).values_list("pk", flat=True))
-            named |= Q(**{f"{model._meta.model_name}__in": keys}, txn_ref=value)
-        return named
-
-
-class NumberFilter(IndexedTextFilter):
-    """The number of the remote party, searched as in the admin."""
-
-    def rows_of(self, request: HttpRequest, value: str) -> Q:
-        if not may_search(request, "remote_number"):
-            raise PermissionDenied(_("Searching for a number needs the permission %s.") % VIEW_PERSONAL_DATA)
-        return search_q(request, ("remote_number",), value.strip()) or _NONE
-
-
-_NONE = Q(pk__in=[])
-
-
-class ChoiceFilter(ListFilter, django_filters.ChoiceFilter):
-    """One of the app's own values."""
-
-    def __init__(self, help_text: _StrPromise, choices: type[TextChoices], example: str) -> None:
-        self.schema = {"type": "string", "enum": list(choices.values)}
-        self.example = example
-        super().__init__(help_text=help_text, choices=choices.choices)
-
-
-class BooleanFilter(ListFilter, django_filters.TypedChoiceFilter):
-    schema: Mapping[str, Any] = {"type": "boolean"}
-    example = False
-
-    def __init__(self, help_text: _StrPromise) -> None:
-        choices = [("", "---------"), ("true", _("yes")), ("false", _("no"))]
-        super().__init__(help_text=help_text, choices=choices, coerce=lambda word: word == "true", empty_value=None)
-
-
-class _ParsedText(ListFilter, django_filters.CharFilter):
-    """A text that `read` must be able to parse."""
-
-    field_class = ParsedField
-    read: Callable[[str], Any]
-    refusal: _StrPromise
-
-    def __init__(self, help_text: _StrPromise) -> None:
-        super().__init__(help_text=help_text, read=self.read, refusal=self.refusal)
-
-
-class MomentFilter(_ParsedText):
-    """A date and time with its offset from UTC."""
-
-    read = staticmethod(read_moment)
-    refusal = _("Write a moment with its offset from UTC, for example 2026-11-25T10:00:00+08:00.")
-    schema: Mapping[str, Any] = {"type": "string", "format": "date-time"}
-    example = "2026-11-25T10:00:00+08:00"
-
-
-class DayFilter(_ParsedText):
-    """A date in ISO 8601 format."""
-
-    read = staticmethod(read_day)
-    refusal = _("Write a day, for example 2026-11-25.")
-    schema: Mapping[str, Any] = {"type": "string", "format": "date"}
-    example = "2026-11-25"
-
-
-class Filters(django_filters.FilterSet):
-    """Query parameters of all lists."""
-
-    # The date field that orders the rows, and the parameters that set a range of it.
-    moment: ClassVar[str]
-    span: ClassVar[tuple[str, str]]
-
-    account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
-    txn_ref = IndexedTextFilter(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
+    txn_ref = text_filter(_("Hoiio's reference of the call, SMS or fax, in full."))
     updated_since = MomentFilter(
-        _("New or changed rows since then; see the documentation on polling. Rows may be repeated; none is missed.")
+        # Not a condition: the paginator follows the notifications.
+        method=lambda rows, name, value: rows,
+        label=_("Updated since"),
+        help_text=_("New or changed since then, see the docs on polling. Rows may be repeated; none is missed."),
     )
 
-    def query(self) -> ListQuery:
-        """Return the parsed parameters. Call `is_valid()` first."""
-        given = {name: value for name, value in self.form.cleaned_data.items() if value not in (None, "")}
-        return ListQuery(
-            terms=[each.rows_of(self.request, given[name]) for name, each in self._given(IndexedTextFilter, given)],
-            moment=self.moment,
-            begin=given.get(self.span[0]),
-            end=given.get(self.span[1]),
-            is_final=given.get("final"),
-            since=given.get("updated_since"),
-            other_filters=Q(
-                **{
-                    name: given[name]
-                    for name, each in self._given((TextFilter, ChoiceFilter), given)
-                    if not isinstance(each, IndexedTextFilter)
-                }
-            ),
-        )
+    @classmethod
+    def filter_for_field(cls, field: Field[Any, Any], field_name: str, lookup_expr: str | None = None) -> Any:
+        words = ", ".join(str(value) for value, _label in field.choices or () if value)
+        known = format_lazy("{} {} {}.", field.help_text, _("Known values:"), words) if words else field.help_text
+        return text_filter(known, field_name=field_name)
 
-    def _given(self, of: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        return ((name, self.filters[name]) for name in given if isinstance(self.filters[name], of))
+    @cached_property
+    def given(self) -> set[str]:
+        """Names of the filters that have a value."""
+        return {name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES}
+
+    def narrowed(self, names: Collection[str]) -> Any:
+        """Return the rows that the filters with these names alone leave."""
+        rows: Any = self.queryset
+        for name in names:
+            rows = self.filters[name].filter(rows, self.form.cleaned_data[name])
+        return rows
 
 
 class NotificationFilters(Filters):
-    moment = "received_at"
-    span = ("received_from", "received_to")
+    txn_ref = text_filter(_("Hoiio's reference of the call, SMS or fax, in full."), method="of_transaction")
+    kind = filters.ChoiceFilter(choices=Kind.choices, help_text=_("The kind of notification."))
+    route = filters.ChoiceFilter(choices=Route.choices, help_text=_("The route that Hoiio posted to."))
+    received_from = MomentFilter("received_at", "gte", help_text=_("Received at this time or later."))
+    received_to = MomentFilter("received_at", "lt", help_text=_("Received before this time."))
 
-    txn_ref = NotificationReferenceFilter(_("Hoiio's reference of the call, SMS or fax, in full."), "AA-S-471804")
-    kind = ChoiceFilter(_("The kind of notification."), Kind, "sms_status")
-    route = ChoiceFilter(_("The route that Hoiio posted to."), Route, "sms")
-    session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")
-    received_from = MomentFilter(_("Received at this time or later."))
-    received_to = MomentFilter(_("Received before this time."))
+    class Meta:
+        model = Notification
+        fields = ("account", "session")
+
+    def of_transaction(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(self._of_transaction)
+
+    @cached_property
+    def _of_transaction(self) -> Q:
+        """Condition for a reference. The index of notifications has only those that no transaction contains."""
+        # SQLite needs the reference in each part of the OR.
+        named = {"txn_ref": self.form.cleaned_data["txn_ref"]}
+        found = Q(**named, **dict.fromkeys(LINKS))
+        for model in TRANSACTION_MODELS:
+            keys = list(model._default_manager.filter(**named).values_list("pk", flat=True))
+            found |= Q(**named, **{f"{model._meta.model_name}__in": keys})
+        return found
 
 
 class TransactionFilters(Filters):
-    moment = "created_at"
-    span = ("created_from", "created_to")
-
-    number = NumberFilter(
-        _(
-            "The number of the remote party: the complete number, with or without its plus, or 8 or more of its"
-            " last digits. It needs the permission to view numbers."
-        ),
-        "+6591231111",
+    number = text_filter(
+        _("The remote party's number in full, or 8 or more last digits. Needs the permission to view numbers."),
+        method="of_number",
+        label=_("Number"),
     )
-    tag = IndexedTextFilter(_("The project's own label, in full."), "order 77")
-    direction = ChoiceFilter(_("The direction, as seen by the project."), Direction, "outgoing")
-    final = BooleanFilter(_("Whether no further status is expected."))
-    created_from = MomentFilter(_("First seen at this time or later."))
-    created_to = MomentFilter(_("First seen before this time."))
+    direction = filters.ChoiceFilter(choices=Direction.choices, help_text=_("The direction, as seen by the project."))
+    final = filters.TypedChoiceFilter(
+        "is_final",
+        # Not `exact`, because no database uses an index for `NOT is_final`.
+        "in",
+        choices=[("", "---------"), ("true", _("yes")), ("false", _("no"))],
+        coerce=lambda word: [word == "true"],
+        help_text=_("Whether no further status is expected."),
+    )
+    created_from = MomentFilter("created_at", "gte", help_text=_("First seen at this time or later."))
+    created_to = MomentFilter("created_at", "lt", help_text=_("First seen before this time."))
 
-
-def _status_filter(name: _StrPromise, choices: type[TextChoices], example: str) -> TextFilter:
-    """Return a filter for one of Hoiio's statuses. It accepts unknown values too."""
-    return TextFilter(format_lazy("{} {}", name, ", ".join(choices.values)), example)
+    def of_number(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Search as in the admin."""
+        request: Any = self.request
+        if not may_search(request, "remote_number"):
+            message = _("Searching for a number needs the permission %s.") % VIEW_PERSONAL_DATA
+            raise exceptions.PermissionDenied(message)
+        found = search_q(request, ("remote_number",), value.strip())
+        return rows.none() if found is None else rows.filter(found)
 
 
 class CallFilters(TransactionFilters):
-    session = IndexedTextFilter(_("Hoiio's session of an interactive call, in full."), "S3839")
-    call_state = _status_filter(_("The state of interactive calls. Known values:"), CallState, "ringing")
-    call_status = _status_filter(_("The result of calls with a single leg. Known values:"), CallStatus, "answered")
-    call_status_dest1 = _status_filter(_("The result of the first leg. Known values:"), CallStatus, "answered")
-    call_status_dest2 = _status_filter(_("The result of the second leg. Known values:"), CallStatus, "busy")
-    dial_status = _status_filter(_("The result of the dialled call. Known values:"), CallStatus, "answered")
-    transfer_status = _status_filter(_("The result of the transfer. Known values:"), CallStatus, "busy")
+    outcome = filters.ChoiceFilter(choices=CallOutcome.choices, help_text=_("The outcome of the whole call."))
+
+    class Meta:
+        model = Call
+        fields = ("account", "tag", "session", "call_state", *CALL_STATUSES)
 
 
 class SmsFilters(TransactionFilters):
-    bulk_txn_ref = IndexedTextFilter(_("Hoiio's reference of the bulk SMS, in full."), "AA-B-147")
-    sms_status = _status_filter(_("The latest status. Known values:"), SmsStatus, "delivered")
-    status = TextFilter(_("The answer to messages of a bulk SMS: success_ok, or the error."), "success_ok")
+    class Meta:
+        model = Sms
+        fields = ("account", "tag", "bulk_txn_ref", "sms_status", "status")
 
 
 class FaxFilters(TransactionFilters):
-    fax_status = _status_filter(_("The latest status. Known values:"), FaxStatus, "answered")
+    class Meta:
+        model = Fax
+        fields = ("account", "tag", "fax_status")
 
 
-class TotalFilters(django_filters.FilterSet):
-    """Query parameters of the totals."""
+_DAY: dict[str, Any] = {
+    "input_formats": ["%Y-%m-%d"],
+    "error_messages": {"invalid": _("Write a day, for example 2026-11-25.")},
+}
 
-    day_from = DayFilter(_("The first day; by default 30 days before the last."))
-    day_to = DayFilter(_("The last day; by default today."))
-    account = TextFilter(_("The account in HOIIO['ACCOUNTS']."), "default")
-    traffic = ChoiceFilter(_("The kind of traffic that is counted."), Traffic, "sms_sent")
 
-    def query(self) -> DayQuery:
-        """Return the parsed parameters. Call `is_valid()` first."""
-        given = self.form.cleaned_data
-        last = given["day_to"] or day_of(datetime.now(timezone.utc))
-        return DayQuery(
-            first=given["day_from"] or days_before(last, DAYS_PER_PAGE - 1),
-            last=last,
-            account=given["account"],
-            traffic=given["traffic"],
-        )
+class TotalFilters(filters.FilterSet):
+    """Query parameters of the totals. The paginator applies them, because some totals are not stored."""
+
+    day_from = filters.DateFilter("day", "gte", help_text=_("The first day; by default 30 days earlier."), **_DAY)
+    day_to = filters.DateFilter("day", "lte", help_text=_("The last day; by default today."), **_DAY)
+    account = text_filter(_("The account in HOIIO['ACCOUNTS']."))
+    traffic = filters.ChoiceFilter(choices=Traffic.choices, help_text=_("The kind of traffic that is counted."))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rest_framework.permissions import DjangoModelPermissions, IsAdminUser
+from rest_framework.permissions import DjangoModelPermissions
 
-__all__ = ["STAFF_WITH_VIEW_PERMISSION", "CanView"]
+__all__ = ["CanView"]
 
 _VIEW = ["%(app_label)s.view_%(model_name)s"]
 
@@ -13,7 +13,3 @@ class CanView(DjangoModelPermissions):
     """Require Django's view permission for the model."""
 
     perms_map = {"GET": _VIEW, "HEAD": _VIEW, "OPTIONS": _VIEW}
-
-
-# Staff only, as in the admin.
-STAFF_WITH_VIEW_PERMISSION = (IsAdminUser, CanView)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any, ClassVar
 
-from django.db.models import DateTimeField, DecimalField
+from django.db.models import BinaryField, DateTimeField, DecimalField
 from django.utils.translation import gettext_lazy as _
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
-from django_hoiio.masking import RAW
+from django_hoiio.masking import RAW, RAW_FIELDS
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, Sms
+from django_hoiio.models.transactions import CALL_STATUSES
 
 
 class ExtensibleChoice(serializers.ChoiceField):
@@ -20,15 +21,13 @@ class ExtensibleChoice(serializers.ChoiceField):
 class Money(serializers.DecimalField):
     """An amount as text, regardless of the project's number settings."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "coerce_to_string": True, "localize": False})
+    coerce_to_string = True
 
 
 class MomentField(serializers.DateTimeField):
     """A moment in ISO 8601 with the offset of the project's time zone, regardless of its date settings."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "format": "iso-8601"})
+    format = ISO_8601
 
 
 class Base64Field(serializers.Field[Any, Any, str, Any]):
@@ -40,68 +39,43 @@ class RowSerializer(serializers.ModelSerializer[Any]):
     serializer_choice_field = ExtensibleChoice
     serializer_field_mapping: ClassVar[dict[type[Any], Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
+        BinaryField: Base64Field,
         DateTimeField: MomentField,
         DecimalField: Money,
     }
 
 
-class RawSerializer(serializers.Serializer[Notification]):
+def _json(name: str, field: type[Any], **kwargs: Any) -> Any:
+    """Return a field for a JSON column of a notification, with the type of its content."""
+    column: Any = Notification._meta.get_field(name)
+    return field(read_only=True, help_text=column.help_text, **kwargs)
+
+
+class RawSerializer(RowSerializer):
     """The raw request of a notification and its decoded parameters."""
 
-    params = serializers.DictField(
-        child=serializers.CharField(), help_text=_("Hoiio's own parameters, percent-decoded once."), read_only=True
-    )
-    pass_on = serializers.DictField(
-        help_text=_("The project's own parameters, as Hoiio passed them back."), read_only=True
-    )
-    unverified_params = serializers.ListField(
-        child=serializers.CharField(),
-        help_text=_("The pass-on parameters that the signature does not cover."),
-        read_only=True,
-    )
-    query = serializers.CharField(
-        help_text=_("As received; bytes that a URL cannot hold are percent-encoded."), read_only=True
-    )
-    body = Base64Field(help_text=_("As received, byte for byte, in base64."), read_only=True)
-    headers = serializers.DictField(
-        child=serializers.CharField(),
-        help_text=_("The headers that are stored: content type, user agent, signature."),
-        read_only=True,
-    )
-
-
-class NotificationSerializer(RowSerializer):
-    problems = serializers.DictField(
-        child=serializers.CharField(),
-        help_text=_("Parameters that could not be read, each with the reason."),
-        read_only=True,
-    )
-    receivers = serializers.ListField(
-        child=serializers.ListField(child=serializers.CharField()),
-        help_text=_("The receivers that ran, each with its signal."),
-        read_only=True,
-    )
+    params = _json("params", serializers.DictField, child=serializers.CharField())
+    pass_on = _json("pass_on", serializers.DictField)
+    unverified_params = _json("unverified_params", serializers.ListField, child=serializers.CharField())
+    headers = _json("headers", serializers.DictField, child=serializers.CharField())
 
     class Meta:
         model = Notification
-        fields: tuple[str, ...] = (
-            "id",
-            "uuid",
-            "received_at",
-            "kind",
-            "route",
-            "account",
-            "txn_ref",
-            "session",
-            "verified_by",
-            "source",
-            "remote_addr",
-            "problems",
-            "state_error",
-            "receivers",
-            "dispatched_at",
-            "redacted_at",
-        )
+        fields = RAW_FIELDS
+        read_only_fields = fields
+
+
+_RECEIVED = ("id", "uuid", "received_at", "kind", "route", "account", "txn_ref", "session", "verified_by", "source")
+_HANDLED = ("remote_addr", "problems", "state_error", "receivers", "dispatched_at", "redacted_at")
+
+
+class NotificationSerializer(RowSerializer):
+    problems = _json("problems", serializers.DictField, child=serializers.CharField())
+    receivers = _json("receivers", serializers.ListField, child=serializers.ListField(child=serializers.CharField()))
+
+    class Meta:
+        model = Notification
+        fields: tuple[str, ...] = (*_RECEIVED, *_HANDLED)
         read_only_fields = fields
 
 
@@ -112,9 +86,7 @@ class NotificationDetailSerializer(NotificationSerializer):
         source="*",
         allow_null=True,
         read_only=True,
-        help_text=_(
-            "The raw request; null for users without the permissions to view raw requests, numbers and recordings."
-        ),
+        help_text=_("The raw request; null without the permissions to view raw requests, numbers and recordings."),
     )
 
     class Meta(NotificationSerializer.Meta):
@@ -126,14 +98,13 @@ class NotificationDetailSerializer(NotificationSerializer):
         return written if RAW.is_visible(self.context["request"]) else {**written, "raw": None}
 
 
-# Columns of the detail view only. They may hold a megabyte.
-DETAIL_FIELDS = tuple(RawSerializer().fields)
-
-
-# The first and last fields of every call, SMS and fax.
+# The first and last fields of every call, SMS and fax, and those that only some have.
 _FIRST = ("id", "account", "txn_ref", "tag", "direction", "is_final")
 _LAST = ("date", "currency", "rate", "debit", "created_at", "updated_at", "redacted_at", "notification_uuid")
 _NUMBERS = ("remote_number", "from", "to", "dest")
+_CALL = ("session", "outcome", "call_state", *CALL_STATUSES)
+_LEGS = ("dest1", "dest2", "room", "duration")
+_SMS = ("bulk_txn_ref", "part", "sms_status", "status")
 # `from` is a Python keyword, so the columns have other names.
 _WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
 
@@ -141,22 +112,7 @@ _WIRE = {"from": {"source": "from_number"}, "to": {"source": "to_number"}}
 class CallSerializer(RowSerializer):
     class Meta:
         model = Call
-        fields = (
-            *_FIRST,
-            "session",
-            "call_state",
-            "call_status",
-            "call_status_dest1",
-            "call_status_dest2",
-            "dial_status",
-            "transfer_status",
-            *_NUMBERS,
-            "dest1",
-            "dest2",
-            "room",
-            "duration",
-            *_LAST,
-        )
+        fields = (*_FIRST, *_CALL, *_NUMBERS, *_LEGS, *_LAST)
         read_only_fields = fields
         extra_kwargs = _WIRE
 
@@ -164,17 +120,7 @@ class CallSerializer(RowSerializer):
 class SmsSerializer(RowSerializer):
     class Meta:
         model = Sms
-        fields = (
-            *_FIRST,
-            "bulk_txn_ref",
-            "part",
-            "sms_status",
-            "status",
-            *_NUMBERS,
-            "msg",
-            "split_count",
-            *_LAST,
-        )
+        fields = (*_FIRST, *_SMS, *_NUMBERS, "msg", "split_count", *_LAST)
         read_only_fields = fields
         extra_kwargs = _WIRE
 

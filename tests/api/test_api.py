@@ -9,16 +9,17 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.renderers import BrowsableAPIRenderer
-from rest_framework.test import APIRequestFactory
+from rest_framework.test import APIRequestFactory, force_authenticate
 
-from django_hoiio import admin as hoiio_admin
-from django_hoiio.api import serializers
 from django_hoiio.api.views import SmsViewSet
+from django_hoiio.masking import RAW_FIELDS
 from django_hoiio.models import Call, Fax, Notification, Sms
 from tests.conftest import Post
 from tests.users import EVERYTHING, logged_in, staff
@@ -336,8 +337,22 @@ def test_each_permission_shows_its_own_fields_only(permission: str, shown: list[
     assert [each for each in hidden if each in seen] == []
 
 
+@pytest.mark.usefixtures("filled")
+def test_list_is_masked_with_other_pagination_of_a_project() -> None:
+    class OfTheProject(SmsViewSet):
+        # Without a page size, it returns all rows.
+        pagination_class = PageNumberPagination
+
+    request = APIRequestFactory().get("/")
+    force_authenticate(request, User.objects.get(pk=staff().session["_auth_user_id"]))
+    answer = OfTheProject.as_view({"get": "list"})(request).render()
+
+    assert answer.status_code == 200
+    assert [each for each in NUMBERS if each in answer.content.decode()] == []
+
+
 def test_lists_of_the_api_and_the_admin_defer_the_same_columns() -> None:
-    assert set(serializers.DETAIL_FIELDS) == set(hoiio_admin.notifications.LARGE_FIELDS)
+    assert set(RAW_FIELDS) == set(admin.site.get_model_admin(Notification).deferred_fields)
 
 
 # Queries.
@@ -372,7 +387,7 @@ def test_list_does_not_load_columns_that_it_does_not_show(name: str) -> None:
     asked = " ".join(re.sub(r'["`]', "", each["sql"]) for each in queries)
 
     assert f"{table}.account" in asked
-    assert [column for column in serializers.DETAIL_FIELDS if f"{table}.{column}" in asked] == []
+    assert [column for column in RAW_FIELDS if f"{table}.{column}" in asked] == []
 
 
 def _queries(client: Client, path: str) -> int:

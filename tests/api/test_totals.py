@@ -11,6 +11,7 @@ from django.test import Client
 
 from django_hoiio.enums import Traffic
 from django_hoiio.models import ClosedDay, DailyTotal, Sms
+from tests.api.test_pagination import cursor
 from tests.users import staff
 
 pytestmark = pytest.mark.django_db
@@ -110,9 +111,9 @@ def test_page_has_31_days_and_links_to_the_days_before_and_after() -> None:
         {"day_from": "0001-01-01", "day_to": "0001-01-01"},
         {"day_from": "9999-12-31"},
         {"day_to": "9999-12-31"},
-        {"cursor": "0001-01-01"},
-        {"cursor": "9999-12-31"},
-        {"day_from": "9999-12-01", "day_to": "9999-12-31", "cursor": "9999-12-30"},
+        {"cursor": cursor("0001-01-01")},
+        {"cursor": cursor("9999-12-31")},
+        {"day_from": "9999-12-01", "day_to": "9999-12-31", "cursor": cursor("9999-12-30")},
     ],
 )
 def test_days_outside_the_range_of_dates_have_no_totals(query: dict[str, str]) -> None:
