@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
+
+
+class BuildFromScratch(build_py):
+    """Build without the files of an earlier build, which may have been deleted since."""
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
 
 setup(
     name="django-hoiio",
@@ -22,6 +33,7 @@ setup(
     packages=find_packages(include=["django_hoiio", "django_hoiio.*"]),
     # Files of the package in MANIFEST.in: py.typed, templates, static files.
     include_package_data=True,
+    cmdclass={"build_py": BuildFromScratch},
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=[
@@ -67,6 +79,14 @@ setup(
         "browser": ["axe-playwright-python>=0.1.4", "playwright>=1.49"],
         # Generates requests to the read API from its schema. Pinned, because each release finds something new.
         "contract": ["schemathesis==4.32.*"],
+        # Other themes of the admin, in which its pages are tested. Pinned, because each release changes templates.
+        "themes": [
+            "django-admin-interface==0.32.*",
+            "django-grappelli==5.0.*",
+            "django-jazzmin==3.0.*",
+            "django-simpleui==2026.1.*",
+            "django-unfold==0.110.*",
+        ],
         # Pinned, because each release finds something new.
         "lint": [
             "django-stubs==6.1.*",

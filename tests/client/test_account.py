@@ -131,7 +131,7 @@ def test_other_account_uses_its_own_credentials(hoiio: Hoiio) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--configure"], "--configure needs a number; write --number +65… as well."),
+        (["--configure"], "--configure needs a number; write --number +65... as well."),
         (
             ["--number", "+6511111111", "--configure"],
             "The account has no such number; Hoiio's portal lists its numbers.",

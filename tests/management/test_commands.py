@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from django_hoiio import spool
 from django_hoiio.enums import Route, VerifiedBy
@@ -24,6 +24,11 @@ def run(command: str, *arguments: str) -> str:
     out = StringIO()
     call_command(command, *arguments, stdout=out)
     return out.getvalue()
+
+
+@pytest.mark.parametrize("command", sorted(name for name, app in get_commands().items() if app == "django_hoiio"))
+def test_help_can_be_printed_on_a_terminal_without_unicode(command: str) -> None:
+    assert load_command_class("django_hoiio", command).create_parser("manage.py", command).format_help().isascii()
 
 
 def test_hoiio_urls_prints_one_url_for_each_route(settings: Any) -> None:

@@ -92,13 +92,13 @@ def test_wrong_argument_is_named(hoiio: Hoiio, arguments: list[str], message: st
     assert (str(raised.value), hoiio.requests) == (message, [])
 
 
-def test_project_without_credentials_gets_the_settings_to_write(settings: Any) -> None:
-    settings.HOIIO = {}
+def test_project_that_only_receives_has_nothing_to_reconcile(hoiio: Hoiio, settings: Any) -> None:
+    settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": "secret"}}}
 
-    with pytest.raises(CommandError) as raised:
-        run()
+    said = run()
 
-    assert str(raised.value) == "No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS']."
+    sentence = "Nothing to reconcile: no account in HOIIO['ACCOUNTS'] has APP_ID and ACCESS_TOKEN.\n"
+    assert (said, hoiio.requests) == ((0, sentence, ""), [])
 
 
 def test_database_that_is_away_is_reported_without_its_message(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ class Command(BaseCommand):
             "numbers",
             metavar="NUMBER",
             nargs="+",
-            help="With the country code, +65…; several numbers of one person together. A lone - reads them"
+            help="With the country code, +65...; several numbers of one person together. A lone - reads them"
             " from the standard input, one per line, so that they are in no shell history and no process list.",
         )
         parser.add_argument("--no-input", action="store_false", dest="interactive", help="Do not ask for confirmation.")

@@ -42,7 +42,8 @@ class Command(BaseCommand):
 
             accounts = [account] if account else reconciliation.able_accounts()
             if not accounts:
-                raise CommandError("No account has credentials; write APP_ID and ACCESS_TOKEN into HOIIO['ACCOUNTS'].")
+                self.stdout.write("Nothing to reconcile: no account in HOIIO['ACCOUNTS'] has APP_ID and ACCESS_TOKEN.")
+                return
             result = reconciliation.reconcile(accounts=accounts, since=begin, dry_run=dry_run, progress=progress_bar)
         except (ImportError, ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from error

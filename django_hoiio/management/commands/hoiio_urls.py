@@ -27,7 +27,7 @@ class Command(BaseCommand):
             help="Comes back in notification.pass_on; can be repeated.",
         )
         parser.add_argument("--urlconf", help="The URLconf that includes django_hoiio.urls, if not ROOT_URLCONF.")
-        parser.add_argument("--number", metavar="+65…", help="One of the account's Hoiio Numbers.")
+        parser.add_argument("--number", metavar="+65...", help="One of the account's Hoiio Numbers.")
         parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
 
     def handle(
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         if configure and number is None:
-            raise CommandError("--configure needs a number; write --number +65… as well.")
+            raise CommandError("--configure needs a number; write --number +65... as well.")
         arguments: dict[str, Any] = {"account": account, "pass_on": dict(map(_pair, pass_on)), "urlconf": urlconf}
         try:
             if number is None:
