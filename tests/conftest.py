@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pytest
 from django.db import OperationalError, connection
 from django.db.models import Model
@@ -20,6 +21,10 @@ from django_hoiio.signals import SIGNALS, notification_received
 from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
 from tests.fake_hoiio import Hoiio, serving
 from tests.settings import DATABASE
+
+# No test depends on time.
+hypothesis.settings.register_profile("hoiio", deadline=None)
+hypothesis.settings.load_profile("hoiio")
 
 # These tests use their own projects on SQLite or no database, so they run only on SQLite.
 if DATABASE != "sqlite":
