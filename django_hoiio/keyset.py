@@ -43,19 +43,26 @@ class Keys:
 
 
 def page_of(
-    rows: QuerySet[Any], *, size: int, older_than: int | None = None, newer_than: int | None = None, scan_limit: int = 0
+    rows: QuerySet[Any],
+    *,
+    size: int,
+    older_than: int | None = None,
+    newer_than: int | None = None,
+    scan_limit: int = 0,
+    known: Set[int] = frozenset(),
 ) -> Page:
     """Return the newest `size` rows, or those next to a key. With `scan_limit`, scan at most that many keys.
 
+    The rows with `known` keys, which an index found, are returned even if they are older than what is scanned.
     Costs one query, and one for each end of the table that is needed. A key outside the table counts as the
     nearest end.
     """
     if newer_than is not None:
         return _upwards(rows, size, newer_than, scan_limit)
-    return _downwards(rows, size, older_than, scan_limit)
+    return _downwards(rows, size, older_than, scan_limit, known)
 
 
-def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limit: int) -> Page:
+def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limit: int, known: Set[int]) -> Page:
     within, floor = rows, 0
     if older_than is not None:
         within = within.filter(pk__lt=older_than)
@@ -69,8 +76,10 @@ def _downwards(rows: QuerySet[Any], size: int, older_than: int | None, scan_limi
     if scan_limit and floor > _oldest(rows):
         # The whole range is above the newest row: the key never existed, or its row was deleted.
         if not found and older_than is not None and floor > _newest(rows):
-            return _downwards(rows, size, None, scan_limit)
-        return Page(rows=found, older=floor, newer=newer, scanned_to=floor)
+            return _downwards(rows, size, None, scan_limit, known)
+        found += rows.filter(pk__in=[key for key in known if key < floor]).order_by("-pk")[: size + 1 - len(found)]
+        older = found[size - 1].pk if len(found) > size else floor
+        return Page(rows=found[:size], older=older, newer=newer, scanned_to=floor)
     return Page(rows=found, newer=newer)
 
 

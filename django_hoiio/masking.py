@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 __all__ = [
     "MaskingFilter",
@@ -254,6 +258,27 @@ class MaskingFilter(logging.Filter):
 VIEW_PERSONAL_DATA = "django_hoiio.view_personal_data"
 VIEW_RECORDINGS = "django_hoiio.view_recordings"
 VIEW_RAW = "django_hoiio.view_raw"
+PERMISSION_NAMES = {
+    VIEW_PERSONAL_DATA: _("Can view phone numbers and message texts"),
+    VIEW_RECORDINGS: _("Can view recordings and faxes"),
+    VIEW_RAW: _("Can view raw requests"),
+}
+
+
+class MaskedText(str):
+    """A masked value. In HTML, its title names the permissions that show the value."""
+
+    __slots__ = ("permissions",)
+    permissions: tuple[str, ...]
+
+    def __html__(self) -> str:
+        return self.titled(str(self))
+
+    def titled(self, content: str) -> str:
+        """Return `content`, such as a link with this text, with the title."""
+        names = get_text_list([f"“{PERMISSION_NAMES[each]}”" for each in self.permissions], gettext("and"))
+        title = ngettext("Needs the permission %s.", "Needs the permissions %s.", len(self.permissions)) % names
+        return format_html('<span class="hoiio-masked" title="{}">{}</span>', title, content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,13 +286,19 @@ class FieldMask:
     """Hide a field from users who lack any of `permissions`."""
 
     permissions: tuple[str, ...]
-    mask: Callable[[str], str] = text
+    hide: Callable[[str], str] = text
 
     def is_visible(self, request: HttpRequest) -> bool:
         return request.user.has_perms(self.permissions)
 
+    def mask(self, value: str) -> str:
+        """Return the masked value. An empty one stays empty."""
+        masked = MaskedText(self.hide(value))
+        masked.permissions = self.permissions
+        return masked or ""
 
-NUMBER = FieldMask(permissions=(VIEW_PERSONAL_DATA,), mask=number)
+
+NUMBER = FieldMask(permissions=(VIEW_PERSONAL_DATA,), hide=number)
 TEXT = FieldMask(permissions=(VIEW_PERSONAL_DATA,))
 LINK = FieldMask(permissions=(VIEW_RECORDINGS,))
 # A raw request, or the traceback of a receiver that read it, contains numbers, texts and links that cannot be
@@ -281,6 +312,11 @@ FIELD_MASKS: dict[str, FieldMask] = {
     "fax_url": LINK,
     "traceback": RAW,
 }
+
+# A raw request is not masked but left out.
+RAW_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
+# Fields that would reveal a masked value to a user who filters or searches by them.
+REVEALING = {**FIELD_MASKS, "remote_suffix": NUMBER, **dict.fromkeys(RAW_FIELDS, RAW)}
 
 
 def mask_rows(request: HttpRequest, rows: Iterable[Model]) -> None:

@@ -8,11 +8,11 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Case, CharField, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Model, Q, QuerySet, Value, When
 from django.db.models.functions import Greatest
 from django.http import HttpRequest
 
-from .masking import FIELD_MASKS
+from .masking import REVEALING
 from .parsing.parameters import SUFFIX_LENGTH, suffix_of
 
 # No searched column is longer, and a database may refuse a longer term.
@@ -32,9 +32,23 @@ def index_queries(rows: QuerySet[Any], request: HttpRequest, fields: Iterable[st
     whole table if it expects many matches.
     """
     return [
-        rows.filter(condition).order_by(*_order(field))
+        rows.filter(condition).order_by(*_order(field.removeprefix("^")))
         for field, condition in _conditions(request, fields, term).items()
     ]
+
+
+# The project's own number may be in any of these fields. No index finds it.
+_OWN_NUMBERS = ("from_number", "to_number", "dest", "dest1", "dest2")
+
+
+def own_number_q(request: HttpRequest, model: type[Model], term: str) -> Q | None:
+    """Return a condition for rows with the project's own number, for a scan; `None` if none can match."""
+    digits = _digits_of(term) if len(term) <= MAX_TERM_LENGTH else ""
+    if not digits or not may_search(request, "from_number"):
+        return None
+    how, value = ("endswith", digits) if len(digits) >= SUFFIX_LENGTH else ("in", [digits, f"+{digits}"])
+    fields = {field.name for field in model._meta.fields}.intersection(_OWN_NUMBERS)
+    return Q(*((f"{name}__{how}", value) for name in sorted(fields)), _connector=Q.OR)
 
 
 def row_by_row(rows: QuerySet[Any], condition: Q) -> QuerySet[Any]:
@@ -50,15 +64,15 @@ def _conditions(request: HttpRequest, fields: Iterable[str], term: str) -> dict[
     if not term or len(term) > MAX_TERM_LENGTH or "\0" in term:
         return {}
     return {
-        field: _SEARCHES[name](field, term)
+        field: _SEARCHES[name](field.removeprefix("^"), term)
         for field in fields
         if may_search(request, name := field.rpartition("__")[2])
     }
 
 
 def may_search(request: HttpRequest, field: str) -> bool:
-    """Return whether the user sees a field unmasked. Repeated searches could reveal a masked value."""
-    return field not in FIELD_MASKS or FIELD_MASKS[field].is_visible(request)
+    """Return whether the user may filter and search by a field. Repeated searches could reveal a masked value."""
+    return field not in REVEALING or REVEALING[field].is_visible(request)
 
 
 def _order(field: str) -> tuple[str, ...]:
@@ -83,13 +97,21 @@ def _beginning(field: str, term: str) -> Q:
 
 def _number(field: str, term: str) -> Q:
     """Match a whole number, or 8 or more of its last digits."""
-    if not re.fullmatch(r"[+\d\s().-]+", term, re.ASCII):
+    if not _is_number(term):
         return _numbered(field, [term])
-    # Leading zeros are an international or a national prefix.
-    digits = re.sub(r"\D", "", term).lstrip("0")
+    digits = _digits_of(term)
     if len(digits) < SUFFIX_LENGTH:
         return _numbered(field, [term, digits, f"+{digits}"])
     return Q(remote_suffix=suffix_of(digits), **{f"{field}__endswith": digits})
+
+
+def _is_number(term: str) -> bool:
+    return re.fullmatch(r"[+\d\s().-]+", term, re.ASCII) is not None
+
+
+def _digits_of(term: str) -> str:
+    """Return the digits of a number without leading zeros, which are an international or a national prefix."""
+    return re.sub(r"\D", "", term, flags=re.ASCII).lstrip("0") if _is_number(term) else ""
 
 
 def _numbered(field: str, spellings: list[str]) -> Q:
@@ -102,5 +124,6 @@ _SEARCHES: dict[str, Callable[[str, str], Q]] = {
     "bulk_txn_ref": _beginning,
     "session": _beginning,
     "tag": _whole,
+    "^tag": _beginning,
     "remote_number": _number,
 }

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -157,14 +156,7 @@ class BulkPage(ConversationPage):
         account, reference = request.GET.get("account", "default"), request.GET.get("bulk_txn_ref", "")
         rows = self._messages_of(request, account, reference)
         bulk = bulk_of(rows[:MAX_MESSAGES])
-        title = gettext("Bulk SMS %s") % reference
         context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "original": title,
-            "opts": self.opts,
-            "media": self.media,
-            "has_view_permission": True,
             "account": account,
             "reference": reference,
             "bulk": bulk,
@@ -177,7 +169,8 @@ class BulkPage(ConversationPage):
             "numbers": "\n".join(dict.fromkeys(sms.remote_number for sms in bulk.failed if sms.remote_number)),
             "may_copy": NUMBER.is_visible(request),
         }
-        return TemplateResponse(request, "admin/django_hoiio/bulk.html", context)
+        title = gettext("Bulk SMS %s") % reference
+        return self.render_page(request, "admin/django_hoiio/bulk.html", title, context)
 
     def _line(self, request: HttpRequest, sms: Sms) -> tuple[str, str, str]:
         return self.link_to(request, sms), self.number_link(sms, "remote_number"), self.status_words(sms)

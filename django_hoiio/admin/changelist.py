@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.paginator import Paginator
+from django.db import Error
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.keyset import MAX_KEYS, SCAN_GROWTH, SCAN_LIMIT, Page, page_of
-from django_hoiio.masking import mask_rows
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -106,8 +107,10 @@ class KeysetChangeList(ChangeList):
     position: PagePosition
     # The page starts below this key; None means with the newest row.
     older_than: int | None
-    # True if a filter or search needs a scan.
-    is_scanned: bool
+    # True if an index found all matches of a filter or of the search.
+    is_few: bool
+    # Keys that an index found for the search.
+    known: Set[int]
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: list[str | None] | None = None) -> QuerySet[Any]:
         for name in POSITION_PARAMETERS:
@@ -117,17 +120,17 @@ class KeysetChangeList(ChangeList):
         term, self.query = self.query, ""
         rows = super().get_queryset(request, exclude_parameters).defer(*self.model_admin.deferred_fields)
         self.query = term
-        is_few = any(getattr(each, "is_few", False) for each in self.filter_specs)
+        self.is_few = any(getattr(each, "is_few", False) for each in self.filter_specs)
+        self.known = frozenset()
         if term.strip():
-            rows, is_found = self.model_admin.search(request, rows, term.strip())
-            is_few = is_few or is_found
-        self.is_scanned = self.is_filtered and not is_few
+            rows, found = self.model_admin.search(request, rows, term.strip())
+            self.known, self.is_few = found.keys, self.is_few or found.are_all
         return rows
 
     @property
     def is_filtered(self) -> bool:
         """True if a filter or a search is active."""
-        return bool(self.query.strip()) or any(each.used_parameters for each in self.filter_specs)
+        return bool(self.queryset.query.where != self.root_queryset.query.where)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return ["-pk"]
@@ -135,21 +138,32 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.position = PagePosition.of(request.GET)
         self.older_than = self._older_than()
-        self.page = self._page(older_than=self.older_than, newer_than=self.position.newer_than)
+        try:
+            self.page = self._page(older_than=self.older_than, newer_than=self.position.newer_than)
+        except (Error, ValueError, TypeError, OverflowError, NotImplementedError) as error:
+            # Django and the database reject some lookups late, such as an invalid regular expression.
+            if not self.get_filters_params():
+                raise
+            raise IncorrectLookupParameters(error) from error
         if self.position.newer_than is not None and self.page.newer is None:
             # No row is newer: show the first page, which is full and includes these rows.
             self.page = self._page()
         self.result_list = self.page.rows
-        mask_rows(request, self.page.rows)
+        self.model_admin.prepare(request, self.page.rows)
         # Django's admin needs these counts. They count the page, not the table.
         self.result_count = self.full_result_count = len(self.page.rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = True
 
     def _page(self, *, older_than: int | None = None, newer_than: int | None = None) -> Page:
-        scan_limit = self.position.scan_limit if self.is_scanned else 0
+        scan_limit = self.position.scan_limit if self.is_filtered and not self.is_few else 0
         return page_of(
-            self.queryset, size=self.list_per_page, older_than=older_than, newer_than=newer_than, scan_limit=scan_limit
+            self.queryset,
+            size=self.list_per_page,
+            older_than=older_than,
+            newer_than=newer_than,
+            scan_limit=scan_limit,
+            known=self.known,
         )
 
     def _older_than(self) -> int | None:
@@ -176,7 +190,7 @@ class KeysetChangeList(ChangeList):
         """Links to other pages. The button that raises the scan limit replaces the link in its direction."""
         page = self.page
         newer = None if page.scanned_to and self.is_ascending else page.newer
-        older = None if page.scanned_to and not self.is_ascending else page.older
+        older = None if page.scanned_to and page.scanned_to == page.older else page.older
         yield self._page_link(_("Newest"), "first", page.newer, {})
         yield self._page_link(_("Newer"), "prev", newer, {"newer_than": newer})
         yield self._page_link(_("Older"), "next", older, {"older_than": older})

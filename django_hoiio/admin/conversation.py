@@ -15,15 +15,15 @@ from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import Truncator
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import Direction
-from django_hoiio.masking import NUMBER, mask_rows
+from django_hoiio.masking import NUMBER, MaskedText, mask_rows
 from django_hoiio.models import TRANSACTION_MODELS, Transaction
 from django_hoiio.parsing.parameters import suffix_of
 
@@ -72,13 +72,7 @@ class ConversationPage(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
-        """Show each status once, so that a call with two answered legs is one answered call."""
-        statuses = {status.raw: status.word for status in statuses_of(row, self.statuses)}
-        return format_html_join(" ", "{}", ((label(raw, word),) for raw, word in self.listed(statuses).items()))
-
-    def listed(self, statuses: dict[str, str]) -> dict[str, str]:
-        """Return the reported statuses that lists show."""
-        return statuses
+        return format_html_join(" ", "{}", ((label(each.raw, each.word),) for each in statuses_of(row, self.statuses)))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.conversation_view)
@@ -99,7 +93,10 @@ class ConversationPage(ReadOnlyAdmin):
     def number_link(self, row: Transaction, name: str) -> str:
         """Link a number of a masked row to its conversation."""
         number = getattr(row, name)
-        return format_html('<a href="{}">{}</a>', self.conversation_url(row, name), number) if number else ""
+        if not number:
+            return ""
+        link = format_html('<a href="{}">{}</a>', self.conversation_url(row, name), str(number))
+        return number.titled(link) if isinstance(number, MaskedText) else link
 
     def conversation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         row: Any = self.get_queryset(request).filter(pk=pk).first()
@@ -111,19 +108,13 @@ class ConversationPage(ReadOnlyAdmin):
         page = self._page(request, number) if shows_numbers else MessagePage(rows=[row])
         title = gettext("Conversation with %s") % (number if shows_numbers else NUMBER.mask(number))
         context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "original": title,
-            "opts": self.opts,
-            "media": self.media,
-            "has_view_permission": True,
-            "links": [self.link_to(request, row, f"{self.opts.verbose_name} {row}")],
+            "link": self.link_to(request, row, f"{self.opts.verbose_name} {row}"),
             "messages_shown": [self._message(request, each, row) for each in page.rows],
             "shows_numbers": shows_numbers,
             "older": self._page_url(request, "before", page.older),
             "newer": self._page_url(request, "after", page.newer),
         }
-        return TemplateResponse(request, "admin/django_hoiio/conversation.html", context)
+        return self.render_page(request, "admin/django_hoiio/conversation.html", title, context)
 
     def _page(self, request: HttpRequest, number: str) -> MessagePage:
         return message_page(
@@ -163,6 +154,7 @@ class ConversationPage(ReadOnlyAdmin):
     def _message(self, request: HttpRequest, row: Any, current: Transaction) -> Message:
         its_admin: Any = self.admin_site.get_model_admin(type(row))
         mask_rows(request, [row])
+        text = getattr(row, "msg", "")
         return Message(
             row=row,
             kind=row._meta.verbose_name,
@@ -171,13 +163,15 @@ class ConversationPage(ReadOnlyAdmin):
             status=its_admin.status_words(row),
             cost=its_admin.cost(row),
             size_texts=", ".join(size_texts(row)),
-            text=getattr(row, "msg", ""),
+            text=text if len(text) <= MAX_TEXT else Truncator(text).chars(MAX_TEXT),
             document=open_button(getattr(row, "fax_url", "")),
             is_current=row == current,
         )
 
 
 PAGE_SIZE = 50
+# Characters of a message. Its page has all of it.
+MAX_TEXT = 2_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

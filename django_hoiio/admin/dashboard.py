@@ -124,8 +124,10 @@ def dashboard_context(request: HttpRequest, app_list: Iterable[Mapping[str, Any]
 
 def _lists(app_list: Iterable[Mapping[str, Any]]) -> Lists:
     """Map each model to the URL of its list if the user may view it. The admin has checked this already."""
-    models = [model for app in app_list for model in app["models"]]
-    return {model["model"]: model["admin_url"] for model in models if model["admin_url"] and model["perms"].get("view")}
+    # Themes and menu packages add entries without these keys.
+    models = [model for app in app_list for model in app.get("models", ()) if model.get("model")]
+    viewed = [model for model in models if model.get("admin_url") and model.get("perms", {}).get("view")]
+    return {model["model"]: model["admin_url"] for model in viewed}
 
 
 def _days(request: HttpRequest) -> int:

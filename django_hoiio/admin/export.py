@@ -66,7 +66,7 @@ def _writer(request: HttpRequest, name: str) -> Write:
     zone, field_mask = get_current_timezone(), FIELD_MASKS.get(name)
     if field_mask is None or field_mask.is_visible(request):
         return lambda value: cell_of(value, zone)
-    return lambda value: cell_of(field_mask.mask(value), zone)
+    return lambda value: cell_of(field_mask.hide(value), zone)
 
 
 def _chunks(rows: QuerySet[Any], names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:

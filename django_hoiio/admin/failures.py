@@ -18,7 +18,7 @@ from django_hoiio.search import search_q
 
 from .actions import Action, retry_receivers
 from .export import export_as_csv
-from .filters import UnresolvedFilter
+from .filters import NotificationAccountFilter, UnresolvedFilter
 from .formatting import optional_moment_text
 from .notifications import LARGE_FIELDS, notification_searches
 from .read_only import ReadOnlyAdmin
@@ -26,8 +26,8 @@ from .sections import Section
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
-    list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_resolved")
-    list_filter = (UnresolvedFilter,)
+    list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_resolved", "account")
+    list_filter = (UnresolvedFilter, NotificationAccountFilter)
     search_fields = ("notification__txn_ref", "notification__session")
     search_help_text = _("The start of a transaction reference or of a session.")
     actions = (retry_receivers, export_as_csv)
@@ -64,6 +64,10 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
     @admin.display(description=_("resolved"), boolean=True)
     def is_resolved(self, row: ReceiverFailure) -> bool:
         return row.resolved_at is not None
+
+    @admin.display(description=_("account"))
+    def account(self, row: ReceiverFailure) -> str:
+        return row.notification.account
 
     def sections(self, request: HttpRequest, row: ReceiverFailure) -> Iterable[Section]:
         yield Section(title=_("Traceback of the latest failure"), text=row.traceback)

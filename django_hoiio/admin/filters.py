@@ -9,29 +9,62 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.enums import CallStatus
+from django_hoiio.conf import conf
+from django_hoiio.enums import CallOutcome, Direction, SmsStatus
 from django_hoiio.keyset import Keys, keys_of
-from django_hoiio.models import OUTCOMES, ReceiverFailure, missed_q, overdue_q
+from django_hoiio.models import ReceiverFailure, overdue_q
 from django_hoiio.search import row_by_row
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 
-class OutcomeFilter(admin.SimpleListFilter):
-    """Find calls with this outcome, of the whole call or of a leg."""
+class AccountFilter(admin.SimpleListFilter):
+    """Show the rows of one account."""
 
+    title = _("account")
+    parameter_name = "account"
+    field: ClassVar[str] = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
+        return [(name, name) for name in conf.ACCOUNTS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.value()
+        return queryset if name is None else queryset.filter(**{self.field: name})
+
+
+class NotificationAccountFilter(AccountFilter):
+    field = "notification__account"
+
+
+class OutcomeFilter(admin.SimpleListFilter):
     title = _("outcome")
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
-        return list(CallStatus.choices)
+        return list(CallOutcome.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        word = self.value()
-        if word is None:
+        outcome = self.value()
+        return queryset if outcome is None else queryset.filter(outcome=outcome)
+
+
+class SmsStatusFilter(admin.SimpleListFilter):
+    """Find SMS by Hoiio's status. An incoming SMS has none, and counts as received."""
+
+    title = _("status")
+    parameter_name = "sms_status"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
+        return list(SmsStatus.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        status = self.value()
+        if status is None:
             return queryset
-        return queryset.filter(Q(*((field, word) for field in OUTCOMES), _connector=Q.OR))
+        is_received = Q(direction=Direction.INCOMING) if status == SmsStatus.RECEIVED else Q()
+        return queryset.filter(Q(sms_status=status) | is_received)
 
 
 class YesFilter(admin.SimpleListFilter):
@@ -50,15 +83,6 @@ class YesFilter(admin.SimpleListFilter):
 
     def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return row_by_row(rows, self.condition())
-
-
-class MissedFilter(YesFilter):
-    title = _("missed")
-    parameter_name = "missed"
-
-    @classmethod
-    def condition(cls) -> Q:
-        return missed_q()
 
 
 class IndexedFilter(YesFilter):

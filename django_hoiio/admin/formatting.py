@@ -15,9 +15,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.conf import conf
-from django_hoiio.enums import CallState, CallStatus, Direction, FaxStatus, SmsStatus
+from django_hoiio.enums import CallOutcome, CallState, CallStatus, Direction, FaxStatus, SmsStatus
 from django_hoiio.health import COUNT_LIMIT
-from django_hoiio.models import OUTCOMES, Call, Fax, Sms, Transaction
+from django_hoiio.models import CALL_STATUSES, Call, Fax, Sms, Transaction
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -145,6 +145,16 @@ _SMS: dict[str, _StrOrPromise] = {
 }
 
 
+_CALL: dict[str, _StrOrPromise] = {
+    CallOutcome.IN_PROGRESS: _("In progress."),
+    CallOutcome.ANSWERED: _("Answered."),
+    CallOutcome.MISSED: _("Missed."),
+    CallOutcome.BUSY: _("Busy."),
+    CallOutcome.FAILED: _("Failed."),
+    CallOutcome.UNKNOWN: _("Ended."),
+}
+
+
 def _sms(row: Any) -> str:
     if row.sms_status:
         return str(_SMS.get(row.sms_status, _unknown(row.sms_status)))
@@ -160,16 +170,14 @@ def _unknown(word: str) -> str:
 
 
 def _call(row: Any) -> str:
-    if not row.is_final:
-        return gettext("Ringing.") if row.call_state == CallState.RINGING else gettext("In progress.")
-    not_answered = [name for name in OUTCOMES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
-    if not_answered:
-        return gettext("Not answered (%s).") % ", ".join(
-            f"{status.title}: {status.word}" for status in statuses_of(row, tuple(not_answered))
-        )
-    if any(getattr(row, name) for name in OUTCOMES):
-        return gettext("Answered.")
-    return gettext("Not answered.") if row.duration == 0 else gettext("Ended.")
+    if row.outcome == CallOutcome.IN_PROGRESS and row.call_state == CallState.RINGING:
+        return gettext("Ringing.")
+    sentence = str(_CALL[row.outcome])
+    unusual = [name for name in CALL_STATUSES if getattr(row, name) not in ("", CallStatus.ANSWERED)]
+    if not (row.is_final and unusual):
+        return sentence
+    details = ", ".join(f"{status.title}: {status.word}" for status in statuses_of(row, tuple(unusual)))
+    return f"{sentence[:-1]} ({details})."
 
 
 def _fax(row: Any) -> str:
@@ -205,6 +213,8 @@ _LABEL_CLASSES: dict[str, str] = {
     SmsStatus.QUEUED: "pending",
     CallStatus.ONGOING: "pending",
     CallState.RINGING: "pending",
+    CallOutcome.IN_PROGRESS: "pending",
+    CallOutcome.MISSED: "warning",
     CallStatus.UNANSWERED: "warning",
     CallStatus.BUSY: "warning",
     SmsStatus.FAILED: "error",

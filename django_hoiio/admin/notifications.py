@@ -11,23 +11,22 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio import masking
 from django_hoiio.keyset import Keys, keys_of
-from django_hoiio.masking import LINK, RAW
+from django_hoiio.masking import LINK, RAW, RAW_FIELDS
 from django_hoiio.models import LINKS, TRANSACTION_MODELS, Notification, Transaction
 from django_hoiio.parsing.fields import text_of
 from django_hoiio.search import index_queries, row_by_row, search_q
 
 from .actions import Action, dispatch, retry_receivers
 from .export import export_as_csv
-from .filters import FailedReceiversFilter, PendingFilter
+from .filters import AccountFilter, FailedReceiversFilter, PendingFilter
 from .formatting import optional_moment_text
 from .inspector import MAX_PARAMETERS, command_line, parameter_rows, problems_of
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, table_of
 
 # These columns may hold a megabyte, or secrets. No list shows them.
-LARGE_FIELDS = ("query", "body", "headers", "params", "pass_on", "unverified_params")
+LARGE_FIELDS = RAW_FIELDS
 
 # Parameters that hold a URL.
 URL_PARAMETERS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
@@ -35,10 +34,10 @@ URL_PARAMETERS = {"record_url": _("Recording"), "monitor_url": _("Recording of t
 
 class NotificationAdmin(ReadOnlyAdmin):
     list_display = ("received", "kind", "txn_ref", "session", "is_dispatched", "problem_names", "account")
-    list_filter = ("kind", PendingFilter, FailedReceiversFilter)
+    list_filter = ("kind", PendingFilter, FailedReceiversFilter, AccountFilter)
     search_fields = ("txn_ref", "session")
     search_help_text = _(
-        "The start of a reference or session, or a whole tag of the call, SMS or fax. Users with the permission “Can"
+        "The start of a reference, of a session, or of the tag of the call, SMS or fax. Users with the permission “Can"
         " view phone numbers and message texts” can also search for a number, or for 8 or more of its last digits."
     )
     moment = "received_at"
@@ -109,7 +108,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             yield from self._raw(row)
 
     def _links(self, request: HttpRequest, row: Notification) -> dict[str, str]:
-        show = open_button if LINK.is_visible(request) else masking.text
+        show = open_button if LINK.is_visible(request) else LINK.mask
         return {str(title): show(row.params[name]) for name, title in URL_PARAMETERS.items() if row.params.get(name)}
 
     def _failures(self, request: HttpRequest, row: Notification) -> Section:
@@ -169,7 +168,7 @@ MAX_AUTOCOMPLETE = 20
 
 
 def notification_searches(
-    request: HttpRequest, rows: QuerySet[Any], term: str, of_viewed: tuple[str, ...] = ("remote_number", "tag")
+    request: HttpRequest, rows: QuerySet[Any], term: str, of_viewed: tuple[str, ...] = ("remote_number", "^tag")
 ) -> Iterator[tuple[Keys, Q]]:
     """Search for notifications by reference and session, and by more fields of transactions that the user may view.
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import get_template
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from django_hoiio.conf import conf
 from django_hoiio.keyset import Keys, keys_of
-from django_hoiio.masking import mask_rows
-from django_hoiio.search import index_queries, row_by_row, search_q
+from django_hoiio.masking import REVEALING, mask_rows
+from django_hoiio.search import index_queries, may_search, row_by_row, search_q
 
 from .actions import ActionAdmin
 from .changelist import CappedPaginator, KeysetChangeList
@@ -31,7 +37,7 @@ class ReadOnlyAdmin(ActionAdmin):
     """Show rows without any way to change them, masked according to the user's permissions.
 
     A row is masked when it is loaded, before any column, field or template reads it. Masked values do not leak through
-    sorting, which is off, or through lookups, which are limited to `list_filter`.
+    sorting, which is off, or through filters and lookups.
     """
 
     ordering = ("-pk",)
@@ -95,22 +101,51 @@ class ReadOnlyAdmin(ActionAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return KeysetChangeList
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Allow only the lookups of `list_filter`."""
-        return lookup in _lookups_of(self.list_filter) and "\0" not in str(value)
+    @property
+    def has_themed_search(self) -> bool:
+        """True if a theme or the project replaces Django's search form."""
+        template: Any = get_template("admin/search_form.html")
+        return not Path(template.origin.name).is_relative_to(Path(admin.__file__).parent)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Leave out the account if the project has only one."""
+        columns = super().get_list_display(request)
+        return columns if len(conf.ACCOUNTS) > 1 else [each for each in columns if each != "account"]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Leave out filters by which the user could guess a masked value, and the account if there is only one."""
+        has_accounts = len(conf.ACCOUNTS) > 1
+        return [
+            each
+            for each in super().get_list_filter(request)
+            if _may_look_up(request, path := _path_of(each)) and (has_accounts or path != "account")
+        ]
+
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Prepare the rows of a page of the list: mask them."""
+        mask_rows(request, rows)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Allow what Django allows. Of fields that are masked for some users, allow only those in `list_filter`."""
+        paths = [_path_of(each) for each in self.get_list_filter(request)]
+        is_revealing = not REVEALING.keys().isdisjoint(lookup.split("__"))
+        is_listed = any(lookup == path or lookup.startswith(f"{path}__") for path in paths if path)
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed and (is_listed or not is_revealing) and "\0" not in str(value)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         """Allow only the primary key. Django's own check fails with an AttributeError for a reverse relation."""
         return to_field == self.opts.pk.name
 
-    def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], bool]:
-        """Return the rows that match `term`, and whether indexes found all of them, so that no scan is needed."""
-        searches = list(self.searches(request, self._all(rows), term))
+    def search(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> tuple[QuerySet[Any], Keys]:
+        """Return the rows that match `term`, and the keys that indexes found. Unless these are all, it needs a scan."""
+        searches = self._searches(request, rows, term)
         found = reduce(or_, (keys for keys, _condition in searches))
         if found.are_all:
-            return rows.filter(pk__in=found.keys), True
+            return rows.filter(pk__in=found.keys), found
         conditions = (Q(pk__in=keys.keys) if keys.are_all else condition for keys, condition in searches)
-        return row_by_row(rows, reduce(or_, conditions)), False
+        known = frozenset[int]().union(*(keys.keys for keys, _condition in searches if keys.are_all))
+        return row_by_row(rows, reduce(or_, conditions)), Keys(keys=known, are_all=False)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -119,11 +154,14 @@ class ReadOnlyAdmin(ActionAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = reduce(or_, (keys for keys, _condition in self.searches(request, self._all(queryset), term)))
+        found = reduce(or_, (keys for keys, _condition in self._searches(request, queryset, term)))
         return queryset.filter(pk__in=found.keys), False
 
-    def _all(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return self.model._default_manager.using(rows.db).all()
+    def _searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> list[tuple[Keys, Q]]:
+        """Search for the term as it is, and in upper case, as Hoiio writes references."""
+        everything = self.model._default_manager.using(rows.db).all()
+        spellings = dict.fromkeys((term, term.upper()))
+        return [each for spelling in spellings for each in self.searches(request, everything, spelling)]
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
         """Yield the keys that indexes find for `term`, and a condition for a scan if these are not all."""
@@ -157,11 +195,39 @@ class ReadOnlyAdmin(ActionAdmin):
         context["sections"] = [section for section in self.sections(request, row) if section.rows or section.text]
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def render_page(self, request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
+        """Render a page of its own, with the whole context of a row's page, which the templates of themes read."""
+        form: Any = Form()
+        page: Any = admin.ModelAdmin.render_change_form(
+            self,
+            request,
+            {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "subtitle": None,
+                "object_id": None,
+                "original": title,
+                "media": self.media,
+                "adminform": AdminForm(form, [], {}, model_admin=self),
+                "inline_admin_formsets": [],
+                "errors": [],
+                "preserved_filters": "",
+                "is_popup": False,
+                "to_field": None,
+                "source_model": None,
+                **context,
+            },
+        )
+        return TemplateResponse(request, template, page.context_data)
 
-def _lookups_of(filters: Iterable[Any]) -> set[str]:
-    """Return the lookup parameters of `list_filter`."""
-    return {parameter for each in filters for parameter in _parameters(each)}
+
+def _path_of(list_filter: Any) -> str:
+    """Return the field, or the parameter, of an entry of `list_filter`."""
+    named = list_filter[0] if isinstance(list_filter, (list, tuple)) else list_filter
+    if isinstance(named, Field):
+        return named.name
+    return named if isinstance(named, str) else getattr(named, "parameter_name", None) or ""
 
 
-def _parameters(each: Any) -> tuple[str, ...]:
-    return (f"{each}__exact", f"{each}__isnull") if isinstance(each, str) else (each.parameter_name,)
+def _may_look_up(request: HttpRequest, path: str) -> bool:
+    return all(may_search(request, name) for name in path.split("__"))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio import masking
 from django_hoiio.enums import KNOWN_STATUSES, Source
 from django_hoiio.ingest.history import Change, Passed, Step, Why, steps_of, values_before
 from django_hoiio.masking import FIELD_MASKS, LINK, RAW, FieldMask
@@ -34,6 +34,8 @@ MAX_EVENTS = 200
 MAX_LATEST_EVENTS = 20
 # Failures whose traceback is on the page. The traceback of the others is on their own page.
 MAX_TRACEBACKS = 20
+# Characters of a changed value.
+MAX_LENGTH = 300
 # Receivers called after this time were called late.
 LATE_AFTER = timedelta(minutes=1)
 
@@ -197,7 +199,7 @@ class _EventBuilder:
 
     def _text(self, name: str, value: Any) -> str:
         field_mask = self.masks.get(name)
-        return field_mask.mask(str(value or "")) if field_mask else value_text(value)
+        return field_mask.mask(str(value or "")) if field_mask else Truncator(value_text(value)).chars(MAX_LENGTH)
 
     def _results(self, notification: Notification) -> Iterator[tuple[_StrOrPromise, str]]:
         for name, (title, field_mask) in RESULTS.items():
@@ -206,7 +208,7 @@ class _EventBuilder:
                 yield title, gettext("none before the time-out")
             elif text:
                 show = open_button if field_mask is LINK else str
-                yield title, (show(text) if field_mask.is_visible(self.request) else masking.text(text))
+                yield title, (show(text) if field_mask.is_visible(self.request) else field_mask.mask(text))
 
     def _receivers(self, notification: Notification) -> Iterator[ReceiverResult]:
         failed = {(each.signal, each.receiver): each for each in self.failures.get(notification.pk, ())}

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.models import OUTCOMES, Call, Fax, Notification, Sms, Transaction
+from django_hoiio.enums import CallOutcome, Direction, SmsStatus
+from django_hoiio.keyset import Keys
+from django_hoiio.models import CALL_STATUSES, Call, Fax, Notification, Sms, Transaction
+from django_hoiio.search import own_number_q
 
 from .actions import Action, reconcile
 from .bulk import BulkPage
 from .conversation import ConversationPage
 from .export import export_as_csv
-from .filters import MissedFilter, OpenFilter, OutcomeFilter, OverdueFilter
-from .formatting import amount_text, optional_moment_text, sentence, statuses_of
+from .filters import AccountFilter, OpenFilter, OutcomeFilter, OverdueFilter, SmsStatusFilter
+from .formatting import amount_text, label, optional_moment_text, sentence, size_texts, statuses_of, value_text
 from .sections import open_button
 from .timeline import timeline_of
 
@@ -57,24 +61,45 @@ def _number(name: str, title: _StrOrPromise) -> Column:
     return show
 
 
-# Columns with links do not inherit the help text of their field.
+def _text(name: str, title: _StrOrPromise) -> Column:
+    """Return a column for a text that is not ours and may run from right to left."""
+
+    @admin.display(description=title)
+    def show(self: ConversationPage, row: Transaction) -> str:
+        value = getattr(row, name)
+        return format_html('<div class="hoiio-foreign" dir="auto">{}</div>', value) if value else ""
+
+    return show
+
+
+# Columns of our own do not inherit the help text of their field.
 _HELP = {
-    f"{field.name}_link": field.help_text
+    f"{field.name}_{column}": field.help_text
     for model in (Call, Sms, Fax)
     for field in model._meta.fields
-    if field.name in ("from_number", "dest", "dest1", "dest2")
+    for column in ("link", "text")
 }
 
 
 class TransactionAdmin(ConversationPage):
     """Base class of the admins of calls, SMS and faxes."""
 
-    list_display = ("reference", "created", "direction", "remote_number_link", "status_words", "cost", "tag")
-    list_filter: ClassVar[tuple[Any, ...]] = ("direction", OpenFilter, OverdueFilter)
-    search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "tag", "remote_number")
+    # A narrow window shows the first columns only.
+    list_display: Any = (
+        "status_words",
+        "remote_number_link",
+        "created",
+        "reference",
+        "direction",
+        "cost",
+        "tag",
+        "account",
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = ("direction", OpenFilter, OverdueFilter, AccountFilter)
+    search_fields: ClassVar[tuple[str, ...]] = ("txn_ref", "^tag", "remote_number")
     search_help_text = _(
-        "The start of a reference, or a whole tag. Users with the permission “Can view phone numbers and message texts”"
-        " can also search for a number, or for 8 or more of its last digits."
+        "The start of a reference or of a tag. Users with the permission “Can view phone numbers and message texts” can"
+        " also search for a number, theirs or yours, or for 8 or more of its last digits."
     )
     actions = (reconcile, export_as_csv)
     moment = "created_at"
@@ -91,6 +116,18 @@ class TransactionAdmin(ConversationPage):
         declared = super().get_fieldsets(request, obj)
         filled = [(title, [name for name in each["fields"] if self._has_value(name, obj)]) for title, each in declared]
         return [(title, {"fields": names}) for title, names in filled if names]
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        """Link the reference to the row, unless a project has other columns."""
+        is_listed = "reference" in list_display and not self.list_display_links
+        return ("reference",) if is_listed else super().get_list_display_links(request, list_display)
+
+    def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:
+        """Search for the project's own number as well, by a scan."""
+        yield from super().searches(request, rows, term)
+        own = own_number_q(request, self.model, term)
+        if own is not None:
+            yield Keys(keys=frozenset(), are_all=False), own
 
     def row_actions(self, row: Transaction) -> Iterable[Action]:
         return () if row.txn_ref is None else (reconcile,)
@@ -135,6 +172,8 @@ class TransactionAdmin(ConversationPage):
     remote_number_link = _number("remote_number", _("phone number"))
     from_number_link = _number("from_number", _("from"))
     dest_link = _number("dest", _("destination"))
+    to_number_text = _text("to_number", _("to"))
+    tag_text = _text("tag", _("tag"))
 
     @admin.display(description=_("status"))
     def status_by_name(self, row: Transaction) -> str:
@@ -142,6 +181,11 @@ class TransactionAdmin(ConversationPage):
         if len(statuses) == 1:
             return statuses[0].word
         return format_html_join("\n", "<div>{}: {}</div>", ((each.title, each.word) for each in statuses))
+
+    @admin.display(description=_("final"))
+    def is_final_text(self, row: Transaction) -> str:
+        """Neither a tick nor a cross: a failed fax is final too."""
+        return value_text(row.is_final)
 
     @admin.display(description=_("cost"))
     def cost(self, row: Transaction) -> str:
@@ -153,41 +197,96 @@ class TransactionAdmin(ConversationPage):
 
 
 class CallAdmin(TransactionAdmin):
-    list_filter = ("call_state", OutcomeFilter, MissedFilter, *TransactionAdmin.list_filter)
+    list_display: Any = (
+        "status_words",
+        "remote_number_link",
+        "created",
+        "own_number",
+        "length",
+        "recorded",
+        "reference",
+        "direction",
+        "cost",
+        "tag",
+        "account",
+    )
+    list_filter = (OutcomeFilter, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "session")
-    statuses = ("call_state", *OUTCOMES)
-    export_fields = (*_FIRST_COLUMNS, "dest1", "dest2", "session", "room", *statuses, "duration", *_LAST_COLUMNS)
+    statuses = ("call_state", *CALL_STATUSES)
+    export_fields = (
+        *_FIRST_COLUMNS,
+        "dest1",
+        "dest2",
+        "session",
+        "room",
+        "outcome",
+        *statuses,
+        "duration",
+        *_LAST_COLUMNS,
+    )
     fieldsets = (
-        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
+        (None, {"fields": ("txn_ref", "direction", "status_words", "status_by_name", "is_final_text", "tag_text")}),
         (
             _("Numbers"),
-            {"fields": ("from_number_link", "to_number", "dest_link", "dest1_link", "dest2_link", "room")},
+            {"fields": ("from_number_link", "to_number_text", "dest_link", "dest1_link", "dest2_link", "room_text")},
         ),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "session", "notification_uuid")}),
     )
 
+    def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        super().prepare(request, rows)
+        recorded = Notification.objects.filter(call__in=rows, params__has_any_keys=["record_url", "monitor_url"])
+        calls = set(recorded.values_list("call", flat=True))
+        for row in rows:
+            row.is_recorded = row.pk in calls
+
+    @admin.display(description=_("outcome"))
+    def status_words(self, row: Any) -> str:
+        return label(row.outcome, str(CallOutcome(row.outcome).label))
+
+    @admin.display(description=_("own number"))
+    def own_number(self, row: Any) -> str:
+        number: str = row.to_number if row.direction == Direction.INCOMING else row.from_number
+        return number
+
+    @admin.display(description=_("duration"))
+    def length(self, row: Any) -> str:
+        return ", ".join(size_texts(row))
+
+    @admin.display(description=_("recording"))
+    def recorded(self, row: Any) -> str:
+        return gettext("recorded") if row.is_recorded else ""
+
     dest1_link = _number("dest1", _("first destination"))
     dest2_link = _number("dest2", _("second destination"))
+    room_text = _text("room", _("room"))
 
 
 class SmsAdmin(BulkPage, TransactionAdmin):
-    list_filter = ("sms_status", *TransactionAdmin.list_filter)
+    list_filter = (SmsStatusFilter, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
     export_fields = (*_FIRST_COLUMNS, *statuses, "bulk_txn_ref", "part", "msg", "split_count", *_LAST_COLUMNS)
     fieldsets = (
-        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
-        (_("Message"), {"fields": ("from_number_link", "to_number", "dest_link", "msg")}),
+        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final_text", "tag_text")}),
+        (_("Message"), {"fields": ("from_number_link", "to_number_text", "dest_link", "msg_text")}),
         (_("Cost"), {"fields": ("cost", "price", "split_count")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
-        (_("References"), {"fields": ("account", "bulk_txn_ref", "part", "notification_uuid")}),
+        (_("References"), {"fields": ("account", "bulk_txn_ref", "part_text", "notification_uuid")}),
     )
 
-    def listed(self, statuses: dict[str, str]) -> dict[str, str]:
-        """Show only the delivery status, if there is one, and not the acceptance."""
-        return dict(list(statuses.items())[:1])
+    msg_text = _text("msg", _("text"))
+    part_text = _text("part", _("part"))
+
+    @admin.display(description=_("status"))
+    def status_words(self, row: Any) -> str:
+        """Show the delivery status, or else the acceptance. An incoming SMS was received."""
+        statuses = list(statuses_of(row, self.statuses))
+        if not statuses and row.direction == Direction.INCOMING:
+            return label(SmsStatus.RECEIVED, str(SmsStatus.RECEIVED.label))
+        return label(statuses[0].raw, statuses[0].word) if statuses else ""
 
 
 class FaxAdmin(TransactionAdmin):
@@ -195,8 +294,8 @@ class FaxAdmin(TransactionAdmin):
     statuses = ("fax_status", "fax_error_code")
     export_fields = (*_FIRST_COLUMNS, *statuses, "fax_pages", "fax_url", "duration", *_LAST_COLUMNS)
     fieldsets = (
-        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final", "tag")}),
-        (_("Fax"), {"fields": ("from_number_link", "to_number", "dest_link", "document", "fax_pages")}),
+        (None, {"fields": ("txn_ref", "direction", "status_by_name", "is_final_text", "tag_text")}),
+        (_("Fax"), {"fields": ("from_number_link", "to_number_text", "dest_link", "document", "fax_pages")}),
         (_("Cost"), {"fields": ("cost", "price", "duration")}),
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "notification_uuid")}),

@@ -57,8 +57,8 @@ ENDING = [
 HEADERS: dict[type[Model], list[str]] = {
     Call: [
         *COMMON,
-        *("dest1", "dest2", "session", "room", "call_state", "call_status", "call_status_dest1", "call_status_dest2"),
-        *("dial_status", "transfer_status", "duration"),
+        *("dest1", "dest2", "session", "room", "outcome", "call_state", "call_status", "call_status_dest1"),
+        *("call_status_dest2", "dial_status", "transfer_status", "duration"),
         *ENDING,
     ],
     Sms: [*COMMON, "sms_status", "status", "bulk_txn_ref", "part", "msg", "split_count", *ENDING],
@@ -134,7 +134,7 @@ def rows_of(response: Any) -> list[dict[str, str]]:
 def export_all(client: Client, model: type[Model], query: str = "") -> list[dict[str, str]]:
     """Export with the button above the list."""
     page = client.get(list_of(model) + query).content.decode()
-    form = re.search(r'<form method="post" class="hoiio-tool">.*?</form>', page, re.DOTALL)
+    form = re.search(r'<li class="hoiio-tool">.*?</li>', page, re.DOTALL)
     assert form is not None
     fields = dict(re.findall(r'name="(\w+)" value="(\w*)"', form[0]))
     return rows_of(client.post(list_of(model) + query, fields))
