@@ -24,18 +24,19 @@ class AccountFilter(admin.SimpleListFilter):
 
     title = _("account")
     parameter_name = "account"
-    field: ClassVar[str] = "account"
+    # Not `field`, which grappelli expects to be a model field.
+    path: ClassVar[str] = "account"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, _StrOrPromise]]:
         return [(name, name) for name in conf.ACCOUNTS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         name = self.value()
-        return queryset if name is None else queryset.filter(**{self.field: name})
+        return queryset if name is None else queryset.filter(**{self.path: name})
 
 
 class NotificationAccountFilter(AccountFilter):
-    field = "notification__account"
+    path = "notification__account"
 
 
 class OutcomeFilter(admin.SimpleListFilter):
