@@ -26,7 +26,7 @@ from .bulk import BulkPage
 from .conversation import ConversationPage
 from .export import export_as_csv
 from .filters import AccountFilter, OpenFilter, OutcomeFilter, OverdueFilter, SmsStatusFilter
-from .formatting import amount_text, label, optional_moment_text, sentence, size_texts, statuses_of, value_text
+from .formatting import amount_text, label, optional_moment_text, sentence, statuses_of, value_text
 from .sections import open_button
 from .timeline import timeline_of
 
@@ -201,11 +201,11 @@ class CallAdmin(TransactionAdmin):
         "status_words",
         "remote_number_link",
         "created",
-        "own_number",
+        "direction",
         "length",
         "recorded",
+        "own_number",
         "reference",
-        "direction",
         "cost",
         "tag",
         "account",
@@ -253,7 +253,7 @@ class CallAdmin(TransactionAdmin):
 
     @admin.display(description=_("duration"))
     def length(self, row: Any) -> str:
-        return ", ".join(size_texts(row))
+        return "" if row.duration is None else gettext("%d\u00a0min") % row.duration
 
     @admin.display(description=_("recording"))
     def recorded(self, row: Any) -> str:

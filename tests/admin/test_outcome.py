@@ -68,7 +68,7 @@ def test_list_shows_own_number_duration_and_recording(root: Client) -> None:
 
     assert shown == [
         {"own_number": "-", "length": "-", "recorded": "-"},
-        {"own_number": "+6531230000", "length": "3 minutes", "recorded": "recorded"},
+        {"own_number": "+6531230000", "length": "3\u00a0min", "recorded": "recorded"},
     ]
 
 
