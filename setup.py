@@ -57,6 +57,7 @@ setup(
             "pytest>=8.3",
             "pytest-django>=4.10",
             "pytest-randomly>=3.16",
+            "pytest-xdist>=3.6",
             # uWSGI as a wheel.
             "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",

@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from django_hoiio.models import Sms
 from tests import ROOT
 from tests.conftest import Post
-from tests.test_docs import code_of
+from tests.documents import code_of
 
 PAGE = ROOT / "docs/api.rst"
 

@@ -28,8 +28,9 @@ from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.exceptions import InvalidParameter, ServerError
 from django_hoiio.models import Sms
 from django_hoiio.verification import VerificationResult, verify
+from tests import ROOT
+from tests.documents import code_of
 from tests.fake_hoiio import Hoiio
-from tests.test_docs import ROOT, code_of
 
 pytestmark = pytest.mark.django_db
 

@@ -67,6 +67,18 @@ def test_wheel_has_all_of_the_app_and_nothing_else(wheel: zipfile.ZipFile) -> No
     assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= expected
 
 
+def test_wheel_alone_can_be_imported_and_migrated(dist: Path, tmp_path: Path) -> None:
+    (path,) = dist.glob("*.whl")
+    python = tmp_path / "empty/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", path], check=True)
+
+    check = [python, "-W", "error", ROOT / ".ci/installed.py", ROOT / "django_hoiio"]
+    result = subprocess.run(check, cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_sdist_includes_the_tests_and_the_docs_but_no_benchmarks_and_no_pictures(dist: Path) -> None:
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as sdist:
