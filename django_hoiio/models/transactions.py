@@ -289,6 +289,8 @@ class Call(Transaction):
     class Meta(Transaction.Meta):
         verbose_name = _("call")
         verbose_name_plural = _("calls")
+        # For `outcome`. A database that is not for this app need not have it.
+        required_db_features = ("supports_stored_generated_columns",)
         constraints = [
             models.UniqueConstraint(fields=["txn_ref", "account"], name="hoiio_call_txn_ref"),
             models.UniqueConstraint(fields=["notification_uuid"], name="hoiio_call_notification_uuid"),

@@ -628,7 +628,8 @@ def stored() -> Stored:
 def changed(rows: Any, index: int, **fields: Any) -> list[Any]:
     """Return the rows, with other fields in one of them."""
     old = rows[index]
-    new = type(old)(**{field.attname: getattr(old, field.attname) for field in old._meta.concrete_fields} | fields)
+    names = [field.attname for field in old._meta.concrete_fields if not field.generated]
+    new = type(old)(**{name: getattr(old, name) for name in names} | fields)
     return [*rows[:index], new, *rows[index + 1 :]]
 
 
