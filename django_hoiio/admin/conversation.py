@@ -72,7 +72,9 @@ class ConversationPage(ReadOnlyAdmin):
 
     @admin.display(description=_("status"))
     def status_words(self, row: Transaction) -> str:
-        return format_html_join(" ", "{}", ((label(each.raw, each.word),) for each in statuses_of(row, self.statuses)))
+        """Show each status once: a fax that was busy has `busy` as its error as well."""
+        labels = dict.fromkeys(label(each.raw, each.word) for each in statuses_of(row, self.statuses))
+        return format_html_join(" ", "{}", ((each,) for each in labels))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.conversation_view)

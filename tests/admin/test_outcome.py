@@ -109,6 +109,14 @@ def test_status_filter_of_sms_finds_incoming_ones_as_received(root: Client) -> N
     assert [row["status_words"] for row in cells(pages["received"])] == ["received"]
 
 
+def test_status_that_is_also_the_error_of_a_fax_is_shown_once(root: Client) -> None:
+    receive("txn_ref=AA-F-1&dest=%2B6591231111&fax_status=busy&fax_error_code=busy", route="fax")
+
+    page = root.get(reverse("admin:django_hoiio_fax_changelist")).content.decode()
+
+    assert '<td class="field-status_words"><span class="hoiio-label hoiio-warning">busy</span></td>' in page
+
+
 def test_final_is_neither_good_nor_bad(root: Client) -> None:
     receive("txn_ref=AA-S-1&dest=%2B6591231111&sms_status=failed", route="sms")
 
