@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.keyset import Keys, keys_of
+from django_hoiio.masking import RAW_FIELDS
 from django_hoiio.models import Notification, ReceiverFailure
 from django_hoiio.search import search_q
 
@@ -20,7 +21,7 @@ from .actions import Action, retry_receivers
 from .export import export_as_csv
 from .filters import NotificationAccountFilter, UnresolvedFilter
 from .formatting import optional_moment_text
-from .notifications import LARGE_FIELDS, notification_searches
+from .notifications import notification_searches
 from .read_only import ReadOnlyAdmin
 from .sections import Section
 
@@ -43,7 +44,7 @@ class ReceiverFailureAdmin(ReadOnlyAdmin):
     )
     moment = "failed_at"
     has_date_navigation = False
-    deferred_fields = tuple(f"notification__{name}" for name in LARGE_FIELDS)
+    deferred_fields = tuple(f"notification__{name}" for name in RAW_FIELDS)
     fieldsets = ((None, {"fields": ("notification", "signal", "receiver", "attempts", "failed_at", "resolved_at")}),)
 
     def searches(self, request: HttpRequest, rows: QuerySet[Any], term: str) -> Iterable[tuple[Keys, Q]]:

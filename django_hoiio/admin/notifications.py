@@ -25,9 +25,6 @@ from .inspector import MAX_PARAMETERS, command_line, parameter_rows, problems_of
 from .read_only import ReadOnlyAdmin
 from .sections import Section, open_button, table_of
 
-# These columns may hold a megabyte, or secrets. No list shows them.
-LARGE_FIELDS = RAW_FIELDS
-
 # Parameters that hold a URL.
 URL_PARAMETERS = {"record_url": _("Recording"), "monitor_url": _("Recording of the whole call"), "fax_url": _("Fax")}
 
@@ -41,7 +38,8 @@ class NotificationAdmin(ReadOnlyAdmin):
         " view phone numbers and message texts” can also search for a number, or for 8 or more of its last digits."
     )
     moment = "received_at"
-    deferred_fields = LARGE_FIELDS
+    # They may hold a megabyte. No list shows them.
+    deferred_fields = RAW_FIELDS
     actions = (retry_receivers, dispatch, export_as_csv)
     export_fields = (
         "id",
