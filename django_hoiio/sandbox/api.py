@@ -60,7 +60,7 @@ def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
     params = _params(request)
     account = _account(params)
     for name in endpoint.required:
-        if name not in params:
+        if not params.get(name):
             raise ApiError(f"error_{name}_param_missing")
     api_request = ApiRequest(account=account, params=params)
     check_tag(api_request)

@@ -85,6 +85,13 @@ class ApiRequest:
             raise ApiError(status)
         return int(text)
 
+    def page(self, size: int) -> slice:
+        """Return where the entries of the requested page are."""
+        page = self.whole("page", 1, 10**8, status="error_page_invalid")
+        if page < 1:
+            raise ApiError("error_page_invalid")
+        return slice((page - 1) * size, page * size)
+
     def number(self, name: str, default: str = "") -> str:
         """Return a phone number; raise `ApiError` if it is invalid or provokes an error."""
         return phone_number(self.text(name, default), name)

@@ -117,6 +117,10 @@ class Exchange:
         """Return a new reference, such as `AA-S-471804`, that no earlier process has used."""
         return f"{prefix}{self._first_reference + self.count(prefix)}"
 
+    def add_number(self, number: SandboxNumber) -> None:
+        self._numbers[number.number] = number
+        self.touch()
+
     def spend(self, account: str, amount: Decimal) -> None:
         self._spent[account] += amount
 

@@ -157,6 +157,7 @@ def _transfer(call: LiveCall) -> None:
     _write(call, f"Transferred to {dest}.")
     if outcome in ("answered", "ongoing"):
         move(call, State.TRANSFERRED)
+        _notify(call, Kind.IVR_TRANSFER, transfer_status="answered")
         if not call.is_at_handset and outcome == "answered":
             hang_up(call)
     elif call.block_params.get("on_failure") == "continue":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -26,6 +26,11 @@ class SandboxNumber:
     mode: str = "voice"
     forward_to: str | None = None
     forward_sms_to: str | None = None
+    # The country and, if it has states, the state: `SG`, `US-CA`.
+    place: str = "SG"
+    # `None` means in a year.
+    expiry: date | None = None
+    is_auto_extended: bool = True
 
     def target(self, route: str) -> str:
         """Return the URL for this number's notifications: as set, or the project's signed notify URL of the route."""

@@ -27,7 +27,7 @@ def accept(account: str, dest: str, msg: str, *, tag: str, sender: str) -> Sandb
     )
     exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": txn_ref})
     own = exchange.number(dest)
-    if own is not None and own.mode == "voice":
+    if own is not None and (own.mode == "voice" or own.forward_sms_to):
         receive(own, sender, msg)
     return transaction
 

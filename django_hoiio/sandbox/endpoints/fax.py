@@ -1,4 +1,4 @@
-"""`fax/send`."""
+"""`fax/…`: a fax and its price."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django_hoiio.sandbox.exchange import HANDSET, exchange, now
 from django_hoiio.sandbox.records import SandboxNumber, SandboxTransaction
 from django_hoiio.sandbox.samples import fax_script, parameters_of, step_parameters
 
+from .number import is_incoming_rate
 from .voice import check_caller_id, check_lines
 
 # Bytes.
@@ -22,6 +23,8 @@ MAX_FILE_SIZE = 2 * 1024 * 1024
 # Characters.
 MAX_HEADER_LENGTH = 100
 
+# URL-safe Base64, and standard Base64 whose plus was not encoded and so became a space; line breaks are skipped.
+_BASE64 = str.maketrans("-_ ", "+/+", "\r\n\t")
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 
 
@@ -45,9 +48,15 @@ def send(request: ApiRequest) -> dict[str, Any]:
     return {"txn_ref": transaction.txn_ref}
 
 
+def get_rate(request: ApiRequest) -> dict[str, Any]:
+    """Return the price of a page or, with `incoming`, of an incoming fax."""
+    rate = wire.INCOMING_PRICE if is_incoming_rate(request) else wire.FAX_RATE
+    return {"currency": wire.CURRENCY, "rate": wire.amount(rate)}
+
+
 def _document(file: str) -> bytes:
     try:
-        raw = base64.b64decode("".join(file.split()), validate=True)
+        raw = base64.b64decode(file.translate(_BASE64), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ApiError("error_file_invalid") from error
     if not raw.startswith(b"%PDF"):

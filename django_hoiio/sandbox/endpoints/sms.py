@@ -1,4 +1,4 @@
-"""`sms/…`: an SMS to one number or to many."""
+"""`sms/…`: an SMS to one number or to many, and its price."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from django_hoiio.sandbox import sms, wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest, phone_number
 from django_hoiio.sandbox.exchange import HANDSET, exchange
 from django_hoiio.sandbox.samples import parameters_of
+
+from .number import is_incoming_rate
 
 MAX_RECIPIENTS = 1000
 
@@ -32,13 +34,26 @@ def bulk_send(request: ApiRequest) -> dict[str, Any]:
     recipients = _recipients(request)
     if len(recipients) > MAX_RECIPIENTS:
         raise ApiError("error_dest_too_many")
+    sender, template = _sender(request), request.text("msg")
     # Check the length of the filled texts, not of the template.
-    check = _filled if request.text("recipients") else _checked
-    sender, template = _sender(request), check(request.text("msg"))
+    if not request.text("recipients"):
+        _checked(template)
     bulk_txn_ref = exchange.reference("AA-B-")
     for recipient in recipients:
         _send_one(request, recipient, template, sender, bulk_txn_ref)
     return {"bulk_txn_ref": bulk_txn_ref}
+
+
+def get_rate(request: ApiRequest) -> dict[str, Any]:
+    """Return the price of a part or, with `incoming`, of an incoming SMS, and of the whole `msg`."""
+    is_incoming, msg = is_incoming_rate(request), request.text("msg")
+    rate = wire.INCOMING_PRICE if is_incoming else wire.SMS_RATE
+    answer = {"currency": wire.CURRENCY, "rate": wire.amount(rate)}
+    if not (msg or is_incoming):
+        return answer
+    parts = 1 if is_incoming else wire.parts_of(_checked(msg))
+    total = {"split_count": str(parts), "total_cost": wire.amount(rate * parts)}
+    return {**answer, **total, "is_unicode": wire.is_unicode(msg)}
 
 
 def _send_one(request: ApiRequest, recipient: Mapping[str, str], template: str, sender: str, bulk_txn_ref: str) -> None:
@@ -77,14 +92,10 @@ def _from_json(text: str) -> list[dict[str, str]]:
     return [{name: str(value) for name, value in each.items()} for each in read]
 
 
-def _filled(msg: str) -> str:
+def _checked(msg: str) -> str:
     if not msg:
         raise ApiError("error_msg_empty")
-    return msg
-
-
-def _checked(msg: str) -> str:
-    if wire.parts_of(_filled(msg)) > wire.MAX_PARTS:
+    if wire.parts_of(msg) > wire.MAX_PARTS:
         raise ApiError("error_msg_too_big")
     return msg
 

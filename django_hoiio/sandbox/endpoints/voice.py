@@ -15,6 +15,7 @@ from django_hoiio.sandbox.samples import Params
 from django_hoiio.sandbox.wire import CALL_RATE, CURRENCY, amount
 
 from .account import check_credit, check_frequency
+from .history import transaction_of
 
 # Concurrent calls of one account. A fax needs a free line, too.
 MAX_CALLS = 8
@@ -111,7 +112,7 @@ def check_lines(request: ApiRequest, more: int) -> None:
         raise ApiError("error_concurrent_call_limit_reached")
 
 
-def line_of(request: ApiRequest, details: Params, *, is_incoming: bool = False) -> SandboxTransaction:
+def line_of(request: ApiRequest, details: Params) -> SandboxTransaction:
     """Store a new call for status and history queries."""
     money = {"currency": CURRENCY, "rate": amount(CALL_RATE)}
     return exchange.begin(
@@ -120,7 +121,6 @@ def line_of(request: ApiRequest, details: Params, *, is_incoming: bool = False) 
             channel="voice",
             txn_ref=exchange.reference("AA-C-"),
             at=now(),
-            is_incoming=is_incoming,
             details={"tag": request.text("tag"), **details, **money},
         )
     )
@@ -144,12 +144,7 @@ def _place(request: ApiRequest, details: Params, parties: Params, outcome: str, 
 
 
 def _live_call(request: ApiRequest) -> LiveCall:
-    transaction = exchange.transactions.get(request.text("txn_ref"))
-    if transaction is None or transaction.channel != "voice":
-        raise ApiError("error_invalid_txn_ref")
-    if transaction.account != request.account:
-        raise ApiError("error_txn_ref_access_denied")
-    live = exchange.calls.get(transaction.txn_ref)
+    live = exchange.calls.get(transaction_of(request, "voice").txn_ref)
     if live is None or live.is_over:
         raise ApiError("error_invalid_txn_ref")
     return live
