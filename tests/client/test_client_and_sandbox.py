@@ -277,6 +277,29 @@ def test_fax_number_is_configured(client: HoiioClient, live_server: Any) -> None
     assert (after.mode, after.forward_sms_to) == ("fax", "")
 
 
+def test_subscribed_number_receives_sms(client: HoiioClient) -> None:
+    number = client.number.get_choices(country="US", state="CA").entries[0].number
+    (price,) = [each.rate for each in client.number.get_rates(country="US").entries if each.duration == 3]
+
+    bought = client.number.subscribe(number=number, duration=3)
+    client.sms.send(dest=number, msg="hello", notify=False)
+
+    entry = client.number.get_active().entries[-1]
+    assert (bought.debit, bought.expiry) == (price, entry.expiry)
+    assert (entry.number, entry.country, entry.state) == (number, "US", "CA")
+    assert notified("sms_received").params["to"] == number
+    assert [country.code for country in client.number.get_countries().entries] == ["SG", "US"]
+
+
+def test_prices_are_those_of_the_notifications(client: HoiioClient) -> None:
+    price = client.sms.get_rate(dest=DEST, msg="x" * 307)
+    sent = client.sms.send(dest=DEST, msg="x" * 307)
+
+    row = final(Sms, sent.txn_ref)
+    assert (price.total_cost, price.split_count, price.is_unicode) == (row.debit, row.split_count, False)
+    assert client.fax.get_rate(dest=DEST).rate == client.sms.get_rate(dest=DEST).rate == row.rate
+
+
 def test_account(client: HoiioClient) -> None:
     balance, user, rate = client.user.get_balance(), client.user.get_info(), client.voice.get_rate(dest2=DEST2)
 
