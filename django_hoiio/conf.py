@@ -105,6 +105,12 @@ class HoiioSettings:
         return calls
 
     @property
+    def IVR_FLOWS(self) -> Mapping[str, str]:
+        """The flow of each of the project's numbers, by its module and name; a number here overrides the decorator's."""
+        flows: Mapping[str, str] = self.given.get("IVR_FLOWS", {})
+        return flows
+
+    @property
     def time_zone(self) -> tzinfo:
         """The project's `TIME_ZONE`, in which its days begin; never the current user's time zone."""
         return timezone.get_default_timezone()
