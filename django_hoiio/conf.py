@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from django.utils import timezone
 class HoiioSettings:
     """The values of `HOIIO`, with defaults for missing keys."""
 
+    # Completes `HOIIO` while the test kit is used.
+    for_tests: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+
     @property
     def given(self) -> Mapping[str, Any]:
         """The `HOIIO` dict of the project, without defaults."""
         given: Mapping[str, Any] = getattr(settings, "HOIIO", {})
-        return given
+        return given if self.for_tests is None else self.for_tests(given)
 
     @property
     def ACCOUNTS(self) -> Mapping[str, Mapping[str, Any]]:

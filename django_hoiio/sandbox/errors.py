@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django_hoiio.notify_urls import MAX_URL_LENGTH
 
-from .delivery import InvalidUrl, UnknownHost, loopback_address
+from .delivery import InvalidUrl, UnknownHost
+from .exchange import Exchange
 
 # The digit after +6500000 selects the outcome; any two digits follow.
 _SPECIAL = re.compile(r"\+6500000([1-9])\d\d")
@@ -71,6 +72,7 @@ class ApiError(Exception):
 class ApiRequest:
     """An authenticated API request."""
 
+    exchange: Exchange
     account: str
     params: Mapping[str, str]
 
@@ -118,12 +120,13 @@ def check_tag(request: ApiRequest) -> None:
         raise ApiError("error_tag_invalid_length")
 
 
-def check_url(url: str, *, invalid: str, unresolved: str) -> None:
-    """Raise `ApiError` unless this is an http URL on this machine."""
+def check_url(request: ApiRequest, name: str, *, invalid: str, unresolved: str) -> None:
+    """Raise `ApiError` unless notifications can be posted to the URL in the parameter `name`."""
+    url = request.text(name)
     if len(url) > MAX_URL_LENGTH:
         raise ApiError(invalid)
     try:
-        loopback_address(url)
+        request.exchange.line.check_url(url)
     except InvalidUrl as error:
         raise ApiError(invalid) from error
     except UnknownHost as error:

@@ -22,9 +22,8 @@ from django_hoiio.exceptions import (
     ServerError,
 )
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.endpoints import ENDPOINTS as OFFERED
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from tests.client.test_client import ENDPOINTS
 
 # The server and the sandbox's thread need committed rows.
@@ -50,9 +49,8 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     with HoiioClient() as client:
         yield client
     # Running calls and pending notifications would affect the next test.
-    calls.cancel_all()
-    outbox.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
 
 
 def until(find: Callable[[], Found | None]) -> Found:
@@ -98,7 +96,7 @@ def test_sms_without_notifications(client: HoiioClient) -> None:
     sent = client.sms.send(dest=DEST, msg="hello", notify=False)
 
     assert client.sms.query_status(txn_ref=sent.txn_ref).sms_status == "delivered"
-    assert outbox.wait(30)
+    assert exchange.wait(30)
     assert (Sms.objects.get(txn_ref=sent.txn_ref).sms_status, Notification.objects.count()) == ("", 0)
 
 

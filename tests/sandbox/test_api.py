@@ -11,7 +11,7 @@ import pytest
 
 from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.endpoints import ENDPOINTS
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange
 from tests.clients import APP, FAX, FORM, HANDSET, NUMBER, SandboxClient
 
 PDF = b"%PDF-1.4 \0\xff /Type /Page /Type /Pages /Type /Page"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange
 from tests.clients import HANDSET, NUMBER, SandboxClient
 
 DEST = "+6511111111"

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio.parsing.parameters import PARAMETERS
-from django_hoiio.sandbox import api, calls, outbox
+from django_hoiio.sandbox import api
 from django_hoiio.sandbox.endpoints import ENDPOINTS
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from tests import ROOT
 from tests.clients import ACCOUNTS, APP, FORM, HANDSET, NUMBER
 
@@ -53,9 +53,8 @@ def _sandbox(settings: Any) -> Any:
     settings.HOIIO = LOCAL
     exchange.reset()
     yield
-    calls.cancel_all()
-    outbox.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
     exchange.reset()
 
 

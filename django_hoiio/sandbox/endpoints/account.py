@@ -7,7 +7,7 @@ from typing import Any
 
 from django_hoiio.conf import conf
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import HANDSET, exchange, now
+from django_hoiio.sandbox.exchange import HANDSET
 from django_hoiio.sandbox.wire import CURRENCY, amount
 
 # Requests of an account to one path.
@@ -16,14 +16,14 @@ MAX_PER_MINUTE = 60
 
 def get_balance(request: ApiRequest) -> dict[str, Any]:
     """Return the balance: paid points and the bonus, which is spent first."""
-    check_frequency(request.account, "user/get_balance")
-    points, bonus = exchange.balance(request.account)
+    check_frequency(request, "user/get_balance")
+    points, bonus = request.exchange.balance(request.account)
     balance = {"balance": points + bonus, "points": points, "bonus": bonus}
     return {"currency": CURRENCY, **{name: amount(money) for name, money in balance.items()}}
 
 
 def get_info(request: ApiRequest) -> dict[str, Any]:
-    own = [number.number for number in exchange.numbers() if number.account == request.account]
+    own = [number.number for number in request.exchange.numbers() if number.account == request.account]
     return {
         "uid": f"AA-{1001 + list(conf.ACCOUNTS).index(request.account)}",
         "name": "Sandbox",
@@ -40,17 +40,17 @@ def get_info(request: ApiRequest) -> dict[str, Any]:
     }
 
 
-def check_credit(account: str) -> None:
+def check_credit(request: ApiRequest) -> None:
     """Raise `ApiError` if no credit is left."""
-    if sum(exchange.balance(account)) <= 0:
+    if sum(request.exchange.balance(request.account)) <= 0:
         raise ApiError("error_insufficient_credit")
 
 
-def check_frequency(account: str, path: str) -> None:
+def check_frequency(request: ApiRequest, path: str) -> None:
     """Raise `ApiError` for the 61st request within a minute."""
-    recent = exchange.requests[account, path]
-    while recent and now() - recent[0] >= timedelta(minutes=1):
+    recent = request.exchange.requests[request.account, path]
+    while recent and request.exchange.now() - recent[0] >= timedelta(minutes=1):
         recent.popleft()
     if len(recent) >= MAX_PER_MINUTE:
         raise ApiError("error_rate_limit_exceeded")
-    recent.append(now())
+    recent.append(request.exchange.now())

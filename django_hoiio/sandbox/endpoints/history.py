@@ -9,7 +9,6 @@ from typing import Any
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.sandbox.records import SandboxTransaction
 
 PAGE_SIZE = 100
@@ -39,7 +38,7 @@ def query_status(channel: str) -> Callable[[ApiRequest], Mapping[str, Any]]:
 
 
 def transaction_of(request: ApiRequest, channel: str) -> SandboxTransaction:
-    transaction = exchange.transactions.get(request.text("txn_ref"))
+    transaction = request.exchange.transactions.get(request.text("txn_ref"))
     if transaction is None or transaction.channel != channel:
         raise ApiError("error_invalid_txn_ref")
     if transaction.account != request.account:
@@ -59,7 +58,7 @@ def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
             raise ApiError("error_invalid_type")
         found = [
             transaction
-            for transaction in exchange.transactions.values()
+            for transaction in request.exchange.transactions.values()
             if (transaction.account, transaction.channel) == (request.account, channel)
             and transaction.is_incoming in directions
             and (since is None or transaction.at.replace(microsecond=0) >= since)

@@ -9,7 +9,6 @@ from typing import Any
 from django_hoiio.parsing.parameters import HOIIO_TIME
 from django_hoiio.sandbox import sms
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import exchange, now
 from django_hoiio.sandbox.records import SandboxNumber
 from django_hoiio.sandbox.wire import CURRENCY, amount
 
@@ -30,7 +29,13 @@ _MONTHS = {"1": 1, "3": 3, "12": 12, "auto_extend": 1}
 
 def get_active(request: ApiRequest) -> dict[str, Any]:
     """List the numbers of the account."""
-    return _listed([_details(number) for number in exchange.numbers() if number.account == request.account])
+    return _listed(
+        [
+            _details(number, _today(request))
+            for number in request.exchange.numbers()
+            if number.account == request.account
+        ]
+    )
 
 
 def update_forwarding(request: ApiRequest) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def update_forwarding(request: ApiRequest) -> dict[str, Any]:
     number.mode = mode
     number.forward_to = request.params.get("forward_to", number.forward_to)
     number.forward_sms_to = sms_to if sms_to is not None else number.forward_sms_to
-    exchange.touch()
+    request.exchange.touch()
     return {}
 
 
@@ -58,7 +63,7 @@ def get_choices(request: ApiRequest) -> dict[str, Any]:
     place = "-".join(filter(None, (request.text("country"), request.text("state"))))
     if place not in _CHOICES:
         raise ApiError("error_state_param_missing" if place == "US" else "error_no_number_available")
-    free = [f"+{number}" for number in _CHOICES[place] if exchange.number(f"+{number}") is None]
+    free = [f"+{number}" for number in _CHOICES[place] if request.exchange.number(f"+{number}") is None]
     entries = [{"number": number, "capability": _CAPABILITY} for number in free[request.page(CHOICES_PER_PAGE)]]
     return {"total_entries_count": str(len(free)), **_listed(entries)}
 
@@ -77,14 +82,14 @@ def subscribe(request: ApiRequest) -> dict[str, Any]:
     text, months = request.number("number"), _MONTHS.get(request.text("duration"))
     if months is None:
         raise ApiError("error_invalid_duration")
-    number = exchange.number(text) or _choice(text, request.account)
+    number = request.exchange.number(text) or _choice(request, text)
     if number is None or number.account != request.account:
         raise ApiError("error_number_not_available")
     debit = _PRICES[number.place[:2]] * months
-    sms.charge(request.account, debit)
-    number.expiry = _expiry(number) + timedelta(days=30 * months)
+    sms.charge(request.exchange, request.account, debit)
+    number.expiry = _expiry(number, _today(request)) + timedelta(days=30 * months)
     number.is_auto_extended |= request.text("duration") == "auto_extend"
-    exchange.add_number(number)
+    request.exchange.add_number(number)
     return {"currency": CURRENCY, "debit": amount(debit), "expiry": f"{number.expiry}"}
 
 
@@ -101,17 +106,19 @@ def is_incoming_rate(request: ApiRequest) -> bool:
 
 
 def _own(request: ApiRequest, name: str) -> SandboxNumber:
-    number = exchange.number(request.number(name))
+    number = request.exchange.number(request.number(name))
     if number is None or number.account != request.account:
         raise ApiError("error_number_not_assigned")
     return number
 
 
-def _choice(text: str, account: str) -> SandboxNumber | None:
+def _choice(request: ApiRequest, text: str) -> SandboxNumber | None:
     """Return a number to subscribe to, as one of the account."""
     for place, numbers in _CHOICES.items():
         if int(text) in numbers:
-            return SandboxNumber(number=text, account=account, place=place, expiry=_today(), is_auto_extended=False)
+            return SandboxNumber(
+                number=text, account=request.account, place=place, expiry=_today(request), is_auto_extended=False
+            )
     return None
 
 
@@ -119,7 +126,7 @@ def _listed(entries: list[dict[str, Any]]) -> dict[str, Any]:
     return {"entries_count": str(len(entries)), "entries": entries}
 
 
-def _details(number: SandboxNumber) -> dict[str, Any]:
+def _details(number: SandboxNumber, today: date) -> dict[str, Any]:
     is_voice = number.mode == "voice"
     country, _, state = number.place.partition("-")
     return {
@@ -127,7 +134,7 @@ def _details(number: SandboxNumber) -> dict[str, Any]:
         "forward_to": number.target("ivr" if is_voice else "fax"),
         "forward_sms_to": number.target("sms") if is_voice else number.forward_sms_to or "",
         "mode": number.mode,
-        "expiry": f"{_expiry(number)}",
+        "expiry": f"{_expiry(number, today)}",
         "auto_extend_status": "enabled" if number.is_auto_extended else "disabled",
         "country": country,
         "state": state,
@@ -135,9 +142,9 @@ def _details(number: SandboxNumber) -> dict[str, Any]:
     }
 
 
-def _expiry(number: SandboxNumber) -> date:
-    return number.expiry or _today() + timedelta(days=365)
+def _expiry(number: SandboxNumber, today: date) -> date:
+    return number.expiry or today + timedelta(days=365)
 
 
-def _today() -> date:
-    return now().astimezone(HOIIO_TIME).date()
+def _today(request: ApiRequest) -> date:
+    return request.exchange.now().astimezone(HOIIO_TIME).date()

@@ -10,7 +10,8 @@ from typing import Any
 from django_hoiio.enums import Kind
 from django_hoiio.sandbox import sms, wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest, phone_number
-from django_hoiio.sandbox.exchange import HANDSET, exchange
+from django_hoiio.sandbox.exchange import HANDSET
+from django_hoiio.sandbox.records import SandboxTransaction
 from django_hoiio.sandbox.samples import parameters_of
 
 from .number import is_incoming_rate
@@ -24,8 +25,8 @@ _PLACE = re.compile(r"\{\{\{?\s*(\w+)\s*\}?\}\}")
 def send(request: ApiRequest) -> dict[str, Any]:
     dest, sender = request.number("dest"), _sender(request)
     msg = _checked(request.text("msg"))
-    transaction = sms.accept(request.account, dest, msg, tag=request.text("tag"), sender=sender)
-    sms.report(transaction, request.text("notify_url"))
+    transaction = sms.accept(request, dest, msg, sender=sender)
+    _report(request, transaction)
     return {"txn_ref": transaction.txn_ref}
 
 
@@ -38,7 +39,7 @@ def bulk_send(request: ApiRequest) -> dict[str, Any]:
     # Check the length of the filled texts, not of the template.
     if not request.text("recipients"):
         _checked(template)
-    bulk_txn_ref = exchange.reference("AA-B-")
+    bulk_txn_ref = request.exchange.reference("AA-B-")
     for recipient in recipients:
         _send_one(request, recipient, template, sender, bulk_txn_ref)
     return {"bulk_txn_ref": bulk_txn_ref}
@@ -61,16 +62,20 @@ def _send_one(request: ApiRequest, recipient: Mapping[str, str], template: str, 
     try:
         dest = phone_number(recipient["dest"], "dest")
         msg = _checked(_PLACE.sub(lambda place: recipient.get(place[1], ""), template))
-        transaction = sms.accept(request.account, dest, msg, tag=request.text("tag"), sender=sender)
+        transaction = sms.accept(request, dest, msg, sender=sender)
     except ApiError as refused:
         _notify(request, {**facts, "status": refused.status})
         return
     _notify(request, {**facts, "status": "success_ok", "txn_ref": transaction.txn_ref})
-    sms.report(transaction, request.text("notify_url"))
+    _report(request, transaction)
+
+
+def _report(request: ApiRequest, transaction: SandboxTransaction) -> None:
+    sms.report(request.exchange, transaction, request.exchange.line.sms_outcome(transaction.details["dest"]))
 
 
 def _notify(request: ApiRequest, facts: Mapping[str, str]) -> None:
-    exchange.notify(request.account, request.text("notify_url"), parameters_of(Kind.BULK_SMS_STATUS, facts))
+    request.exchange.notify(request.account, request.text("notify_url"), parameters_of(Kind.BULK_SMS_STATUS, facts))
 
 
 def _recipients(request: ApiRequest) -> list[dict[str, str]]:
