@@ -20,7 +20,7 @@ NOW = datetime(2026, 3, 1, 20, tzinfo=timezone.utc)
 
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_hoiio.sandbox.endpoints.number.now", lambda: NOW)
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.Exchange.now", lambda exchange: NOW)
 
 
 def own(sandbox_client: SandboxClient, number: str) -> dict[str, Any]:
