@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from django.test import Client, TestCase
 from django.utils import timezone
 
+from django_hoiio.conf import conf
 from django_hoiio.models import Notification
 from django_hoiio.notify_urls import is_absolute
 from django_hoiio.sandbox.causes import cause_of
@@ -130,14 +131,16 @@ class TestLine:
         signed, parts = signed_request(delivery), urlsplit(delivery.url)
         host = "testserver" if parts.netloc == STAND_IN_HOST else parts.netloc
         headers = {name: text for name, text in signed.headers.items() if name not in ("Connection", "Content-Type")}
+        # The proxy ends TLS, as in the documented deployment.
+        proxied = dict([conf.proxy_ssl_header]) if conf.proxy_ssl_header and parts.scheme == "https" else {}
         with commits():
             response = self._client.generic(
                 "POST",
                 signed.target,
                 signed.body,
                 content_type=signed.headers["Content-Type"],
-                secure=parts.scheme == "https",
                 headers={**headers, "Host": host},
+                **proxied,
             )
         return Answer(response.status_code, response.headers.get("Location", ""), response.content.decode()[:2000])
 
