@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from random import Random
 from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import connections
@@ -55,8 +56,8 @@ class Clock:
         self._seen, self._seen_at = seen, seen_at
         return self._start + self._moved
 
-    def move(self, until: datetime) -> None:
-        self._moved += max(timedelta(0), until - self.now())
+    def move(self, moment: datetime) -> None:
+        self._moved += moment - self.now()
 
 
 class TestLine:
@@ -107,7 +108,7 @@ class TestLine:
         if not self._alarms or (until is not None and self._alarms[0][0] > until):
             return False
         at, _, job = heapq.heappop(self._alarms)
-        self.clock.move(at)
+        self.clock.move(max(at, self.now()))
         job()
         self.run()
         return True
@@ -132,7 +133,7 @@ class TestLine:
         host = "testserver" if parts.netloc == STAND_IN_HOST else parts.netloc
         headers = {name: text for name, text in signed.headers.items() if name not in ("Connection", "Content-Type")}
         # The proxy ends TLS, as in the documented deployment.
-        proxied = dict([conf.proxy_ssl_header]) if conf.proxy_ssl_header and parts.scheme == "https" else {}
+        proxied: Any = dict([conf.proxy_ssl_header]) if conf.proxy_ssl_header and parts.scheme == "https" else {}
         with commits():
             response = self._client.generic(
                 "POST",

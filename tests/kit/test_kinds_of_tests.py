@@ -12,7 +12,7 @@ import freezegun
 import pytest
 import time_machine
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import LiveServerTestCase, TestCase, TransactionTestCase, override_settings
 from django.utils import timezone as django_timezone
 
@@ -104,8 +104,9 @@ def test_coroutine_in_a_loop_of_its_own(hoiio: Hoiio) -> None:
 
     async def test() -> int:
         await sync_to_async(hoiio.sms)("HELLO")
-        await sync_to_async(connection.close)()
-        return await Sms.objects.acount()
+        count = await Sms.objects.acount()
+        await sync_to_async(connections.close_all)()
+        return count
 
     assert asyncio.run(test()) == 1
 
