@@ -132,9 +132,15 @@ class HoiioSettings:
         return list(settings.MIDDLEWARE)
 
     @property
+    def proxy_ssl_header(self) -> tuple[str, str] | None:
+        """Name and value of the WSGI variable by which a proxy reports https: `SECURE_PROXY_SSL_HEADER`."""
+        header: tuple[str, str] | None = settings.SECURE_PROXY_SSL_HEADER
+        return header
+
+    @property
     def redirects_to_https(self) -> bool:
         """True if `SecurityMiddleware` redirects the requests of a proxy that terminates TLS."""
-        return bool(settings.SECURE_SSL_REDIRECT) and not settings.SECURE_PROXY_SSL_HEADER
+        return bool(settings.SECURE_SSL_REDIRECT) and not self.proxy_ssl_header
 
     @property
     def redirect_exempt(self) -> list[str]:

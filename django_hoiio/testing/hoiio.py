@@ -66,6 +66,8 @@ class SentRequest:
 
     def deliver(self, status: str = "") -> None:
         """Report the final status of its SMS (*delivered* by default) or of its fax (*answered*)."""
+        if "notify_url" not in self.params:
+            raise AssertionError(f"The request to {self.path} has no notify_url, so Hoiio reports nothing.")
         self._hoiio._report(self.txn_refs, status)
 
     def row(self) -> Any:
@@ -209,8 +211,12 @@ class Hoiio:
 
     @property
     def now(self) -> datetime:
-        """The time, which stands still until `wait`."""
+        """The time, which stands still until `wait`. A test may set it, before it does anything else."""
         return self._line.now()
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self._line.clock.move(moment)
 
     @property
     def notifications(self) -> list[Notification]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from random import Random
 from threading import Event
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import connections
@@ -19,6 +20,7 @@ from django.db.models import QuerySet
 from django.test import Client, TestCase
 from django.utils import timezone
 
+from django_hoiio.conf import conf
 from django_hoiio.models import Notification
 from django_hoiio.notify_urls import is_absolute
 from django_hoiio.sandbox.causes import cause_of
@@ -54,8 +56,8 @@ class Clock:
         self._seen, self._seen_at = seen, seen_at
         return self._start + self._moved
 
-    def move(self, until: datetime) -> None:
-        self._moved += max(timedelta(0), until - self.now())
+    def move(self, moment: datetime) -> None:
+        self._moved += moment - self.now()
 
 
 class TestLine:
@@ -106,7 +108,7 @@ class TestLine:
         if not self._alarms or (until is not None and self._alarms[0][0] > until):
             return False
         at, _, job = heapq.heappop(self._alarms)
-        self.clock.move(at)
+        self.clock.move(max(at, self.now()))
         job()
         self.run()
         return True
@@ -130,14 +132,16 @@ class TestLine:
         signed, parts = signed_request(delivery), urlsplit(delivery.url)
         host = "testserver" if parts.netloc == STAND_IN_HOST else parts.netloc
         headers = {name: text for name, text in signed.headers.items() if name not in ("Connection", "Content-Type")}
+        # The proxy ends TLS, as in the documented deployment.
+        proxied: Any = dict([conf.proxy_ssl_header]) if conf.proxy_ssl_header and parts.scheme == "https" else {}
         with commits():
             response = self._client.generic(
                 "POST",
                 signed.target,
                 signed.body,
                 content_type=signed.headers["Content-Type"],
-                secure=parts.scheme == "https",
                 headers={**headers, "Host": host},
+                **proxied,
             )
         return Answer(response.status_code, response.headers.get("Location", ""), response.content.decode()[:2000])
 

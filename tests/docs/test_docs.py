@@ -209,6 +209,7 @@ SEND = """
 import django, pathlib
 django.setup()
 from django.core.management import call_command
+from django_hoiio.sandbox.real_time import exchange
 from example_project.demo.server import serving
 
 call_command("migrate", verbosity=0)
