@@ -52,6 +52,7 @@ def notification_of(raw: RawNotification, parsed: ParsedNotification) -> Notific
         remote_addr=raw.remote_addr,
         verified_by=raw.verified_by.value,
         source=raw.source.value,
+        block=raw.block,
         dispatched_at=None if has_receivers else now,
         claimed_until=now + CLAIM if has_receivers else None,
         **columns_of(raw, parsed),
@@ -87,6 +88,7 @@ def raw_of(notification: Notification) -> RawNotification:
         source=Source(notification.source),
         # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
+        block=notification.block,
         problems={name: why for name, why in notification.problems.items() if name in OF_THE_VIEW},
     )
 
