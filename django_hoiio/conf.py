@@ -106,7 +106,7 @@ class HoiioSettings:
 
     @property
     def IVR_FLOWS(self) -> Mapping[str, str]:
-        """The flow of each of the project's numbers, by its module and name; a number here overrides the decorator's."""
+        """The flows of numbers, by module and name. They override the numbers in the decorators."""
         flows: Mapping[str, str] = self.given.get("IVR_FLOWS", {})
         return flows
 

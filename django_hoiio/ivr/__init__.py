@@ -12,7 +12,9 @@ again from its beginning, through the stored answers, to the next block.
 
 from __future__ import annotations
 
-from .call import BlockFailed, Call, HungUp, NotInAFlow, Recording, Transfer
+from django_hoiio.exceptions import NotInAFlow
+
+from .call import BlockFailed, Call, HungUp, Recording, Transfer
 from .flows import Flow, flow
 from .runs import recover, resume
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
+
+from django_hoiio.client.connection import in_flow
 
 from .blocks import Answer, Block
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
-
-# True while code of a flow runs, outside of `once`.
-in_flow: ContextVar[bool] = ContextVar("django_hoiio.in_flow", default=False)
 
 
 class HungUp(Exception):
@@ -29,10 +27,6 @@ class BlockFailed(Exception):
     def __init__(self, status: str) -> None:
         super().__init__(f"Hoiio refused the block with {status}." if status else "Hoiio could not be reached.")
         self.status = status
-
-
-class NotInAFlow(Exception):
-    """A flow did something outside of `call.once` that it would do again each time that it runs."""
 
 
 @dataclass(frozen=True, kw_only=True)

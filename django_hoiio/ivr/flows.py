@@ -8,6 +8,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from django.utils.module_loading import import_string
 
 from django_hoiio.client import HoiioClient
+from django_hoiio.client.endpoints import IVR_DIAL
 from django_hoiio.client.responses import DialResponse
 from django_hoiio.conf import conf
 from django_hoiio.models import Notification
@@ -41,9 +42,7 @@ class Flow(Generic[Arguments, Result]):
     def __repr__(self) -> str:
         return f"<Flow {self.name}>"
 
-    def __call__(
-        self, call: Call, /, *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Coroutine[Any, Any, Result]:
+    def __call__(self, call: Call, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Coroutine[Any, Any, Result]:
         return self.function(call, *args, **kwargs)
 
     def dial(
@@ -59,15 +58,8 @@ class Flow(Generic[Arguments, Result]):
     ) -> DialResponse:
         """Call a number; the flow begins when it answers. `pass_on` is `call.pass_on`. Raises `HoiioError`."""
         with HoiioClient(account) as client:
-            return client.ivr.dial(
-                dest=dest,
-                msg=msg,
-                caller_id=caller_id,
-                max_duration=max_duration,
-                tag=tag,
-                pass_on=pass_on,
-                block={"flow": self.name},
-            )
+            params = {"dest": dest, "msg": msg, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
+            return client.ivr.request(IVR_DIAL, params, {"flow": self.name}, pass_on=pass_on)
 
 
 @overload

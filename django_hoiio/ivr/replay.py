@@ -10,8 +10,11 @@ from typing import Any
 
 from django.db import connections
 
+from django_hoiio.client.connection import in_flow
+from django_hoiio.exceptions import NotInAFlow
+
 from .blocks import Answer, Block
-from .call import BlockFailed, Call, HungUp, NotInAFlow, in_flow
+from .call import BlockFailed, Call, HungUp
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +61,7 @@ def replay(
             return NextStep(step=step, block=None, is_over=True)
         try:
             _check_awaited(call)
-            _check_block(block)
-            if step > MAX_STEPS:
-                raise TooManySteps(f"A flow may have {MAX_STEPS} steps.")
+            _check_block(block, step)
             answer = None if is_over else answers.get(step)
             if isinstance(answer, Answer):
                 _check_unchanged(step, block, answer)
@@ -95,7 +96,9 @@ def _check_awaited(call: Call) -> None:
         raise RuntimeError("A block of the flow was not awaited; write `await` before it.")
 
 
-def _check_block(block: object) -> None:
+def _check_block(block: object, step: int) -> None:
+    if step > MAX_STEPS:
+        raise TooManySteps(f"A flow may have {MAX_STEPS} steps.")
     if not isinstance(block, Block):
         raise NotInAFlow("A flow awaited something else than its call's blocks; do it by call.once().")
 
@@ -120,8 +123,10 @@ def _leave(call: Call, running: Any) -> None:
 def _in_flow() -> Iterator[None]:
     """Refuse queries and requests to Hoiio."""
     with ExitStack() as stack:
-        for alias in connections:
-            stack.enter_context(connections[alias].execute_wrapper(_refuse))
+        for connection in connections.all():
+            stack.enter_context(connection.execute_wrapper(_refuse))
+            # A refused query has not broken the transaction of a TestCase, although Django says so.
+            stack.callback(setattr, connection, "needs_rollback", connection.needs_rollback)
         token = in_flow.set(True)
         try:
             yield
@@ -129,7 +134,7 @@ def _in_flow() -> Iterator[None]:
             in_flow.reset(token)
 
 
-def _refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+def _refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
     if in_flow.get():
         raise NotInAFlow("A flow uses the database outside of call.once(), and would do so again at each step.")
     return execute(sql, params, many, context)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Kind
-from django_hoiio.exceptions import CallEnded, ConnectionFailed, HoiioError, InvalidState
+from django_hoiio.exceptions import HoiioError, InvalidState
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Call as CallRow
 from django_hoiio.models import IvrRun, Notification
@@ -38,8 +38,8 @@ SLOW = timedelta(seconds=1)
 MAX_AGE = timedelta(hours=1)
 
 
-class LeaseLost(Exception):
-    """Another process has taken over the run, because this one took too long."""
+class LeaseLost(BaseException):
+    """Another process has taken over the run, because this one took too long. No flow may catch it."""
 
 
 def take_up(notification: Notification, **kwargs: Any) -> None:
@@ -53,22 +53,30 @@ def recover() -> int:
     """Take up the runs whose process has ended; return how many. Safe to run at any time, and concurrently."""
     now, runs = timezone.now(), IvrRun.objects.on_primary()
     abandoned = set(runs.unfinished().filter(leased_until__lt=now).values_list("pk", flat=True))
-    pending = Notification.objects.on_primary().pending().filter(
-        kind__in=[kind for kind in Kind if kind.is_ivr],
-        received_at__range=(now - MAX_AGE, now - LEASE),
-        redacted_at=None,
+    pending = (
+        Notification.objects.on_primary()
+        .pending()
+        .filter(
+            kind__in=[kind for kind in Kind if kind.is_ivr],
+            received_at__range=(now - MAX_AGE, now - LEASE),
+            redacted_at=None,
+        )
     )
     for notification in pending.order_by("received_at", "pk"):
         run = _run_of(notification)
         if run is not None and not run.is_over and notification.pk not in run.seen:
             abandoned.add(run.pk)
     for pk in abandoned:
-        try:
-            advance(IvrRun(pk=pk))
-        # One broken flow must not stop the others.
-        except Exception as error:
-            logger.error("The run %s could not be taken up: %s.", pk, type(error).__name__)
+        _take_over(pk)
     return len(abandoned)
+
+
+def _take_over(pk: int) -> None:
+    try:
+        advance(IvrRun(pk=pk))
+    # One broken flow must not stop the others.
+    except Exception as error:  # noqa: BLE001
+        logger.error("Run %s could not be taken up: %s.", pk, type(error).__name__)
 
 
 def resume(call: CallRow | Call, value: Any = None) -> None:
@@ -78,7 +86,8 @@ def resume(call: CallRow | Call, value: Any = None) -> None:
     remembered = {**run.remembered, f"{step}:resume": value}
     IvrRun.objects.on_primary().filter(pk=run.pk).update(remembered=remembered)
     with HoiioClient(run.account, timeouts=TIMEOUTS) as client:
-        client.ivr.unhold(session=run.session, block=_mark(run, step, Block(name="hold")))
+        mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"]}
+        client.ivr.request(ENDPOINTS["unhold"], {"session": run.session}, mark)
 
 
 def _run_of(notification: Notification) -> IvrRun | None:
@@ -131,6 +140,9 @@ def advance(run: IvrRun) -> None:
         try:
             if _take(leased, _arrived(leased)) and not leased.is_over:
                 _Advance(leased).go()
+        except LeaseLost as lost:
+            logger.error("%s", lost)
+            return
         except BaseException:
             leased.is_over = True
             raise
@@ -162,7 +174,11 @@ def _lease(pk: int) -> IvrRun | None:
 def _release(run: IvrRun) -> None:
     held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
     held.update(
-        steps=run.steps, remembered=run.remembered, seen=run.seen, has_ended=run.has_ended, is_over=run.is_over,
+        steps=run.steps,
+        remembered=run.remembered,
+        seen=run.seen,
+        has_ended=run.has_ended,
+        is_over=run.is_over,
         leased_until=None,
     )
 
@@ -221,11 +237,12 @@ class _Advance:
                 logger.warning("Run %s of %s ended: %s", run.pk, run.flow, change)
                 self._say_goodbye(flow.goodbye)
                 return
-            except Exception:
+            except (Exception, SystemExit):
                 self._say_goodbye(flow.apology)
                 raise
-            run.is_over = following.is_over or (following.block is None and self._is_transferred())
-            if run.is_over or self._send(following.step, following.block or Block(name="hangup")):
+            is_transferred = self._is_transferred()
+            run.is_over = following.is_over or (following.block is None and is_transferred)
+            if run.is_over or is_transferred or self._send(following.step, following.block or Block(name="hangup")):
                 return
 
     def _call(self) -> Call:
@@ -287,9 +304,8 @@ class _Advance:
 
     def _request(self, block: Block, number: int) -> None:
         with HoiioClient(self.run.account, timeouts=TIMEOUTS) as client:
-            client.ivr.request_block(
-                ENDPOINTS[block.name], {**block.params, "session": self.run.session}, _mark(self.run, number, block)
-            )
+            params = {**block.params, "session": self.run.session}
+            client.ivr.request(ENDPOINTS[block.name], params, _mark(self.run, number, block))
 
     def _fail(self, number: int, block: Block, status: str, error: Exception) -> None:
         """Store a refused block before the next one is sent, whose answer could otherwise not be matched."""

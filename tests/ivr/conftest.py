@@ -1,0 +1,3 @@
+from django_hoiio.pytest_plugin import hoiio
+
+__all__ = ["hoiio"]
