@@ -55,6 +55,8 @@ class Answer:
     name: str
     digest: str
     params: Mapping[str, str]
+    # What `resume` was called with.
+    value: Any = None
     at: datetime
 
     @property

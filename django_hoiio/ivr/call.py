@@ -129,11 +129,7 @@ class Call:
 
     def hold(self, msg: str | None = None) -> Coroutine[Any, Any, Any]:
         """Repeat a text until `ivr.resume(call, value)`; return the value."""
-        return self._hold(self._ask(Block(name="hold", params=_given(msg=msg)), _nothing))
-
-    async def _hold(self, held: Coroutine[Any, Any, None]) -> Any:
-        await held
-        return self._remembered.get(f"{self.step}:resume")
+        return self._ask(Block(name="hold", params=_given(msg=msg)), _value)
 
     def hang_up(self, msg: str | None = None) -> Coroutine[Any, Any, None]:
         """Speak a text and end the call. Raises `HungUp`."""
@@ -189,6 +185,12 @@ def _given(**params: Any) -> dict[str, Any]:
 def _nothing(answer: Answer) -> None:
     if answer.has_ended:
         raise HungUp
+
+
+def _value(answer: Answer) -> Any:
+    if answer.has_ended:
+        raise HungUp
+    return answer.value
 
 
 def _digits(answer: Answer) -> str:

@@ -11,8 +11,6 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.client.endpoints import IVR_DIAL
 from django_hoiio.client.responses import DialResponse
 from django_hoiio.conf import conf
-from django_hoiio.models import Notification
-from django_hoiio.signals import ivr_flow
 
 from .call import Call
 
@@ -82,10 +80,6 @@ def flow(
     """
 
     def declare(function: Function[..., Any]) -> Flow[..., Any]:
-        # The flow is a receiver, so that its notification is pending until it has run.
-        from .runs import take_up  # the runs need the flows
-
-        ivr_flow.connect(take_up, sender=Notification, dispatch_uid="django_hoiio.ivr")
         return Flow(function, numbers, apology, goodbye)
 
     return declare if function is None else declare(function)

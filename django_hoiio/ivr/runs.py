@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
+from django.dispatch import receiver
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
@@ -16,6 +16,7 @@ from django_hoiio.exceptions import HoiioError, InvalidState
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Call as CallRow
 from django_hoiio.models import IvrRun, Notification
+from django_hoiio.signals import ivr_flow
 
 from . import flows
 from .blocks import ENDPOINTS, RESULTS, Answer, Block
@@ -42,17 +43,19 @@ class LeaseLost(BaseException):
     """Another process has taken over the run, because this one took too long. No flow may catch it."""
 
 
+# A receiver, so that its notification is pending until the flow has run.
+@receiver(ivr_flow, sender=Notification, dispatch_uid="django_hoiio.ivr")
 def take_up(notification: Notification, **kwargs: Any) -> None:
     """Advance the run of a notification, if its call has a flow."""
-    run = _run_of(notification)
-    if run is not None:
-        advance(run)
+    pk = _run_of(notification)
+    if pk is not None:
+        advance(pk)
 
 
 def recover() -> int:
     """Take up the runs whose process has ended; return how many. Safe to run at any time, and concurrently."""
     now, runs = timezone.now(), IvrRun.objects.on_primary()
-    abandoned = set(runs.unfinished().filter(leased_until__lt=now).values_list("pk", flat=True))
+    abandoned = set(runs.abandoned(now).values_list("pk", flat=True))
     pending = (
         Notification.objects.on_primary()
         .pending()
@@ -63,8 +66,9 @@ def recover() -> int:
         )
     )
     for notification in pending.order_by("received_at", "pk"):
-        run = _run_of(notification)
-        if run is not None and not run.is_over and notification.pk not in run.seen:
+        pk = _run_of(notification)
+        run = runs.filter(pk=pk, is_over=False).first() if pk else None
+        if run is not None and notification.pk not in run.seen:
             abandoned.add(run.pk)
     for pk in abandoned:
         _take_over(pk)
@@ -73,33 +77,35 @@ def recover() -> int:
 
 def _take_over(pk: int) -> None:
     try:
-        advance(IvrRun(pk=pk))
+        advance(pk)
     # One broken flow must not stop the others.
     except Exception as error:  # noqa: BLE001
         logger.error("Run %s could not be taken up: %s.", pk, type(error).__name__)
 
 
 def resume(call: CallRow | Call, value: Any = None) -> None:
-    """End the hold of a call; its `await call.hold()` returns the value, which must be JSON. Raises `HoiioError`."""
+    """End the hold of a call; its `await call.hold()` returns the value.
+
+    Raises `ValueError` if the flow does not hold its caller, or the value is too long or not JSON, and `HoiioError`.
+    """
     run = IvrRun.objects.on_primary().get(account=call.account, session=call.session)
     step = len(run.steps)
-    remembered = {**run.remembered, f"{step}:resume": value}
-    IvrRun.objects.on_primary().filter(pk=run.pk).update(remembered=remembered)
+    if not step or run.steps[-1]["name"] != "hold" or "answered_at" in run.steps[-1]:
+        raise ValueError(f"The flow of session {run.session} does not hold its caller.")
     with HoiioClient(run.account, timeouts=TIMEOUTS) as client:
-        mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"]}
+        mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"], "value": value}
         client.ivr.request(ENDPOINTS["unhold"], {"session": run.session}, mark)
 
 
-def _run_of(notification: Notification) -> IvrRun | None:
-    """Return the run of a notification, created if the call begins with it."""
-    runs = IvrRun.objects.on_primary()
+def _run_of(notification: Notification) -> int | None:
+    """Return the key of the run of a notification, created if the call begins with it."""
     if "run" in notification.block:
-        return runs.filter(pk=notification.block["run"], account=notification.account).first()
-    found = runs.filter(account=notification.account, session=notification.session or "").first()
-    if found is not None:
-        return found
+        return int(notification.block["run"])
     flow = _flow_of(notification)
-    return _begin(notification, flow) if flow is not None else None
+    if flow is not None:
+        return _begin(notification, flow)
+    runs = IvrRun.objects.on_primary().filter(account=notification.account, session=notification.session or "")
+    return runs.values_list("pk", flat=True).first()
 
 
 def _flow_of(notification: Notification) -> Flow[..., Any] | None:
@@ -113,7 +119,7 @@ def _flow_of(notification: Notification) -> Flow[..., Any] | None:
     return None
 
 
-def _begin(notification: Notification, flow: Flow[..., Any]) -> IvrRun:
+def _begin(notification: Notification, flow: Flow[..., Any]) -> int:
     row = notification.call
     is_dialled = notification.kind == Kind.IVR_DIAL
     run, _ = IvrRun.objects.on_primary().get_or_create(
@@ -128,18 +134,20 @@ def _begin(notification: Notification, flow: Flow[..., Any]) -> IvrRun:
             "started_at": notification.received_at,
         },
     )
-    return run
+    return run.pk
 
 
-def advance(run: IvrRun) -> None:
+def advance(pk: int) -> None:
     """Take up what has arrived, until nothing is left. Leave at once if another process does it."""
     while True:
-        leased = _lease(run.pk)
+        leased = _lease(pk)
         if leased is None:
+            IvrRun.objects.on_primary().filter(pk=pk, is_over=False).update(has_waiting=True)
             return
         try:
-            if _take(leased, _arrived(leased)) and not leased.is_over:
-                _Advance(leased).go()
+            arrived = _arrived(leased)
+            if _take(leased, arrived) and not leased.is_over:
+                _Advance(leased, max(each.received_at for each in arrived)).go()
         except LeaseLost as lost:
             logger.error("%s", lost)
             return
@@ -161,12 +169,12 @@ def _lease(pk: int) -> IvrRun | None:
     connection = connections[runs.db]
     if connection.vendor == "mysql":
         free = runs.filter(pk=pk).unleased(now)
-        return runs.get(pk=pk) if free.update(leased_until=until) else None
+        return runs.get(pk=pk) if free.update(leased_until=until, has_waiting=False) else None
     # In one statement, because the caller waits.
     adapt = connection.ops.adapt_datetimefield_value
     sql = (
-        "UPDATE django_hoiio_ivrrun SET leased_until = %s WHERE id = %s AND (leased_until IS NULL OR leased_until < %s)"
-        " RETURNING *"
+        "UPDATE django_hoiio_ivrrun SET leased_until = %s, has_waiting = FALSE"
+        " WHERE id = %s AND (leased_until IS NULL OR leased_until < %s) RETURNING *"
     )
     return next(iter(runs.raw(sql, [adapt(until), pk, adapt(now)])), None)
 
@@ -212,6 +220,7 @@ def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
                 name=block["name"],
                 digest=block["digest"],
                 answer={name: text for name, text in notification.params.items() if name in RESULTS},
+                value=block.get("value"),
                 answered_at=notification.received_at.isoformat(),
             )
             goes_on = True
@@ -221,9 +230,8 @@ def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
 class _Advance:
     """Runs a leased run to its next block, and sends that."""
 
-    def __init__(self, run: IvrRun) -> None:
-        self.run = run
-        self.begun = time.monotonic()
+    def __init__(self, run: IvrRun, begun: datetime) -> None:
+        self.run, self.begun = run, begun
 
     def go(self) -> None:
         run, flow = self.run, flows.by_name(self.run.flow)
@@ -277,29 +285,25 @@ class _Advance:
     def _send(self, number: int, block: Block) -> bool:
         """Send a block. Return False if the flow has to go on without it."""
         run = self.run
-        sent_at = timezone.now()
         try:
             self._request(block, number)
         except InvalidState as refusal:
             if refusal.status == "error_session_ended":
                 run.has_ended = True
                 return False
+            if number > 1 and run.steps[number - 2].get("failed") == "":
+                # Hoiio had taken the block before, although it could not be reached for the answer.
+                del run.steps[number - 2]["failed"], run.steps[number - 2]["answered_at"]
+                return True
             # It was sent before, by a process that ended before it could store that.
         except (HoiioError, ValueError) as error:
             self._fail(number, block, getattr(error, "status", ""), error)
             return False
-        step = run.asked(number)
-        step.update(
-            name=block.name,
-            digest=block.digest,
-            msg=block.params.get("msg", ""),
-            keys=block.keys,
-            dest=block.params.get("dest", ""),
-            sent_at=sent_at.isoformat(),
-            seconds=round(time.monotonic() - self.begun, 3),
-        )
-        if time.monotonic() - self.begun > SLOW.total_seconds():
-            logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, time.monotonic() - self.begun)
+        sent_at = timezone.now()
+        took = sent_at - self.begun
+        run.asked(number).update(**_asked(block), sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
+        if took > SLOW:
+            logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, took.total_seconds())
         return True
 
     def _request(self, block: Block, number: int) -> None:
@@ -310,13 +314,7 @@ class _Advance:
     def _fail(self, number: int, block: Block, status: str, error: Exception) -> None:
         """Store a refused block before the next one is sent, whose answer could otherwise not be matched."""
         run = self.run
-        run.asked(number).update(
-            name=block.name,
-            digest=block.digest,
-            msg=block.params.get("msg", ""),
-            failed=status,
-            answered_at=timezone.now().isoformat(),
-        )
+        run.asked(number).update(**_asked(block), failed=status, answered_at=timezone.now().isoformat())
         logger.warning("Step %s of run %s failed: %s.", number, run.pk, status or type(error).__name__)
         held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
         if not held.update(steps=run.steps, seen=run.seen):
@@ -334,6 +332,11 @@ class _Advance:
             logger.warning("Run %s could not say goodbye: %s.", run.pk, getattr(error, "status", ""))
 
 
+def _asked(block: Block) -> dict[str, Any]:
+    shown = {name: block.params[name] for name in ("msg", "dest") if name in block.params}
+    return {"name": block.name, "digest": block.digest, "keys": block.keys, **shown}
+
+
 def _mark(run: IvrRun, step: int, block: Block) -> dict[str, Any]:
     """Return what the notify URL of a block says of it."""
     return {"run": run.pk, "step": step, "name": block.name, "digest": block.digest}
@@ -346,5 +349,6 @@ def _answer(step: dict[str, Any]) -> Answer | BlockFailed:
         name=step["name"],
         digest=step["digest"],
         params=step["answer"],
+        value=step["value"],
         at=datetime.fromisoformat(step["answered_at"]),
     )

@@ -15,12 +15,13 @@ from .transactions import BaseQuerySet, Call
 
 
 class IvrRunQuerySet(BaseQuerySet["IvrRun"]):
-    def unfinished(self) -> IvrRunQuerySet:
-        return self.filter(is_over=False)
-
     def unleased(self, now: datetime) -> IvrRunQuerySet:
         """Return the runs that no process advances."""
         return self.filter(Q(leased_until=None) | Q(leased_until__lt=now))
+
+    def abandoned(self, now: datetime) -> IvrRunQuerySet:
+        """Return the runs whose process has ended before it had taken up everything."""
+        return self.filter(Q(leased_until__lt=now) | Q(leased_until=None, has_waiting=True), is_over=False)
 
 
 class IvrRun(models.Model):
@@ -69,6 +70,11 @@ class IvrRun(models.Model):
         null=True,
         blank=True,
         help_text=_("Until this time, only one process may advance the flow; empty if none does."),
+    )
+    has_waiting = models.BooleanField(
+        _("has waiting"),
+        default=False,
+        help_text=_("Whether a notification has arrived while another process advanced the flow."),
     )
     started_at = models.DateTimeField(_("started at"), help_text=_("When its first notification was received."))
     redacted_at = models.DateTimeField(

@@ -10,8 +10,7 @@ import pytest
 from django_hoiio import ivr
 from django_hoiio.client import HoiioClient
 from django_hoiio.ivr import flows
-from django_hoiio.models import IvrRun, Notification, ReceiverFailure, Sms
-from django_hoiio.signals import ivr_flow
+from django_hoiio.models import IvrRun, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
 
 NUMBER = "+6531234567"
@@ -25,7 +24,6 @@ def declare() -> Iterator[Callable[[Any], ivr.Flow[..., Any]]]:
     yield ivr.flow(numbers=[NUMBER])
     flows._flows.clear()
     flows._flows.update(before)
-    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
 
 
 mailed: list[str] = []
@@ -184,6 +182,8 @@ def test_held_caller_goes_on_with_a_value(hoiio: Hoiio, declare: Any) -> None:
     assert caller.state == "held"
     ivr.resume(caller.call, "next")
     hoiio.wait()
+    with pytest.raises(ValueError, match="does not hold its caller"):
+        ivr.resume(caller.call)
 
     assert (caller.heard, caller.ended) == ("Please wait.\nYou are next.", True)
 
