@@ -240,6 +240,21 @@ def test_filter_formats_a_traceback_that_no_handler_has_formatted() -> None:
     assert record.stack_info == "at +••••"
 
 
+def test_filter_masks_a_traceback_that_a_handler_has_formatted() -> None:
+    record = logging.LogRecord("shop", logging.ERROR, "", 0, "failed", (), (ValueError, ValueError("new"), None))
+    record.exc_text = "ValueError: +6511111111"
+
+    assert masking.MaskingFilter().filter(record) is True
+    assert record.exc_text == "ValueError: +••••"
+
+
+def test_filter_adds_no_traceback() -> None:
+    record = logging.LogRecord("shop", logging.INFO, "", 0, "called %s", ("+6511111111",), None)
+
+    assert masking.MaskingFilter().filter(record) is True
+    assert (record.getMessage(), record.exc_text, record.stack_info) == ("called +••••", None, None)
+
+
 def test_filter_drops_nothing_and_survives_arguments_that_do_not_fit() -> None:
     filtering = masking.MaskingFilter()
     odd = logging.LogRecord("shop", logging.INFO, "", 0, "%d %d", ("x",), None)
