@@ -15,8 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
-from django_hoiio.sandbox import calls, outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 
 APP = {"app_id": "app", "access_token": "new-token"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -102,12 +101,12 @@ class SandboxClient:
 
     def heard(self) -> list[dict[str, str]]:
         """Wait for all notifications and return their parameters."""
-        assert outbox.wait(TIMEOUT)
+        assert exchange.wait(TIMEOUT)
         return [heard.params for heard in self.notifications]
 
     def let_time_pass(self) -> list[dict[str, str]]:
         """Let every timeout expire and return all notifications."""
-        assert calls.run_now(TIMEOUT)
+        assert line.run_alarms(TIMEOUT)
         return self.heard()
 
     def post(self, path: str, form: dict[str, object]) -> tuple[int, Any]:
@@ -152,9 +151,8 @@ def project() -> Iterator[str]:
 
 
 def _forget() -> None:
-    for part in (calls, outbox):
-        part.cancel_all()
-    assert outbox.wait(TIMEOUT)
+    line.close()
+    assert line.wait(TIMEOUT)
     exchange.reset()
 
 

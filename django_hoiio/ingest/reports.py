@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from datetime import timezone as datetime_timezone
 from functools import cache
 from typing import Any
+
+from django.utils import timezone
 
 from django_hoiio.enums import Kind, Rank, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.models import CLAIM, MODEL_OF_KIND, Call, Notification, Sms, Transaction
@@ -23,7 +26,7 @@ OF_THE_VIEW = ("token", "signature", "body")
 _PARTY_PARAMETERS = frozenset({"from", "to", "dest", "dest1", "dest2", "sms_status"})
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=datetime_timezone.utc)
 
 # In a version, a rank weighs more than all microseconds until the year 2286.
 _RANK = 10**16
@@ -36,7 +39,7 @@ def version_of(rank: Rank, moment: datetime) -> int:
 
 def notification_of(raw: RawNotification, parsed: ParsedNotification) -> Notification:
     """Return the row of a notification, not yet stored. If there are no receivers, it is already dispatched."""
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     has_receivers = any(receivers_of(signal_kinds(parsed.kind, parsed.params), Notification))
     return Notification(
         uuid=raw.uuid,

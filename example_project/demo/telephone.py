@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from django.core.management.base import CommandError
 
-from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox.real_time import exchange
 
 # Seconds.
 TIMEOUT = 30
@@ -63,5 +63,5 @@ class Telephone:
 
 def settle() -> None:
     """Wait until the sandbox has posted all notifications and the project has answered them."""
-    if not outbox.wait(TIMEOUT):
+    if not exchange.wait(TIMEOUT):
         raise CommandError(f"After {TIMEOUT} seconds some notifications were still not answered.")

@@ -150,6 +150,21 @@ CALLS: list[Call] = [
         PERIOD,
         responses.SmsHistoryResponse(status="success_ok"),
     ),
+    *(
+        (
+            f"{group}.get_rate",
+            f"{group}/get_rate",
+            arguments,
+            arguments,
+            (responses.SmsRateResponse if group == "sms" else responses.RateResponse)(status="success_ok"),
+        )
+        for group, arguments in (
+            ("sms", {"dest": DEST, "msg": "m"}),
+            ("sms", {"incoming": DEST}),
+            ("fax", {"dest": DEST}),
+            ("fax", {"incoming": DEST}),
+        )
+    ),
     ("fax.send", "fax/send", {"dest": DEST, "file": PDF}, {"dest": DEST, "file": "JVBERi0xLjQKLi4u"}, SENT),
     (
         "fax.send",
@@ -252,6 +267,38 @@ CALLS: list[Call] = [
         {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
         {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
         ACCEPTED,
+    ),
+    ("number.get_countries", "number/get_countries", {}, {}, responses.CountriesResponse(status="success_ok")),
+    (
+        "number.get_choices",
+        "number/get_choices",
+        {"country": "SG"},
+        {"country": "SG", "page": "1"},
+        responses.NumbersResponse(status="success_ok"),
+    ),
+    (
+        "number.get_choices",
+        "number/get_choices",
+        {"country": "US", "state": "CA", "page": 2},
+        {"country": "US", "state": "CA", "page": "2"},
+        responses.NumbersResponse(status="success_ok"),
+    ),
+    (
+        "number.get_rates",
+        "number/get_rates",
+        {"country": "SG"},
+        {"country": "SG"},
+        responses.NumberRatesResponse(status="success_ok"),
+    ),
+    *(
+        (
+            "number.subscribe",
+            "number/subscribe",
+            {"number": DEST, "duration": duration},
+            {"number": DEST, "duration": f"{duration}"},
+            responses.SubscriptionResponse(status="success_ok"),
+        )
+        for duration in (12, "auto_extend")
     ),
     ("user.get_balance", "user/get_balance", {}, {}, responses.BalanceResponse(status="success_ok")),
     ("user.get_info", "user/get_info", {}, {}, responses.UserResponse(status="success_ok")),

@@ -15,8 +15,8 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.reconciliation import reconcile
-from django_hoiio.sandbox import calls, handset, outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox import handset
+from django_hoiio.sandbox.real_time import exchange, line
 from django_hoiio.sandbox.records import SandboxTransaction
 from tests.conftest import values
 
@@ -48,9 +48,8 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
-    for part in (calls, outbox):
-        part.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
 
 
 def everything_happens(client: HoiioClient, rounds: int) -> None:
@@ -66,15 +65,15 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
         client.ivr.dial(dest=dest, msg="hello")
         act(lambda: handset.call(NUMBER))
         act(handset.hang_up)
-        assert calls.run_now(60)
-    assert outbox.wait(60)
+        assert line.run_alarms(60)
+    assert exchange.wait(60)
 
 
 def act(action: Any) -> None:
     """Do something on the telephone."""
     with exchange.locked() as notices:
         action()
-    outbox.send(notices)
+    exchange.send(notices)
 
 
 MODELS: dict[str, type[Call | Sms | Fax]] = {"voice": Call, "sms": Sms, "fax": Fax}

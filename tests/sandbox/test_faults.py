@@ -10,7 +10,7 @@ import pytest
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.sandbox.api import Answer
 from django_hoiio.sandbox.delivery import is_dropped
-from django_hoiio.sandbox.scheduler import Scheduler
+from django_hoiio.sandbox.real_time import Scheduler
 from django_hoiio.verification import verify
 from tests.clients import TIMEOUT, ReceivedNotification, SandboxClient
 

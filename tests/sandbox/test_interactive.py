@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange
 from tests.clients import HANDSET, NUMBER, SandboxClient
 
 DEST = "+6511111111"
@@ -304,7 +304,8 @@ def test_monitored_call_reports_to_one_url_by_default(sandbox_client: SandboxCli
 
 def test_transferred_call_ends_when_the_caller_hangs_up(sandbox_client: SandboxClient) -> None:
     session = sandbox_client.call()
-    assert block(sandbox_client, "end/transfer", session, dest=DEST, msg="One moment") == {}
+    notified = block(sandbox_client, "end/transfer", session, dest=DEST, msg="One moment")
+    assert facts(notified) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": "answered"}
     assert sandbox_client.state()["call"]["state"] == "transferred"
     assert status(sandbox_client, "middle/play", session) == "error_session_not_ready"
 
@@ -502,8 +503,12 @@ def test_machine_answers_presses_and_speaks_automatically(sandbox_client: Sandbo
         200,
         b"This is a message from the sandbox.",
     )
-    notified = block(sandbox_client, "end/transfer", session, dest="+6522222222")
-    assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+    block(sandbox_client, "end/transfer", session, dest="+6522222222")
+    transferred = {"ivr_block": "transfer", "transfer_status": "answered"}
+    assert [facts(notified) for notified in sandbox_client.heard()[-2:]] == [
+        {**transferred, "call_state": "ongoing"},
+        {**transferred, **ENDED},
+    ]
     assert sandbox_client.entries("spoken", "recorded", "call") == []
 
 
