@@ -96,13 +96,17 @@ class SandboxClient:
         """Return the telephone's entries of some types, without values that differ from run to run."""
         entries = [entry for entry in self.state()["entries"] if not types or entry["type"] in types]
         return [
-            {name: value for name, value in entry.items() if name not in ("id", "revision", "at")} for entry in entries
+            {name: value for name, value in entry.items() if name not in ("id", "revision", "at", "person", "call")}
+            for entry in entries
         ]
 
     def heard(self) -> list[dict[str, str]]:
-        """Wait for all notifications and return their parameters."""
+        """Wait for all notifications and return Hoiio's parameters of them."""
         assert exchange.wait(TIMEOUT)
-        return [heard.params for heard in self.notifications]
+        return [
+            {name: text for name, text in heard.params.items() if not name.startswith("x_")}
+            for heard in self.notifications
+        ]
 
     def let_time_pass(self) -> list[dict[str, str]]:
         """Let every timeout expire and return all notifications."""

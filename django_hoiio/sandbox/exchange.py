@@ -77,7 +77,9 @@ class LiveCall:
     digits: str = ""
     max_digits: int = 0
     attempts: int = 1
+    # Where the recording of the whole call is reported, and the tag of the block that began it.
     monitor_url: str = ""
+    monitor_tag: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -286,6 +288,8 @@ class Exchange:
                 self._notices.append(
                     OutgoingNotification(entry=entry.id, delivery=delivery, delay=delay, call=call, step=step)
                 )
+                # The first of two opens the call.
+                call = None
 
 
 def _open(call: LiveCall | None, step: int) -> None:

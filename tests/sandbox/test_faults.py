@@ -121,6 +121,9 @@ def test_faults_that_are_not_sent_stay_unchanged(sandbox_client: SandboxClient) 
         "drop": True,
         "drop_rate": 1.0,
         "bad_signature": True,
+        "own_in_query": False,
+        "unnamed_blocks": False,
+        "short_legs": False,
     }
     assert sandbox_client.do("faults", drop="")["faults"]["drop_rate"] == 0
 

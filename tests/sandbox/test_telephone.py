@@ -26,6 +26,9 @@ def test_state_of_an_unused_telephone(sandbox_client: SandboxClient) -> None:
             "drop": False,
             "drop_rate": 0,
             "bad_signature": False,
+            "own_in_query": False,
+            "unnamed_blocks": False,
+            "short_legs": False,
         },
         "entries": [],
     }
@@ -147,11 +150,9 @@ def test_unanswered_notification_is_shown_as_failed(sandbox_client: SandboxClien
         ),
         ("text", {"to": NUMBER, "msg": "x" * 5001}, "The text has 5001 characters; at most 5000 are allowed."),
         ("press", {"digits": "1"}, "You are not in a call."),
-        ("press", {"digits": ""}, "The telephone has the keys 0 to 9, * and #."),
-        ("press", {"digits": "A"}, "The telephone has the keys 0 to 9, * and #."),
         ("speak", {"text": "hello"}, "You are not in a call."),
-        ("answer", {}, "The telephone is not ringing."),
-        ("decline", {}, "The telephone is not ringing."),
+        ("answer", {}, "You are not in a call."),
+        ("decline", {}, "You are not in a call."),
         ("hangup", {}, "You are not in a call."),
         ("faults", {"params_in": "post"}, "Notifications are sent by body, query or both."),
         ("faults", {"delay": "-1"}, "It needs a number from 0 to 3600."),
@@ -169,11 +170,20 @@ def test_invalid_action_is_refused_and_changes_nothing(
     assert sandbox_client.state() == before
 
 
+@pytest.mark.parametrize("digits", ["", "A", "1" * 51])
+def test_keys_that_no_telephone_has_are_refused(sandbox_client: SandboxClient, digits: str) -> None:
+    sandbox_client.call()
+
+    assert sandbox_client.refused("press", digits=digits) == "The telephone has the keys 0 to 9, * and #."
+    assert sandbox_client.entries("key") == []
+
+
 def test_one_call_at_a_time(sandbox_client: SandboxClient) -> None:
     sandbox_client.call()
 
     assert sandbox_client.refused("call", to=NUMBER) == "You are in a call; hang up first."
     assert sandbox_client.refused("answer") == "The telephone is not ringing."
+    assert sandbox_client.refused("decline") == "The telephone is not ringing."
     assert sandbox_client.refused("speak", text="x") == "Nothing is being recorded."
     sandbox_client.do("hangup")
     assert sandbox_client.refused("hangup") == "You are not in a call."
@@ -194,12 +204,14 @@ def test_keys_outside_a_block_are_shown_and_not_sent(sandbox_client: SandboxClie
 def test_course_of_a_call_is_logged_as_text(sandbox_client: SandboxClient) -> None:
     session = sandbox_client.call()
     sandbox_client.call_api("ivr/middle/play", session=session, msg="Hello", notify_url=sandbox_client.application)
+    sandbox_client.heard()
     sandbox_client.call_api("ivr/end/transfer", session=session, dest=DEST)
     sandbox_client.do("hangup")
 
     notified = [entry.get("text") for entry in sandbox_client.entries("call", "spoken")]
     assert notified == [
         f"You call {NUMBER}.",
+        "No receiver of your application has answered. It still rings.",
         "The application answers.",
         "Hello",
         f"Transferred to {DEST}.",
