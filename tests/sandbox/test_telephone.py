@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import threading
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 
 from django_hoiio.notify_urls import notify_url
-from tests.clients import FAX, HANDSET, NUMBER, SandboxClient
+from tests.clients import FAX, HANDSET, NUMBER, TIMEOUT, ReceivedNotification, SandboxClient
 
 DEST = "+6511111111"
 
@@ -217,6 +218,51 @@ def test_course_of_a_call_is_logged_as_text(sandbox_client: SandboxClient) -> No
         f"Transferred to {DEST}.",
         "You hung up.",
     ]
+
+
+@pytest.mark.parametrize("fault", [{}, {"duplicate": "true"}])
+def test_call_that_no_receiver_answers_has_one_hint(sandbox_client: SandboxClient, fault: dict[str, str]) -> None:
+    sandbox_client.do("faults", **fault)
+
+    sandbox_client.call()
+
+    assert [entry["text"] for entry in sandbox_client.entries("call")] == [
+        f"You call {NUMBER}.",
+        "No receiver of your application has answered. It still rings.",
+    ]
+
+
+@pytest.mark.parametrize("path", ["middle/play", "middle/gather", "end/hangup"])
+def test_call_that_a_receiver_answers_or_refuses_has_no_hint(sandbox_client: SandboxClient, path: str) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
+
+    def begin(heard: ReceivedNotification) -> None:
+        sandbox_client.meanwhile = None
+        sandbox_client.call_api(f"ivr/{path}", session=heard.params["session"], notify_url=sandbox_client.application)
+
+    sandbox_client.meanwhile = begin
+    sandbox_client.call()
+
+    texts = [entry["text"] for entry in sandbox_client.entries("call")]
+    assert "No receiver of your application has answered. It still rings." not in texts
+
+
+def test_call_that_was_given_up_before_the_application_answered_has_no_hint(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
+    posted, given_up = threading.Event(), threading.Event()
+
+    def answer_late(heard: ReceivedNotification) -> None:
+        posted.set()
+        assert given_up.wait(TIMEOUT)
+
+    sandbox_client.meanwhile = answer_late
+    sandbox_client.do("call", to=NUMBER)
+    assert posted.wait(TIMEOUT)
+    sandbox_client.do("hangup")
+    given_up.set()
+    sandbox_client.heard()
+
+    assert [entry["text"] for entry in sandbox_client.entries("call")] == [f"You call {NUMBER}.", "You hung up."]
 
 
 def test_sms_and_faxes_of_the_application_are_shown(sandbox_client: SandboxClient) -> None:
