@@ -143,6 +143,7 @@ class Exchange:
             self._notices = []
             yield self._notices
             self._unsent.update(notice.entry for notice in self._notices)
+            self._changed.notify_all()
 
     def send(self, notices: Iterable[OutgoingNotification], *, once: threading.Event | None = None) -> None:
         """Post notifications in order, each not before the event. Delayed ones do not hold up others."""
@@ -160,15 +161,19 @@ class Exchange:
         state = "answered" if result.status == HTTPStatus.OK else "failed"
         self.rewrite(notice.entry, state=state, status=result.status, error=result.error)
         self._unsent.discard(notice.entry)
-        self._changed.notify_all()
         call = notice.call
         if call is not None and call.state == State.RINGING and call.step == notice.step and not call.answered_at:
             call.write("call", text="No receiver of your application has answered. It still rings.")
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until all notifications are sent; return False on timeout."""
+    def wait(self, seconds: float, *, for_texts: bool = False) -> bool:
+        """Wait until all notifications are sent and, if wanted, all texts spoken; return False on timeout."""
+
+        def is_quiet() -> bool:
+            speaks = for_texts and any(call.state == State.PLAYING for call in self.calls.values())
+            return not (self._unsent or speaks)
+
         with self._changed:
-            return self._changed.wait_for(lambda: not self._unsent, seconds)
+            return self._changed.wait_for(is_quiet, seconds)
 
     # Queries.
 
@@ -249,11 +254,6 @@ class Exchange:
         if entry is not None:
             self.revision += 1
             entry.revision, entry.details = self.revision, {**entry.details, **details}
-
-    def forget_notices(self) -> None:
-        """Stop waiting for unsent notifications."""
-        self._unsent.clear()
-        self._changed.notify_all()
 
     def touch(self) -> None:
         """Increase the revision for a change without a log entry."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from django_hoiio.sandbox import real_time
-from django_hoiio.sandbox.real_time import line
-from tests.clients import HANDSET, NUMBER, ReceivedNotification, SandboxClient
+from django_hoiio.sandbox.real_time import exchange, line
+from tests.clients import HANDSET, NUMBER, TIMEOUT, ReceivedNotification, SandboxClient
 
 from .blocks import ENDED, UNANSWERED, block, facts, spoken, status
 
@@ -297,3 +299,21 @@ def test_recording_of_a_monitored_call_has_the_tag_of_its_block(sandbox_client: 
     sandbox_client.do("hangup")
 
     assert [params["tag"] for params in sandbox_client.heard()] == ["", "quality", "welcome", "welcome", "quality"]
+
+
+# Waiting for the end of a text.
+
+
+@pytest.mark.usefixtures("slow")
+@pytest.mark.parametrize("has_url", [True, False])
+def test_exchange_waits_for_the_end_of_a_text_only_if_wanted(sandbox_client: SandboxClient, has_url: bool) -> None:
+    url = sandbox_client.application if has_url else ""
+    assert status(sandbox_client, "middle/play", sandbox_client.call(), msg="Hello", notify_url=url) == "success_ok"
+
+    assert (exchange.wait(TIMEOUT), exchange.wait(0, for_texts=True)) == (True, False)
+
+    ended = threading.Timer(0.1, lambda: line.run_alarms(TIMEOUT))
+    ended.start()
+    assert exchange.wait(TIMEOUT, for_texts=True)
+    ended.join()
+    assert call_state(sandbox_client) == ("ongoing" if has_url else "ended")
