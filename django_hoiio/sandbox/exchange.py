@@ -99,9 +99,8 @@ class OutgoingNotification:
     delivery: Delivery
     # Seconds.
     delay: float
-    # The call that is ready for its next block when this is posted, and its step.
+    # The call that takes its next block from the moment when this is posted. None begins before.
     call: LiveCall | None = None
-    step: int = 0
 
 
 class Exchange:
@@ -152,7 +151,8 @@ class Exchange:
 
     def _deliver(self, notice: OutgoingNotification) -> None:
         with self.locked():
-            _open(notice.call, notice.step)
+            if notice.call is not None:
+                notice.call.is_ready = True
         result = self.line.post(notice.delivery)
         with self.locked():
             self._settle(notice, result)
@@ -161,9 +161,8 @@ class Exchange:
         state = "answered" if result.status == HTTPStatus.OK else "failed"
         self.rewrite(notice.entry, state=state, status=result.status, error=result.error)
         self._unsent.discard(notice.entry)
-        call = notice.call
-        if call is not None and call.state == State.RINGING and call.step == notice.step and not call.answered_at:
-            call.write("call", text="No receiver of your application has answered. It still rings.")
+        if notice.call is not None and notice.call.state == State.RINGING:
+            notice.call.write("call", text="No receiver of your application has answered. It still rings.")
 
     def wait(self, seconds: float, *, for_texts: bool = False) -> bool:
         """Wait until all notifications are sent and, if wanted, all texts spoken; return False on timeout."""
@@ -277,25 +276,16 @@ class Exchange:
         """
         if not url:
             return
-        step = call.step if call else 0
         drop = is_dropped(self.count("notification"), self.faults.drop_rate)
-        if drop:
-            _open(call, step)
+        if drop and call is not None:
+            call.is_ready = True
         for delivery, faults in deliveries(account, url, params, self.faults, drop=drop):
             entry = self.write("notification", **log_fields(delivery, faults, state="dropped" if drop else "waiting"))
             if not drop:
                 delay = self.faults.delay
-                self._notices.append(
-                    OutgoingNotification(entry=entry.id, delivery=delivery, delay=delay, call=call, step=step)
-                )
+                self._notices.append(OutgoingNotification(entry=entry.id, delivery=delivery, delay=delay, call=call))
                 # The first of two opens the call.
                 call = None
-
-
-def _open(call: LiveCall | None, step: int) -> None:
-    """Let the call take its next block, if it is still at this step."""
-    if call is not None and call.step == step and not call.is_over:
-        call.is_ready = True
 
 
 def unused_number(now: datetime) -> int:
