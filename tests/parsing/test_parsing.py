@@ -435,6 +435,25 @@ def test_remote_party_is_the_caller_or_the_recipient(
     assert (read.direction, read.remote_party[0]) == (direction, remote_number)
 
 
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("dest=%2B651&call_status=busy", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy", ("+651", "busy", None, None)),
+        # As in history.
+        ("dest1=%2B651&call_status_dest1=busy&dest2=&call_status_dest2=", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy&dest2=%2B652", (None, None, "+651", "busy")),
+        ("dest1=%2B651&call_status_dest1=busy&call_status_dest2=failed", (None, None, "+651", "busy")),
+        # An interactive call.
+        ("dest1=%2B651&session=S1&call_state=ended", (None, None, "+651", None)),
+    ],
+)
+def test_leg_of_a_conference_is_read_alike_by_either_names(query: str, fields: tuple[str | None, ...]) -> None:
+    read = parsed(query=query)
+
+    assert (read.dest, read.call_status, read.dest1, read.call_status_dest1) == fields
+
+
 # Arbitrary input.
 
 NAMES = st.sampled_from([*PARAMETERS, "x", ""])
