@@ -101,6 +101,7 @@ def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = 
             account=verification.account,
             verified_by=verification.verified_by,
             pass_on=verification.pass_on,
+            block=verification.block,
             problems={**verification.problems, **problems},
         )
     )

@@ -37,6 +37,24 @@ def test_verified_token_returns_its_account_and_pass_on_values() -> None:
     )
 
 
+def test_verified_token_returns_its_block_unchanged() -> None:
+    block = {"kind": "ivr_play", "step": 2, "run": [1, None]}
+    token = sign(Route.IVR, "second", {"username": "bob"}, block)
+
+    expected = VerificationResult(
+        verified_by=VerifiedBy.URL, account="second", pass_on={"username": "bob"}, block=block, problems={}
+    )
+    assert verify(Route.IVR, token, b"", None) == expected
+    assert verify(Route.IVR, token, BODY, "x") == expected._replace(problems={"signature": "does not match the body"})
+
+
+def test_token_without_a_block_is_as_short_as_without_blocks() -> None:
+    signer = signing.Signer(key="secret", sep="~", salt=SALT)
+
+    assert sign(Route.IVR, "default", {}, {}) == signer.sign_object(["ivr", "default", {}])
+    assert sign(Route.IVR, "default", {}) == signer.sign_object(["ivr", "default", {}])
+
+
 @given(pass_on=st.dictionaries(st.text(), st.text() | st.integers()))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_token_has_only_unreserved_characters(pass_on: dict[str, Any]) -> None:
@@ -227,6 +245,9 @@ def test_blank_fallback_of_the_secret_key_verifies_nothing(settings: Any) -> Non
         ["sms", None, {}],
         [1, "default", {}],
         ["sms", "default", []],
+        ["sms", "default", {}, []],
+        ["sms", "default", {}, None],
+        ["sms", "default", {}, {}, {}],
         "sms",
         1,
         None,

@@ -24,6 +24,8 @@ class Endpoint(Generic[ResponseType]):
     # The route of the notify URL, `None` if Hoiio sends no notification, and the parameters that take the URL.
     route: Route | None = None
     notify_as: tuple[str, ...] = ("notify_url",)
+    # The kind of the block of an interactive call, which is signed in the notify URL.
+    block: Kind | None = None
     # The notification that a started transaction waits for.
     awaits: Kind | None = None
     # Overrides of `ENCODERS`.
@@ -71,28 +73,32 @@ FAX_QUERY_STATUS = Endpoint(path="fax/query_status", response=responses.FaxStatu
 FAX_GET_HISTORY = Endpoint(path="fax/get_history", response=responses.FaxHistoryResponse, is_read_only=True)
 FAX_GET_RATE = Endpoint(path="fax/get_rate", response=responses.RateResponse)
 
-IVR_DIAL = Endpoint(
-    path="ivr/start/dial", response=responses.DialResponse, route=Route.IVR, awaits=Kind.IVR_DIAL, encoders=_spoken
+IVR_PLAY = Endpoint(
+    path="ivr/middle/play", response=HoiioResponse, route=Route.IVR, block=Kind.IVR_PLAY, encoders=_spoken
 )
-IVR_PLAY = Endpoint(path="ivr/middle/play", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_GATHER = Endpoint(path="ivr/middle/gather", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_RECORD = Endpoint(path="ivr/middle/record", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_MONITOR = Endpoint(
-    path="ivr/middle/monitor",
-    response=HoiioResponse,
-    route=Route.IVR,
-    notify_as=("notify_url", "monitor_notify_url"),
-    encoders=_spoken,
+IVR_GATHER = replace(IVR_PLAY, path="ivr/middle/gather", block=Kind.IVR_GATHER)
+IVR_RECORD = replace(IVR_PLAY, path="ivr/middle/record", block=Kind.IVR_RECORD)
+IVR_MONITOR = replace(
+    IVR_PLAY, path="ivr/middle/monitor", block=Kind.IVR_MONITOR, notify_as=("notify_url", "monitor_notify_url")
 )
 IVR_HOLD = Endpoint(path="ivr/middle/hold", response=HoiioResponse, encoders=_spoken)
-IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", response=HoiioResponse, route=Route.IVR)
+IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", response=HoiioResponse, route=Route.IVR, block=Kind.IVR_UNHOLD)
+IVR_HANGUP = replace(IVR_PLAY, path="ivr/end/hangup", block=Kind.IVR_HANGUP)
 IVR_TRANSFER = Endpoint(
     path="ivr/end/transfer",
     response=responses.TransferResponse,
     route=Route.IVR,
+    block=Kind.IVR_TRANSFER,
     encoders={**_spoken, "dest": number_or_room},
 )
-IVR_HANGUP = Endpoint(path="ivr/end/hangup", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
+IVR_DIAL = Endpoint(
+    path="ivr/start/dial",
+    response=responses.DialResponse,
+    route=Route.IVR,
+    block=Kind.IVR_DIAL,
+    awaits=Kind.IVR_DIAL,
+    encoders=_spoken,
+)
 
 NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", response=responses.NumbersResponse)
 NUMBER_UPDATE_FORWARDING = Endpoint(path="number/update_forwarding", response=HoiioResponse)

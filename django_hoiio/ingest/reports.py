@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_hoiio.enums import Kind, Rank, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.models import CLAIM, MODEL_OF_KIND, Call, Notification, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification, parse
-from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.parsing.parameters import LEG_FIELDS, PARAMETERS
 from django_hoiio.receivers import receivers_of
 
 from .state import PARTY, Report
@@ -52,6 +52,7 @@ def notification_of(raw: RawNotification, parsed: ParsedNotification) -> Notific
         remote_addr=raw.remote_addr,
         verified_by=raw.verified_by.value,
         source=raw.source.value,
+        block=raw.block,
         dispatched_at=None if has_receivers else now,
         claimed_until=now + CLAIM if has_receivers else None,
         **columns_of(raw, parsed),
@@ -87,6 +88,7 @@ def raw_of(notification: Notification) -> RawNotification:
         source=Source(notification.source),
         # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
+        block=notification.block,
         problems={name: why for name, why in notification.problems.items() if name in OF_THE_VIEW},
     )
 
@@ -128,7 +130,8 @@ def linked_report(notification: Notification, row: Transaction) -> Report:
 def parameters_of(fields: Collection[str]) -> list[str]:
     """Return Hoiio's parameters that may report one of these fields."""
     of_party = _PARTY_PARAMETERS if not set(PARTY).isdisjoint(fields) else ()
-    return sorted({*of_party, *(name for name, parameter in PARAMETERS.items() if parameter.field in fields)})
+    pairs = [*LEG_FIELDS.items(), *((name, parameter.field) for name, parameter in PARAMETERS.items())]
+    return sorted({*of_party, *(name for name, field in pairs if field in fields)})
 
 
 def _key_of(

@@ -32,8 +32,10 @@ class RawNotification(NamedTuple):
     account: str = "default"
     verified_by: VerifiedBy = VerifiedBy.NONE
     source: Source = Source.WEBHOOK
-    # The pass-on parameters of the signed notify URL, and the problems of the verification.
+    # The pass-on parameters of the signed notify URL, and the block that its request started.
     pass_on: Mapping[str, Any] = {}
+    block: Mapping[str, Any] = {}
+    # The problems of the verification.
     problems: Mapping[str, str] = {}
 
 
@@ -104,9 +106,7 @@ def parse(raw: RawNotification) -> ParsedNotification:
     params = {name: text for name, text in received_params.items() if name in PARAMETERS}
     pass_on = {name: text for name, text in received_params.items() if name not in PARAMETERS}
     values, problems = read(params)
-    kind = kind_of(params, raw.route)
-    if kind == Kind.CALL_ENDED:
-        values = _with_leg(values)
+    kind = kind_of(params, raw.route, raw.block)
     if not received_params:
         problems["parameters"] = "there are no parameters"
     elif not params:
@@ -123,11 +123,3 @@ def parse(raw: RawNotification) -> ParsedNotification:
         direction=direction_of(params),
         **values,
     )
-
-
-def _with_leg(values: dict[str, Any]) -> dict[str, Any]:
-    """Name the only party of a conference leg `dest`. Hoiio may name it `dest1`, as SDKs expect and as history does."""
-    if "dest1" not in values or "dest2" in values or "call_status_dest2" in values:
-        return values
-    names = {"dest1": "dest", "call_status_dest1": "call_status"}
-    return {names.get(name, name): value for name, value in values.items()}

@@ -26,7 +26,7 @@ PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_ur
 _NAMES = frozenset(
     {
         *("account", "txn_ref", "session", "bulk_txn_ref", "part", "remote_suffix", "direction"),
-        *("kind", "route", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
+        *("kind", "route", "block", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
     }
 )
 

@@ -398,7 +398,10 @@ def test_notify_url_is_signed_and_contains_the_pass_on_parameters(
         route, verdict = verified(url)
         assert route == ENDPOINTS[path].route
         assert verdict == VerificationResult(
-            verified_by=VerifiedBy.URL, account="default", pass_on={"username": "bob", "order": 17}
+            verified_by=VerifiedBy.URL,
+            account="default",
+            pass_on={"username": "bob", "order": 17},
+            block={"kind": name.replace("ivr.", "ivr_")} if name.startswith("ivr.") else {},
         )
 
 

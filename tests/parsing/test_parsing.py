@@ -385,6 +385,58 @@ def test_route_decides_the_kind_if_the_content_is_ambiguous(route: str, coming_i
     assert parsed(query="sms_status=queued", route=route).kind == Kind.SMS_STATUS
 
 
+# The kinds of blocks whose result has no parameter, and others.
+BLOCKS = [Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD, Kind.IVR_DIAL, Kind.IVR_GATHER, Kind.IVR_RECORD]
+
+
+@pytest.mark.parametrize("block", [*BLOCKS, Kind.IVR_MONITOR, Kind.IVR_TRANSFER])
+@pytest.mark.parametrize(
+    ("query", "rank"),
+    [
+        ("session=S1&call_state=ongoing", Rank.ONGOING),
+        ("session=S1&call_state=ended&duration=1", Rank.FINAL),
+        ("txn_ref=AA-C-1&tag=", Rank.ONGOING),
+        ("session=S1&ivr_block=", Rank.ONGOING),
+        ("session=S1&ivr_block=dance", Rank.ONGOING),
+    ],
+)
+def test_notify_url_names_the_block_if_the_parameters_do_not(query: str, rank: Rank, block: Kind) -> None:
+    read = parse(raw_notification("ivr", query, block={"kind": block.value, "step": 2}))
+
+    assert (read.kind, read.rank) == (block, rank)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("ivr_block=gather", Kind.IVR_GATHER),
+        ("ivr_block=answer&call_state=ringing", Kind.IVR_ANSWER),
+        ("ivr_block=record&call_state=ended", Kind.IVR_RECORD),
+        ("digits=", Kind.IVR_GATHER),
+        ("record_url=x&call_state=ended", Kind.IVR_RECORD),
+        ("monitor_url=x", Kind.IVR_MONITOR),
+        ("transfer_status=busy", Kind.IVR_TRANSFER),
+        ("dial_status=busy", Kind.IVR_DIAL),
+        ("call_state=ringing&session=S1", Kind.IVR_ANSWER),
+        ("sms_status=queued", Kind.SMS_STATUS),
+        ("call_status=busy", Kind.CALL_ENDED),
+        ("status=success_ok&txn_ref=1", Kind.BULK_SMS_STATUS),
+        ("username=bob", Kind.UNKNOWN),
+    ],
+)
+def test_parameters_count_more_than_the_block_of_the_notify_url(query: str, kind: Kind) -> None:
+    assert parse(raw_notification("ivr", query, block={"kind": "ivr_play"})).kind == kind
+
+
+@pytest.mark.parametrize(
+    "block", [{}, {"step": 2}, {"kind": "sms_status"}, {"kind": "ivr_dance"}, {"kind": None}, {"kind": ["ivr_play"]}]
+)
+def test_notify_url_without_a_known_block_changes_no_kind(block: dict[str, Any]) -> None:
+    kinds = [parse(raw_notification("ivr", query, block=block)).kind for query in ("session=S1", "call_state=ended")]
+
+    assert kinds == [Kind.IVR_STEP, Kind.IVR_ENDED]
+
+
 @pytest.mark.parametrize(
     ("query", "rank"),
     [
