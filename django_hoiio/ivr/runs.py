@@ -205,8 +205,7 @@ def _has_ended(notification: Notification) -> bool:
 
 def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
     """Store what the notifications report. Return whether the flow can go on by it."""
-    # One that was redacted meanwhile only says goodbye, whatever has arrived.
-    goes_on = run.redacted_at is not None
+    goes_on = False
     for notification in arrived:
         run.seen.append(notification.pk)
         if _has_ended(notification):
