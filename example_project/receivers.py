@@ -29,17 +29,16 @@ PART = 152
 
 
 @contextmanager
-def hoiio_client() -> Iterator[HoiioClient]:
-    """Yield a client and log its errors, for example if the caller has hung up.
+def errors_logged() -> Iterator[None]:
+    """Log an error of a request to Hoiio, for example if the caller has hung up.
 
     If the error were raised, `manage.py hoiio_recover` would retry the receiver. A request that Hoiio carried out
     despite the error would be sent, and charged, twice.
     """
-    with HoiioClient() as client:
-        try:
-            yield client
-        except HoiioError as error:
-            logger.warning("Not done: %s", error)
+    try:
+        yield
+    except HoiioError as error:
+        logger.warning("Not done: %s", error)
 
 
 # SMS, faxes, and calls between two numbers.
@@ -50,8 +49,8 @@ def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None
     print_line("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
     # An answer costs money. Send one per SMS, even if it is repeated or in parts. A sender name cannot be answered.
     if sms.from_number.startswith("+") and not notification.is_repeat and not is_continued(sms):
-        with hoiio_client() as client:
-            client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
+        with errors_logged():
+            sms.reply("Thank you. We call you back.", pass_on={"answer_to": sms.pk})
 
 
 def is_continued(sms: Sms) -> bool:
@@ -99,33 +98,37 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
 
 
 @receiver(signals.ivr_answer)
+@errors_logged()
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
-    offer_menu(call.session, "Welcome to the workshop.")
+    offer_menu(notification.client(), call.session, "Welcome to the workshop.")
 
 
 @receiver(signals.ivr_gather)
+@errors_logged()
 def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The keys are only in the notification, not in the row. They are empty if none was pressed in time.
     digits = notification.params.get("digits", "")
     print_line("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
     if session := waiting(notification):
-        CHOICES.get(digits, ask_again)(session)
+        CHOICES.get(digits, ask_again)(notification.client(), session)
 
 
 @receiver(signals.ivr_record)
+@errors_logged()
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The recording is at `notification.params["record_url"]`, which is secret like the link to a fax.
     print_line("ivr_record", party(call), "left a message", notification)
     if session := waiting(notification):
-        say_goodbye(session)
+        say_goodbye(notification.client(), session)
 
 
 @receiver(signals.ivr_dial)
+@errors_logged()
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
     if session := waiting(notification):
-        say_goodbye(session)
+        say_goodbye(notification.client(), session)
 
 
 @receiver(signals.ivr_transfer)
@@ -146,35 +149,32 @@ def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -
 
 def waiting(notification: Notification) -> str | None:
     """Return the session of a caller who waits for the next block, or `None` if the call has ended."""
-    return None if notification.params.get("call_state") == "ended" else notification.session
+    return None if notification.has_ended else notification.session
 
 
-def offer_menu(session: str, greeting: str) -> None:
+def offer_menu(client: HoiioClient, session: str, greeting: str) -> None:
     menu = f"{greeting} Press 1 to leave a message, or 2 to hear the time."
-    with hoiio_client() as client:
-        client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
+    client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
 
 
-def take_message(session: str) -> None:
-    with hoiio_client() as client:
-        client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
+def take_message(client: HoiioClient, session: str) -> None:
+    client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
 
 
-def tell_time(session: str) -> None:
-    offer_menu(session, f"In Singapore it is {timezone.localtime():%H:%M}.")
+def tell_time(client: HoiioClient, session: str) -> None:
+    offer_menu(client, session, f"In Singapore it is {timezone.localtime():%H:%M}.")
 
 
-def ask_again(session: str) -> None:
-    offer_menu(session, "There is nothing on that key.")
+def ask_again(client: HoiioClient, session: str) -> None:
+    offer_menu(client, session, "There is nothing on that key.")
 
 
-def say_goodbye(session: str) -> None:
-    with hoiio_client() as client:
-        client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
+def say_goodbye(client: HoiioClient, session: str) -> None:
+    client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
 
 
 # The action of each key. If none is pressed in time, the call ends.
-CHOICES: dict[str, Callable[[str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
+CHOICES: dict[str, Callable[[HoiioClient, str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
 
 
 # All other notifications.
