@@ -227,7 +227,7 @@ def break_down(notification, sms, **kwargs):
     from django_hoiio.client.ivr import IvrResource
     from django_hoiio.client.sms import SmsResource
     from django_hoiio.exceptions import InsufficientCredit
-    from django_hoiio.sandbox.real_time import exchange, line
+    from django_hoiio.sandbox.real_time import exchange
 
     def refuse(*args, **kwargs):
         raise InsufficientCredit("error_insufficient_credit", "Top up.")
@@ -374,7 +374,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from django_hoiio.models import ReceiverFailure
-from django_hoiio.sandbox import calls
+from django_hoiio.sandbox.real_time import line
 from example_project.demo.server import serving
 from example_project.demo.telephone import Telephone, settle
 call_command("migrate", verbosity=0)

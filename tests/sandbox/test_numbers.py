@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from django_hoiio.parsing.parameters import HOIIO_TIME
 from tests.clients import FAX, HANDSET, NUMBER, SandboxClient
 
 DEST, SINGAPORE, CALIFORNIA = "+6511111111", "+6561230001", "+14155550101"
@@ -15,8 +14,13 @@ OTHER = {"app_id": "other-app", "access_token": "other-token"}
 DONE = {"status": "success_ok"}
 
 
-def in_days(days: int) -> str:
-    return f"{datetime.now(HOIIO_TIME).date() + timedelta(days=days)}"
+# In Singapore it is 2026-03-02 already.
+NOW = datetime(2026, 3, 1, 20, tzinfo=timezone.utc)
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_hoiio.sandbox.exchange.Exchange.now", lambda exchange: NOW)
 
 
 def own(sandbox_client: SandboxClient, number: str) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def test_number_is_the_accounts_once_it_is_subscribed(
 ) -> None:
     bought = sandbox_client.call_api("number/subscribe", number=number, duration=3)
 
-    assert bought == {**DONE, "currency": "SGD", "debit": debit, "expiry": in_days(90)}
+    assert bought == {**DONE, "currency": "SGD", "debit": debit, "expiry": "2026-05-31"}
     base = sandbox_client.application.partition("?")[0]
     entry = own(sandbox_client, number)
     assert entry.pop("forward_to").startswith(f"{base}ivr/")
@@ -172,7 +176,7 @@ def test_number_is_the_accounts_once_it_is_subscribed(
         **place,
         "number": number,
         "mode": "voice",
-        "expiry": in_days(90),
+        "expiry": "2026-05-31",
         "auto_extend_status": "disabled",
         "capabilities": ["VOICE", "SMS"],
     }
@@ -199,19 +203,19 @@ def test_subscription_is_extended_and_paid_for_again(sandbox_client: SandboxClie
     sandbox_client.call_api("number/subscribe", number=SINGAPORE, duration=1)
     again = sandbox_client.call_api("number/subscribe", number=SINGAPORE, duration="auto_extend")
 
-    assert again == {**DONE, "currency": "SGD", "debit": "5.000", "expiry": in_days(60)}
+    assert again == {**DONE, "currency": "SGD", "debit": "5.000", "expiry": "2026-05-01"}
     entry = own(sandbox_client, SINGAPORE)
-    assert (entry["expiry"], entry["auto_extend_status"]) == (in_days(60), "enabled")
+    assert (entry["expiry"], entry["auto_extend_status"]) == ("2026-05-01", "enabled")
     assert sandbox_client.call_api("user/get_balance")["balance"] == "994.650"
 
 
 def test_first_numbers_expire_in_a_year_and_can_be_extended(sandbox_client: SandboxClient) -> None:
-    assert own(sandbox_client, NUMBER)["expiry"] == in_days(365)
+    assert own(sandbox_client, NUMBER)["expiry"] == "2027-03-02"
 
-    assert sandbox_client.call_api("number/subscribe", number=NUMBER, duration=12)["expiry"] == in_days(725)
+    assert sandbox_client.call_api("number/subscribe", number=NUMBER, duration=12)["expiry"] == "2028-02-25"
 
     entry = own(sandbox_client, NUMBER)
-    assert (entry["expiry"], entry["auto_extend_status"]) == (in_days(725), "enabled")
+    assert (entry["expiry"], entry["auto_extend_status"]) == ("2028-02-25", "enabled")
 
 
 def test_number_that_is_too_expensive_stays_free(
