@@ -22,9 +22,10 @@ from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
 from tests.fake_hoiio import Hoiio, serving
 from tests.settings import DATABASE
 
-# No test depends on time.
-hypothesis.settings.register_profile("hoiio", deadline=None)
-hypothesis.settings.load_profile("hoiio")
+# Property tests try a few new examples in each run, and many with `--hypothesis-profile thorough`. None depends on time.
+hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 # These tests use their own projects on SQLite or no database, so they run only on SQLite.
 if DATABASE != "sqlite":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +52,18 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path) for path in FILES} | {"django_hoiio"}
 
 
-def imports_of(path: Path) -> Iterator[Import]:
+@cache
+def imports_of(path: Path) -> list[Import]:
     """All imports of a file, also those in functions and under TYPE_CHECKING."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
     late = {id(inner) for function in functions for inner in ast.walk(function)}
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
-    for node in ast.walk(tree):
-        for module in _modules_of(node, package):
-            yield Import(module, node.lineno, id(node) in late)  # type: ignore[attr-defined]
+    return [
+        Import(module, node.lineno, id(node) in late)  # type: ignore[attr-defined]
+        for node in ast.walk(tree)
+        for module in _modules_of(node, package)
+    ]
 
 
 def _modules_of(node: ast.AST, package: str) -> list[str]:
