@@ -19,7 +19,7 @@ from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
 from django_hoiio.signals import SIGNALS, notification_received
 from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
-from tests.fake_hoiio import Hoiio, serving
+from tests.fake_hoiio import Hoiio, faked
 from tests.settings import DATABASE
 
 # Property tests try a few new examples in each run, and many with `--hypothesis-profile thorough`. None depends on time.
@@ -150,18 +150,23 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 
 @pytest.fixture
-def hoiio(settings: Any) -> Iterator[Hoiio]:
-    """A fake Hoiio on the loopback, and the settings for it."""
-    with serving() as hoiio:
-        settings.HOIIO = {
-            "API_URL": hoiio.url,
-            "PUBLIC_URL": "https://my.example.com",
-            "ACCOUNTS": {
-                "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
-                "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
-            },
-        }
+def fake_hoiio() -> Iterator[Hoiio]:
+    with faked() as hoiio:
         yield hoiio
+
+
+@pytest.fixture
+def hoiio(fake_hoiio: Hoiio, settings: Any) -> Hoiio:
+    """A fake Hoiio, and the settings for it."""
+    settings.HOIIO = {
+        "API_URL": fake_hoiio.url,
+        "PUBLIC_URL": "https://my.example.com",
+        "ACCOUNTS": {
+            "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
+            "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
+        },
+    }
+    return fake_hoiio
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone as django_timezone
 
 from django_hoiio.enums import Kind, Traffic
