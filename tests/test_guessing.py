@@ -116,13 +116,12 @@ def requests_to_the_admin() -> Iterator[tuple[str, dict[str, str]]]:
     for model in MODELS:
         path = _list(model)
         yield path, {}
-        for column in range(1, 10):
-            yield path, {"o": f"-{column}"}
+        yield path, {"o": "-2"}
         for guess in GUESSES:
             yield path, {"q": guess}
         for field in model._meta.concrete_fields:
-            for lookup in ("", "__startswith"):
-                yield path, {f"{field.name}{lookup}": GUESSES[0]}
+            yield path, {field.name: GUESSES[0]}
+            yield path, {f"{field.name}__startswith": GUESSES[0]}
 
 
 def requests_for_pages() -> Iterator[tuple[str, dict[str, str]]]:

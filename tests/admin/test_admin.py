@@ -458,7 +458,7 @@ LAST_DIGITS = ["91231111", "9123 1111", "591231111", "091231111"]
 def test_number_and_its_last_digits_are_found_only_by_users_who_may_see_numbers(as_staff: As, viewer: Client) -> None:
     client, terms = as_staff("view_personal_data"), WHOLE + LAST_DIGITS
     both = ["AA-S-471804", "AA-SI-85"]
-    assert {term: found(client, Sms, term) for term in terms} == {term: both for term in terms}
+    assert {term: found(client, Sms, term) for term in terms} == dict.fromkeys(terms, both)
     assert {term: found(viewer, Sms, term) for term in terms} == {term: [] for term in terms}
 
 
