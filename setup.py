@@ -35,6 +35,8 @@ setup(
     include_package_data=True,
     cmdclass={"build_py": BuildFromScratch},
     zip_safe=False,
+    # The fixture of the test kit.
+    entry_points={"pytest11": ["django_hoiio = django_hoiio.pytest_plugin"]},
     python_requires=">=3.10",
     install_requires=[
         "Django>=5.2",
@@ -50,6 +52,7 @@ setup(
             "djangorestframework>=3.16",
             "docutils>=0.21",
             "drf-spectacular>=0.28",
+            "freezegun>=1.5",
             "gevent>=24.10",
             "gunicorn>=23.0",
             "hypercorn>=0.17",
@@ -63,6 +66,7 @@ setup(
             "requests>=2.31",
             "sentry-sdk>=2.20",
             "setuptools>=77",
+            "time-machine>=2.16",
             "uvicorn>=0.30",
         ],
         "postgres": ["psycopg[binary,pool]>=3.2.2"],
@@ -88,6 +92,8 @@ setup(
             "django-simpleui==2026.1.*",
             "django-unfold==0.110.*",
         ],
+        # Pinned, because each release makes other mutants.
+        "mutation": ["mutmut==3.8.*"],
         # Pinned, because each release finds something new.
         "lint": [
             "django-stubs==6.1.*",

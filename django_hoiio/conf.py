@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from django.utils import timezone
 class HoiioSettings:
     """The values of `HOIIO`, with defaults for missing keys."""
 
+    # Completes `HOIIO` while the test kit is used.
+    for_tests: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+
     @property
     def given(self) -> Mapping[str, Any]:
         """The `HOIIO` dict of the project, without defaults."""
         given: Mapping[str, Any] = getattr(settings, "HOIIO", {})
-        return given
+        return given if self.for_tests is None else self.for_tests(given)
 
     @property
     def ACCOUNTS(self) -> Mapping[str, Mapping[str, Any]]:
@@ -129,9 +132,15 @@ class HoiioSettings:
         return list(settings.MIDDLEWARE)
 
     @property
+    def proxy_ssl_header(self) -> tuple[str, str] | None:
+        """Name and value of the WSGI variable by which a proxy reports https: `SECURE_PROXY_SSL_HEADER`."""
+        header: tuple[str, str] | None = settings.SECURE_PROXY_SSL_HEADER
+        return header
+
+    @property
     def redirects_to_https(self) -> bool:
         """True if `SecurityMiddleware` redirects the requests of a proxy that terminates TLS."""
-        return bool(settings.SECURE_SSL_REDIRECT) and not settings.SECURE_PROXY_SSL_HEADER
+        return bool(settings.SECURE_SSL_REDIRECT) and not self.proxy_ssl_header
 
     @property
     def redirect_exempt(self) -> list[str]:

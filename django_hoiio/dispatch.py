@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from .database import has_hidden_transaction, retry_transient
 from .enums import Kind, signal_kinds
@@ -57,7 +58,7 @@ def claim(notification: Notification) -> bool:
     """Claim the notification for this process. False if another process was quicker or it is already dispatched."""
     rows = Notification.objects.using(notification._state.db)
     pending = rows.filter(pk=notification.pk, dispatched_at=None, redacted_at=None)
-    claimed_until = datetime.now(timezone.utc) + CLAIM
+    claimed_until = timezone.now() + CLAIM
     return pending.filter(claimed_until=notification.claimed_until).update(claimed_until=claimed_until) == 1
 
 
@@ -69,7 +70,7 @@ def release(notification: Notification) -> None:
     rows = Notification.objects.using(notification._state.db)
     claimed = rows.filter(pk=notification.pk, dispatched_at=None, claimed_until=notification.claimed_until)
     try:
-        claimed.update(claimed_until=datetime.now(timezone.utc))
+        claimed.update(claimed_until=timezone.now())
     # The claim expires anyway.
     except Error as error:
         logger.error("The claim of notification %s could not be released: %s.", notification.pk, type(error).__name__)
@@ -137,7 +138,7 @@ class _ReconnectIfChanged:
 
 def _mark_dispatched(notification: Notification, receivers: Sequence[tuple[str, str]]) -> None:
     connection = connections[str(notification._state.db)]
-    notification.dispatched_at, notification.claimed_until = datetime.now(timezone.utc), None
+    notification.dispatched_at, notification.claimed_until = timezone.now(), None
     notification.receivers = [list(each) for each in receivers]
     params = [field.get_db_prep_save(getattr(notification, field.name), connection) for field in _MARKED]
 
@@ -163,7 +164,7 @@ def _record(notification: Notification, signal_name: str, name: str, error: Base
     """Record and report a failed receiver. Return False if the database cannot store it."""
     using = str(notification._state.db)
     rows = ReceiverFailure.objects.using(using)
-    defaults = {"attempts": 1, "traceback": _traceback(error), "failed_at": datetime.now(timezone.utc)}
+    defaults = {"attempts": 1, "traceback": _traceback(error), "failed_at": timezone.now()}
 
     def record() -> ReceiverFailure:
         return rows.update_or_create(notification=notification, signal=signal_name, receiver=name, defaults=defaults)[0]
@@ -203,7 +204,7 @@ def record_interrupted(notification: Notification) -> bool:
 
     It is unknown which receivers ran before the process ended, so all of them are retried (at least once).
     """
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     using = notification._state.db
     kinds = signal_kinds(Kind(notification.kind), notification.params)
     with transaction.atomic(using=using):
@@ -252,7 +253,7 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     """
     if failure.notification.redacted_at is not None:
         return Outcome.REDACTED
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     if _is_running(failure, now):
         return Outcome.TAKEN
     if not ignore_backoff and _is_backing_off(failure, now):
@@ -270,9 +271,9 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     _ = notification.transaction
     error = _call(receiver, failure.receiver, failure.signal, notification, attempt=attempt)
     if error is None:
-        failures.update(resolved_at=datetime.now(timezone.utc), traceback=before)
+        failures.update(resolved_at=timezone.now(), traceback=before)
         return Outcome.RESOLVED
-    failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), datetime.now(timezone.utc)
+    failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), timezone.now()
     failures.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)
     return Outcome.FAILED

@@ -89,14 +89,16 @@ _MEANINGS: tuple[tuple[str, type[HoiioError], str], ...] = (
     ("error_number_not_assigned", NotPermitted, "use the account that owns the number"),
     ("error_not_allowed_for_trial", NotPermitted, "a trial account may not do this"),
     ("error_(permission_denied|developer_suspended|sms_rebrand_not_enabled)", NotPermitted, "ask Hoiio to allow it"),
-    (".*_param_missing", InvalidParameter, "add the parameter that the status names"),
+    ("error_exceed_max_subscriptions", NotPermitted, "ask Hoiio to allow it"),
+    (".*_(param|both)_missing", InvalidParameter, "add the parameter that the status names"),
     (".*_unable_to_resolve_.*|error_.*_not_supported", InvalidParameter, "use another one"),
+    ("error_(.*_)?(number|auto_extend)_(not_)?available", InvalidParameter, "use another one"),
     (
         "error_(.*_)?(invalid|malformed|empty|too_big|too_many|download_failed|cannot_convert)(_.*)?",
         InvalidParameter,
         "change what the status names",
     ),
-    ("error_same_dest1_dest2|error_to_before_from", InvalidParameter, "change what the status names"),
+    ("error_same_dest1_dest2|error_to_before_from|.*_both_present", InvalidParameter, "change what the status names"),
 )
 
 # Any other text in `status` is not a status word and may be a secret.

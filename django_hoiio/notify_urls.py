@@ -42,13 +42,20 @@ def notify_url(
     `ValueError` if an argument is invalid or the URL exceeds Hoiio's limit of 4,000 characters. Warns above 2,000
     characters.
     """
+    return signed_url(route, account=account, pass_on=pass_on, block={}, urlconf=urlconf)
+
+
+def signed_url(
+    route: str, *, account: str, pass_on: Mapping[str, Any] | None, block: Mapping[str, Any], urlconf: str | None = None
+) -> str:
+    """Return `notify_url` for a request of the client, which signs the block of an interactive call as well."""
     if route not in Route.values:
         raise ValueError(f"There is no route {route!r}; the routes are {', '.join(Route.values)}.")
     if account not in conf.ACCOUNTS:
         raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
     values = dict(pass_on or {})
     _check_pass_on(values)
-    token = sign(Route(route), account, values)
+    token = sign(Route(route), account, values, block)
     url = _public_url() + webhook_path("signed", urlconf=urlconf, route=Route(route), token=token)
     if len(url) > MAX_URL_LENGTH:
         raise ValueError(
@@ -59,7 +66,7 @@ def notify_url(
         warnings.warn(
             f"The notify URL has {len(url)} characters. gunicorn refuses request lines above 4,094 bytes"
             " (limit_request_line) and nginx above 8k (large_client_header_buffers).",
-            stacklevel=2,
+            stacklevel=3,
         )
     return url
 
@@ -139,7 +146,7 @@ def is_local(url: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
 
 
 def is_loopback(url: str) -> bool:

@@ -32,7 +32,7 @@ PARTIAL_SUFFIX = ".part"
 # The JSON types of a file's values.
 _TYPES = {
     **dict.fromkeys(("uuid", "received_at", "route", "query", "body", "remote_addr", "account", "verified_by"), str),
-    **dict.fromkeys(("headers", "pass_on", "problems"), dict),
+    **dict.fromkeys(("headers", "pass_on", "block", "problems"), dict),
 }
 
 
@@ -84,7 +84,8 @@ def load(path: Path) -> RawNotification:
         # Opening a named pipe would wait forever for a writer.
         raise ValueError(f"{path.name} is not a file.")
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        # A file of an older version has no block.
+        held = {"block": {}, **json.loads(path.read_text(encoding="utf-8"))}
         return RawNotification(
             **{
                 **_checked(held),

@@ -23,14 +23,15 @@ SALT = "django_hoiio.notify_url"
 class VerificationResult(NamedTuple):
     verified_by: VerifiedBy = VerifiedBy.NONE
     account: str = "default"
-    # The values that the project signed with the URL.
+    # The values that the project signed with the URL, and those of the client about the block that it requested.
     pass_on: Mapping[str, Any] = {}
+    block: Mapping[str, Any] = {}
     # Notes on the verification, by `token` (of the URL) and `signature` (the header).
     problems: Mapping[str, str] = {}
 
 
-def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
-    """Return the token of a notify URL, which signs the route, the account and the pass-on values.
+def sign(route: Route, account: str, pass_on: Mapping[str, Any], block: Mapping[str, Any] = {}) -> str:
+    """Return the token of a notify URL, which signs the route, the account, the pass-on values and the block, if any.
 
     Raises `ImproperlyConfigured` if there is no key to sign with.
     """
@@ -40,7 +41,7 @@ def sign(route: Route, account: str, pass_on: Mapping[str, Any]) -> str:
             "HOIIO['SIGNING_KEYS'] has only blank keys; write a long random string, or remove SIGNING_KEYS to sign with"
             " SECRET_KEY."
         )
-    return _signer(keys[0]).sign_object([route.value, account, pass_on])
+    return _signer(keys[0]).sign_object([route.value, account, pass_on, *([block] if block else [])])
 
 
 def verify(route: Route, token: str | None, body: bytes, signature: str | None) -> VerificationResult:
@@ -52,9 +53,7 @@ def verify(route: Route, token: str | None, body: bytes, signature: str | None) 
     problems = {**by_url.problems, **by_signature.problems}
     if by_url.verified_by == VerifiedBy.NONE and by_signature.verified_by == VerifiedBy.SIGNATURE:
         return VerificationResult(verified_by=VerifiedBy.SIGNATURE, account=by_signature.account, problems=problems)
-    return VerificationResult(
-        verified_by=by_url.verified_by, account=by_url.account, pass_on=by_url.pass_on, problems=problems
-    )
+    return by_url._replace(problems=problems)
 
 
 def _signer(key: str) -> signing.Signer:
@@ -66,11 +65,12 @@ def _verify_token(route: Route, token: str) -> VerificationResult:
     number, payload = _signed_by(tuple(conf.SIGNING_KEYS), token)
     if number is None:
         return VerificationResult(problems={"token": "the token of the notify URL is not valid"})
-    signed_route, account, pass_on = json.loads(payload)
+    signed_route, account, pass_on, *block = json.loads(payload)
     if signed_route != route.value:
         return VerificationResult(problems={"token": f"the notify URL was signed for the route {signed_route}"})
     problems = {"token": "the notify URL was signed with an old key; give Hoiio a new URL"} if number else {}
-    return VerificationResult(verified_by=VerifiedBy.URL, account=account, pass_on=pass_on, problems=problems)
+    result = VerificationResult(verified_by=VerifiedBy.URL, account=account, pass_on=pass_on, problems=problems)
+    return result._replace(block=block[0]) if block else result
 
 
 # Cached, because all notifications of a bulk SMS, or of a number, have the same URL.
@@ -89,12 +89,12 @@ def _signed_by(keys: tuple[str, ...], token: str) -> tuple[int | None, str]:
 
 
 def _is_ours(payload: str) -> bool:
-    """Return whether the payload is a list of a route, an account and pass-on values, as `sign` makes it."""
+    """Return whether the payload is a list of a route, an account, pass-on values and maybe a block, as of `sign`."""
     try:
         held = json.loads(payload)
     except (ValueError, RecursionError):
         return False
-    return isinstance(held, list) and [type(each) for each in held] == [str, str, dict]
+    return isinstance(held, list) and [type(each) for each in held] in ([str, str, dict], [str, str, dict, dict])
 
 
 def _verify_signature(body: bytes, signature: str, by_url: VerificationResult) -> VerificationResult:

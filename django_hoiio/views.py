@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_from_bytes
@@ -13,6 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -92,7 +92,7 @@ def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = 
     return _store(
         RawNotification(
             uuid=uuid.uuid4(),
-            received_at=datetime.now(timezone.utc),
+            received_at=timezone.now(),
             route=route,
             query=quote_from_bytes(_query(request), safe=_PRINTABLE),
             body=body,
@@ -101,6 +101,7 @@ def receive(request: HttpRequest, route: Route = Route.ANY, token: str | None = 
             account=verification.account,
             verified_by=verification.verified_by,
             pass_on=verification.pass_on,
+            block=verification.block,
             problems={**verification.problems, **problems},
         )
     )

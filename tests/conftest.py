@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -17,6 +18,7 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
+from django_hoiio.sandbox import real_time
 from django_hoiio.signals import SIGNALS, notification_received
 from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
 from tests.fake_hoiio import Hoiio, serving
@@ -38,6 +40,8 @@ if DATABASE != "sqlite":
         "sandbox/test_delivery.py",
         "sandbox/test_interactive.py",
         "sandbox/test_page.py",
+        "sandbox/test_people.py",
+        "sandbox/test_readiness.py",
         "sandbox/test_robustness.py",
         "sandbox/test_samples.py",
         "sandbox/test_telephone.py",
@@ -107,6 +111,12 @@ def psycopg_error(sqlstate: str) -> Exception:
     from psycopg import errors
 
     return errors.lookup(sqlstate)()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fast_speech() -> None:
+    """Let the sandbox speak without delay."""
+    real_time.SPEAKING_RATE = math.inf
 
 
 Post = Callable[..., Notification]

@@ -38,12 +38,16 @@ KNOWN_STATUSES = {
         error_invalid_max_digits error_invalid_timeout error_invalid_attempts error_on_failure_invalid
         error_number_invalid error_forward_to_invalid error_unable_to_resolve_forward_to error_mode_invalid
         error_incoming_sms_not_supported
+        error_dest_incoming_both_missing error_dest_incoming_both_present error_invalid_duration
+        error_number_not_available error_subscribe_number_not_available error_pick_number_not_available
+        error_no_number_available error_auto_extend_not_available
     """,
     InvalidCredentials: "error_invalid_access_token error_invalid_app_id",
     InsufficientCredit: "error_insufficient_credit",
     NotPermitted: """
         error_not_allowed_for_trial error_permission_denied error_developer_suspended error_txn_ref_access_denied
         error_session_access_denied error_sms_rebrand_not_enabled error_number_not_assigned
+        error_exceed_max_subscriptions
     """,
     InvalidState: """
         error_session_ended error_session_not_ready error_session_not_on_hold error_monitor_in_progress

@@ -26,6 +26,7 @@ LATE_IMPORTS = {
         "rest_framework": "REST framework is optional.",
     },
     "admin/actions.py": {"reconciliation": "The client needs requests, which is optional."},
+    "pytest_plugin.py": {"testing": "The models need Django's settings, which pytest-django sets up later."},
     "management/commands/hoiio_reconcile.py": {"reconciliation": "The client needs requests, which is optional."},
     "management/commands/hoiio_urls.py": {"client": "The client needs requests, which is optional."},
     "templatetags/hoiio_dashboard.py": {"admin": "Django imports every tag library, also without the admin."},

@@ -28,6 +28,7 @@ MODULES = (
     "retention.forgetting",
     "retention.totals",
     "signals",
+    "testing",
     "views",
 )
 

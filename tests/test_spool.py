@@ -30,6 +30,7 @@ FULL: dict[str, Any] = {
     "account": "second",
     "verified_by": VerifiedBy.URL,
     "pass_on": {"username": "bob", "n": [1, None]},
+    "block": {"kind": "ivr_play", "step": 2},
     "problems": {"signature": "does not match the body"},
 }
 
@@ -192,6 +193,7 @@ def _good() -> dict[str, Any]:
         json.dumps({**_good(), "received_at": "soon"}),
         json.dumps({**_good(), "body": "é"}),
         json.dumps({**_good(), "more": 1}),
+        json.dumps({**_good(), "block": []}),
     ],
 )
 def test_file_without_a_valid_notification_raises_value_error(tmp_path: Path, poison: str) -> None:
@@ -200,6 +202,13 @@ def test_file_without_a_valid_notification_raises_value_error(tmp_path: Path, po
 
     with pytest.raises(ValueError):  # noqa: PT011
         spool.load(path)
+
+
+def test_file_of_a_version_without_blocks_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "older.json"
+    path.write_text(json.dumps({name: value for name, value in _good().items() if name != "block"}), encoding="utf-8")
+
+    assert (spool.load(path).uuid, spool.load(path).block) == (UUID(int=7), {})
 
 
 def test_file_that_is_not_utf_8_raises_value_error(tmp_path: Path) -> None:

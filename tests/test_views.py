@@ -167,6 +167,27 @@ def test_signed_url_is_accepted_and_returns_the_pass_on_values(strict: None, rou
     assert (stored.params["txn_ref"], stored.problems, stored.unverified_params) == ("AA-S-1", {}, [])
 
 
+@pytest.mark.parametrize("kind", [Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD, Kind.IVR_GATHER])
+@pytest.mark.parametrize(("state", "ended"), [("ongoing", []), ("ended", ["ivr_ended"])])
+def test_signed_block_names_the_signals_and_is_stored(
+    strict: None, heard: list[Any], kind: Kind, state: str, ended: list[str]
+) -> None:
+    block = {"kind": kind.value, "step": 2}
+    body = f"txn_ref=AA-C-1&session=S1&call_state={state}".encode()
+
+    assert send(f"ivr/{sign(Route.IVR, 'default', {}, block)}/", body).status_code == 200
+
+    notification = Notification.objects.get()
+    assert (notification.kind, notification.block, notification.pass_on) == (kind, block, {})
+    assert [name for name, _ in heard] == [kind, *ended, "notification_received"]
+
+
+def test_block_is_taken_from_a_signed_url_only(post: Post) -> None:
+    notification = post('ivr/?block={"kind":"ivr_play"}', "session=S1&call_state=ongoing")
+
+    assert (notification.kind, notification.block) == (Kind.IVR_STEP, {})
+
+
 def test_signed_pass_on_values_override_the_query_and_other_parameters_are_stored(strict: None) -> None:
     assert send(signed(pass_on={"username": "bob"}) + "?username=eve&x=1&txn_ref=AA-S-9").status_code == 200
 

@@ -59,12 +59,18 @@ class NotificationAdmin(ReadOnlyAdmin):
     )
     fieldsets = (
         (None, {"fields": ("kind", "txn_ref", "session", "received_at")}),
-        (_("Delivery"), {"fields": ("account", "route", "source", "verified_by", "remote_addr", "uuid")}),
+        (_("Delivery"), {"fields": ("account", "route", "source", "verified_by", "block", "remote_addr", "uuid")}),
         (_("Dispatch"), {"fields": ("is_dispatched", "dispatched_at", "claimed_until")}),
     )
 
     class Media:
         js = ("django_hoiio/copy.js",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Notification | None = None) -> Any:
+        """Leave out an empty block."""
+        empty = () if obj and obj.block else ("block",)
+        declared = super().get_fieldsets(request, obj)
+        return [(title, {"fields": [name for name in each["fields"] if name not in empty]}) for title, each in declared]
 
     def row_actions(self, row: Notification) -> Iterable[Action]:
         if row.dispatched_at is None:

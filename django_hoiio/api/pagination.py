@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
+from datetime import timezone as datetime_timezone
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
@@ -23,7 +25,7 @@ from .filters import INDEXED, SPAN, Filters, TotalFilters
 
 Rows: TypeAlias = QuerySet[Any]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=datetime_timezone.utc)
 _POSITION = re.compile(r"([a-z_]+)\.([0-9]{1,16})\.([0-9]{1,19})")
 
 
@@ -183,7 +185,7 @@ class DayPagination(PositionPagination):
     def find(self, rows: Rows, filters: TotalFilters) -> CursorPage:
         """Return totals in order of days, also of days that are still counted."""
         given = filters.form.cleaned_data
-        end = given["day_to"] or day_of(datetime.now(timezone.utc))
+        end = given["day_to"] or day_of(timezone.now())
         begin = given["day_from"] or end - min(self.span, end - date.min)
         last = self.cursor.position or end
         first = last - min(self.span, last - begin)

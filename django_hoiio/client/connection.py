@@ -15,6 +15,7 @@ from django_hoiio.notify_urls import is_local, is_loopback
 
 try:
     import requests
+    from requests.adapters import BaseAdapter
     from urllib3.exceptions import NewConnectionError
 except ImportError as error:
     raise ImportError("django_hoiio.client needs requests: pip install requests") from error
@@ -26,6 +27,15 @@ TIMEOUTS = (5.0, 30.0)
 RETRY_DELAYS = (0.5, 2.0)
 
 
+class Session(requests.Session):
+    """A session of requests. The test kit answers its requests without a network."""
+
+    for_tests: BaseAdapter | None = None
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        return Session.for_tests or super().get_adapter(url)
+
+
 class Connection:
     """An account's connections to Hoiio, kept open between requests."""
 
@@ -34,7 +44,7 @@ class Connection:
         self._url = _api_url()
         self._credentials = _credentials(account)
         self._timeouts = timeouts
-        self._session = requests.Session()
+        self._session = Session()
         # Do not send requests to a sandbox on this machine through a proxy from the environment.
         self._session.trust_env = not is_loopback(self._url)
 

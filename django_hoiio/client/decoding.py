@@ -12,7 +12,7 @@ from django_hoiio.exceptions import ServerError
 from django_hoiio.parsing.fields import storable
 from django_hoiio.parsing.parameters import PARAMETERS
 
-from .responses import HoiioResponse, ListResponse
+from .responses import HoiioResponse
 
 ResponseType = TypeVar("ResponseType", bound=HoiioResponse)
 
@@ -30,20 +30,20 @@ def decode(response: type[ResponseType], data: Mapping[str, Any], path: str) -> 
             values[field.name] = value
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ServerError("", f"Hoiio answered {path} without {field.name}; check Hoiio's portal.")
-    if issubclass(response, ListResponse):
-        values["entries"] = tuple(decode(response.entry, each, path) for each in _entries(data, path))
+    for name, entry in response.lists.items():
+        values[name] = tuple(decode(entry, each, path) for each in _objects(name, data, path))
     return response(**values)
 
 
-def _entries(data: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
-    entries = data.get("entries") or []
-    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise ServerError("", f"Hoiio answered {path} with entries that are not a list of objects; try again later.")
-    return entries
+def _objects(name: str, data: Mapping[str, Any], path: str) -> list[Mapping[str, Any]]:
+    objects = data.get(name) or []
+    if not isinstance(objects, list) or not all(isinstance(each, dict) for each in objects):
+        raise ServerError("", f"Hoiio answered {path} with {name} that are not a list of objects; try again later.")
+    return objects
 
 
-# Names of fields in the older manual, if the newer one has another name.
-_OTHER_NAMES = {"bulk_txn_ref": "txn_ref", "forward_sms_to": "forward_to_sms"}
+# Names of fields in the older manual or in an SDK, if the newer manual has another name.
+_OTHER_NAMES = {"bulk_txn_ref": "txn_ref", "forward_sms_to": "forward_to_sms", "capabilities": "capability"}
 
 
 def _value(name: str, data: Mapping[str, Any]) -> Any:
@@ -78,7 +78,8 @@ _AMOUNT, _WHOLE, _NUMBER = (PARAMETERS[name].read for name in ("debit", "duratio
 _DECODERS: dict[str, Callable[[str], Any]] = {
     "date": PARAMETERS["date"].read,
     "expiry": _day,
+    "is_unicode": {"true": True, "false": False}.get,
     **dict.fromkeys(("duration", "split_count", "fax_pages", "entries_count", "total_entries_count"), _WHOLE),
-    **dict.fromkeys(("rate", "debit", "talktime", "balance", "points", "bonus"), _AMOUNT),
+    **dict.fromkeys(("rate", "debit", "total_cost", "talktime", "balance", "points", "bonus"), _AMOUNT),
     **dict.fromkeys(("dest", "dest1", "dest2", "src", "number", "mobile_number"), _NUMBER),
 }

@@ -24,6 +24,8 @@ class Endpoint(Generic[ResponseType]):
     # The route of the notify URL, `None` if Hoiio sends no notification, and the parameters that take the URL.
     route: Route | None = None
     notify_as: tuple[str, ...] = ("notify_url",)
+    # The kind of the block of an interactive call, which is signed in the notify URL.
+    block: Kind | None = None
     # The notification that a started transaction waits for.
     awaits: Kind | None = None
     # Overrides of `ENCODERS`.
@@ -48,13 +50,7 @@ VOICE_QUERY_STATUS = Endpoint(path="voice/query_status", response=responses.Call
 VOICE_GET_HISTORY = Endpoint(path="voice/get_history", response=responses.CallHistoryResponse, is_read_only=True)
 VOICE_GET_RATE = Endpoint(path="voice/get_rate", response=responses.RateResponse)
 
-CONFERENCE_CALL = Endpoint(
-    path="conference/call",
-    response=responses.ConferenceResponse,
-    route=Route.VOICE,
-    awaits=Kind.CALL_ENDED,
-    encoders=_conference,
-)
+CONFERENCE_CALL = replace(VOICE_CONFERENCE, path="conference/call")
 CONFERENCE_MODERATE = Endpoint(path="conference/moderate", response=HoiioResponse)
 
 SMS_SEND = Endpoint(
@@ -70,35 +66,45 @@ SMS_BULK_SEND = Endpoint(path="sms/bulk_send", response=responses.BulkSmsRespons
 SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, encoders={})
 SMS_QUERY_STATUS = Endpoint(path="sms/query_status", response=responses.SmsStatusResponse, is_read_only=True)
 SMS_GET_HISTORY = Endpoint(path="sms/get_history", response=responses.SmsHistoryResponse, is_read_only=True)
+SMS_GET_RATE = Endpoint(path="sms/get_rate", response=responses.SmsRateResponse, encoders={"msg": sms_text})
 
 FAX_SEND = Endpoint(path="fax/send", response=responses.SentResponse, route=Route.FAX, awaits=Kind.FAX_STATUS)
 FAX_QUERY_STATUS = Endpoint(path="fax/query_status", response=responses.FaxStatusResponse, is_read_only=True)
 FAX_GET_HISTORY = Endpoint(path="fax/get_history", response=responses.FaxHistoryResponse, is_read_only=True)
+FAX_GET_RATE = Endpoint(path="fax/get_rate", response=responses.RateResponse)
 
-IVR_DIAL = Endpoint(
-    path="ivr/start/dial", response=responses.DialResponse, route=Route.IVR, awaits=Kind.IVR_DIAL, encoders=_spoken
+IVR_PLAY = Endpoint(
+    path="ivr/middle/play", response=HoiioResponse, route=Route.IVR, block=Kind.IVR_PLAY, encoders=_spoken
 )
-IVR_PLAY = Endpoint(path="ivr/middle/play", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_GATHER = Endpoint(path="ivr/middle/gather", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_RECORD = Endpoint(path="ivr/middle/record", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
-IVR_MONITOR = Endpoint(
-    path="ivr/middle/monitor",
-    response=HoiioResponse,
-    route=Route.IVR,
-    notify_as=("notify_url", "monitor_notify_url"),
-    encoders=_spoken,
+IVR_GATHER = replace(IVR_PLAY, path="ivr/middle/gather", block=Kind.IVR_GATHER)
+IVR_RECORD = replace(IVR_PLAY, path="ivr/middle/record", block=Kind.IVR_RECORD)
+IVR_MONITOR = replace(
+    IVR_PLAY, path="ivr/middle/monitor", block=Kind.IVR_MONITOR, notify_as=("notify_url", "monitor_notify_url")
 )
 IVR_HOLD = Endpoint(path="ivr/middle/hold", response=HoiioResponse, encoders=_spoken)
-IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", response=HoiioResponse, route=Route.IVR)
+IVR_UNHOLD = Endpoint(path="ivr/middle/unhold", response=HoiioResponse, route=Route.IVR, block=Kind.IVR_UNHOLD)
+IVR_HANGUP = replace(IVR_PLAY, path="ivr/end/hangup", block=Kind.IVR_HANGUP)
 IVR_TRANSFER = Endpoint(
     path="ivr/end/transfer",
     response=responses.TransferResponse,
     route=Route.IVR,
+    block=Kind.IVR_TRANSFER,
     encoders={**_spoken, "dest": number_or_room},
 )
-IVR_HANGUP = Endpoint(path="ivr/end/hangup", response=HoiioResponse, route=Route.IVR, encoders=_spoken)
+IVR_DIAL = Endpoint(
+    path="ivr/start/dial",
+    response=responses.DialResponse,
+    route=Route.IVR,
+    block=Kind.IVR_DIAL,
+    awaits=Kind.IVR_DIAL,
+    encoders=_spoken,
+)
 
 NUMBER_GET_ACTIVE = Endpoint(path="number/get_active", response=responses.NumbersResponse)
 NUMBER_UPDATE_FORWARDING = Endpoint(path="number/update_forwarding", response=HoiioResponse)
+NUMBER_GET_COUNTRIES = Endpoint(path="number/get_countries", response=responses.CountriesResponse)
+NUMBER_GET_CHOICES = Endpoint(path="number/get_choices", response=responses.NumbersResponse)
+NUMBER_GET_RATES = Endpoint(path="number/get_rates", response=responses.NumberRatesResponse)
+NUMBER_SUBSCRIBE = Endpoint(path="number/subscribe", response=responses.SubscriptionResponse)
 USER_GET_BALANCE = Endpoint(path="user/get_balance", response=responses.BalanceResponse)
 USER_GET_INFO = Endpoint(path="user/get_info", response=responses.UserResponse)

@@ -7,7 +7,7 @@ from typing import BinaryIO, Literal
 
 from . import endpoints
 from .resource import PassOn, Resource, period
-from .responses import FaxHistoryResponse, FaxStatusResponse, SentResponse
+from .responses import FaxHistoryResponse, FaxStatusResponse, RateResponse, SentResponse
 
 
 class FaxResource(Resource):
@@ -53,3 +53,12 @@ class FaxResource(Resource):
     ) -> FaxHistoryResponse:
         """Return faxes from `from_` on and before `to`, including ongoing ones. Both moments need a time zone."""
         return self._request(endpoints.FAX_GET_HISTORY, {**period(from_, to, page), "type": type})
+
+    def get_rate(self, *, dest: str | None = None, incoming: str | None = None) -> RateResponse:
+        """Return the price of a fax to `dest`, or of a fax that arrives at `incoming`, one of the account's numbers.
+
+        It is per minute, as in Hoiio's newer manual. Raises `ServerError` if Hoiio sends no faxes to that country.
+        """
+        if (dest is None) == (incoming is None):
+            raise ValueError("dest and incoming: give one of them.")
+        return self._request(endpoints.FAX_GET_RATE, {"dest": dest, "incoming": incoming})

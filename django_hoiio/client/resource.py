@@ -10,7 +10,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from django_hoiio.ingest.outgoing import enter
-from django_hoiio.notify_urls import notify_url
+from django_hoiio.notify_urls import signed_url
 
 from .connection import Connection
 from .decoding import decode
@@ -58,7 +58,8 @@ class Resource:
             raise ValueError("pass_on comes back with notifications; leave it out, or leave out notify=False.")
         if endpoint.route is None or not notify:
             return {}
-        url = notify_url(endpoint.route, account=self._connection.account, pass_on=pass_on)
+        block = {"kind": endpoint.block.value} if endpoint.block else {}
+        url = signed_url(endpoint.route, account=self._connection.account, pass_on=pass_on, block=block)
         return dict.fromkeys(endpoint.notify_as, url)
 
 

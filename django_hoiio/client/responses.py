@@ -14,19 +14,26 @@ __all__ = [
     "CallHistoryResponse",
     "CallStatusResponse",
     "ConferenceResponse",
+    "CountriesResponse",
+    "CountryResponse",
     "DialResponse",
     "FaxHistoryResponse",
     "FaxStatusResponse",
     "HistoryResponse",
     "HoiioResponse",
     "ListResponse",
+    "NumberRateResponse",
+    "NumberRatesResponse",
     "NumberResponse",
     "NumbersResponse",
     "RateResponse",
     "SentResponse",
     "SmsHistoryResponse",
+    "SmsRateResponse",
     "SmsStatusResponse",
     "Started",
+    "StateResponse",
+    "SubscriptionResponse",
     "TransferResponse",
     "UserResponse",
 ]
@@ -38,6 +45,9 @@ Started = tuple[str, Mapping[str, str]]
 @dataclass(frozen=True, kw_only=True)
 class HoiioResponse:
     """A successful response."""
+
+    # Fields that are lists of objects, and the type of the objects.
+    lists: ClassVar[Mapping[str, type[HoiioResponse]]] = {}
 
     status: str = ""
     # The whole response by Hoiio's names, including values without a field.
@@ -165,42 +175,37 @@ class FaxStatusResponse(HoiioResponse):
 class ListResponse(HoiioResponse):
     """A page of a list."""
 
-    # The type of each of `entries`.
-    entry: ClassVar[type[HoiioResponse]]
-
-    # On this page.
+    # On this page, and on all pages if the list has several.
     entries_count: int | None = None
+    total_entries_count: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryResponse(ListResponse):
     """A page of at most 100 entries. Hoiio does not document their order."""
 
-    # On all pages.
-    total_entries_count: int | None = None
-
 
 @dataclass(frozen=True, kw_only=True)
 class CallHistoryResponse(HistoryResponse):
-    entry = CallStatusResponse
+    lists = {"entries": CallStatusResponse}
     entries: tuple[CallStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmsHistoryResponse(HistoryResponse):
-    entry = SmsStatusResponse
+    lists = {"entries": SmsStatusResponse}
     entries: tuple[SmsStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaxHistoryResponse(HistoryResponse):
-    entry = FaxStatusResponse
+    lists = {"entries": FaxStatusResponse}
     entries: tuple[FaxStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberResponse(HoiioResponse):
-    """A Hoiio Number of the account and its settings."""
+    """A Hoiio Number of the account and its settings, or one to subscribe to, which has none."""
 
     number: str
     # Notify URLs for calls or faxes, and for SMS. Anybody who has a signed URL can post to it.
@@ -219,16 +224,78 @@ class NumberResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class NumbersResponse(ListResponse):
-    entry = NumberResponse
+    lists = {"entries": NumberResponse}
     entries: tuple[NumberResponse, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateResponse(HoiioResponse):
+    """A state with numbers to subscribe to, and what they can do."""
+
+    code: str = ""
+    name: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountryResponse(HoiioResponse):
+    """A country with numbers to subscribe to. `code` is as in ISO 3166-1; `prefix` is the calling code."""
+
+    lists = {"states": StateResponse}
+    code: str = ""
+    name: str = ""
+    prefix: str = ""
+    states: tuple[StateResponse, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountriesResponse(ListResponse):
+    lists = {"entries": CountryResponse}
+    entries: tuple[CountryResponse, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberRateResponse(HoiioResponse):
+    """What a subscription of `duration` months costs as a whole."""
+
+    duration: int | None = None
+    rate: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberRatesResponse(ListResponse):
+    lists = {"entries": NumberRateResponse}
+    entries: tuple[NumberRateResponse, ...] = ()
+    currency: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionResponse(HoiioResponse):
+    """A started or extended subscription: what it cost, and its last day."""
+
+    currency: str = ""
+    debit: Decimal | None = None
+    expiry: date | None = None
 
 
 # The account.
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmsRateResponse(HoiioResponse):
+    """The price of a part of an SMS or, for `incoming`, of an incoming SMS."""
+
+    currency: str = ""
+    rate: Decimal | None = None
+    # Parts, price and alphabet of the `msg` of the request; `None` without one.
+    split_count: int | None = None
+    total_cost: Decimal | None = None
+    is_unicode: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RateResponse(HoiioResponse):
-    """The price of a call per minute, and the minutes that the credit lasts."""
+    """The price of a call or fax per minute; for a call, also the minutes that the credit lasts."""
 
     currency: str = ""
     rate: Decimal | None = None

@@ -8,7 +8,7 @@ from datetime import datetime
 from . import endpoints
 from .encoding import Recipients
 from .resource import PassOn, Resource, period
-from .responses import BulkSmsResponse, SentResponse, SmsHistoryResponse, SmsStatusResponse
+from .responses import BulkSmsResponse, SentResponse, SmsHistoryResponse, SmsRateResponse, SmsStatusResponse
 
 
 class SmsResource(Resource):
@@ -64,3 +64,15 @@ class SmsResource(Resource):
     ) -> SmsHistoryResponse:
         """Return sent and received SMS from `from_` on and before `to`. Both moments need a time zone."""
         return self._request(endpoints.SMS_GET_HISTORY, period(from_, to, page))
+
+    def get_rate(
+        self, *, dest: str | None = None, incoming: str | None = None, msg: str | None = None
+    ) -> SmsRateResponse:
+        """Return the price of an SMS to `dest`, or of an SMS that arrives at `incoming`, one of the account's numbers.
+
+        With `msg`, the response also has its parts and its whole price. Raises `InvalidParameter` if the number is not
+        valid. Hoiio's manual only names this request; its parameters and response are known from Hoiio's SDKs.
+        """
+        if (dest is None) == (incoming is None):
+            raise ValueError("dest and incoming: give one of them.")
+        return self._request(endpoints.SMS_GET_RATE, {"dest": dest, "incoming": incoming, "msg": msg})

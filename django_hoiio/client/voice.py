@@ -6,23 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from . import endpoints
+from . import endpoints, responses
 from .endpoints import Endpoint
 from .resource import PassOn, Resource, period
-from .responses import (
-    CallHistoryResponse,
-    CallStatusResponse,
-    ConferenceResponse,
-    HoiioResponse,
-    RateResponse,
-    SentResponse,
-)
 
 
 class ConferenceCalls(Resource):
     """Conference calls, which Hoiio's two manuals document under different paths."""
 
-    _endpoint: ClassVar[Endpoint[ConferenceResponse]]
+    _endpoint: ClassVar[Endpoint[responses.ConferenceResponse]]
 
     def _confer(
         self,
@@ -33,7 +25,7 @@ class ConferenceCalls(Resource):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> ConferenceResponse:
+    ) -> responses.ConferenceResponse:
         """Call up to 8 people into a new or existing room. Without `room`, Hoiio names a new one.
 
         Each person is a separate transaction, in the order of `dest`.
@@ -58,7 +50,7 @@ class VoiceResource(ConferenceCalls):
         tag: str | None = None,
         pass_on: PassOn = None,
         notify: bool = True,
-    ) -> SentResponse:
+    ) -> responses.SentResponse:
         """Call `dest1`, then `dest2`, and connect them. `dest1` defaults to the account's own number.
 
         `dest2` sees `caller_id`: a registered number, a Hoiio Number or `private`. `max_duration` is in seconds, from
@@ -69,21 +61,21 @@ class VoiceResource(ConferenceCalls):
         params = {"dest1": dest1, "dest2": dest2, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
         return self._request(endpoints.VOICE_CALL, params, pass_on=pass_on, notify=notify)
 
-    def hangup(self, *, txn_ref: str) -> HoiioResponse:
+    def hangup(self, *, txn_ref: str) -> responses.HoiioResponse:
         """End a call, or one person's call in a conference."""
         return self._request(endpoints.VOICE_HANGUP, {"txn_ref": txn_ref})
 
-    def query_status(self, *, txn_ref: str) -> CallStatusResponse:
+    def query_status(self, *, txn_ref: str) -> responses.CallStatusResponse:
         """Return the status of a call: between phones, in a conference or interactive."""
         return self._request(endpoints.VOICE_QUERY_STATUS, {"txn_ref": txn_ref})
 
     def get_history(
         self, *, from_: datetime | None = None, to: datetime | None = None, page: int = 1
-    ) -> CallHistoryResponse:
+    ) -> responses.CallHistoryResponse:
         """Return calls that began from `from_` on and before `to`. Both moments need a time zone."""
         return self._request(endpoints.VOICE_GET_HISTORY, period(from_, to, page))
 
-    def get_rate(self, *, dest2: str, dest1: str | None = None) -> RateResponse:
+    def get_rate(self, *, dest2: str, dest1: str | None = None) -> responses.RateResponse:
         """Return the price of a call per minute."""
         return self._request(endpoints.VOICE_GET_RATE, {"dest1": dest1, "dest2": dest2})
 
@@ -94,6 +86,6 @@ class ConferenceResource(ConferenceCalls):
     _endpoint = endpoints.CONFERENCE_CALL
     call = ConferenceCalls._confer
 
-    def moderate(self, *, txn_ref: str, action: Literal["kick", "mute", "unmute"]) -> HoiioResponse:
+    def moderate(self, *, txn_ref: str, action: Literal["kick", "mute", "unmute"]) -> responses.HoiioResponse:
         """Remove, mute or unmute one person. Hoiio allows 60 requests a minute and sends no notification."""
         return self._request(endpoints.CONFERENCE_MODERATE, {"txn_ref": txn_ref, "action": action})

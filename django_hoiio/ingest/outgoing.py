@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from uuid import uuid4
 
 from django.db import connections, router, transaction
+from django.utils import timezone
 
 from django_hoiio.database import durable, is_idle, retry_transient
 from django_hoiio.enums import Direction, Kind, Rank, Route
@@ -31,7 +31,7 @@ def enter(kind: Kind, account: str, txn_ref: str, request: Mapping[str, str]) ->
     an error and returns `None`. Then the notification creates the row.
     """
     connection = connections[router.db_for_write(MODEL_OF_KIND[kind])]
-    moment, parsed = datetime.now(timezone.utc), _parsed(kind, txn_ref, request)
+    moment, parsed = timezone.now(), _parsed(kind, txn_ref, request)
     raw = RawNotification(uuid=uuid4(), received_at=moment, route=Route.ANY, query="", body=b"", account=account)
 
     def write() -> Transaction:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from datetime import timezone as datetime_timezone
 from functools import cache
 from typing import Any
+
+from django.utils import timezone
 
 from django_hoiio.enums import Kind, Rank, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.models import CLAIM, MODEL_OF_KIND, Call, Notification, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification, parse
-from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.parsing.parameters import LEG_FIELDS, PARAMETERS
 from django_hoiio.receivers import receivers_of
 
 from .state import PARTY, Report
@@ -23,7 +26,7 @@ OF_THE_VIEW = ("token", "signature", "body")
 _PARTY_PARAMETERS = frozenset({"from", "to", "dest", "dest1", "dest2", "sms_status"})
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=datetime_timezone.utc)
 
 # In a version, a rank weighs more than all microseconds until the year 2286.
 _RANK = 10**16
@@ -36,7 +39,7 @@ def version_of(rank: Rank, moment: datetime) -> int:
 
 def notification_of(raw: RawNotification, parsed: ParsedNotification) -> Notification:
     """Return the row of a notification, not yet stored. If there are no receivers, it is already dispatched."""
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     has_receivers = any(receivers_of(signal_kinds(parsed.kind, parsed.params), Notification))
     return Notification(
         uuid=raw.uuid,
@@ -49,6 +52,7 @@ def notification_of(raw: RawNotification, parsed: ParsedNotification) -> Notific
         remote_addr=raw.remote_addr,
         verified_by=raw.verified_by.value,
         source=raw.source.value,
+        block=raw.block,
         dispatched_at=None if has_receivers else now,
         claimed_until=now + CLAIM if has_receivers else None,
         **columns_of(raw, parsed),
@@ -84,6 +88,7 @@ def raw_of(notification: Notification) -> RawNotification:
         source=Source(notification.source),
         # The token of the URL is not stored, so its parameters are taken from the row.
         pass_on={name: value for name, value in notification.pass_on.items() if name not in PARAMETERS},
+        block=notification.block,
         problems={name: why for name, why in notification.problems.items() if name in OF_THE_VIEW},
     )
 
@@ -125,7 +130,8 @@ def linked_report(notification: Notification, row: Transaction) -> Report:
 def parameters_of(fields: Collection[str]) -> list[str]:
     """Return Hoiio's parameters that may report one of these fields."""
     of_party = _PARTY_PARAMETERS if not set(PARTY).isdisjoint(fields) else ()
-    return sorted({*of_party, *(name for name, parameter in PARAMETERS.items() if parameter.field in fields)})
+    pairs = [*LEG_FIELDS.items(), *((name, parameter.field) for name, parameter in PARAMETERS.items())]
+    return sorted({*of_party, *(name for name, field in pairs if field in fields)})
 
 
 def _key_of(

@@ -116,6 +116,12 @@ class Notification(models.Model):
     pass_on = models.JSONField(
         _("pass-on parameters"), default=dict, help_text=_("The project's own parameters, as Hoiio passed them back.")
     )
+    block = models.JSONField(
+        _("block"),
+        default=dict,
+        blank=True,
+        help_text=_("The block of an interactive call that the client requested, as signed in the notify URL."),
+    )
     problems = models.JSONField(
         _("problems"),
         default=dict,

@@ -58,6 +58,11 @@ class BaseQuerySet(models.QuerySet[AnyModel]):
         return self.using(router.db_for_write(self.model))
 
 
+def current_time() -> datetime:
+    """Return the time. Looks `timezone.now` up, so that tests can replace it."""
+    return timezone.now()
+
+
 def overdue_q() -> Q:
     """Return a condition for transactions that are overdue now."""
     # Without `IN`, Django before 6 writes `NOT is_final`, for which SQLite and MariaDB use no index.
@@ -164,10 +169,10 @@ class Transaction(models.Model):
         _("debit"), max_digits=15, decimal_places=6, null=True, blank=True, help_text=_("The total cost.")
     )
     created_at = models.DateTimeField(
-        _("created at"), default=timezone.now, help_text=_("When this transaction was first seen.")
+        _("created at"), default=current_time, help_text=_("When this transaction was first seen.")
     )
     updated_at = models.DateTimeField(
-        _("updated at"), default=timezone.now, help_text=_("When the newest report about it was received.")
+        _("updated at"), default=current_time, help_text=_("When the newest report about it was received.")
     )
     redacted_at = models.DateTimeField(
         _("redacted at"), null=True, blank=True, help_text=_("When its personal data was removed.")

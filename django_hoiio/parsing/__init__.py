@@ -32,8 +32,10 @@ class RawNotification(NamedTuple):
     account: str = "default"
     verified_by: VerifiedBy = VerifiedBy.NONE
     source: Source = Source.WEBHOOK
-    # The pass-on parameters of the signed notify URL, and the problems of the verification.
+    # The pass-on parameters of the signed notify URL, and the block that its request started.
     pass_on: Mapping[str, Any] = {}
+    block: Mapping[str, Any] = {}
+    # The problems of the verification.
     problems: Mapping[str, str] = {}
 
 
@@ -104,7 +106,7 @@ def parse(raw: RawNotification) -> ParsedNotification:
     params = {name: text for name, text in received_params.items() if name in PARAMETERS}
     pass_on = {name: text for name, text in received_params.items() if name not in PARAMETERS}
     values, problems = read(params)
-    kind = kind_of(params, raw.route)
+    kind = kind_of(params, raw.route, raw.block)
     if not received_params:
         problems["parameters"] = "there are no parameters"
     elif not params:

@@ -6,6 +6,7 @@ A parameter counts if it is present, even if empty: `digits=` means that no key 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from django_hoiio.enums import BLOCKS, Direction, Kind, Rank, Route, rank_of, rank_of_acceptance
 
@@ -57,15 +58,18 @@ _BY_ROUTE: dict[Route, tuple[Kind, Kind]] = {
 }
 
 
-def kind_of(params: Mapping[str, str], route: Route) -> Kind:
+def kind_of(params: Mapping[str, str], route: Route, block: Mapping[str, Any] = {}) -> Kind:
+    """Return the kind by the parameters. If these do not name the block that ended, `block` of the notify URL does."""
     if not params:
         return Kind.UNKNOWN
-    return (
+    kind = (
         _first(_BEFORE_BLOCKS, params)
         or BLOCKS.get(params.get("ivr_block", ""))
         or _first(_AFTER_BLOCKS, params)
         or _BY_ROUTE[route][0 if _is_incoming(params) else 1]
     )
+    is_unnamed = kind in (Kind.IVR_STEP, Kind.IVR_ENDED)
+    return next((each for each in BLOCKS.values() if is_unnamed and each == block.get("kind")), kind)
 
 
 def _first(rules: tuple[Rule, ...], params: Mapping[str, str]) -> Kind | None:

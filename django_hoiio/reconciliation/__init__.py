@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
+
+from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.conf import conf
@@ -90,7 +92,7 @@ def read_history(
 ) -> None:
     """Ingest transactions that began after the mark or `since`. Raises `HoiioError`; ingested entries stay."""
     mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
-    end = (datetime.now(timezone.utc) - MIN_AGE).replace(microsecond=0)
+    end = (timezone.now() - MIN_AGE).replace(microsecond=0)
     begin = since or (mark.up_to or end) - OVERLAP
     moves = not result.dry_run
     for start, stop in progress(list(_spans(begin, end)), f"{channel} history"):

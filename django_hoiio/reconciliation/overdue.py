@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
 from django.db import router
+from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Channel
@@ -35,7 +36,7 @@ MAX_FAILURES = 3
 def poll_overdue(reader: ApiReader, channel: Channel, result: ReconciliationResult, *, progress: Progress) -> None:
     """Poll each overdue transaction that became due after the mark. Raises `HoiioError`."""
     mark = HighWaterMark.objects.on_primary().of(reader.account, channel)
-    due = _due(reader.account, channel, mark.overdue_up_to, datetime.now(timezone.utc))
+    due = _due(reader.account, channel, mark.overdue_up_to, timezone.now())
     faults = 0
     # Poll all that were due at the same moment, because the mark cannot separate them.
     for moment, together in groupby(progress(due, f"{channel} overdue"), key=itemgetter(0)):

@@ -8,9 +8,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.client.fax import FaxResource
@@ -158,7 +160,7 @@ class ApiReader:
     def _spend(self) -> datetime:
         self._budget.spend()
         self._result.requests += 1
-        return datetime.now(timezone.utc)
+        return timezone.now()
 
     def _entry(self, channel: Channel, params: Mapping[str, Any], requested_at: datetime) -> Entry:
         # `status` belongs to the request, not to the transaction.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from uuid import uuid4
 
 from django.db import Error, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import timezone
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
@@ -134,7 +134,7 @@ def _import_file(path: Path, connection: BaseDatabaseWrapper, result: RecoveryRe
 
 def _accepts_another(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the database can store a notification: insert an empty one and roll back."""
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     try:
         with deadline(connection), transaction.atomic(using=connection.alias):
             Notification.objects.using(connection.alias).create(
@@ -172,7 +172,7 @@ def _store_states(result: RecoveryResult, progress: Progress) -> None:
 
 
 def _dispatch_pending(result: RecoveryResult, ivr: bool, progress: Progress) -> None:
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     pending = Notification.objects.on_primary().pending().unclaimed(now).filter(redacted_at=None)
     if not ivr:
         pending = pending.exclude(kind__in=IVR_KINDS)

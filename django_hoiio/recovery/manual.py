@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+
+from django.utils import timezone
 
 from django_hoiio.dispatch import Outcome, record_interrupted, retry
 from django_hoiio.enums import Kind
@@ -53,7 +54,7 @@ def dispatch_pending(notifications: NotificationQuerySet) -> ManualResult:
     The claim is the same as in `recover`, so one process dispatches each notification. The queryset must read from the
     primary database.
     """
-    done, budget, now = ManualResult(), TimeBudget(TIME_LIMIT), datetime.now(timezone.utc)
+    done, budget, now = ManualResult(), TimeBudget(TIME_LIMIT), timezone.now()
     pending = notifications.pending()
     done.claimed = pending.claimed(now).count()
     for notification in budget.rows(pending.unclaimed(now)):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.db import router
+from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind
@@ -61,7 +62,7 @@ def prune(*, dry_run: bool = False, progress: Progress = no_progress) -> PruneRe
 
     It may be killed, repeated, or run twice at the same time.
     """
-    policy, result = RetentionPolicy(datetime.now(timezone.utc)), PruneResult()
+    policy, result = RetentionPolicy(timezone.now()), PruneResult()
     if not dry_run:
         # Close every day with rows to delete: totals of open days are counted from the rows.
         last = policy.latest_deletion

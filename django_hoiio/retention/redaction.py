@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
 from django.db.models import BinaryField, Case, CharField, F, Field, JSONField, Model, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Concat
+from django.utils import timezone
 
 from django_hoiio.enums import Source
 from django_hoiio.models import LINKS, TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction
@@ -26,7 +26,7 @@ PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_ur
 _NAMES = frozenset(
     {
         *("account", "txn_ref", "session", "bulk_txn_ref", "part", "remote_suffix", "direction"),
-        *("kind", "route", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
+        *("kind", "route", "block", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
     }
 )
 
@@ -111,7 +111,7 @@ NAMELESS_PART = Case(
 def redact_notifications(pks: Collection[int], using: str) -> int:
     """Redact notifications and the tracebacks of their receivers. Return how many were not redacted before."""
     rows = Notification.objects.using(using).filter(pk__in=pks, redacted_at=None)
-    redacted = rows.update(**_NOTIFICATION, redacted_at=datetime.now(timezone.utc))
+    redacted = rows.update(**_NOTIFICATION, redacted_at=timezone.now())
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
     replace_uuids(pks, using)
     mark_history(pks, using)
@@ -141,7 +141,7 @@ def redact_transactions(model: type[Transaction], pks: Collection[int], using: s
     emptied: dict[str, Any] = dict.fromkeys(model.personal, "")
     if model is Sms:
         emptied["part"] = NAMELESS_PART
-    rows.update(**emptied, redacted_at=datetime.now(timezone.utc), history_is_whole=False)
+    rows.update(**emptied, redacted_at=timezone.now(), history_is_whole=False)
     return new
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
+from datetime import timezone as datetime_timezone
 from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import CallOutcome, Direction, SmsStatus, Traffic
@@ -114,7 +116,7 @@ def close(*, up_to: date | None = None, progress: Progress = no_progress) -> int
     With `up_to`, also close the days up to it that are over. A day is closed once, even by concurrent processes, and
     its totals never change: no total includes later reports.
     """
-    now, using = datetime.now(timezone.utc), router.db_for_write(DailyTotal)
+    now, using = timezone.now(), router.db_for_write(DailyTotal)
     settled = day_of(now - SETTLED_AFTER) - DAY
     last = settled if up_to is None else max(settled, min(up_to, day_of(now) - DAY))
     first = _first_open(closed_up_to(using), using)
@@ -126,7 +128,7 @@ def _close_day(day: date, using: str) -> bool:
     """Store the totals of a day. Return False if another process did."""
     # Counted before the transaction, which blocks all other writers in SQLite.
     written = [DailyTotal(**vars(total)) for total in _count(day, using)]
-    closed = ClosedDay(day=day, closed_at=datetime.now(timezone.utc))
+    closed = ClosedDay(day=day, closed_at=timezone.now())
     try:
         with transaction.atomic(using=using):
             closed.save(using=using, force_insert=True)
@@ -158,7 +160,7 @@ def _written(first: date, last: date, using: str) -> Iterator[Total]:
 def _counted_now(first: date, last: date, mark: date | None, using: str) -> Iterator[Total]:
     first_open = _first_open(mark, using)
     if first_open is not None:
-        for day in _days(max(first, first_open), min(last, day_of(datetime.now(timezone.utc)))):
+        for day in _days(max(first, first_open), min(last, day_of(timezone.now()))):
             yield from _count(day, using)
 
 
@@ -239,4 +241,4 @@ def _rows_of(model: type[Transaction], day: date, using: str) -> QuerySet[Transa
 
 def _midnight(day: date) -> datetime:
     """Return the start of a day in the project's time zone, as UTC."""
-    return datetime.combine(day, time.min, conf.time_zone).astimezone(timezone.utc)
+    return datetime.combine(day, time.min, conf.time_zone).astimezone(datetime_timezone.utc)

@@ -15,10 +15,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django_hoiio.conf import conf
 from django_hoiio.parsing.fields import fields_of_body, fields_of_query, storable
 
-from . import outbox
+from . import real_time
 from .endpoints import ENDPOINTS, Endpoint
 from .errors import ApiError, ApiRequest, check_tag, check_url
-from .exchange import exchange
+from .exchange import Exchange
 
 # Bytes. The largest request contains a fax of 2 MB, percent-encoded.
 BODY_LIMIT = 8 * 1024 * 1024
@@ -38,35 +38,40 @@ class Answer(JsonResponse):
 
 @csrf_exempt
 def serve(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer a request to the sandbox of this process."""
+    return answer(real_time.exchange, request, path)
+
+
+def answer(exchange: Exchange, request: HttpRequest, path: str) -> Answer:
     """Answer a request as Hoiio would: `status` holds the outcome, and the HTTP status is 200 for each known path."""
     endpoint = ENDPOINTS.get(path.rstrip("/"))
     if endpoint is None:
         return Answer({"status": "error_service_not_available"}, status=HTTPStatus.NOT_FOUND)
     try:
-        api_request = _read(request, endpoint)
+        api_request = _read(exchange, request, endpoint)
         with exchange.locked() as notices:
             result = endpoint.act(api_request)
     except ApiError as refused:
         return Answer({"status": refused.status})
-    answer = Answer({**result, "status": "success_ok"})
-    outbox.send(notices, after=answer.is_out)
-    return answer
+    response = Answer({**result, "status": "success_ok"})
+    exchange.send(notices, once=response.is_out)
+    return response
 
 
-def _read(request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
+def _read(exchange: Exchange, request: HttpRequest, endpoint: Endpoint) -> ApiRequest:
     """Read and authenticate a request; raise `ApiError` if no endpoint would accept it."""
     if request.method not in ("GET", "POST"):
         raise ApiError("error_invalid_http_method")
     params = _params(request)
     account = _account(params)
     for name in endpoint.required:
-        if name not in params:
+        if not params.get(name):
             raise ApiError(f"error_{name}_param_missing")
-    api_request = ApiRequest(account=account, params=params)
+    api_request = ApiRequest(exchange=exchange, account=account, params=params)
     check_tag(api_request)
     for name, errors in endpoint.urls.items():
         if api_request.text(name):
-            check_url(api_request.text(name), invalid=errors[0], unresolved=errors[1])
+            check_url(api_request, name, invalid=errors[0], unresolved=errors[1])
     return api_request
 
 

@@ -6,24 +6,37 @@ from collections.abc import Callable
 
 from django_hoiio.enums import Kind
 
-from . import errors, outbox, wire
-from .exchange import HANDSET, exchange, now
-from .records import CallHandlers, LiveCall, State
+from . import wire
+from .exchange import CallHandlers, Exchange, LiveCall
+from .records import State
 from .samples import Params, parameters_of
-from .scheduler import Scheduler
 
 # Seconds.
 RINGING = 30
 
-_alarms = Scheduler("hoiio sandbox alarm")
+# Outcomes of a call that is answered. `ongoing` lasts until it is hung up.
+_ANSWERED = ("answered", "ongoing")
+
+
+def who_answers(exchange: Exchange, *numbers: str) -> tuple[str, str]:
+    """Return the person who is called, or empty, and the outcome of a call without a person.
+
+    The numbers are called one after the other. A person who is in another call is busy.
+    """
+    outcomes = [exchange.line.call_outcome(number) for number in numbers]
+    outcome = next((each for each in outcomes if each and each not in _ANSWERED), outcomes[-1])
+    people = [number for number in numbers if exchange.line.is_person(number)]
+    if not all(map(exchange.is_free, people)):
+        return "", "busy"
+    return (people[0] if people and outcome in ("", *_ANSWERED) else "", outcome)
 
 
 def ring(call: LiveCall) -> None:
-    """Call the other side. The telephone page's user decides; for any other number, its outcome applies at once."""
-    if call.is_at_handset:
-        exchange.write("call", text=f"{call.number} calls you.")
+    """Call the other side. A person decides; for any other number, its outcome applies at once."""
+    if call.person:
+        call.write("call", text=f"{call.number} calls you.")
         after(RINGING, call, lambda missed: refuse(missed, "unanswered"))
-    elif call.outcome in ("answered", "ongoing"):
+    elif call.outcome in _ANSWERED:
         answer(call)
     else:
         refuse(call, call.outcome)
@@ -31,7 +44,7 @@ def ring(call: LiveCall) -> None:
 
 def answer(call: LiveCall) -> None:
     """Answer the call and start its maximum duration."""
-    call.answered_at = now()
+    call.answered_at = call.exchange.now()
     move(call, State.ONGOING)
     if call.max_duration:
         after(call.max_duration, call, hang_up, in_any_step=True)
@@ -53,14 +66,15 @@ def move(call: LiveCall, state: State) -> None:
     """Change the state, which disables earlier alarms."""
     call.state = state
     call.step += 1
-    exchange.touch()
+    call.is_ready = False
+    call.exchange.touch()
 
 
 def close(call: LiveCall, status: str = "answered") -> None:
     """End a call and charge for it. An unanswered call costs nothing."""
-    minutes = wire.minutes(now() - call.answered_at) if call.answered_at else 0
+    minutes = wire.minutes(call.exchange.now() - call.answered_at) if call.answered_at else 0
     debit = wire.CALL_RATE * minutes
-    exchange.spend(call.transaction.account, debit)
+    call.exchange.spend(call.transaction.account, debit)
     details = call.transaction.details
     details.update({name: status for name, word in details.items() if word == "ongoing"})
     details |= {"duration": str(minutes), "debit": wire.amount(debit)}
@@ -76,26 +90,16 @@ def cost(call: LiveCall) -> Params:
 
 def after(seconds: float, call: LiveCall, action: Callable[[LiveCall], None], *, in_any_step: bool = False) -> None:
     """Run `action` later if the call is still at the same step or, with `in_any_step`, if it is not over."""
-    step = call.step
+    step, exchange = call.step, call.exchange
 
     def due() -> None:
         with exchange.locked() as notices:
             is_known = exchange.calls.get(call.transaction.txn_ref) is call
             if is_known and not call.is_over and (in_any_step or call.step == step):
                 action(call)
-        outbox.send(notices)
+        exchange.send(notices)
 
-    _alarms.schedule(due, after=seconds)
-
-
-def run_now(seconds: float) -> bool:
-    """Run all alarms now; return False if they take longer than `seconds`."""
-    return _alarms.run_now(seconds)
-
-
-def cancel_all() -> None:
-    """Cancel all alarms."""
-    _alarms.cancel_all()
+    exchange.line.schedule(due, after=seconds)
 
 
 _STATUSES = ("call_status_dest1", "call_status_dest2")
@@ -103,7 +107,7 @@ _STATUSES = ("call_status_dest1", "call_status_dest2")
 
 def _answered(call: LiveCall) -> None:
     """End a simulated call at once, unless the outcome of its number is `ongoing`."""
-    if not call.is_at_handset and call.outcome != "ongoing":
+    if not call.person and call.outcome != "ongoing":
         hang_up(call)
 
 
@@ -111,7 +115,7 @@ def _refused(call: LiveCall, status: str) -> None:
     """Report a refused call. `dest2` is called only after `dest1` has answered."""
     details = call.transaction.details
     if "dest2" in call.parties:
-        is_first = refuses(call.parties["dest1"]) or call.parties["dest1"] == HANDSET
+        is_first = call.person == call.parties["dest1"] or refuses(call.exchange, call.parties["dest1"])
         statuses = (status, "unanswered") if is_first else ("answered", status)
         details.update(zip(_STATUSES, statuses, strict=True))
     _notify(call)
@@ -128,21 +132,24 @@ def _over(call: LiveCall) -> None:
 
 def _notify(call: LiveCall) -> None:
     references = {"txn_ref": call.transaction.txn_ref, "tag": call.transaction.details["tag"]}
-    facts = {**references, **call.parties, **_statuses(call), **cost(call)}
-    exchange.notify(call.transaction.account, call.notify_url, parameters_of(Kind.CALL_ENDED, facts))
+    facts = {**references, **_parties(call), **cost(call)}
+    call.exchange.notify(call.transaction.account, call.notify_url, parameters_of(Kind.CALL_ENDED, facts))
 
 
-def _statuses(call: LiveCall) -> Params:
-    """Return the status of each party. A conference leg has one party."""
+def _parties(call: LiveCall) -> Params:
+    """Return each party with its status. A conference leg has one; Hoiio does not document how it is reported."""
     details = call.transaction.details
-    if "dest" in call.parties:
-        return {"call_status": details["call_status_dest1"]}
-    return {name: details[name] for name in _STATUSES}
+    if "dest" not in call.parties:
+        return {**call.parties, **{name: details[name] for name in _STATUSES}}
+    dest, status, room = call.parties["dest"], details["call_status_dest1"], call.parties["room"]
+    if call.exchange.faults.short_legs:
+        return {"dest": dest, "call_status": status, "room": room}
+    return {"dest1": dest, "call_status_dest1": status, "room": room}
 
 
-def refuses(number: str) -> bool:
-    """True if a call to the number is not answered."""
-    return errors.call_outcome(number) not in ("answered", "ongoing")
+def refuses(exchange: Exchange, number: str) -> bool:
+    """True if a call to the number is not answered, or its person is in another call."""
+    return who_answers(exchange, number)[1] not in ("", *_ANSWERED)
 
 
 PLAIN = CallHandlers(answered=_answered, refused=_refused, over=_over)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 from django.urls import Resolver404, resolve
 
@@ -50,6 +50,12 @@ class Faults:
     """Faults to simulate in outgoing notifications."""
 
     params_in: str = "body"
+    # Leave the notify URL's own parameters in its query string alone. Hoiio sends them in the body, too.
+    own_in_query: bool = False
+    # Do not name the block of an interactive call, as in 2012.
+    unnamed_blocks: bool = False
+    # Report a conference leg by `dest` and `call_status` instead of `dest1` and `call_status_dest1`.
+    short_legs: bool = False
     # Seconds.
     delay: float = 0
     duplicate: bool = False
@@ -81,6 +87,7 @@ class Delivery:
     host: str = ""
     params: Mapping[str, str]
     params_in: str = "body"
+    own_in_query: bool = False
     # Sent instead of the parameters.
     raw: RawRequest | None = None
     key: str | None = None
@@ -124,12 +131,17 @@ def signed_request(delivery: Delivery) -> SignedRequest:
 
 
 def _raw_request(delivery: Delivery) -> RawRequest:
-    """Put Hoiio's parameters into the body or the query string."""
+    """Put Hoiio's parameters into the body or the query string, and the URL's own parameters into the body, too."""
     form = urlencode(delivery.params)
-    return RawRequest(
-        query=form if delivery.params_in in ("query", "both") else "",
-        body=form.encode() if delivery.params_in in ("body", "both") else b"",
-    )
+    own = [] if delivery.own_in_query else _own_parameters(delivery)
+    body = "&".join(filter(None, [form, *own])) if delivery.params_in in ("body", "both") else ""
+    return RawRequest(query=form if delivery.params_in in ("query", "both") else "", body=body.encode())
+
+
+def _own_parameters(delivery: Delivery) -> list[str]:
+    """Return the URL's own parameters, still encoded, without those that Hoiio's would contradict."""
+    pairs = urlsplit(delivery.url).query.split("&")
+    return [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in delivery.params]
 
 
 def post(delivery: Delivery, *, loopback_only: bool) -> Answer:
@@ -216,6 +228,7 @@ def deliveries(
         url=url,
         params=params,
         params_in=faults.params_in,
+        own_in_query=faults.own_in_query,
         key=next(iter(conf.access_tokens(account)), None),
         has_bad_signature=faults.bad_signature,
     )

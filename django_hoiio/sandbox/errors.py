@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django_hoiio.notify_urls import MAX_URL_LENGTH
 
-from .delivery import InvalidUrl, UnknownHost, loopback_address
+from .delivery import InvalidUrl, UnknownHost
+from .exchange import Exchange
 
 # The digit after +6500000 selects the outcome; any two digits follow.
 _SPECIAL = re.compile(r"\+6500000([1-9])\d\d")
@@ -71,6 +72,7 @@ class ApiError(Exception):
 class ApiRequest:
     """An authenticated API request."""
 
+    exchange: Exchange
     account: str
     params: Mapping[str, str]
 
@@ -84,6 +86,13 @@ class ApiRequest:
         if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most):
             raise ApiError(status)
         return int(text)
+
+    def page(self, size: int) -> slice:
+        """Return where the entries of the requested page are."""
+        page = self.whole("page", 1, 10**8, status="error_page_invalid")
+        if page < 1:
+            raise ApiError("error_page_invalid")
+        return slice((page - 1) * size, page * size)
 
     def number(self, name: str, default: str = "") -> str:
         """Return a phone number; raise `ApiError` if it is invalid or provokes an error."""
@@ -111,12 +120,13 @@ def check_tag(request: ApiRequest) -> None:
         raise ApiError("error_tag_invalid_length")
 
 
-def check_url(url: str, *, invalid: str, unresolved: str) -> None:
-    """Raise `ApiError` unless this is an http URL on this machine."""
+def check_url(request: ApiRequest, name: str, *, invalid: str, unresolved: str) -> None:
+    """Raise `ApiError` unless notifications can be posted to the URL in the parameter `name`."""
+    url = request.text(name)
     if len(url) > MAX_URL_LENGTH:
         raise ApiError(invalid)
     try:
-        loopback_address(url)
+        request.exchange.line.check_url(url)
     except InvalidUrl as error:
         raise ApiError(invalid) from error
     except UnknownHost as error:

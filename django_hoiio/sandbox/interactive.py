@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 from django_hoiio.enums import BLOCKS as KINDS
 from django_hoiio.enums import Direction, Kind
 
-from . import errors
 from .calls import after, close, cost, hang_up, move, refuse
 from .errors import ApiError
-from .exchange import exchange, now
-from .records import CallHandlers, LiveCall, State
+from .exchange import CallHandlers, LiveCall
+from .records import State
 from .samples import Params, parameters_of
 
 # Characters.
@@ -81,13 +80,18 @@ def begin(call: LiveCall, block: str, params: Mapping[str, str]) -> None:
     _check_ready(call, block, is_forced=params.get("force") == "enabled")
     text = spoken_text(params.get("msg", ""))
     if call.state == State.RINGING and block != "hangup":
-        _write(call, "The application answers.")
-        call.answered_at = now()
+        call.write("call", text="The application answers.")
+        call.answered_at = call.exchange.now()
     call.block_params = params
     if block != "hold":
-        call.block, call.notify_url = block, params.get("notify_url", "")
-    _say(call, text)
-    _BEGINNINGS[block](call)
+        call.block, call.tag, call.notify_url = block, params.get("tag", ""), params.get("notify_url", "")
+    if block == "monitor":
+        call.monitor_url, call.monitor_tag = params.get("monitor_notify_url") or call.notify_url, call.tag
+    if block in _DURING_SPEECH:
+        _say(call, text)
+        _DURING_SPEECH[block](call, _speaking_time(call, text))
+    else:
+        _play(call, text, _AFTER_SPEECH[block])
 
 
 def _check_ready(call: LiveCall, block: str, *, is_forced: bool) -> None:
@@ -97,31 +101,46 @@ def _check_ready(call: LiveCall, block: str, *, is_forced: bool) -> None:
         raise ApiError("error_session_not_on_hold")
     if block == "monitor" and call.monitor_url:
         raise ApiError("error_monitor_in_progress")
-    is_ringing_here = call.state == State.RINGING and call.direction == Direction.INCOMING
-    if not (call.state == State.ONGOING or is_ringing_here or block == "unhold" or (block == "hangup" and is_forced)):
+    if not (call.is_ready or block == "unhold" or (block == "hangup" and is_forced)):
         raise ApiError("error_session_not_ready")
 
 
+def _play(call: LiveCall, text: str, then: Callable[[LiveCall], None]) -> None:
+    """Say the text, and go on when it has been spoken."""
+    _say(call, text)
+    move(call, State.PLAYING)
+    seconds = _speaking_time(call, text)
+    if seconds:
+        after(seconds, call, then)
+    else:
+        then(call)
+
+
 def _say(call: LiveCall, text: str) -> None:
-    if text and call.is_at_handset:
-        exchange.write("spoken", text=text)
+    if text:
+        call.write("spoken", text=text)
+
+
+def _speaking_time(call: LiveCall, text: str) -> float:
+    """Return the seconds that the person listens. A simulated party does not listen."""
+    return call.exchange.line.speaking_time(text) if call.person and text else 0
 
 
 # The start of each block.
 
 
-def _gather(call: LiveCall) -> None:
+def _gather(call: LiveCall, speaking_time: float) -> None:
     call.digits, call.max_digits = "", int(call.block_params.get("max_digits") or 0)
     call.attempts = int(call.block_params.get("attempts") or 1)
     move(call, State.GATHERING)
-    if call.is_at_handset:
-        _await_keys(call)
+    if call.person:
+        _await_keys(call, speaking_time)
     else:
         press(call, "1" * (call.max_digits or 1) + "#")
 
 
-def _await_keys(call: LiveCall) -> None:
-    after(float(call.block_params.get("timeout") or GATHER_TIMEOUT), call, _no_key)
+def _await_keys(call: LiveCall, speaking_time: float = 0) -> None:
+    after(speaking_time + float(call.block_params.get("timeout") or GATHER_TIMEOUT), call, _no_key)
 
 
 def _no_key(call: LiveCall) -> None:
@@ -129,45 +148,50 @@ def _no_key(call: LiveCall) -> None:
     if call.digits or call.attempts <= 0:
         _finish(call, digits=call.digits)
     else:
-        _say(call, spoken_text(call.block_params.get("msg", "")))
+        text = spoken_text(call.block_params.get("msg", ""))
+        _say(call, text)
         call.step += 1
-        _await_keys(call)
+        _await_keys(call, _speaking_time(call, text))
 
 
-def _record(call: LiveCall) -> None:
+def _record(call: LiveCall, speaking_time: float) -> None:
     move(call, State.RECORDING)
-    if call.is_at_handset:
-        after(float(call.block_params.get("max_duration") or RECORD_TIMEOUT), call, lambda full: speak(full, ""))
+    if call.person:
+        limit = float(call.block_params.get("max_duration") or RECORD_TIMEOUT)
+        after(speaking_time + limit, call, lambda full: speak(full, ""))
     else:
         speak(call, MESSAGE)
 
 
-def _monitor(call: LiveCall) -> None:
-    call.monitor_url = call.block_params.get("monitor_notify_url") or call.notify_url
-    _finish(call)
-
-
-def _hold(call: LiveCall) -> None:
+def _hold(call: LiveCall, speaking_time: float) -> None:
     move(call, State.HELD)
 
 
 def _transfer(call: LiveCall) -> None:
     dest = call.block_params["dest"]
-    outcome = errors.call_outcome(dest)
-    _write(call, f"Transferred to {dest}.")
+    call.write("call", text=f"Transferred to {dest}.")
+    move(call, State.TRANSFERRING)
+    outcome = "answered" if dest.startswith("room:") else call.exchange.line.call_outcome(dest)
+    if outcome:
+        far_end(call, outcome)
+
+
+def far_end(call: LiveCall, outcome: str) -> None:
+    """Let the number that the caller is transferred to answer, or not."""
     if outcome in ("answered", "ongoing"):
         move(call, State.TRANSFERRED)
-        if not call.is_at_handset and outcome == "answered":
+        _notify(call, Kind.IVR_TRANSFER, {"transfer_status": "answered"}, is_next=False)
+        if not call.person and outcome == "answered":
             hang_up(call)
     elif call.block_params.get("on_failure") == "continue":
         _finish(call, transfer_status=outcome)
     else:
-        _write(call, "The call is over.")
+        call.write("call", text="The call is over.")
         _end(call, Kind.IVR_TRANSFER, transfer_status=outcome)
 
 
 def _hang_up(call: LiveCall) -> None:
-    _write(call, "The application hung up.")
+    call.write("call", text="The application hung up.")
     _end(call, Kind.IVR_HANGUP)
 
 
@@ -175,12 +199,12 @@ def _done(call: LiveCall) -> None:
     _finish(call)
 
 
-_BEGINNINGS: dict[str, Callable[[LiveCall], None]] = {
+# Blocks in which the person may act while the message is spoken, with the seconds that it takes.
+_DURING_SPEECH: dict[str, Callable[[LiveCall, float], None]] = {"gather": _gather, "record": _record, "hold": _hold}
+
+_AFTER_SPEECH: dict[str, Callable[[LiveCall], None]] = {
     "play": _done,
-    "gather": _gather,
-    "record": _record,
-    "monitor": _monitor,
-    "hold": _hold,
+    "monitor": _done,
     "unhold": _done,
     "transfer": _transfer,
     "hangup": _hang_up,
@@ -203,17 +227,16 @@ def _gather_key(call: LiveCall, key: str) -> None:
     if key != "#":
         call.digits += key
         call.step += 1
-        exchange.touch()
+        call.exchange.touch()
     if key == "#" or len(call.digits) == call.max_digits:
         _finish(call, digits=call.digits)
-    elif call.is_at_handset:
+    elif call.person:
         _await_keys(call)
 
 
 def speak(call: LiveCall, text: str) -> None:
     """End the recording with this text."""
-    if call.is_at_handset:
-        exchange.write("recorded", text=text)
+    call.write("recorded", text=text)
     _finish(call, record_url=_recording(call, "rec", text))
 
 
@@ -221,12 +244,11 @@ def speak(call: LiveCall, text: str) -> None:
 
 
 def _answered(call: LiveCall) -> None:
-    _say(call, call.greeting)
-    _finish(call, dial_status="answered")
+    _play(call, call.greeting, lambda greeted: _finish(greeted, dial_status="answered"))
 
 
 def _refused(call: LiveCall, status: str) -> None:
-    _notify(call, Kind.IVR_DIAL, dial_status=status)
+    _notify(call, Kind.IVR_DIAL, {"dial_status": status})
 
 
 def _over(call: LiveCall) -> None:
@@ -240,9 +262,14 @@ def _over(call: LiveCall) -> None:
         _end(call, KINDS[call.block], **result(call))
 
 
+# Results of blocks whose message was not spoken to the end.
+_INTERRUPTED = {"dial": {"dial_status": "answered"}, "transfer": {"transfer_status": "unanswered"}}
+
 _RESULTS: dict[State, Callable[[LiveCall], Params]] = {
     State.GATHERING: lambda call: {"digits": call.digits},
     State.RECORDING: lambda call: {"record_url": _recording(call, "rec", "")},
+    State.PLAYING: lambda call: _INTERRUPTED.get(call.block, {}),
+    State.TRANSFERRING: lambda call: {"transfer_status": "unanswered"},
     State.TRANSFERRED: lambda call: {"transfer_status": "answered"},
 }
 
@@ -250,35 +277,45 @@ _RESULTS: dict[State, Callable[[LiveCall], Params]] = {
 def _finish(call: LiveCall, **result: str) -> None:
     """Finish a block and wait for the next one. Without a notify URL no block can follow, so end the call."""
     if not call.notify_url:
-        _write(call, "The call is over.")
+        call.write("call", text="The call is over.")
         _end(call, KINDS[call.block], **result)
         return
     move(call, State.ONGOING)
-    _notify(call, KINDS[call.block], **result)
-    if not call.is_at_handset:
+    _notify(call, KINDS[call.block], result)
+    if not call.person:
         after(NEXT_BLOCK_TIMEOUT, call, hang_up)
 
 
 def _end(call: LiveCall, kind: Kind, **result: str) -> None:
     close(call, "answered" if call.answered_at else "unanswered")
-    _notify(call, kind, **result)
+    _notify(call, kind, result)
     if call.monitor_url:
-        facts = {**_facts(call), "monitor_url": _recording(call, "mon", "")}
+        facts = {**_facts(call, call.monitor_tag), "monitor_url": _recording(call, "mon", "")}
         del facts["call_state"]
-        exchange.notify(call.transaction.account, call.monitor_url, parameters_of(Kind.IVR_MONITOR, facts))
+        call.exchange.notify(call.transaction.account, call.monitor_url, _parameters(call, Kind.IVR_MONITOR, facts))
 
 
-def _notify(call: LiveCall, kind: Kind, **result: str) -> None:
-    facts = {**_facts(call), **result, **(cost(call) if call.is_over else {})}
-    exchange.notify(call.transaction.account, call.notify_url, parameters_of(kind, facts))
+def _notify(call: LiveCall, kind: Kind, result: Params | None = None, *, is_next: bool = True) -> None:
+    """Notify the application, which may then begin the next block."""
+    facts = {**_facts(call, call.tag), **(result or {}), **(cost(call) if call.is_over else {})}
+    params = _parameters(call, kind, facts)
+    call.exchange.notify(call.transaction.account, call.notify_url, params, call=call if is_next else None)
 
 
-def _facts(call: LiveCall) -> Params:
+def _parameters(call: LiveCall, kind: Kind, facts: Params) -> Params:
+    params = parameters_of(kind, facts)
+    if call.exchange.faults.unnamed_blocks:
+        params.pop("ivr_block", None)
+    return params
+
+
+def _facts(call: LiveCall, tag: str) -> Params:
+    """Return what all notifications report. A block without a tag has that of the call."""
     return {
         **call.parties,
         "session": call.session,
         "txn_ref": call.transaction.txn_ref,
-        "tag": call.transaction.details["tag"],
+        "tag": tag or call.transaction.details["tag"],
         "call_state": _STATES.get(call.state, "ongoing"),
     }
 
@@ -293,13 +330,8 @@ def announce(call: LiveCall) -> None:
 
 def _recording(call: LiveCall, sort: str, text: str) -> str:
     """Store a recording as its spoken text and return the link."""
-    name = f"{exchange.reference(f'{sort}-')}.mp3"
-    return exchange.store_file(name, "text/plain; charset=utf-8", text.encode())
-
-
-def _write(call: LiveCall, text: str) -> None:
-    if call.is_at_handset:
-        exchange.write("call", text=text)
+    name = f"{call.exchange.reference(f'{sort}-')}.mp3"
+    return call.exchange.store_file(name, "text/plain; charset=utf-8", text.encode())
 
 
 INTERACTIVE = CallHandlers(answered=_answered, refused=_refused, over=_over)

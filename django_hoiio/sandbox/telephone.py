@@ -14,11 +14,12 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from django_hoiio.enums import Kind
 
-from . import handset, outbox
+from . import handset
 from .delivery import PARAMETER_PLACES
-from .exchange import HANDSET, exchange
-from .handset import ActionRefused
-from .records import LiveCall, LogEntry, State
+from .exchange import HANDSET, LiveCall
+from .handset import ActionRefused, current_call
+from .real_time import PEOPLE, exchange
+from .records import LogEntry, State
 
 # Seconds.
 MAX_DELAY = 3600
@@ -33,37 +34,43 @@ def state(request: HttpRequest) -> HttpResponse:
         return JsonResponse(_state(request))
 
 
-def _action(act: Callable[[QueryDict], None]) -> View:
+def _action(act: Callable[[QueryDict, str], object]) -> View:
     """Return a view that runs an action and answers with the new state, or 400 and an error message."""
 
     @require_POST
     def view(request: HttpRequest) -> HttpResponse:
         try:
             with exchange.locked() as notices:
-                act(request.POST)
+                act(request.POST, _person(request))
                 answer = _state(request)
         except ActionRefused as error:
             return JsonResponse({"error": str(error)}, status=HTTPStatus.BAD_REQUEST)
-        outbox.send(notices)
+        exchange.send(notices)
         return JsonResponse(answer)
 
     return view
 
 
-call = _action(lambda form: handset.call(form.get("to", "")))
-text = _action(lambda form: handset.text(form.get("to", ""), form.get("msg", "")))
-press = _action(lambda form: handset.press(form.get("digits", "")))
-speak = _action(lambda form: handset.speak(form.get("text", "")))
-answer = _action(lambda form: handset.answer())
-decline = _action(lambda form: handset.decline())
-hangup = _action(lambda form: handset.hang_up())
+def _person(request: HttpRequest) -> str:
+    """Return the number of the person who uses the page; `private` withholds it."""
+    person = request.GET.get("as", "")
+    return person if person in PEOPLE else HANDSET
+
+
+call = _action(lambda form, person: handset.call(exchange, person, form.get("to", "")))
+text = _action(lambda form, person: handset.text(exchange, person, form.get("to", ""), form.get("msg", "")))
+press = _action(lambda form, person: handset.press(current_call(exchange, person), form.get("digits", "")))
+speak = _action(lambda form, person: handset.speak(current_call(exchange, person), form.get("text", "")))
+answer = _action(lambda form, person: handset.answer(current_call(exchange, person)))
+decline = _action(lambda form, person: handset.decline(current_call(exchange, person)))
+hangup = _action(lambda form, person: handset.hang_up(current_call(exchange, person)))
 
 
 def _switch(form: QueryDict) -> None:
     exchange.switch(**{_FAULTS[name][0]: _FAULTS[name][1](form.get(name, "")) for name in form if name in _FAULTS})
 
 
-faults = _action(_switch)
+faults = _action(lambda form, person: _switch(form))
 
 
 @require_safe
@@ -107,20 +114,28 @@ _FAULTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "drop": ("drop_rate", lambda text: float(_truth(text))),
     "drop_rate": ("drop_rate", _amount(1)),
     "bad_signature": ("bad_signature", _truth),
+    "own_in_query": ("own_in_query", _truth),
+    "unnamed_blocks": ("unnamed_blocks", _truth),
+    "short_legs": ("short_legs", _truth),
 }
 
 
 def _state(request: HttpRequest) -> dict[str, Any]:
     after = request.GET.get("after", "")
     seen = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else 0
-    at_handset = exchange.call_at_handset()
+    person = _person(request)
+    current = exchange.call_of(person)
     return {
         "revision": exchange.revision,
-        "handset": HANDSET,
+        "handset": person,
         "numbers": [number.number for number in exchange.numbers() if number.mode == "voice"],
-        "call": at_handset and _call(at_handset),
+        "call": current and _call(current),
         "faults": {name: getattr(exchange.faults, name) for name in (*_FAULTS,)},
-        "entries": [_entry(entry) for entry in exchange.entries.values() if entry.revision > seen],
+        "entries": [
+            _entry(entry)
+            for entry in exchange.entries.values()
+            if entry.revision > seen and entry.details.get("person", person) == person
+        ],
     }
 
 
@@ -183,6 +198,8 @@ def telephone(request: HttpRequest) -> HttpResponse:
     context = {
         "actions": {action: reverse(f"hoiio_sandbox:{action}") for action in ACTIONS},
         "keys": KEYPAD,
+        "people": PEOPLE,
+        "person": _person(request),
         "kinds": {kind.value: str(kind.label) for kind in Kind},
     }
     response = render(request, "django_hoiio/sandbox/telephone.html", context)

@@ -11,6 +11,8 @@ from random import SystemRandom
 from typing import Any
 from urllib.parse import urlencode
 
+from django.utils import timezone
+
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.notify_urls import webhook_path
@@ -18,7 +20,7 @@ from django_hoiio.verification import sign
 
 from .causes import cause_of
 from .delivery import Delivery, InvalidUrl, RawRequest, is_dropped, post
-from .exchange import now, unused_number
+from .exchange import unused_number
 from .samples import ROUTE_OF_KIND, Changes, ScriptStep, sample, with_changes
 from .wire import notified_date
 
@@ -69,7 +71,7 @@ class TriggerResult:
 
 def send(order: TriggerRequest) -> Iterator[TriggerResult]:
     """Post the notifications one after the other and yield each result. Repeated ones are identical."""
-    number, date = unused_number(), notified_date(now())
+    number, date = unused_number(timezone.now()), notified_date(timezone.now())
     steps = [*order.steps] * order.repeat
     if order.is_shuffled:
         SystemRandom().shuffle(steps)

@@ -46,9 +46,13 @@ def minutes(talked: timedelta) -> int:
     return max(1, ceil(talked.total_seconds() / 60))
 
 
+def is_unicode(text: str) -> bool:
+    return not text.replace("€", "").isascii()
+
+
 def parts_of(text: str) -> int:
     """Count the parts of an outgoing SMS. If Hoiio's manual is unclear, count the fewest, as the client does."""
-    if text.replace("€", "").isascii():
+    if not is_unicode(text):
         length, alone, part = len(text) + sum(character in _DOUBLE for character in text), ASCII, ASCII_PART
     else:
         length, alone, part = len(text), UNICODE, UNICODE_PART

@@ -23,9 +23,11 @@ from django.utils.functional import Promise
 from django_hoiio.admin.formatting import amount_text
 from django_hoiio.admin.read_only import ReadOnlyAdmin
 from django_hoiio.admin.sections import open_button
+from django_hoiio.enums import Route
 from django_hoiio.models import Call, DailyTotal, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.parsing.fields import text_of
 from django_hoiio.signals import sms_received
+from django_hoiio.verification import sign
 from tests.conftest import Post
 from tests.users import EVERYTHING
 
@@ -406,6 +408,15 @@ def test_page_of_a_notification_shows_the_received_request(admin_client: Client)
         f'<pre tabindex="0">{POSTED[0][1]}</pre>',
     ]:
         assert piece in page
+
+
+def test_page_of_a_notification_shows_its_block_only_if_it_has_one(post: Post, viewer: Client, settings: Any) -> None:
+    token = sign(Route.IVR, "default", {}, {"kind": "ivr_play"})
+    with_block, without = (post(path, "session=S1&call_state=ongoing") for path in (f"ivr/{token}/", "ivr/"))
+
+    assert re.findall(r"{.*}", html.unescape(look(viewer, page_of(with_block)))) == ['{"kind": "ivr_play"}']
+    assert "field-block" in look(viewer, page_of(with_block))
+    assert "field-block" not in look(viewer, page_of(without))
 
 
 def test_body_that_is_not_utf_8_is_shown(post: Post, admin_client: Client) -> None:

@@ -268,8 +268,9 @@ def test_list_has_the_rows_of_the_detail_pages_without_the_raw_request() -> None
 
 @pytest.mark.usefixtures("filled")
 def test_every_field_of_a_model_is_serialized_except_internal_ones() -> None:
-    # The suffix is a part of the number; the claim and the versions are internal.
+    # The suffix is a part of the number; the block decides the kind; the claim and the versions are internal.
     internal = {"version", "history_is_whole", "state_attempts", "remote_suffix", "claimed_until", "call", "sms", "fax"}
+    internal |= {"block"}
     wire = {"from_number": "from", "to_number": "to"}
     client = staff(*EVERYTHING)
 

@@ -19,8 +19,7 @@ from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from django_hoiio.sandbox import outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 
 from . import console
 from .admin_policy import POLICY
@@ -80,8 +79,8 @@ def application(live_server: Any, settings: Any) -> Iterator[str]:
     with listening():
         yield f"{live_server.url}/sandbox/"
         # Pending notifications would reach the next test.
-        outbox.cancel_all()
-        assert outbox.wait(30)
+        line.close()
+        assert line.wait(30)
 
 
 class Complaints(list[str]):

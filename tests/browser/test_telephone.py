@@ -9,7 +9,8 @@ from playwright.sync_api import Page, Route, expect
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.models import Notification
-from django_hoiio.sandbox.exchange import HANDSET, exchange
+from django_hoiio.sandbox.exchange import HANDSET
+from django_hoiio.sandbox.real_time import exchange
 
 from .application import GREETING, MENU
 from .conftest import Complaints, Open

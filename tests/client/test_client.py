@@ -150,6 +150,21 @@ CALLS: list[Call] = [
         PERIOD,
         responses.SmsHistoryResponse(status="success_ok"),
     ),
+    *(
+        (
+            f"{group}.get_rate",
+            f"{group}/get_rate",
+            arguments,
+            arguments,
+            (responses.SmsRateResponse if group == "sms" else responses.RateResponse)(status="success_ok"),
+        )
+        for group, arguments in (
+            ("sms", {"dest": DEST, "msg": "m"}),
+            ("sms", {"incoming": DEST}),
+            ("fax", {"dest": DEST}),
+            ("fax", {"incoming": DEST}),
+        )
+    ),
     ("fax.send", "fax/send", {"dest": DEST, "file": PDF}, {"dest": DEST, "file": "JVBERi0xLjQKLi4u"}, SENT),
     (
         "fax.send",
@@ -253,6 +268,38 @@ CALLS: list[Call] = [
         {"number": DEST, "forward_to": "https://a.example", "forward_sms_to": "https://b.example", "mode": "fax"},
         ACCEPTED,
     ),
+    ("number.get_countries", "number/get_countries", {}, {}, responses.CountriesResponse(status="success_ok")),
+    (
+        "number.get_choices",
+        "number/get_choices",
+        {"country": "SG"},
+        {"country": "SG", "page": "1"},
+        responses.NumbersResponse(status="success_ok"),
+    ),
+    (
+        "number.get_choices",
+        "number/get_choices",
+        {"country": "US", "state": "CA", "page": 2},
+        {"country": "US", "state": "CA", "page": "2"},
+        responses.NumbersResponse(status="success_ok"),
+    ),
+    (
+        "number.get_rates",
+        "number/get_rates",
+        {"country": "SG"},
+        {"country": "SG"},
+        responses.NumberRatesResponse(status="success_ok"),
+    ),
+    *(
+        (
+            "number.subscribe",
+            "number/subscribe",
+            {"number": DEST, "duration": duration},
+            {"number": DEST, "duration": f"{duration}"},
+            responses.SubscriptionResponse(status="success_ok"),
+        )
+        for duration in (12, "auto_extend")
+    ),
     ("user.get_balance", "user/get_balance", {}, {}, responses.BalanceResponse(status="success_ok")),
     ("user.get_info", "user/get_info", {}, {}, responses.UserResponse(status="success_ok")),
 ]
@@ -351,7 +398,10 @@ def test_notify_url_is_signed_and_contains_the_pass_on_parameters(
         route, verdict = verified(url)
         assert route == ENDPOINTS[path].route
         assert verdict == VerificationResult(
-            verified_by=VerifiedBy.URL, account="default", pass_on={"username": "bob", "order": 17}
+            verified_by=VerifiedBy.URL,
+            account="default",
+            pass_on={"username": "bob", "order": 17},
+            block={"kind": name.replace("ivr.", "ivr_")} if name.startswith("ivr.") else {},
         )
 
 

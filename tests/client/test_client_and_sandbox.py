@@ -22,9 +22,8 @@ from django_hoiio.exceptions import (
     ServerError,
 )
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from django_hoiio.sandbox import calls, outbox
 from django_hoiio.sandbox.endpoints import ENDPOINTS as OFFERED
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from tests.client.test_client import ENDPOINTS
 
 # The server and the sandbox's thread need committed rows.
@@ -50,9 +49,8 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     with HoiioClient() as client:
         yield client
     # Running calls and pending notifications would affect the next test.
-    calls.cancel_all()
-    outbox.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
 
 
 def until(find: Callable[[], Found | None]) -> Found:
@@ -98,7 +96,7 @@ def test_sms_without_notifications(client: HoiioClient) -> None:
     sent = client.sms.send(dest=DEST, msg="hello", notify=False)
 
     assert client.sms.query_status(txn_ref=sent.txn_ref).sms_status == "delivered"
-    assert outbox.wait(30)
+    assert exchange.wait(30)
     assert (Sms.objects.get(txn_ref=sent.txn_ref).sms_status, Notification.objects.count()) == ("", 0)
 
 
@@ -277,6 +275,29 @@ def test_fax_number_is_configured(client: HoiioClient, live_server: Any) -> None
     after = next(each for each in client.number.get_active().entries if each.number == number.number)
     assert after.forward_to.startswith(f"{live_server.url}/hoiio/fax/")
     assert (after.mode, after.forward_sms_to) == ("fax", "")
+
+
+def test_subscribed_number_receives_sms(client: HoiioClient) -> None:
+    number = client.number.get_choices(country="US", state="CA").entries[0].number
+    (price,) = [each.rate for each in client.number.get_rates(country="US").entries if each.duration == 3]
+
+    bought = client.number.subscribe(number=number, duration=3)
+    client.sms.send(dest=number, msg="hello", notify=False)
+
+    entry = client.number.get_active().entries[-1]
+    assert (bought.debit, bought.expiry) == (price, entry.expiry)
+    assert (entry.number, entry.country, entry.state) == (number, "US", "CA")
+    assert notified("sms_received").params["to"] == number
+    assert [country.code for country in client.number.get_countries().entries] == ["SG", "US"]
+
+
+def test_prices_are_those_of_the_notifications(client: HoiioClient) -> None:
+    price = client.sms.get_rate(dest=DEST, msg="x" * 307)
+    sent = client.sms.send(dest=DEST, msg="x" * 307)
+
+    row = final(Sms, sent.txn_ref)
+    assert (price.total_cost, price.split_count, price.is_unicode) == (row.debit, row.split_count, False)
+    assert client.fax.get_rate(dest=DEST).rate == client.sms.get_rate(dest=DEST).rate == row.rate
 
 
 def test_account(client: HoiioClient) -> None:

@@ -97,6 +97,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("sms.send", {**SMS, "sender_name": "ab"}, "sender_name has 2 characters; Hoiio takes 3 or more."),
     ("sms.send", {**SMS, "sender_name": "a" * 12}, "sender_name has 12 characters; Hoiio takes at most 11."),
     ("sms.send", {**SMS, "sender_name": 12345}, "sender_name is of type int; use a string."),
+    *(
+        (f"{group}.get_rate", numbers, "dest and incoming: give one of them.")
+        for group in ("sms", "fax")
+        for numbers in ({}, {"dest": DEST, "incoming": DEST})
+    ),
+    ("number.subscribe", {"number": DEST, "duration": 0}, "duration is 0; Hoiio takes 1 or more."),
+    ("number.subscribe", {"number": DEST, "duration": "3"}, "duration is of type str; write a whole number."),
     ("sms.bulk_send", {"msg": "m"}, "dest and recipients: give one of them."),
     (
         "sms.bulk_send",

@@ -10,6 +10,7 @@ import pytest
 
 from django_hoiio.client import HoiioClient, responses
 from django_hoiio.client.responses import HoiioResponse
+from django_hoiio.exceptions import ServerError
 from tests import ROOT
 from tests.client.test_client import CALLS, DEST, DEST1, DEST2, DONE, ask, fresh
 from tests.fake_hoiio import Hoiio
@@ -32,6 +33,110 @@ def test_bulk_reference_is_read_under_both_names(hoiio: Hoiio, hoiio_client: Hoi
     hoiio.says({**DONE, key: "AA-B-147"})
 
     assert hoiio_client.sms.bulk_send(dest=[DEST], msg="m").bulk_txn_ref == "AA-B-147"
+
+
+def test_empty_values_are_read_as_absent_ones_and_dates_with_a_fraction(
+    hoiio: Hoiio, hoiio_client: HoiioClient
+) -> None:
+    at = datetime(2012, 6, 6, 3, 15, 20, tzinfo=timezone.utc)
+    call = {"tag": "", "dest1": DEST, "dest2": "", "call_status_dest1": "ongoing", "call_status_dest2": ""}
+    fax = {"tag": "", "dest": DEST, "fax_status": "ongoing", "fax_url": "", "debit": ""}
+    date_ = {"date": "2012-06-06 11:15:20.0"}
+    hoiio.says({**DONE, "entries": [{**call, **date_}]}, {**DONE, "entries": [{**fax, **date_}]})
+
+    assert hoiio_client.voice.get_history().entries == (
+        responses.CallStatusResponse(dest1=DEST, call_status_dest1="ongoing", date=at),
+    )
+    assert hoiio_client.fax.get_history().entries == (
+        responses.FaxStatusResponse(dest=DEST, fax_status="ongoing", date=at),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reported", "is_unicode"),
+    [(True, True), ("true", True), (False, False), ("false", False), (1, None), (None, None)],
+)
+def test_prices_of_an_sms_and_of_a_fax_are_read(
+    hoiio: Hoiio, hoiio_client: HoiioClient, reported: object, is_unicode: bool | None
+) -> None:
+    price = {**DONE, "currency": "SGD", "rate": "0.032"}
+    hoiio.says({**price, "split_count": "2", "total_cost": 0.064, "is_unicode": reported}, price)
+
+    assert hoiio_client.sms.get_rate(dest=DEST, msg="你" * 71) == responses.SmsRateResponse(
+        status="success_ok",
+        currency="SGD",
+        rate=Decimal("0.032"),
+        split_count=2,
+        total_cost=Decimal("0.064"),
+        is_unicode=is_unicode,
+    )
+    assert hoiio_client.fax.get_rate(dest=DEST) == responses.RateResponse(
+        status="success_ok", currency="SGD", rate=Decimal("0.032")
+    )
+
+
+def test_countries_are_read_with_their_states(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    states = [{"code": "AL", "name": "Alabama", "capability": ["VOICE", "SMS"]}]
+    usa = {"code": "US", "name": "USA", "prefix": "1"}
+    hoiio.says({**DONE, "entries_count": "2", "entries": [{**usa, "states": states}, {"code": "SG"}]})
+
+    assert hoiio_client.number.get_countries() == responses.CountriesResponse(
+        status="success_ok",
+        entries_count=2,
+        entries=(
+            responses.CountryResponse(
+                **usa, states=(responses.StateResponse(code="AL", name="Alabama", capabilities=("VOICE", "SMS")),)
+            ),
+            responses.CountryResponse(code="SG"),
+        ),
+    )
+
+
+def test_states_that_are_no_list_of_objects_are_an_error(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    hoiio.says({**DONE, "entries": [{"code": "US", "states": ["Alabama"]}]})
+
+    with pytest.raises(ServerError) as raised:
+        hoiio_client.number.get_countries()
+    assert str(raised.value) == (
+        "Hoiio answered number/get_countries with states that are not a list of objects; try again later."
+    )
+
+
+def test_numbers_to_subscribe_to_and_their_prices_are_read(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    hoiio.says(
+        {
+            **DONE,
+            "total_entries_count": "21",
+            "entries_count": "1",
+            "entries": [{"number": DEST, "capability": ["FAX"]}],
+        },
+        {**DONE, "currency": "SGD", "entries_count": 1, "entries": [{"duration": 3, "rate": "12.00"}]},
+        # A Java SDK reads a time after the day.
+        *({**DONE, "currency": "SGD", "debit": "4.00", "expiry": day} for day in ("2012-12-31", "2012-12-31 00:00:00")),
+    )
+
+    assert hoiio_client.number.get_choices(country="SG") == responses.NumbersResponse(
+        status="success_ok",
+        total_entries_count=21,
+        entries_count=1,
+        entries=(responses.NumberResponse(number=DEST, capabilities=("FAX",)),),
+    )
+    assert hoiio_client.number.get_rates(country="SG") == responses.NumberRatesResponse(
+        status="success_ok",
+        currency="SGD",
+        entries_count=1,
+        entries=(responses.NumberRateResponse(duration=3, rate=Decimal("12.00")),),
+    )
+    bought = [hoiio_client.number.subscribe(number=DEST, duration=1) for _ in range(2)]
+    assert (
+        bought
+        == [
+            responses.SubscriptionResponse(
+                status="success_ok", currency="SGD", debit=Decimal("4.00"), expiry=date(2012, 12, 31)
+            )
+        ]
+        * 2
+    )
 
 
 @pytest.mark.parametrize("key", ["forward_sms_to", "forward_to_sms"])

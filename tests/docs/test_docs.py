@@ -209,14 +209,14 @@ SEND = """
 import django, pathlib
 django.setup()
 from django.core.management import call_command
-from django_hoiio.sandbox import outbox
+from django_hoiio.sandbox.real_time import exchange
 from example_project.demo.server import serving
 
 call_command("migrate", verbosity=0)
 printed = []
 with serving():
     exec(pathlib.Path("send.py").read_text(), {"print": printed.append})
-    assert outbox.wait(30)
+    assert exchange.wait(30)
 print(*printed)
 """
 

@@ -31,8 +31,7 @@ from django.utils import timezone
 from django_hoiio.client import HoiioClient
 from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox import calls, outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from django_hoiio.signals import call_ended, ivr_ended
 from tests import ROOT
 from tests.clients import FAX, HANDSET, NUMBER
@@ -103,9 +102,8 @@ def sandbox(live_server: Any, settings: Any) -> Iterator[str]:
     exchange.reset()
     yield live_server.url
     # As in tests/client/test_client_and_sandbox.py.
-    calls.cancel_all()
-    outbox.cancel_all()
-    assert outbox.wait(TIMEOUT)
+    line.close()
+    assert line.wait(TIMEOUT)
 
 
 def test_page_has_exactly_the_tested_files() -> None:
@@ -198,7 +196,7 @@ def until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < give_up
         time.sleep(0.02)
-    assert outbox.wait(TIMEOUT)
+    assert exchange.wait(TIMEOUT)
 
 
 @pytest.mark.django_db
@@ -333,13 +331,13 @@ def test_campaign_is_counted_and_resent_to_failed_numbers(sandbox: str, recipe: 
     campaigns = recipe("switchboard.campaigns")
 
     bulk = campaigns.send("spring", "Half price!", [GOOD, FAILS, ERRS, SILENT, REFUSED])
-    assert outbox.wait(TIMEOUT)
+    assert exchange.wait(TIMEOUT)
 
     assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 2, "refused": 1, "under_way": 1}
     assert campaigns.silent("spring", bulk, [GOOD, REFUSED, LOST]) == {LOST}
 
     again = campaigns.resend("spring", bulk, "Still half price!")
-    assert outbox.wait(TIMEOUT)
+    assert exchange.wait(TIMEOUT)
 
     sent = campaigns.messages("spring-again", again)
     assert sorted(sent.values_list("dest", flat=True)) == [FAILS, ERRS]
@@ -350,7 +348,7 @@ def test_campaign_is_counted_and_resent_to_failed_numbers(sandbox: str, recipe: 
 def test_campaign_that_reached_everybody_is_not_sent_again(sandbox: str, recipe: Any) -> None:
     campaigns = recipe("switchboard.campaigns")
     bulk = campaigns.send("spring", "Half price!", [GOOD])
-    assert outbox.wait(TIMEOUT)
+    assert exchange.wait(TIMEOUT)
 
     assert campaigns.resend("spring", bulk, "Still half price!") is None
     assert campaigns.results("spring", bulk) == {"delivered": 1, "failed": 0, "refused": 0, "under_way": 0}
@@ -450,9 +448,9 @@ def test_fax_and_recording_of_the_sandbox_are_copied(
     with HoiioClient() as client:
         client.fax.send(dest=FAX, file=PDF)
         session = client.ivr.dial(dest=GOOD).session
-        assert outbox.wait(TIMEOUT)
+        assert exchange.wait(TIMEOUT)
         client.ivr.record(session=session, msg="Speak")
-    assert outbox.wait(TIMEOUT)
+    assert exchange.wait(TIMEOUT)
 
     call_command(command)
 

@@ -18,8 +18,7 @@ from django.db.models import F
 from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
-from django_hoiio.sandbox import calls, outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from tests.conftest import values
 
 from .conftest import Figures
@@ -48,9 +47,8 @@ def client(live_server: Any, settings: Any) -> Iterator[HoiioClient]:
     exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
-    for part in (calls, outbox):
-        part.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
 
 
 def test_killed_reconciliation_ingests_and_dispatches_everything_in_the_end(

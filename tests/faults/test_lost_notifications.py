@@ -15,15 +15,15 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Source
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.reconciliation import reconcile
-from django_hoiio.sandbox import calls, handset, outbox
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox import handset
+from django_hoiio.sandbox.real_time import exchange, line
 from django_hoiio.sandbox.records import SandboxTransaction
+from tests.clients import FAX, HANDSET, NUMBER
 from tests.conftest import values
 
 # The server and the sandbox's thread need committed rows.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NUMBER, FAX_NUMBER = "+6531234567", "+6531234568"
 PDF = b"%PDF-1.4\n/Type /Page"
 
 # A number that answers, and those that fail, are busy or do not answer.
@@ -48,9 +48,8 @@ def client(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     exchange.switch(drop_rate=0.3)
     with HoiioClient() as client:
         yield client
-    for part in (calls, outbox):
-        part.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
 
 
 def everything_happens(client: HoiioClient, rounds: int) -> None:
@@ -62,19 +61,19 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
         client.sms.send(dest=NUMBER, msg=f"text {number}", notify=False)
         client.voice.call(dest1=DESTS[0] if number % 2 else dest, dest2="+6522222222", tag="t")
         client.conference.call(dest=[DESTS[0], dest])
-        client.fax.send(dest=dest if number % 2 else FAX_NUMBER, file=PDF)
+        client.fax.send(dest=dest if number % 2 else FAX, file=PDF)
         client.ivr.dial(dest=dest, msg="hello")
-        act(lambda: handset.call(NUMBER))
-        act(handset.hang_up)
-        assert calls.run_now(60)
-    assert outbox.wait(60)
+        act(lambda: handset.call(exchange, HANDSET, NUMBER))
+        act(lambda: handset.hang_up(handset.current_call(exchange, HANDSET)))
+        assert line.run_alarms(60)
+    assert exchange.wait(60)
 
 
 def act(action: Any) -> None:
     """Do something on the telephone."""
     with exchange.locked() as notices:
         action()
-    outbox.send(notices)
+    exchange.send(notices)
 
 
 MODELS: dict[str, type[Call | Sms | Fax]] = {"voice": Call, "sms": Sms, "fax": Fax}

@@ -77,7 +77,7 @@ def test_form_that_only_begins_like_a_byte_order_mark_is_a_form() -> None:
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/x-www-form-urlencoded"])
 def test_json_body_is_read_with_any_content_type(content_type: str) -> None:
-    body = '{"debit": 0.10, "split_count": 2, "tag": null, "msg": "caf\\u00e9", "x": {"a": [1, true]}, "big": 1e400, "nan": NaN}'
+    body = '{"debit": 0.10, "split_count": 2, "tag": null, "msg": "caf\\u00e9", "x": {"a": [1, true]}, "big": 1e400, "nan": NaN, "constants": [Infinity, -Infinity]}'
 
     assert content(body="  " + body, content_type=content_type) == {
         "debit": "0.10",
@@ -87,6 +87,7 @@ def test_json_body_is_read_with_any_content_type(content_type: str) -> None:
         "x": '{"a": ["1", true]}',
         "big": "1e400",
         "nan": "NaN",
+        "constants": "[Infinity, -Infinity]",
     }
 
 
@@ -97,12 +98,12 @@ def test_text_that_only_begins_like_json_is_read_as_a_form(body: str) -> None:
 
 def test_multipart_body_is_read_byte_for_byte() -> None:
     body = (
-        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="msg"\r\n\r\n line\r\nline+%41 \xe9\r\n'
+        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="msg"\r\n\r\n line\r\n\r\nline+%41 \xe9\r\n'
         b'--b\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; filename="name=f"; name=tag\r\n\r\n\r\n'
         b"--b\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--b--\r\n"
     )
 
-    expected = {"msg": " line\r\nline+%41 é", "tag": ""}
+    expected = {"msg": " line\r\n\r\nline+%41 é", "tag": ""}
     assert content(body=body, content_type='multipart/form-data; charset=x; boundary="b"') == expected
     assert content(body=body, content_type="Multipart/Form-Data; boundary=b") == expected
 
@@ -384,6 +385,58 @@ def test_route_decides_the_kind_if_the_content_is_ambiguous(route: str, coming_i
     assert parsed(query="sms_status=queued", route=route).kind == Kind.SMS_STATUS
 
 
+# The kinds of blocks whose result has no parameter, and others.
+BLOCKS = [Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD, Kind.IVR_DIAL, Kind.IVR_GATHER, Kind.IVR_RECORD]
+
+
+@pytest.mark.parametrize("block", [*BLOCKS, Kind.IVR_MONITOR, Kind.IVR_TRANSFER])
+@pytest.mark.parametrize(
+    ("query", "rank"),
+    [
+        ("session=S1&call_state=ongoing", Rank.ONGOING),
+        ("session=S1&call_state=ended&duration=1", Rank.FINAL),
+        ("txn_ref=AA-C-1&tag=", Rank.ONGOING),
+        ("session=S1&ivr_block=", Rank.ONGOING),
+        ("session=S1&ivr_block=dance", Rank.ONGOING),
+    ],
+)
+def test_notify_url_names_the_block_if_the_parameters_do_not(query: str, rank: Rank, block: Kind) -> None:
+    read = parse(raw_notification("ivr", query, block={"kind": block.value, "step": 2}))
+
+    assert (read.kind, read.rank) == (block, rank)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("ivr_block=gather", Kind.IVR_GATHER),
+        ("ivr_block=answer&call_state=ringing", Kind.IVR_ANSWER),
+        ("ivr_block=record&call_state=ended", Kind.IVR_RECORD),
+        ("digits=", Kind.IVR_GATHER),
+        ("record_url=x&call_state=ended", Kind.IVR_RECORD),
+        ("monitor_url=x", Kind.IVR_MONITOR),
+        ("transfer_status=busy", Kind.IVR_TRANSFER),
+        ("dial_status=busy", Kind.IVR_DIAL),
+        ("call_state=ringing&session=S1", Kind.IVR_ANSWER),
+        ("sms_status=queued", Kind.SMS_STATUS),
+        ("call_status=busy", Kind.CALL_ENDED),
+        ("status=success_ok&txn_ref=1", Kind.BULK_SMS_STATUS),
+        ("username=bob", Kind.UNKNOWN),
+    ],
+)
+def test_parameters_count_more_than_the_block_of_the_notify_url(query: str, kind: Kind) -> None:
+    assert parse(raw_notification("ivr", query, block={"kind": "ivr_play"})).kind == kind
+
+
+@pytest.mark.parametrize(
+    "block", [{}, {"step": 2}, {"kind": "sms_status"}, {"kind": "ivr_dance"}, {"kind": None}, {"kind": ["ivr_play"]}]
+)
+def test_notify_url_without_a_known_block_changes_no_kind(block: dict[str, Any]) -> None:
+    kinds = [parse(raw_notification("ivr", query, block=block)).kind for query in ("session=S1", "call_state=ended")]
+
+    assert kinds == [Kind.IVR_STEP, Kind.IVR_ENDED]
+
+
 @pytest.mark.parametrize(
     ("query", "rank"),
     [
@@ -432,6 +485,25 @@ def test_remote_party_is_the_caller_or_the_recipient(
     read = parsed(query=query)
 
     assert (read.direction, read.remote_party[0]) == (direction, remote_number)
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("dest=%2B651&call_status=busy", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy", ("+651", "busy", None, None)),
+        # As in history.
+        ("dest1=%2B651&call_status_dest1=busy&dest2=&call_status_dest2=", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy&dest2=%2B652", (None, None, "+651", "busy")),
+        ("dest1=%2B651&call_status_dest1=busy&call_status_dest2=failed", (None, None, "+651", "busy")),
+        # An interactive call.
+        ("dest1=%2B651&session=S1&call_state=ended", (None, None, "+651", None)),
+    ],
+)
+def test_leg_of_a_conference_is_read_alike_by_either_names(query: str, fields: tuple[str | None, ...]) -> None:
+    read = parsed(query=query)
+
+    assert (read.dest, read.call_status, read.dest1, read.call_status_dest1) == fields
 
 
 # Arbitrary input.

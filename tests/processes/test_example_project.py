@@ -227,7 +227,7 @@ def break_down(notification, sms, **kwargs):
     from django_hoiio.client.ivr import IvrResource
     from django_hoiio.client.sms import SmsResource
     from django_hoiio.exceptions import InsufficientCredit
-    from django_hoiio.sandbox.exchange import exchange
+    from django_hoiio.sandbox.real_time import exchange
 
     def refuse(*args, **kwargs):
         raise InsufficientCredit("error_insufficient_credit", "Top up.")
@@ -374,13 +374,13 @@ import django
 django.setup()
 from django.core.management import call_command
 from django_hoiio.models import ReceiverFailure
-from django_hoiio.sandbox import calls
+from django_hoiio.sandbox.real_time import line
 from example_project.demo.server import serving
 from example_project.demo.telephone import Telephone, settle
 call_command("migrate", verbosity=0)
 with serving() as address, Telephone(f"{address}/sandbox/") as telephone:
     for action, form in json.loads(sys.argv[1]):
-        assert action != "wait" or calls.run_now(30)
+        assert action != "wait" or line.run_alarms(30)
         if action != "wait":
             telephone.do(action, **form)
         settle()

@@ -201,6 +201,30 @@ def test_sms_without_a_notification_is_ingested_as_hoiio_reports_it(histories: H
             Call,
             {"dest": OUT, "call_status": "answered", "room": "R1"},
         ),
+        # Hoiio may report absent values as empty ones.
+        (
+            "voice",
+            {"txn_ref": "AA-C-1", "tag": "", "dest1": OUT, "dest2": "", "call_status_dest1": "busy"}
+            | {"call_status_dest2": "", "room": "R1", "duration": "0"},
+            "call_ended",
+            Call,
+            {"dest": OUT, "call_status": "busy", "room": "R1", "duration": 0},
+        ),
+        (
+            "voice",
+            {"txn_ref": "AA-C-1", "dest1": OUT, "dest2": "", "number": OWN, "call_status_dest1": "answered"}
+            | {"call_status_dest2": "", "duration": "2"},
+            "ivr_ended",
+            Call,
+            {"from_number": OUT, "to_number": OWN, "call_state": "ended", "duration": 2},
+        ),
+        (
+            "fax",
+            {**FAX, "fax_status": "ongoing", "fax_url": "", "debit": ""},
+            "fax_status",
+            Fax,
+            {"fax_status": "ongoing", "fax_url": "", "debit": None},
+        ),
         # An incoming call.
         (
             "voice",

@@ -32,13 +32,24 @@ def test_reparsing_unchanged_notifications_changes_nothing(heard: list[Any]) -> 
         receive(f"txn_ref=AA-SI-1&from=%2B651&to=%2B652&msg={part}")
     receive("txn_ref=AA-C-1&session=S1&call_state=ringing")
     receive("session=S1&call_state=ended")
+    receive("session=S1&call_state=ended", "ivr", block={"kind": "ivr_play", "step": 2})
     before = [[values(row) for row in model.objects.order_by("pk")] for model in (Notification, Sms, Call)]
     heard.clear()
 
-    assert reparse() == ReparseResult(read=8)
+    assert reparse() == ReparseResult(read=9)
 
     assert [[values(row) for row in model.objects.order_by("pk")] for model in (Notification, Sms, Call)] == before
     assert heard == []
+
+
+def test_reparsing_finds_the_kind_by_the_stored_block() -> None:
+    stored = receive("txn_ref=AA-C-1&session=S1&call_state=ongoing", "ivr", block={"kind": "ivr_play"})
+    Notification.objects.update(kind=Kind.IVR_STEP)
+
+    assert reparse() == ReparseResult(read=1, changed=1)
+
+    stored.refresh_from_db()
+    assert (stored.kind, stored.block) == (Kind.IVR_PLAY, {"kind": "ivr_play"})
 
 
 def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:

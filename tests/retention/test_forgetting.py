@@ -371,6 +371,22 @@ def test_file_of_the_person_preserves_costs(folder: Path) -> None:
     assert (recover().stored, Sms.objects.get().debit) == (1, Decimal("0.013"))
 
 
+@pytest.mark.parametrize("caller", [BOB, EVE])
+def test_block_stays_and_so_does_the_kind(folder: Path, caller: str) -> None:
+    """A block is no personal data, even if a key in it looks like the number."""
+    block = {"kind": "ivr_play", "run": "6561234567"}
+    body = form(txn_ref="AA-C-1", session="S1", call_state="ongoing", from_=caller, to=OURS, x=BOB)
+    path = spool.store(raw_notification("ivr", "", body, block=block), folder)
+    notification = ingest(raw_notification("ivr", "", body, block=block)).notification
+
+    assert forget([BOB]).files == 1
+
+    left = spool.load(path)
+    assert (left.block, parse(left).kind) == (block, Kind.IVR_PLAY)
+    assert state(notification, "block", "kind") == [block, Kind.IVR_PLAY]
+    assert BOB not in parse(left).pass_on.values()
+
+
 def test_file_that_mentions_the_number_loses_the_number_alone(folder: Path) -> None:
     _, path = spooled(folder, "y=6561234567", txn_ref="AA-SI-1", msg="call +6561234567", from_=EVE, to=OURS)
 

@@ -46,6 +46,7 @@ def received(body: str, *, days: float = 0, route: str = "any", **fields: Any) -
         "headers": {"X-Hoiio-Signature": "abc"},
         "remote_addr": "192.0.2.1",
         "pass_on": {"name": "bob"},
+        "block": {"kind": "ivr_play"},
         "problems": {"token": "is odd"},
         **fields,
     }
@@ -79,6 +80,7 @@ def test_redacted_notification_has_no_personal_data() -> None:
         "route": "sms",
         "account": "default",
         "txn_ref": "AA-SI-1",
+        "block": {"kind": "ivr_play"},
         "source": "webhook",
         "redacted_at": notification.redacted_at,
     }

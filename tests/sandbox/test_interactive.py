@@ -4,44 +4,13 @@ from typing import Any
 
 import pytest
 
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange
 from tests.clients import HANDSET, NUMBER, SandboxClient
+
+from .blocks import ENDED, UNANSWERED, block, facts, spoken, status
 
 DEST = "+6511111111"
 PARTIES = {"from": HANDSET, "to": NUMBER}
-
-
-def block(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> dict[str, str]:
-    """Request a block with a notify URL, and return its immediate notification, if any."""
-    answer, notified = sandbox_client.call_api_and_wait(f"ivr/{path}", session=session, **params)
-    assert answer["status"] == "success_ok", answer
-    return notified[0] if notified else {}
-
-
-def status(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> str:
-    return str(
-        sandbox_client.call_api(f"ivr/{path}", session=session, notify_url=sandbox_client.application, **params)[
-            "status"
-        ]
-    )
-
-
-def facts(params: dict[str, str]) -> dict[str, str]:
-    """Return the parameters that differ from block to block."""
-    return {
-        name: value
-        for name, value in params.items()
-        if name not in ("session", "txn_ref", "tag", "from", "to", "dest", "date", "currency", "rate")
-    }
-
-
-def spoken(sandbox_client: SandboxClient) -> list[str]:
-    return [entry["text"] for entry in sandbox_client.entries("spoken")]
-
-
-ENDED = {"call_state": "ended", "duration": "1", "debit": "0.018"}
-UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
-
 
 # An incoming call.
 
@@ -304,7 +273,8 @@ def test_monitored_call_reports_to_one_url_by_default(sandbox_client: SandboxCli
 
 def test_transferred_call_ends_when_the_caller_hangs_up(sandbox_client: SandboxClient) -> None:
     session = sandbox_client.call()
-    assert block(sandbox_client, "end/transfer", session, dest=DEST, msg="One moment") == {}
+    notified = block(sandbox_client, "end/transfer", session, dest=DEST, msg="One moment")
+    assert facts(notified) == {"ivr_block": "transfer", "call_state": "ongoing", "transfer_status": "answered"}
     assert sandbox_client.state()["call"]["state"] == "transferred"
     assert status(sandbox_client, "middle/play", session) == "error_session_not_ready"
 
@@ -502,8 +472,12 @@ def test_machine_answers_presses_and_speaks_automatically(sandbox_client: Sandbo
         200,
         b"This is a message from the sandbox.",
     )
-    notified = block(sandbox_client, "end/transfer", session, dest="+6522222222")
-    assert facts(notified) == {**ENDED, "ivr_block": "transfer", "transfer_status": "answered"}
+    block(sandbox_client, "end/transfer", session, dest="+6522222222")
+    transferred = {"ivr_block": "transfer", "transfer_status": "answered"}
+    assert [facts(notified) for notified in sandbox_client.heard()[-2:]] == [
+        {**transferred, "call_state": "ongoing"},
+        {**transferred, **ENDED},
+    ]
     assert sandbox_client.entries("spoken", "recorded", "call") == []
 
 

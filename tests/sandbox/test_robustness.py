@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hoiio.parsing.parameters import PARAMETERS
-from django_hoiio.sandbox import api, calls, outbox
+from django_hoiio.sandbox import api
 from django_hoiio.sandbox.endpoints import ENDPOINTS
-from django_hoiio.sandbox.exchange import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 from tests import ROOT
 from tests.clients import ACCOUNTS, APP, FORM, HANDSET, NUMBER
 
@@ -29,7 +29,7 @@ NAMES = st.sampled_from(
             *PARAMETERS,
             *(name for endpoint in ENDPOINTS.values() for name in (*endpoint.required, *endpoint.urls)),
             *("max_digits", "timeout", "attempts", "max_duration", "caller_id", "sender_name", "recipients", "page"),
-            *("type", "mode", "on_failure", "force", "fax_header", "filename", "from", "to"),
+            *("incoming", "state", "type", "mode", "on_failure", "force", "fax_header", "filename", "from", "to"),
         }
     )
 )
@@ -39,7 +39,7 @@ VALUES = st.one_of(
         [
             *(NUMBER, HANDSET, "+6511111111", "+6500000400", "room:", "http://127.0.0.1:1/", "enabled", "continue"),
             *("1", "0", "-1", "²", "[]", '[{"dest": [1]}]', '[{"dest": null}]', "<speech>", "2026-01-01 00:00:00"),
-            *("%PDF", "JVBERg==", "S1", "kick", "fax"),
+            *("%PDF", "JVBERg==", "S1", "kick", "fax", "SG", "US", "CA", "+6561230001", "auto_extend"),
         ]
     ),
 )
@@ -53,9 +53,8 @@ def _sandbox(settings: Any) -> Any:
     settings.HOIIO = LOCAL
     exchange.reset()
     yield
-    calls.cancel_all()
-    outbox.cancel_all()
-    assert outbox.wait(30)
+    line.close()
+    assert line.wait(30)
     exchange.reset()
 
 

@@ -115,8 +115,6 @@ def test_list_offers_its_actions(page: Page) -> None:
 
 
 def test_button_on_a_page_retries_its_receivers(page: Page) -> None:
-    if THEME == "simpleui":
-        pytest.skip("It has these buttons only in the lists.")
     notification = Notification.objects.get(txn_ref="AA-SI-9101")
     notification.failures.update(resolved_at=None, attempts=1)
     visit(page, f"/admin/django_hoiio/notification/{notification.pk}/change/")

@@ -9,13 +9,13 @@ import json
 import re
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind, Route
@@ -204,7 +204,7 @@ def raw_request(options: dict[str, Any]) -> RawRequest | None:
 def step_of(raw: RawRequest, route: Route) -> ScriptStep:
     """Return the kind and txn_ref that the server will parse from a request on this route."""
     headers = {"Content-Type": raw.content_type}
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     parsed = parse(
         RawNotification(uuid=uuid4(), received_at=now, route=route, query=raw.query, body=raw.body, headers=headers)
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django_hoiio.sandbox.errors import ApiRequest
 
-from . import account, fax, history, ivr, sms, voice
+from . import account, fax, history, ivr, number, sms, voice
 
 # Parameter with a URL → error statuses for an invalid URL and for an unknown host.
 Urls = Mapping[str, tuple[str, str]]
@@ -39,7 +39,9 @@ ENDPOINTS: dict[str, Endpoint] = {
     "voice/get_rate": Endpoint(voice.get_rate, ("dest2",)),
     "sms/send": Endpoint(sms.send, ("dest", "msg")),
     "sms/bulk_send": Endpoint(sms.bulk_send, ("msg",)),
+    "sms/get_rate": Endpoint(sms.get_rate),
     "fax/send": Endpoint(fax.send, ("dest", "file")),
+    "fax/get_rate": Endpoint(fax.get_rate),
     **{
         f"{channel}/query_status": Endpoint(history.query_status(channel), ("txn_ref",))
         for channel in history.RESPONSE_FIELDS
@@ -54,8 +56,12 @@ ENDPOINTS: dict[str, Endpoint] = {
     "ivr/middle/unhold": Endpoint(ivr.block("unhold"), ("session",)),
     "ivr/end/transfer": Endpoint(ivr.transfer, ("session", "dest")),
     "ivr/end/hangup": Endpoint(ivr.block("hangup"), ("session",)),
-    "number/get_active": Endpoint(account.get_active),
-    "number/update_forwarding": Endpoint(account.update_forwarding, ("number",), _FORWARDED),
+    "number/get_active": Endpoint(number.get_active),
+    "number/update_forwarding": Endpoint(number.update_forwarding, ("number",), _FORWARDED),
+    "number/get_countries": Endpoint(number.get_countries),
+    "number/get_choices": Endpoint(number.get_choices, ("country",)),
+    "number/get_rates": Endpoint(number.get_rates, ("country",)),
+    "number/subscribe": Endpoint(number.subscribe, ("number", "duration")),
     "user/get_balance": Endpoint(account.get_balance),
     "user/get_info": Endpoint(account.get_info),
 }

@@ -1,4 +1,4 @@
-"""`fax/send`."""
+"""`fax/…`: a fax and its price."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any
 
 from django_hoiio.enums import Kind
-from django_hoiio.sandbox import errors, sms, wire
+from django_hoiio.sandbox import sms, wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import HANDSET, exchange, now
+from django_hoiio.sandbox.exchange import HANDSET, Exchange
 from django_hoiio.sandbox.records import SandboxNumber, SandboxTransaction
 from django_hoiio.sandbox.samples import fax_script, parameters_of, step_parameters
 
+from .number import is_incoming_rate
 from .voice import check_caller_id, check_lines
 
 # Bytes.
@@ -22,32 +23,40 @@ MAX_FILE_SIZE = 2 * 1024 * 1024
 # Characters.
 MAX_HEADER_LENGTH = 100
 
+# URL-safe Base64, and standard Base64 whose plus was not encoded and so became a space; line breaks are skipped.
+_BASE64 = str.maketrans("-_ ", "+/+", "\r\n\t")
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 
 
 def send(request: ApiRequest) -> dict[str, Any]:
     """Send a fax. `file` is a PDF in Base64."""
-    dest = request.number("dest")
+    exchange, dest = request.exchange, request.number("dest")
     document = _document(request.text("file"))
     if len(request.text("fax_header")) > MAX_HEADER_LENGTH:
         raise ApiError("error_malformed_params")
     check_caller_id(request)
     check_lines(request, 1)
-    pages = max(1, len(_PAGE.findall(document)))
-    status = errors.call_outcome(dest)
-    debit = wire.FAX_RATE * pages if status == "answered" else Decimal(0)
-    sms.charge(request.account, debit)
-    transaction = _begin(request, dest, pages)
+    status = exchange.line.call_outcome(dest)
+    transaction = _begin(request, dest, document)
+    if status == "answered":
+        sms.charge(exchange, request.account, _price(transaction))
+    exchange.begin(transaction)
     exchange.write("fax_out", to=dest, txn_ref=transaction.txn_ref)
     # Hoiio sends no notification of a fax before it is delivered or has failed.
-    if status != "ongoing":
-        _finish(request, transaction, status, debit, document)
+    if status not in ("", "ongoing"):
+        finish(exchange, transaction, status)
     return {"txn_ref": transaction.txn_ref}
+
+
+def get_rate(request: ApiRequest) -> dict[str, Any]:
+    """Return the price of a page or, with `incoming`, of an incoming fax."""
+    rate = wire.INCOMING_PRICE if is_incoming_rate(request) else wire.FAX_RATE
+    return {"currency": wire.CURRENCY, "rate": wire.amount(rate)}
 
 
 def _document(file: str) -> bytes:
     try:
-        raw = base64.b64decode("".join(file.split()), validate=True)
+        raw = base64.b64decode(file.translate(_BASE64), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ApiError("error_file_invalid") from error
     if not raw.startswith(b"%PDF"):
@@ -57,49 +66,56 @@ def _document(file: str) -> bytes:
     return raw
 
 
-def _begin(request: ApiRequest, dest: str, pages: int) -> SandboxTransaction:
+def _begin(request: ApiRequest, dest: str, document: bytes) -> SandboxTransaction:
+    pages = max(1, len(_PAGE.findall(document)))
     details = {"tag": request.text("tag"), "src": "", "dest": dest, "fax_status": "ongoing", "fax_pages": str(pages)}
-    return exchange.begin(
-        SandboxTransaction(
-            account=request.account,
-            channel="fax",
-            txn_ref=exchange.reference("AA-C-"),
-            at=now(),
-            details={**details, "currency": wire.CURRENCY, "rate": wire.amount(wire.FAX_RATE)},
-        )
+    exchange = request.exchange
+    return SandboxTransaction(
+        account=request.account,
+        channel="fax",
+        txn_ref=exchange.reference("AA-C-"),
+        at=exchange.now(),
+        notify_url=request.text("notify_url"),
+        document=exchange.store_file(f"{exchange.reference('fax-')}.pdf", "application/pdf", document),
+        details={**details, "currency": wire.CURRENCY, "rate": wire.amount(wire.FAX_RATE)},
     )
 
 
-def _finish(request: ApiRequest, transaction: SandboxTransaction, status: str, debit: Decimal, document: bytes) -> None:
-    details = transaction.details
+def _price(transaction: SandboxTransaction) -> Decimal:
+    return wire.FAX_RATE * int(transaction.details["fax_pages"])
+
+
+def finish(exchange: Exchange, transaction: SandboxTransaction, status: str) -> None:
+    """Deliver a fax or give up, and post the report."""
+    details, is_delivered = transaction.details, status == "answered"
+    debit = wire.amount(_price(transaction) if is_delivered else Decimal(0))
     facts = {**details, "txn_ref": transaction.txn_ref, "date": wire.notified_date(transaction.at)}
-    facts |= {"debit": wire.amount(debit), "duration": details["fax_pages"] if status == "answered" else "0"}
+    facts |= {"debit": debit, "duration": details["fax_pages"] if is_delivered else "0"}
     del facts["fax_status"]
-    link = exchange.store_file(f"{exchange.reference('fax-')}.pdf", "application/pdf", document)
-    details |= {"fax_status": status, "fax_url": link, "debit": wire.amount(debit)}
+    details |= {"fax_status": status, "fax_url": transaction.document, "debit": debit}
     for step in fax_script(status):
-        exchange.notify(request.account, request.text("notify_url"), step_parameters(step, facts))
+        exchange.notify(transaction.account, transaction.notify_url, step_parameters(step, facts))
     own = exchange.number(details["dest"])
     if own is not None and own.mode == "fax":
-        _receive(own, link, details["fax_pages"])
+        receive(exchange, own, sender=HANDSET, link=transaction.document, pages=details["fax_pages"])
 
 
-def _receive(number: SandboxNumber, link: str, pages: str) -> None:
+def receive(exchange: Exchange, number: SandboxNumber, *, sender: str, link: str, pages: str) -> None:
     """Receive a fax on one of the application's numbers."""
     price = wire.amount(wire.INCOMING_PRICE)
-    details = {"src": HANDSET, "dest": number.number, "fax_status": "answered", "fax_pages": pages, "fax_url": link}
+    details = {"src": sender, "dest": number.number, "fax_status": "answered", "fax_pages": pages, "fax_url": link}
     transaction = exchange.begin(
         SandboxTransaction(
             account=number.account,
             channel="fax",
             txn_ref=exchange.reference("AA-C-"),
-            at=now(),
+            at=exchange.now(),
             is_incoming=True,
             details={**details, "tag": "", "currency": wire.CURRENCY, "rate": price, "debit": price},
         )
     )
     exchange.spend(number.account, wire.INCOMING_PRICE)
-    facts = {"txn_ref": transaction.txn_ref, "from": HANDSET, "to": number.number, "duration": pages}
+    facts = {"txn_ref": transaction.txn_ref, "from": sender, "to": number.number, "duration": pages}
     facts["date"] = wire.notified_date(transaction.at)
     params = parameters_of(Kind.FAX_RECEIVED, {**transaction.details, **facts})
     exchange.notify(number.account, number.target("fax"), params)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django_hoiio.parsing.parameters import PARAMETERS
 from django_hoiio.sandbox import wire
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import exchange
 from django_hoiio.sandbox.records import SandboxTransaction
 
 PAGE_SIZE = 100
@@ -26,21 +25,25 @@ RESPONSE_FIELDS: dict[str, tuple[str, ...]] = {
     "fax": ("tag", "src", "dest", "fax_status", "fax_pages", "fax_url", "date", *_MONEY),
 }
 
+# Never left out: SDKs refuse a whole list if an entry lacks one of them, or if its debit is not a number.
+_CALL, _SMS, _FAX = {"dest2": "", "call_status_dest2": ""}, {"tag": ""}, {"fax_url": "", "debit": "0.000"}
+_DEFAULTS: dict[str, dict[str, str]] = {"voice": _CALL, "sms": _SMS, "fax": _FAX}
+
 _DIRECTIONS = {"incoming": (True,), "outgoing": (False,), "all": (True, False)}
 
 
-def query_status(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
+def query_status(channel: str) -> Callable[[ApiRequest], Mapping[str, Any]]:
     """Return a handler for the status of a transaction."""
+    return lambda request: _entry_of(transaction_of(request, channel))
 
-    def query(request: ApiRequest) -> dict[str, Any]:
-        transaction = exchange.transactions.get(request.text("txn_ref"))
-        if transaction is None or transaction.channel != channel:
-            raise ApiError("error_invalid_txn_ref")
-        if transaction.account != request.account:
-            raise ApiError("error_txn_ref_access_denied")
-        return _entry_of(transaction)
 
-    return query
+def transaction_of(request: ApiRequest, channel: str) -> SandboxTransaction:
+    transaction = request.exchange.transactions.get(request.text("txn_ref"))
+    if transaction is None or transaction.channel != channel:
+        raise ApiError("error_invalid_txn_ref")
+    if transaction.account != request.account:
+        raise ApiError("error_txn_ref_access_denied")
+    return transaction
 
 
 def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
@@ -50,21 +53,18 @@ def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
         since, until = _moment(request, "from"), _moment(request, "to")
         if since and until and until < since:
             raise ApiError("error_to_before_from")
-        page = request.whole("page", 1, 10**8, status="error_page_invalid")
-        if page < 1:
-            raise ApiError("error_page_invalid")
         directions = _DIRECTIONS.get(request.text("type", "all"), ()) if channel == "fax" else _DIRECTIONS["all"]
         if not directions:
             raise ApiError("error_invalid_type")
         found = [
             transaction
-            for transaction in exchange.transactions.values()
+            for transaction in request.exchange.transactions.values()
             if (transaction.account, transaction.channel) == (request.account, channel)
             and transaction.is_incoming in directions
             and (since is None or transaction.at.replace(microsecond=0) >= since)
             and (until is None or transaction.at.replace(microsecond=0) < until)
         ]
-        entries = [_entry_of(transaction) for transaction in found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]]
+        entries = [_entry_of(transaction) for transaction in found[request.page(PAGE_SIZE)]]
         counts = {"total_entries_count": str(len(found)), "entries_count": str(len(entries))}
         return {**counts, "entries": entries}
 
@@ -72,7 +72,7 @@ def get_history(channel: str) -> Callable[[ApiRequest], dict[str, Any]]:
 
 
 def _entry_of(transaction: SandboxTransaction) -> dict[str, str]:
-    facts = {**transaction.details, "date": wire.date(transaction.at)}
+    facts = {**_DEFAULTS[transaction.channel], **transaction.details, "date": wire.date(transaction.at)}
     fields = {name: facts[name] for name in RESPONSE_FIELDS[transaction.channel] if name in facts}
     return {"txn_ref": transaction.txn_ref, **fields}
 

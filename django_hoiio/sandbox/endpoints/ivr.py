@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django_hoiio.enums import Direction
-from django_hoiio.sandbox import calls, errors, interactive
+from django_hoiio.sandbox import calls, interactive
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import HANDSET, exchange
+from django_hoiio.sandbox.exchange import LiveCall
 from django_hoiio.sandbox.interactive import INTERACTIVE
-from django_hoiio.sandbox.records import LiveCall
 
 from .voice import MAX_CALL_SECONDS, check_caller_id, check_lines, line_of
 
@@ -28,22 +27,23 @@ def dial(request: ApiRequest) -> dict[str, Any]:
     _check_numbers(request)
     check_caller_id(request)
     check_lines(request, 1)
-    is_free = exchange.is_handset_free()
+    person, outcome = calls.who_answers(request.exchange, dest)
     placed = LiveCall(
+        exchange=request.exchange,
         transaction=line_of(request, {"dest1": dest, "call_status_dest1": "ongoing"}),
         direction=Direction.OUTGOING,
         handlers=INTERACTIVE,
-        number=next((own.number for own in exchange.numbers() if own.account == request.account), ""),
-        session=exchange.reference("S"),
-        is_at_handset=dest == HANDSET and is_free,
-        outcome="busy" if dest == HANDSET and not is_free else errors.call_outcome(dest),
+        number=next((own.number for own in request.exchange.numbers() if own.account == request.account), ""),
+        session=request.exchange.reference("S"),
+        person=person,
+        outcome=outcome,
         greeting=greeting,
         max_duration=int(request.text("max_duration", "0")),
         parties={"dest": dest},
         block="dial",
         notify_url=request.text("notify_url"),
     )
-    calls.ring(exchange.connect(placed))
+    calls.ring(request.exchange.connect(placed))
     return {"session": placed.session, "txn_ref": placed.transaction.txn_ref}
 
 
@@ -70,12 +70,12 @@ def transfer(request: ApiRequest) -> dict[str, Any]:
     if not room:
         request.number("dest")
     block("transfer")(request)
-    return {"room": room[1] or exchange.reference("R")} if room else {}
+    return {"room": room[1] or request.exchange.reference("R")} if room else {}
 
 
 def _call(request: ApiRequest) -> LiveCall:
     session = request.text("session")
-    placed = next((call for call in reversed(exchange.calls.values()) if call.session == session), None)
+    placed = next((call for call in reversed(request.exchange.calls.values()) if call.session == session), None)
     if not session or placed is None:
         raise ApiError("error_invalid_session")
     if placed.transaction.account != request.account:

@@ -6,15 +6,16 @@ import re
 from typing import Any
 
 from django_hoiio.enums import Direction
-from django_hoiio.sandbox import calls, errors
-from django_hoiio.sandbox.calls import PLAIN, refuses
+from django_hoiio.sandbox import calls
+from django_hoiio.sandbox.calls import PLAIN
 from django_hoiio.sandbox.errors import ApiError, ApiRequest
-from django_hoiio.sandbox.exchange import HANDSET, exchange, now
-from django_hoiio.sandbox.records import LiveCall, SandboxTransaction
+from django_hoiio.sandbox.exchange import HANDSET, LiveCall
+from django_hoiio.sandbox.records import SandboxTransaction
 from django_hoiio.sandbox.samples import Params
 from django_hoiio.sandbox.wire import CALL_RATE, CURRENCY, amount
 
 from .account import check_credit, check_frequency
+from .history import transaction_of
 
 # Concurrent calls of one account. A fax needs a free line, too.
 MAX_CALLS = 8
@@ -36,15 +37,14 @@ def call(request: ApiRequest) -> dict[str, Any]:
     check_caller_id(request)
     check_lines(request, 1)
     details = {**parties, "call_status_dest1": "ongoing", "call_status_dest2": "ongoing"}
-    first, second = (errors.call_outcome(number) for number in parties.values())
-    placed = _place(request, details, parties, first if refuses(parties["dest1"]) else second, max_duration)
+    placed = _place(request, details, parties, max_duration)
     return {"txn_ref": placed.transaction.txn_ref}
 
 
 def conference(request: ApiRequest) -> dict[str, Any]:
     """Call several numbers into a room. `txn_refs` are in the order of the numbers."""
     dests = request.numbers("dest", MAX_PARTIES)
-    room = request.text("room") or exchange.reference("R")
+    room = request.text("room") or request.exchange.reference("R")
     if not _ROOM.fullmatch(room):
         raise ApiError("error_invalid_room")
     check_caller_id(request)
@@ -54,7 +54,6 @@ def conference(request: ApiRequest) -> dict[str, Any]:
             request,
             {"dest1": dest, "room": room, "call_status_dest1": "ongoing"},
             {"dest": dest, "room": room},
-            errors.call_outcome(dest),
         )
         for dest in dests
     ]
@@ -69,7 +68,7 @@ def legacy_conference(request: ApiRequest) -> dict[str, Any]:
 
 def moderate(request: ApiRequest) -> dict[str, Any]:
     """Remove a participant from a room. Muting has no effect in the sandbox."""
-    check_frequency(request.account, "conference/moderate")
+    check_frequency(request, "conference/moderate")
     action = request.text("action")
     if action not in _ACTIONS:
         raise ApiError("error_malformed_params")
@@ -84,8 +83,7 @@ def moderate(request: ApiRequest) -> dict[str, Any]:
 def hangup(request: ApiRequest) -> dict[str, Any]:
     """End a call or one leg of a conference."""
     live = _live_call(request)
-    if live.is_at_handset:
-        exchange.write("call", text="The application hung up.")
+    live.write("call", text="The application hung up.")
     calls.hang_up(live)
     return {}
 
@@ -93,63 +91,59 @@ def hangup(request: ApiRequest) -> dict[str, Any]:
 def get_rate(request: ApiRequest) -> dict[str, Any]:
     """Return the rate per minute, and the minutes that the credit pays for."""
     request.number("dest2")
-    talktime = sum(exchange.balance(request.account)) // CALL_RATE
+    talktime = sum(request.exchange.balance(request.account)) // CALL_RATE
     return {"currency": CURRENCY, "rate": amount(CALL_RATE), "talktime": str(int(talktime))}
 
 
 def check_caller_id(request: ApiRequest) -> None:
     """Accept the account's own number, one of its Hoiio Numbers, or `private`."""
-    own = [number.number for number in exchange.numbers() if number.account == request.account]
+    own = [number.number for number in request.exchange.numbers() if number.account == request.account]
     if request.text("caller_id", "private") not in ("private", HANDSET, *own):
         raise ApiError("error_caller_id_invalid")
 
 
 def check_lines(request: ApiRequest, more: int) -> None:
     """Raise `ApiError` if there is no credit or not enough free lines."""
-    check_credit(request.account)
-    if len(exchange.live_calls(request.account)) + more > MAX_CALLS:
+    check_credit(request)
+    if len(request.exchange.live_calls(request.account)) + more > MAX_CALLS:
         raise ApiError("error_concurrent_call_limit_reached")
 
 
-def line_of(request: ApiRequest, details: Params, *, is_incoming: bool = False) -> SandboxTransaction:
+def line_of(request: ApiRequest, details: Params) -> SandboxTransaction:
     """Store a new call for status and history queries."""
     money = {"currency": CURRENCY, "rate": amount(CALL_RATE)}
-    return exchange.begin(
+    return request.exchange.begin(
         SandboxTransaction(
             account=request.account,
             channel="voice",
-            txn_ref=exchange.reference("AA-C-"),
-            at=now(),
-            is_incoming=is_incoming,
+            txn_ref=request.exchange.reference("AA-C-"),
+            at=request.exchange.now(),
             details={"tag": request.text("tag"), **details, **money},
         )
     )
 
 
-def _place(request: ApiRequest, details: Params, parties: Params, outcome: str, max_duration: int = 0) -> LiveCall:
-    is_wanted = HANDSET in parties.values()
+def _place(request: ApiRequest, details: Params, parties: Params, max_duration: int = 0) -> LiveCall:
+    numbers = [number for name, number in parties.items() if name != "room"]
+    person, outcome = calls.who_answers(request.exchange, *numbers)
     placed = LiveCall(
+        exchange=request.exchange,
         transaction=line_of(request, details),
         direction=Direction.OUTGOING,
         handlers=PLAIN,
-        number=next((number for name, number in parties.items() if name != "room" and number != HANDSET), ""),
-        is_at_handset=is_wanted and exchange.is_handset_free() and outcome in ("answered", "ongoing"),
-        outcome="busy" if is_wanted and not exchange.is_handset_free() else outcome,
+        number=next((number for number in numbers if number != person), ""),
+        person=person,
+        outcome=outcome,
         parties=parties,
         notify_url=request.text("notify_url"),
         max_duration=max_duration,
     )
-    calls.ring(exchange.connect(placed))
+    calls.ring(request.exchange.connect(placed))
     return placed
 
 
 def _live_call(request: ApiRequest) -> LiveCall:
-    transaction = exchange.transactions.get(request.text("txn_ref"))
-    if transaction is None or transaction.channel != "voice":
-        raise ApiError("error_invalid_txn_ref")
-    if transaction.account != request.account:
-        raise ApiError("error_txn_ref_access_denied")
-    live = exchange.calls.get(transaction.txn_ref)
+    live = request.exchange.calls.get(transaction_of(request, "voice").txn_ref)
     if live is None or live.is_over:
         raise ApiError("error_invalid_txn_ref")
     return live

@@ -11,7 +11,9 @@ export function show(faults) {
     if (field.type === "checkbox") field.checked = value;
     else field.value = value;
   }
-  const on = [faults.delay > 0, faults.duplicate, faults.drop, faults.bad_signature].filter(Boolean).length;
+  const { delay, duplicate, drop, bad_signature, own_in_query, unnamed_blocks, short_legs } = faults;
+  const all = [delay > 0, duplicate, drop, bad_signature, own_in_query, unnamed_blocks, short_legs];
+  const on = all.filter(Boolean).length;
   badge.hidden = on === 0;
   badge.textContent = `${on} on`;
 }

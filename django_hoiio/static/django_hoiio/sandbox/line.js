@@ -15,9 +15,11 @@ const LINES = {
   [RINGING_HERE]: { state: "The application calls", green: "Answer", red: "Decline" },
   ringing: { state: "It rings …", green: "", red: "Hang up" },
   ongoing: { state: "On the line", green: "", red: "Hang up" },
+  playing: { state: "The application speaks", green: "", red: "Hang up" },
   held: { state: "On hold", green: "", red: "Hang up" },
   gathering: { state: "Press keys", green: "", red: "Hang up" },
   recording: { state: "Recording", green: "", red: "Hang up" },
+  transferring: { state: "It rings …", green: "", red: "Hang up" },
   transferred: { state: "Transferred", green: "", red: "Hang up" },
 };
 const ACTIONS = { Call: "call", Answer: "answer", Decline: "decline", "Hang up": "hangup" };
@@ -36,10 +38,9 @@ export const isBusy = () => line !== IDLE;
 export const dialled = () => number.value.trim();
 
 /** Show the sandbox's state. */
-export function show({ call, handset, numbers }) {
+export function show({ call, numbers }) {
   const before = line;
   line = lineOf(call);
-  $("handset").textContent = handset;
   offer(numbers);
   $("state").textContent = LINES[line].state;
   if (call && isBusy()) number.value = call.number;
@@ -70,6 +71,7 @@ export function press(key) {
   button?.classList.add("pressed");
 }
 
+$("handset").addEventListener("change", ({ target }) => location.replace(`?as=${encodeURIComponent(target.value)}`));
 number.addEventListener("focus", () => number.select());
 number.addEventListener("input", markChoice);
 $("keypad").addEventListener("animationend", ({ target }) => target.classList.remove("pressed"));

@@ -10,7 +10,8 @@ export class Refusal extends Error {}
  * Throws a Refusal if the server refuses, and any other error if it does not answer.
  */
 export async function ask(action, after, fields) {
-  const url = `${document.body.dataset[`${action}Url`]}?after=${after}`;
+  const person = encodeURIComponent(document.getElementById("handset").value);
+  const url = `${document.body.dataset[`${action}Url`]}?as=${person}&after=${after}`;
   const answer = await fetch(url, { ...(fields ? posting(fields) : {}), signal: AbortSignal.timeout(TIMEOUT) });
   if (answer.ok) return answer.json();
   throw await refusal(answer);
