@@ -15,7 +15,7 @@ from django_hoiio.notify_urls import signed_url
 from .connection import Connection
 from .decoding import decode
 from .encoding import encode
-from .endpoints import Endpoint, ResponseType
+from .endpoints import AWAITED, Endpoint, ResponseType
 
 PassOn = Mapping[str, Any] | None
 
@@ -48,9 +48,8 @@ class Resource:
         request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
         answer = self._connection.send(endpoint.path, request, is_read_only=endpoint.is_read_only)
         response = decode(endpoint.response, answer, endpoint.path)
-        if endpoint.awaits is not None:
-            for txn_ref, fields in response.started(request):
-                enter(endpoint.awaits, self._connection.account, txn_ref, fields)
+        for txn_ref, fields in response.started(request):
+            enter(AWAITED[endpoint.route], self._connection.account, txn_ref, fields)
         return response
 
     def _notify_urls(self, endpoint: Endpoint[ResponseType], pass_on: PassOn, *, notify: bool) -> dict[str, str]:
