@@ -157,6 +157,8 @@ class LazyProxy:
 def endless_partial() -> Any:
     partial = functools.partial(plain)
     for _ in range(300):
+        # Python merges partials without attributes into one.
+        partial.kind = "nested"  # type: ignore[attr-defined]
         partial = functools.partial(partial)
     return partial
 
@@ -258,6 +260,16 @@ def test_receiver_that_raises_is_recorded_and_the_others_run(harm: BaseException
     assert (calls, ReceiverFailure.objects.count()) == (["called"], 2)
 
 
+def test_object_is_called_if_a_project_sends_the_signal_itself() -> None:
+    receiver = mock.Mock(return_value="seen")
+    sms_received.connect(receiver, weak=False)
+
+    ((_, returned),) = sms_received.send(sender=Notification, attempt=1)
+
+    assert returned == "seen"
+    assert receiver.call_args_list == [mock.call(signal=sms_received, sender=Notification, attempt=1)]
+
+
 def test_object_that_cannot_be_called_is_recorded_as_failed() -> None:
     sms_received.connect(SimpleLazyObject(lambda: plain), weak=False)
 
@@ -299,6 +311,7 @@ def decorated(**kwargs: Any) -> None:
     [
         (lambda: decorated, "tests.test_receivers.decorated"),
         (lambda: functools.partial(functools.partial(decorated)), "tests.test_receivers.decorated"),
+        (endless_partial, "functools.partial"),
         (lambda: METHODS.bound, "tests.test_receivers.Methods.bound"),
         (lambda: Methods.of_class, "tests.test_receivers.Methods.of_class"),
         (CallableObject, "tests.test_receivers.CallableObject"),

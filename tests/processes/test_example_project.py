@@ -399,9 +399,7 @@ QUEUED = "sms_status        → +6591234567                queued  answer_to=ID\
 DELIVERED = "sms_status        → +6591234567                delivered  answer_to=ID\n"
 THANKS = "< Thank you. We call you back.\n"
 RECEIVED = 'sms_received      +6591234567 → +6531234567    "Hello?"\n'
-SORRY = "".join(
-    f"sms_status        → +6591234567                {status}\n" for status in ("queued", "delivered")
-)
+SORRY = "".join(f"sms_status        → +6591234567                {status}\n" for status in ("queued", "delivered"))
 
 
 def pressed(digits: str) -> str:
@@ -416,8 +414,10 @@ SCENES = {
     ),
     "a caller who hangs up in the message": (
         [CALL, ("press", {"digits": "2"}), ("hangup", {})],
-        f"{RINGS}{pressed('2')}< {RECORD}\nMAIL\n"
-        f"ivr_record        +6591234567                  left a message\n{ENDED}\n",
+        (
+            f"{RINGS}{pressed('2')}< {RECORD}\nMAIL\n"
+            f"ivr_record        +6591234567                  left a message\n{ENDED}\n"
+        ),
     ),
     "a call that is notified twice": (
         [("faults", {"duplicate": "on"}), CALL, ("faults", {"duplicate": ""}), ("press", {"digits": "2"})],

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections
 from django.utils import timezone as django_timezone
 
 from django_hoiio.enums import Kind, Traffic
@@ -234,6 +234,16 @@ def test_day_that_is_closed_while_it_is_read_is_read_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_written", closing)
 
     assert totals(TODAY - 30 * DAY, TODAY) == before
+
+
+def test_totals_without_their_closed_day_are_an_error_and_close_nothing() -> None:
+    received("txn_ref=AA-S-1&sms_status=delivered", ago=20 * DAY)
+    DailyTotal(**vars(totals(TODAY - 20 * DAY, TODAY - 20 * DAY)[0])).save()
+
+    with pytest.raises(IntegrityError):
+        close()
+
+    assert (ClosedDay.objects.count(), DailyTotal.objects.count()) == (0, 1)
 
 
 @pytest.mark.django_db(transaction=True)
