@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from . import endpoints
-from .endpoints import Endpoint, ResponseType
 from .resource import PassOn, Resource
 from .responses import DialResponse, HoiioResponse, TransferResponse
 
@@ -17,17 +15,6 @@ class IvrResource(Resource):
     `msg` is plain text of up to 1,000 characters, with ``<speech language="zh-HK">…</speech>`` and ``<url>…</url>``.
     `session` comes from a notification or from `dial`. A block that is too early or too late raises `InvalidState`.
     """
-
-    def request(
-        self,
-        endpoint: Endpoint[ResponseType],
-        params: Mapping[str, Any],
-        block: Mapping[str, Any],
-        *,
-        pass_on: PassOn = None,
-    ) -> ResponseType:
-        """Request a block for a flow; the notify URL signs what `block` says of it. Not public."""
-        return self._request(endpoint, params, pass_on=pass_on, block=block)
 
     def dial(
         self,

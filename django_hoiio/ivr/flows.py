@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from django.utils.module_loading import import_string
 
@@ -57,32 +57,7 @@ class Flow(Generic[Arguments, Result]):
         """Call a number; the flow begins when it answers. `pass_on` is `call.pass_on`. Raises `HoiioError`."""
         with HoiioClient(account) as client:
             params = {"dest": dest, "msg": msg, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
-            return client.ivr.request(IVR_DIAL, params, {"flow": self.name}, pass_on=pass_on)
-
-
-@overload
-def flow(function: Function[Arguments, Result], /) -> Flow[Arguments, Result]: ...
-@overload
-def flow(
-    *, numbers: Sequence[str] = (), apology: str = APOLOGY, goodbye: str = GOODBYE
-) -> Callable[[Function[Arguments, Result]], Flow[Arguments, Result]]: ...
-def flow(
-    function: Function[..., Any] | None = None,
-    /,
-    *,
-    numbers: Sequence[str] = (),
-    apology: str = APOLOGY,
-    goodbye: str = GOODBYE,
-) -> Any:
-    """Declare a coroutine as a phone menu, which answers these numbers.
-
-    `apology` is spoken if it raises, `goodbye` if a deploy has changed it during a call.
-    """
-
-    def declare(function: Function[..., Any]) -> Flow[..., Any]:
-        return Flow(function, numbers, apology, goodbye)
-
-    return declare if function is None else declare(function)
+            return client.ivr._request(IVR_DIAL, params, pass_on=pass_on, block={"flow": self.name})
 
 
 def by_name(name: str) -> Flow[..., Any] | None:

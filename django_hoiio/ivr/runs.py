@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
-from django.dispatch import receiver
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
@@ -17,7 +16,6 @@ from django_hoiio.logs import get_logger
 from django_hoiio.models import Call as CallRow
 from django_hoiio.models import IvrRun, Notification
 from django_hoiio.retention.redaction import redacted_steps
-from django_hoiio.signals import ivr_flow
 
 from . import flows
 from .blocks import ENDPOINTS, RESULTS, Answer, Block
@@ -44,8 +42,6 @@ class LeaseLost(BaseException):
     """Another process has taken over the run, because this one took too long. No flow may catch it."""
 
 
-# A receiver, so that its notification is pending until the flow has run.
-@receiver(ivr_flow, sender=Notification, dispatch_uid="django_hoiio.ivr")
 def take_up(notification: Notification, **kwargs: Any) -> None:
     """Advance the run of a notification, if its call has a flow."""
     pk = _run_of(notification)
@@ -95,7 +91,7 @@ def resume(call: CallRow | Call, value: Any = None) -> None:
         raise ValueError(f"The flow of session {run.session} does not hold its caller.")
     with HoiioClient(run.account, timeouts=TIMEOUTS) as client:
         mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"], "value": value}
-        client.ivr.request(ENDPOINTS["unhold"], {"session": run.session}, mark)
+        client.ivr._request(ENDPOINTS["unhold"], {"session": run.session}, block=mark)
 
 
 def _run_of(notification: Notification) -> int | None:
@@ -310,7 +306,7 @@ class _Advance:
     def _request(self, block: Block, number: int) -> None:
         with HoiioClient(self.run.account, timeouts=TIMEOUTS) as client:
             params = {**block.params, "session": self.run.session}
-            client.ivr.request(ENDPOINTS[block.name], params, _mark(self.run, number, block))
+            client.ivr._request(ENDPOINTS[block.name], params, block=_mark(self.run, number, block))
 
     def _fail(self, number: int, block: Block, status: str, error: Exception) -> None:
         """Store a refused block before the next one is sent, whose answer could otherwise not be matched."""

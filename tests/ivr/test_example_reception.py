@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from django_hoiio.ivr import flows
+from django_hoiio.ivr import flows, runs
+from django_hoiio.models import Notification
+from django_hoiio.signals import ivr_flow
 from django_hoiio.testing import Hoiio
 
 SINGAPORE = ZoneInfo("Asia/Singapore")
@@ -29,7 +31,9 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.import_module("example_project.flows")
     for flow in (module.reception, module.pick_up):
         flows._flows[flow.name] = flow
-    return module
+    ivr_flow.connect(runs.take_up, sender=Notification, dispatch_uid="django_hoiio.ivr")
+    yield module
+    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
 
 
 @pytest.fixture(autouse=True)
