@@ -26,7 +26,9 @@ trailer <</Root 1 0 R>>
 
 # Requests of the project to Hoiio. Each of their notifications returns `pass_on`.
 REQUESTS: dict[str, Callable[[HoiioClient], object]] = {
-    "client.sms.send": lambda client: client.sms.send(dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}),
+    "client.sms.send": lambda client: client.sms.send(
+        dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}
+    ),
     "client.sms.bulk_send": lambda client: client.sms.bulk_send(
         dest=[ANN, BOB, REFUSED], msg="We are closed on Monday.", pass_on={"campaign": 7}
     ),

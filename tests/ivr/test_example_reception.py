@@ -101,7 +101,8 @@ def test_sales_do_not_answer(hoiio: Hoiio, status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "hour", "heard"), [(1, 8, CLOSED), (1, 9, OPEN), (1, 18, OPEN), (1, 19, CLOSED), (5, 18, OPEN), (6, 10, CLOSED)]
+    ("day", "hour", "heard"),
+    [(1, 8, CLOSED), (1, 9, OPEN), (1, 18, OPEN), (1, 19, CLOSED), (5, 18, OPEN), (6, 10, CLOSED)],
 )
 def test_sales_are_offered_in_business_hours(hoiio: Hoiio, day: int, hour: int, heard: str) -> None:
     hoiio.now = datetime(2026, 12, day, hour, tzinfo=SINGAPORE)
