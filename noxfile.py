@@ -1,9 +1,11 @@
-"""Test and check sessions: `nox --list` lists them, `nox -s lint` runs one. `.ci/run` runs all of them.
+"""Test and check sessions: `nox --list` lists them, `nox -s lint` runs one. `.ci/run` runs all but `mutation`.
 
 The sessions for PostgreSQL and MariaDB need these servers; docs/development.rst has the environment variables.
 """
 
 from __future__ import annotations
+
+import shutil
 
 import nox
 
@@ -87,6 +89,15 @@ def contract(session: nox.Session) -> None:
     options = ["--validate", "--fail-on-warn", "--file", "/dev/null", "--settings", "tests.settings"]
     session.run("python", "-W", "error", "-m", "django", "spectacular", *options)
     _pytest(session, "sqlite", "tests/contract")
+
+
+@nox.session(python=NEWEST)
+def mutation(session: nox.Session) -> None:
+    """Break the pure functions in many small ways, and list what no test notices."""
+    _install(session, "test,mutation")
+    shutil.rmtree("mutants", ignore_errors=True)
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
 
 
 @nox.session(python=NEWEST)

@@ -92,6 +92,8 @@ setup(
             "django-simpleui==2026.1.*",
             "django-unfold==0.110.*",
         ],
+        # Pinned, because each release makes other mutants.
+        "mutation": ["mutmut==3.8.*"],
         # Pinned, because each release finds something new.
         "lint": [
             "django-stubs==6.1.*",

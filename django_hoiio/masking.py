@@ -71,7 +71,9 @@ _NEXT_QUOTE = re.compile(rf"(?<!\\)(?<!%5C)(?P<backslashes>{_BACKSLASHES})(?P<qu
 # Brackets around a whole value. `(91) 23-45-67` starts with a bracket but is a number.
 _GROUP = re.compile(r"[\w.]*(?P<opening>\((?!\d+\)[\d\s.\-])|[\[{])|(?P<angle><)")
 _NEXT_IN_GROUP = {
-    opening: re.compile(rf"(?P<opening>\{opening})|(?P<closing>\{closing})|(?P<quote>[\"'])|(?P<next>&)")
+    opening: re.compile(
+        rf"(?P<opening>\{opening})|(?P<closing>\{closing})|(?P<backslashes>)(?P<quote>[\"'])|(?P<next>&)"
+    )
     for opening, closing in ("()", "[]", "{}", "<>")
 }
 _PLAIN_IN_GROUP = re.compile(r"(?:'[^'\\]*'(?!\w)|\"[^\"\\]*\"(?!\w)|[^\\'\"()\[\]{}<>&]+)*")
@@ -102,9 +104,10 @@ _UP_TO_LAST_DIGITS = re.compile(r".*\d\d", re.S)
 # With fewer digits, in a row or separated, it is not a phone number.
 _FEWEST_DIGITS, _FEWEST_APART = 5, 7
 _DATE = re.compile(r"(?:19|20)\d\d-[01]\d-[0-3]\d")
-_FIRST_DIGITS = re.compile(r"[\s(]*(?P<digits>\d+)")
+_FIRST_DIGITS = re.compile(r"\A[\s(]*(\d*)")
 _OFFSET = re.compile(r"1[0-4][0-5]\d(?!\d)")
 _TIME_BEFORE = re.compile(r":\d\d(?:[.,]\d{1,9})?\s?$")
+_LONGEST_TIME = 14
 
 
 def line(text: str) -> str:
@@ -117,7 +120,7 @@ class _Line:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.first_quotes = {quote: text.find(quote) for quote in "\"'"}
+        self.first_quotes = {quote: text.find(quote) for quote in ('"', "'")}
         # Before this position, a text without quotes continues up to the next parameter, even over line breaks.
         self.last_parameter = self._end_of(_LAST_PARAMETER, 0)
 
@@ -132,8 +135,6 @@ class _Line:
     def _value(self, named: re.Match[str]) -> tuple[int, int]:
         """Return the start and end of the value, without its quotes or brackets."""
         start = named.end()
-        if named["assigned"] and self.text.startswith("&", start):
-            return start, start
         if named["part"]:
             return start, self._start_of(_PART_END.search(self.text, start))
         if named["encoded"]:
@@ -148,8 +149,8 @@ class _Line:
             return start, self._end_of(_BARE, start)
         if named["name"].lower() == "msg":
             return start, self._end_of_text(start)
-        number = _LOCAL_NUMBER.match(self.text, start)
-        return start, self._end_of(_WORD, start + _length_of_number(number[0] if number else ""))
+        number = self.text[start : self._end_of(_LOCAL_NUMBER, start)]
+        return start, self._end_of(_WORD, start + _length_of_number(number))
 
     def _start_of(self, found: re.Match[str] | None) -> int:
         return found.start() if found else len(self.text)
@@ -158,11 +159,11 @@ class _Line:
         found = pattern.match(self.text, start)
         return found.end() if found else start
 
-    def _closing_quote(self, literal: re.Match[str]) -> re.Match[str] | None:
+    def _closing_quote(self, opening: re.Match[str]) -> re.Match[str] | None:
         """Return the next same quote without more backslashes and not before a letter, as in `'it's'`."""
-        for found in _NEXT_QUOTE.finditer(self.text, literal.end()):
-            is_same = found["quote"].lower() == literal["quote"].lower()
-            is_escaped = len(found["backslashes"]) > len(literal["backslashes"])
+        for found in _NEXT_QUOTE.finditer(self.text, opening.end()):
+            is_same = found["quote"].lower() == opening["quote"].lower()
+            is_escaped = len(found["backslashes"]) > len(opening["backslashes"])
             if is_same and not is_escaped and not self._goes_on_at(found.end()):
                 return found
         return None
@@ -176,8 +177,7 @@ class _Line:
         while found := pattern.search(self.text, self._end_of(_PLAIN_IN_GROUP, position)):
             position = found.end()
             if found["quote"]:
-                literal = _LITERAL.match(self.text, found.start())
-                closing = self._closing_quote(literal) if literal else None
+                closing = self._closing_quote(found)
                 position = closing.end() if closing else len(self.text)
             elif found["next"]:
                 if is_form:
@@ -204,18 +204,12 @@ class _Line:
 
 def _hide_number(found: re.Match[str]) -> str:
     run, plus = found[0], found["plus"] or found["encoded_plus"]
-    if len(run) - len(plus) < _FEWEST_DIGITS:
-        return run
     length = _length_of_number(run)
     digits = _ENCODINGS.sub(" ", run[len(plus) : length])
-    first, count = _FIRST_DIGITS.match(digits), sum(map(str.isdigit, digits))
-    in_a_row = len(first["digits"]) if first else 0
+    (first,) = _FIRST_DIGITS.findall(digits)
+    in_a_row, count = len(first), sum(map(str.isdigit, digits))
     is_sum = digits[:1] == " " and in_a_row == count
-    if (
-        is_sum
-        or count < _FEWEST_DIGITS
-        or (in_a_row < _FEWEST_DIGITS and (count < _FEWEST_APART or _is_offset(digits, found)))
-    ):
+    if is_sum or (in_a_row < _FEWEST_DIGITS and (count < _FEWEST_APART or _is_offset(digits, found))):
         return run
     return f"+{HIDDEN}{run[length:]}"
 
@@ -224,8 +218,8 @@ def _is_offset(digits: str, found: re.Match[str]) -> bool:
     """Return whether a plus starts the offset of a time, such as `+0800`, and not a country code."""
     if digits[0] == "0":
         return not digits.startswith("00")
-    before = found.string[max(0, found.start() - 16) : found.start()]
-    return _OFFSET.match(digits) is not None and _TIME_BEFORE.search(before) is not None
+    time = _TIME_BEFORE.search(found.string, found.start() - _LONGEST_TIME, found.start())
+    return _OFFSET.match(digits) is not None and time is not None
 
 
 def _length_of_number(run: str) -> int:

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -61,7 +61,13 @@ class SandboxClient:
     page: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     meanwhile: Any = None
+    # The person on the telephone page.
+    person: str = HANDSET
     notifications: list[ReceivedNotification] = field(default_factory=list)
+
+    def as_person(self, number: str) -> SandboxClient:
+        """Return a client for another person on the telephone page."""
+        return replace(self, person=number)
 
     def call_api(self, path: str, **params: object) -> dict[str, Any]:
         """Send a request to the API as the account `default`."""
@@ -77,18 +83,18 @@ class SandboxClient:
 
     def do(self, action: str, **form: object) -> dict[str, Any]:
         """Perform an action on the telephone."""
-        status, answer = self.post(f"/sandbox/telephone/{action}/", form)
+        status, answer = self.post(self._telephone(action), form)
         assert status == 200, (action, status, answer)
         return dict(answer)
 
     def refused(self, action: str, **form: object) -> str:
         """Perform a refused action and return the error message."""
-        status, answer = self.post(f"/sandbox/telephone/{action}/", form)
+        status, answer = self.post(self._telephone(action), form)
         assert (status, list(answer)) == (400, ["error"])
         return str(answer["error"])
 
     def state(self, after: int = 0) -> dict[str, Any]:
-        status, answer = self.request("GET", f"/sandbox/telephone/state/?after={after}")
+        status, answer = self.request("GET", f"{self._telephone('state')}&after={after}")
         assert status == 200
         return dict(answer)
 
@@ -96,13 +102,17 @@ class SandboxClient:
         """Return the telephone's entries of some types, without values that differ from run to run."""
         entries = [entry for entry in self.state()["entries"] if not types or entry["type"] in types]
         return [
-            {name: value for name, value in entry.items() if name not in ("id", "revision", "at")} for entry in entries
+            {name: value for name, value in entry.items() if name not in ("id", "revision", "at", "person", "call")}
+            for entry in entries
         ]
 
     def heard(self) -> list[dict[str, str]]:
-        """Wait for all notifications and return their parameters."""
+        """Wait for all notifications and return Hoiio's parameters of them."""
         assert exchange.wait(TIMEOUT)
-        return [heard.params for heard in self.notifications]
+        return [
+            {name: text for name, text in heard.params.items() if not name.startswith("x_")}
+            for heard in self.notifications
+        ]
 
     def let_time_pass(self) -> list[dict[str, str]]:
         """Let every timeout expire and return all notifications."""
@@ -122,6 +132,9 @@ class SandboxClient:
             content = response.read()
         is_json = response.headers.get_content_type() == "application/json"
         return response.status, json.loads(content) if is_json else content
+
+    def _telephone(self, action: str) -> str:
+        return f"/sandbox/telephone/{action}/?{urlencode({'as': self.person})}"
 
     def call(self) -> str:
         """Call the application from the telephone and return the session."""

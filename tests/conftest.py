@@ -40,6 +40,8 @@ if DATABASE != "sqlite":
         "sandbox/test_delivery.py",
         "sandbox/test_interactive.py",
         "sandbox/test_page.py",
+        "sandbox/test_people.py",
+        "sandbox/test_readiness.py",
         "sandbox/test_robustness.py",
         "sandbox/test_samples.py",
         "sandbox/test_telephone.py",

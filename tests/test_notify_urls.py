@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
+from django.test.utils import override_script_prefix
 from django.urls import include, path, set_urlconf
 
 from django_hoiio import urls as webhook
@@ -34,10 +34,10 @@ def test_neither_scheme_nor_host_nor_prefix_is_signed(settings: Any) -> None:
     token = notify_url("sms").split("/")[-2]
 
     settings.HOIIO = {"PUBLIC_URL": "https://other.example.com/"}
-    with override_settings(FORCE_SCRIPT_NAME="/app"):
+    with override_script_prefix("/app/"):
         from_elsewhere = notify_url("sms")
 
-    assert from_elsewhere.startswith("https://other.example.com/")
+    assert from_elsewhere == f"https://other.example.com/app/hoiio/sms/{token}/"
     assert from_elsewhere.split("/")[-2] == token
 
 
@@ -125,7 +125,9 @@ LOCAL = [
     "https://[::1]",
     "https://10.1.2.3",
     "https://intranet",
+    "https://a.localhost",
     "https://a.local",
+    "https://a.internal",
 ]
 
 

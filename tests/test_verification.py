@@ -12,13 +12,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_hoiio.enums import Route, VerifiedBy
-from django_hoiio.verification import SALT, VerificationResult, sign, verify
+from django_hoiio.verification import SALT, VerificationResult, _signed_by, sign, verify
 
 BODY = b"txn_ref=AA-S-1"
 
 
 @pytest.fixture(autouse=True)
 def _keys(settings: Any) -> None:
+    _signed_by.cache_clear()
     settings.SECRET_KEY = "secret"
     settings.SECRET_KEY_FALLBACKS = ["older"]
     settings.HOIIO = {"ACCOUNTS": {"default": {"ACCESS_TOKEN": "one"}, "second": {"ACCESS_TOKEN": ["two", "three"]}}}
@@ -144,11 +145,18 @@ def test_signature_of_an_empty_body_verifies_nothing() -> None:
 
 
 def test_signature_of_another_account_beside_a_signed_url_is_named() -> None:
-    token = sign(Route.SMS, "second", {})
+    token = sign(Route.SMS, "second", {"username": "bob"})
+    by_url = VerificationResult(verified_by=VerifiedBy.URL, account="second", pass_on={"username": "bob"})
 
-    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "two")).problems == {}
-    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "one")) == VerificationResult(
-        verified_by=VerifiedBy.URL, account="second", problems={"signature": "does not match the body"}
+    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "two")) == by_url
+    assert verify(Route.SMS, token, BODY, hoiio_signs(BODY, "one")) == by_url._replace(
+        problems={"signature": "does not match the body"}
+    )
+
+
+def test_signature_verifies_in_place_of_a_token_that_is_not_valid() -> None:
+    assert verify(Route.SMS, "x", BODY, hoiio_signs(BODY, "two")) == NOT_VALID._replace(
+        verified_by=VerifiedBy.SIGNATURE, account="second"
     )
 
 
@@ -193,8 +201,12 @@ def test_blank_keys_sign_and_verify_nothing(settings: Any, keys: Any) -> None:
 
     for token in (by_secret_key, forged_with(""), forged_with(" "), forged_with("\n")):
         assert verify(Route.SMS, token, b"", None) == NOT_VALID
-    with pytest.raises(ImproperlyConfigured, match=r"^HOIIO\['SIGNING_KEYS'\] has only blank keys; write"):
+    with pytest.raises(ImproperlyConfigured) as refusal:
         sign(Route.SMS, "default", {})
+    assert str(refusal.value) == (
+        "HOIIO['SIGNING_KEYS'] has only blank keys; write a long random string, or remove SIGNING_KEYS to sign with"
+        " SECRET_KEY."
+    )
 
 
 def test_key_beside_a_blank_one_still_signs_and_verifies(settings: Any) -> None:

@@ -17,7 +17,7 @@ from django_hoiio.ingest.reports import raw_of
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, fields_of_body, fields_of_query
-from django_hoiio.parsing.parameters import PARAMETERS, read
+from django_hoiio.parsing.parameters import PARAMETERS, field_of, read
 
 # A body may have thousands of parameters.
 MAX_PARAMETERS = 300
@@ -84,15 +84,12 @@ def _result(notification: Notification, name: str, values: Mapping[str, object],
         )
     if not notification.params[name]:
         return gettext("not stored: it is empty")
-    field, problem = _field_of(name), notification.problems.get(name, "")
+    field = field_of(name, notification.params) if name in PARAMETERS else None
+    problem = notification.problems.get(name, "")
     if field is None:
         return gettext("event; stored only with the notification")
     # A word that Hoiio does not document has a problem and is stored all the same.
     return "; ".join(filter(None, [f"→ {field}" if field in values else gettext("not stored"), problem]))
-
-
-def _field_of(name: str) -> str | None:
-    return PARAMETERS[name].field if name in PARAMETERS else None
 
 
 def _pass_on(notification: Notification, name: str, *, is_in_request: bool) -> str:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_hoiio.enums import Kind, Rank, Route, Source, VerifiedBy, signal_kinds
 from django_hoiio.models import CLAIM, MODEL_OF_KIND, Call, Notification, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification, RawNotification, parse
-from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.parsing.parameters import LEG_FIELDS, PARAMETERS
 from django_hoiio.receivers import receivers_of
 
 from .state import PARTY, Report
@@ -130,7 +130,8 @@ def linked_report(notification: Notification, row: Transaction) -> Report:
 def parameters_of(fields: Collection[str]) -> list[str]:
     """Return Hoiio's parameters that may report one of these fields."""
     of_party = _PARTY_PARAMETERS if not set(PARTY).isdisjoint(fields) else ()
-    return sorted({*of_party, *(name for name, parameter in PARAMETERS.items() if parameter.field in fields)})
+    pairs = [*LEG_FIELDS.items(), *((name, parameter.field) for name, parameter in PARAMETERS.items())]
+    return sorted({*of_party, *(name for name, field in pairs if field in fields)})
 
 
 def _key_of(

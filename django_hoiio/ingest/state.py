@@ -18,7 +18,7 @@ from django_hoiio.models import Transaction
 PARTY = ("direction", "remote_number", "remote_suffix")
 
 # How certain a direction is: an incoming call may have `dest` as well. A number adds one.
-CERTAINTY = {Direction.OUTGOING: 1, Direction.INCOMING: 3}
+CERTAINTY: dict[str | None, int] = {Direction.OUTGOING: 1, Direction.INCOMING: 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def state_of(row: Transaction) -> dict[str, Any]:
 
 def certainty(state: Mapping[str, Any]) -> int:
     """Return how certain a row or a report is about the remote party; 0 if it has none."""
-    return CERTAINTY.get(state.get("direction", ""), 0) + bool(state.get("remote_number"))
+    return CERTAINTY.get(state.get("direction"), 0) + bool(state.get("remote_number"))
 
 
 def fold(reports: Iterable[Report], state: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _multipart(raw: bytes, delimiter: bytes) -> Iterator[tuple[str, str]]:
 def _json(raw: bytes) -> dict[str, str] | None:
     """Read a JSON object, with numbers as written; `None` if it is not one."""
     try:
-        read = json.loads(_text(raw), parse_int=str, parse_float=str, parse_constant=str)
+        read = json.loads(_text(raw), parse_int=str, parse_float=str)
         return {storable(name): storable(_json_value(value)) for name, value in read.items()}
     except (ValueError, RecursionError):
         return None

@@ -60,14 +60,6 @@ def _parties(entry: Mapping[str, str]) -> _Replacements:
     return {"from": entry.get("src", ""), "to": entry.get("dest", ""), "dest": None}
 
 
-def _call(entry: Mapping[str, str]) -> _Replacements:
-    """Rename the parameters of a conference leg: it has one party, and notifications use `dest` for it."""
-    if not entry.get("dest1") or entry.get("dest2") or entry.get("call_status_dest2"):
-        return {}
-    leg = {"dest": entry["dest1"], "call_status": entry.get("call_status_dest1")}
-    return {**leg, "dest1": None, "call_status_dest1": None}
-
-
 def _interactive(entry: Mapping[str, str]) -> _Replacements:
     """Drop the parties: they are known from the notifications, which name them differently."""
     state = CallState.ENDED if is_over(entry) else CallState.ONGOING
@@ -79,11 +71,11 @@ def _incoming_call(entry: Mapping[str, str]) -> _Replacements:
 
 
 def _any(entry: Mapping[str, str]) -> _Replacements:
-    return _incoming_call(entry) if looks_incoming(entry) else _call(entry)
+    return _incoming_call(entry) if looks_incoming(entry) else {}
 
 
 _CONVERTERS: dict[Route, Callable[[Mapping[str, str]], _Replacements]] = {
-    Route.VOICE: _call,
+    Route.VOICE: lambda entry: {},
     Route.IVR: _interactive,
     Route.SMS: _sms,
     Route.FAX: _fax,

@@ -155,12 +155,24 @@ PARAMETERS: dict[str, Parameter] = {
 }
 
 
+# The fields of a conference leg, whose only party may be reported like the first of two.
+LEG_FIELDS = {"dest1": "dest", "call_status_dest1": "call_status"}
+_NOT_OF_A_LEG = ("dest2", "call_status_dest2", "dest", "call_status")
+
+
+def field_of(name: str, params: Mapping[str, str]) -> str | None:
+    """Return the model field of one of Hoiio's parameters, beside the others of its notification."""
+    if name in LEG_FIELDS and params.keys() >= LEG_FIELDS.keys() and not any(map(params.get, _NOT_OF_A_LEG)):
+        return LEG_FIELDS[name]
+    return PARAMETERS[name].field
+
+
 def read(params: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Read each parameter that has a field. Empty means absent: Hoiio sends `tag=` if no tag was set."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, text in params.items():
-        field, read_text = PARAMETERS[name]
+        field, read_text = field_of(name, params), PARAMETERS[name].read
         if not text or field is None:
             continue
         try:

@@ -25,10 +25,10 @@ def who_answers(exchange: Exchange, *numbers: str) -> tuple[str, str]:
     """
     outcomes = [exchange.line.call_outcome(number) for number in numbers]
     outcome = next((each for each in outcomes if each and each not in _ANSWERED), outcomes[-1])
-    person = next((number for number in numbers if exchange.line.is_person(number)), "")
-    if person and not exchange.is_free(person):
+    people = [number for number in numbers if exchange.line.is_person(number)]
+    if not all(map(exchange.is_free, people)):
         return "", "busy"
-    return (person if outcome in ("", *_ANSWERED) else "", outcome)
+    return (people[0] if people and outcome in ("", *_ANSWERED) else "", outcome)
 
 
 def ring(call: LiveCall) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_plus, urlencode, urlsplit
 
 from django.urls import Resolver404, resolve
 
@@ -131,11 +131,17 @@ def signed_request(delivery: Delivery) -> SignedRequest:
 
 
 def _raw_request(delivery: Delivery) -> RawRequest:
-    """Put Hoiio's parameters into the body or the query string, and the URL's own parameters into the body."""
+    """Put Hoiio's parameters into the body or the query string, and the URL's own parameters into the body, too."""
     form = urlencode(delivery.params)
-    own = "" if delivery.own_in_query else urlsplit(delivery.url).query
-    body = "&".join(filter(None, [form, own])) if delivery.params_in in ("body", "both") else ""
+    own = [] if delivery.own_in_query else _own_parameters(delivery)
+    body = "&".join(filter(None, [form, *own])) if delivery.params_in in ("body", "both") else ""
     return RawRequest(query=form if delivery.params_in in ("query", "both") else "", body=body.encode())
+
+
+def _own_parameters(delivery: Delivery) -> list[str]:
+    """Return the URL's own parameters, still encoded, without those that Hoiio's would contradict."""
+    pairs = urlsplit(delivery.url).query.split("&")
+    return [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) not in delivery.params]
 
 
 def post(delivery: Delivery, *, loopback_only: bool) -> Answer:

@@ -77,7 +77,9 @@ class LiveCall:
     digits: str = ""
     max_digits: int = 0
     attempts: int = 1
+    # Where the recording of the whole call is reported, and the tag of the block that began it.
     monitor_url: str = ""
+    monitor_tag: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -97,9 +99,8 @@ class OutgoingNotification:
     delivery: Delivery
     # Seconds.
     delay: float
-    # The call that is ready for its next block when this is posted, and its step.
+    # The call that takes its next block from the moment when this is posted. None begins before.
     call: LiveCall | None = None
-    step: int = 0
 
 
 class Exchange:
@@ -141,6 +142,7 @@ class Exchange:
             self._notices = []
             yield self._notices
             self._unsent.update(notice.entry for notice in self._notices)
+            self._changed.notify_all()
 
     def send(self, notices: Iterable[OutgoingNotification], *, once: threading.Event | None = None) -> None:
         """Post notifications in order, each not before the event. Delayed ones do not hold up others."""
@@ -149,7 +151,8 @@ class Exchange:
 
     def _deliver(self, notice: OutgoingNotification) -> None:
         with self.locked():
-            _open(notice.call, notice.step)
+            if notice.call is not None:
+                notice.call.is_ready = True
         result = self.line.post(notice.delivery)
         with self.locked():
             self._settle(notice, result)
@@ -158,15 +161,18 @@ class Exchange:
         state = "answered" if result.status == HTTPStatus.OK else "failed"
         self.rewrite(notice.entry, state=state, status=result.status, error=result.error)
         self._unsent.discard(notice.entry)
-        self._changed.notify_all()
-        call = notice.call
-        if call is not None and call.state == State.RINGING and call.step == notice.step and not call.answered_at:
-            call.write("call", text="No receiver of your application has answered. It still rings.")
+        if notice.call is not None and notice.call.state == State.RINGING:
+            notice.call.write("call", text="No receiver of your application has answered. It still rings.")
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until all notifications are sent; return False on timeout."""
+    def wait(self, seconds: float, *, for_texts: bool = False) -> bool:
+        """Wait until all notifications are sent and, if wanted, all texts spoken; return False on timeout."""
+
+        def is_quiet() -> bool:
+            speaks = for_texts and any(call.state == State.PLAYING for call in self.calls.values())
+            return not (self._unsent or speaks)
+
         with self._changed:
-            return self._changed.wait_for(lambda: not self._unsent, seconds)
+            return self._changed.wait_for(is_quiet, seconds)
 
     # Queries.
 
@@ -248,11 +254,6 @@ class Exchange:
             self.revision += 1
             entry.revision, entry.details = self.revision, {**entry.details, **details}
 
-    def forget_notices(self) -> None:
-        """Stop waiting for unsent notifications."""
-        self._unsent.clear()
-        self._changed.notify_all()
-
     def touch(self) -> None:
         """Increase the revision for a change without a log entry."""
         self.revision += 1
@@ -275,23 +276,16 @@ class Exchange:
         """
         if not url:
             return
-        step = call.step if call else 0
         drop = is_dropped(self.count("notification"), self.faults.drop_rate)
-        if drop:
-            _open(call, step)
+        if drop and call is not None:
+            call.is_ready = True
         for delivery, faults in deliveries(account, url, params, self.faults, drop=drop):
             entry = self.write("notification", **log_fields(delivery, faults, state="dropped" if drop else "waiting"))
             if not drop:
                 delay = self.faults.delay
-                self._notices.append(
-                    OutgoingNotification(entry=entry.id, delivery=delivery, delay=delay, call=call, step=step)
-                )
-
-
-def _open(call: LiveCall | None, step: int) -> None:
-    """Let the call take its next block, if it is still at this step."""
-    if call is not None and call.step == step and not call.is_over:
-        call.is_ready = True
+                self._notices.append(OutgoingNotification(entry=entry.id, delivery=delivery, delay=delay, call=call))
+                # The first of two opens the call.
+                call = None
 
 
 def unused_number(now: datetime) -> int:

@@ -86,7 +86,7 @@ def begin(call: LiveCall, block: str, params: Mapping[str, str]) -> None:
     if block != "hold":
         call.block, call.tag, call.notify_url = block, params.get("tag", ""), params.get("notify_url", "")
     if block == "monitor":
-        call.monitor_url = params.get("monitor_notify_url") or call.notify_url
+        call.monitor_url, call.monitor_tag = params.get("monitor_notify_url") or call.notify_url, call.tag
     if block in _DURING_SPEECH:
         _say(call, text)
         _DURING_SPEECH[block](call, _speaking_time(call, text))
@@ -244,8 +244,7 @@ def speak(call: LiveCall, text: str) -> None:
 
 
 def _answered(call: LiveCall) -> None:
-    _say(call, call.greeting)
-    _finish(call, dial_status="answered")
+    _play(call, call.greeting, lambda greeted: _finish(greeted, dial_status="answered"))
 
 
 def _refused(call: LiveCall, status: str) -> None:
@@ -263,10 +262,13 @@ def _over(call: LiveCall) -> None:
         _end(call, KINDS[call.block], **result(call))
 
 
+# Results of blocks whose message was not spoken to the end.
+_INTERRUPTED = {"dial": {"dial_status": "answered"}, "transfer": {"transfer_status": "unanswered"}}
+
 _RESULTS: dict[State, Callable[[LiveCall], Params]] = {
     State.GATHERING: lambda call: {"digits": call.digits},
     State.RECORDING: lambda call: {"record_url": _recording(call, "rec", "")},
-    State.PLAYING: lambda call: {},
+    State.PLAYING: lambda call: _INTERRUPTED.get(call.block, {}),
     State.TRANSFERRING: lambda call: {"transfer_status": "unanswered"},
     State.TRANSFERRED: lambda call: {"transfer_status": "answered"},
 }
@@ -288,14 +290,14 @@ def _end(call: LiveCall, kind: Kind, **result: str) -> None:
     close(call, "answered" if call.answered_at else "unanswered")
     _notify(call, kind, result)
     if call.monitor_url:
-        facts = {**_facts(call), "monitor_url": _recording(call, "mon", "")}
+        facts = {**_facts(call, call.monitor_tag), "monitor_url": _recording(call, "mon", "")}
         del facts["call_state"]
         call.exchange.notify(call.transaction.account, call.monitor_url, _parameters(call, Kind.IVR_MONITOR, facts))
 
 
 def _notify(call: LiveCall, kind: Kind, result: Params | None = None, *, is_next: bool = True) -> None:
     """Notify the application, which may then begin the next block."""
-    facts = {**_facts(call), **(result or {}), **(cost(call) if call.is_over else {})}
+    facts = {**_facts(call, call.tag), **(result or {}), **(cost(call) if call.is_over else {})}
     params = _parameters(call, kind, facts)
     call.exchange.notify(call.transaction.account, call.notify_url, params, call=call if is_next else None)
 
@@ -307,12 +309,13 @@ def _parameters(call: LiveCall, kind: Kind, facts: Params) -> Params:
     return params
 
 
-def _facts(call: LiveCall) -> Params:
+def _facts(call: LiveCall, tag: str) -> Params:
+    """Return what all notifications report. A block without a tag has that of the call."""
     return {
         **call.parties,
         "session": call.session,
         "txn_ref": call.transaction.txn_ref,
-        "tag": call.tag or call.transaction.details["tag"],
+        "tag": tag or call.transaction.details["tag"],
         "call_state": _STATES.get(call.state, "ongoing"),
     }
 

@@ -37,7 +37,8 @@ def accept(request: ApiRequest, dest: str, msg: str, *, sender: str) -> SandboxT
             "debit": wire.amount(debit),
         },
     )
-    exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": transaction.txn_ref})
+    person = {"person": dest} if exchange.line.is_person(dest) else {}
+    exchange.write("sms_out", **{"from": sender, "to": dest, "msg": msg, "txn_ref": transaction.txn_ref, **person})
     own = exchange.number(dest)
     if own is not None and (own.mode == "voice" or own.forward_sms_to):
         receive(exchange, own, sender, msg)

@@ -62,6 +62,6 @@ class Telephone:
 
 
 def settle() -> None:
-    """Wait until the sandbox has posted all notifications and the project has answered them."""
-    if not exchange.wait(TIMEOUT):
+    """Wait until the project has answered all notifications, and the person has heard what it plays."""
+    if not exchange.wait(TIMEOUT, for_texts=True):
         raise CommandError(f"After {TIMEOUT} seconds some notifications were still not answered.")

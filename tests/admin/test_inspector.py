@@ -63,6 +63,17 @@ def test_each_parameter_shows_where_it_was_and_what_it_became() -> None:
 
 
 @pytest.mark.django_db
+def test_party_of_a_conference_leg_is_shown_where_it_is_stored() -> None:
+    leg = receive("voice", "", "txn_ref=AA-C-1&dest1=%2B6591231111&call_status_dest1=busy&dest2=")
+    assert [(each.name, each.result) for each in parameter_rows(leg)] == [
+        ("txn_ref", "→ txn_ref"),
+        ("dest1", "→ dest"),
+        ("call_status_dest1", "→ call_status"),
+        ("dest2", "not stored: it is empty"),
+    ]
+
+
+@pytest.mark.django_db
 def test_parameter_that_the_signature_does_not_cover_is_not_used() -> None:
     notification = receive(
         "sms",

@@ -18,12 +18,12 @@ from django_hoiio.reconciliation import reconcile
 from django_hoiio.sandbox import handset
 from django_hoiio.sandbox.real_time import exchange, line
 from django_hoiio.sandbox.records import SandboxTransaction
+from tests.clients import FAX, HANDSET, NUMBER
 from tests.conftest import values
 
 # The server and the sandbox's thread need committed rows.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NUMBER, FAX_NUMBER = "+6531234567", "+6531234568"
 PDF = b"%PDF-1.4\n/Type /Page"
 
 # A number that answers, and those that fail, are busy or do not answer.
@@ -61,10 +61,10 @@ def everything_happens(client: HoiioClient, rounds: int) -> None:
         client.sms.send(dest=NUMBER, msg=f"text {number}", notify=False)
         client.voice.call(dest1=DESTS[0] if number % 2 else dest, dest2="+6522222222", tag="t")
         client.conference.call(dest=[DESTS[0], dest])
-        client.fax.send(dest=dest if number % 2 else FAX_NUMBER, file=PDF)
+        client.fax.send(dest=dest if number % 2 else FAX, file=PDF)
         client.ivr.dial(dest=dest, msg="hello")
-        act(lambda: handset.call(NUMBER))
-        act(handset.hang_up)
+        act(lambda: handset.call(exchange, HANDSET, NUMBER))
+        act(lambda: handset.hang_up(handset.current_call(exchange, HANDSET)))
         assert line.run_alarms(60)
     assert exchange.wait(60)
 

@@ -88,7 +88,7 @@ def test_tests_of_the_page_pass(project: Path) -> None:
     [
         ("if outcome.answered:", "if outcome:"),
         ('call.once("mail", mail_voicemail, recording.url, call.from_number)', "pass"),
-        ("if not 9 <=", "if not 0 <="),
+        ("if not 9 <=", "if call.now is None and not 9 <="),
     ],
     ids=["takes busy for answered", "no mail", "always open"],
 )

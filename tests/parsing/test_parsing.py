@@ -77,7 +77,7 @@ def test_form_that_only_begins_like_a_byte_order_mark_is_a_form() -> None:
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "application/x-www-form-urlencoded"])
 def test_json_body_is_read_with_any_content_type(content_type: str) -> None:
-    body = '{"debit": 0.10, "split_count": 2, "tag": null, "msg": "caf\\u00e9", "x": {"a": [1, true]}, "big": 1e400, "nan": NaN}'
+    body = '{"debit": 0.10, "split_count": 2, "tag": null, "msg": "caf\\u00e9", "x": {"a": [1, true]}, "big": 1e400, "nan": NaN, "constants": [Infinity, -Infinity]}'
 
     assert content(body="  " + body, content_type=content_type) == {
         "debit": "0.10",
@@ -87,6 +87,7 @@ def test_json_body_is_read_with_any_content_type(content_type: str) -> None:
         "x": '{"a": ["1", true]}',
         "big": "1e400",
         "nan": "NaN",
+        "constants": "[Infinity, -Infinity]",
     }
 
 
@@ -97,12 +98,12 @@ def test_text_that_only_begins_like_json_is_read_as_a_form(body: str) -> None:
 
 def test_multipart_body_is_read_byte_for_byte() -> None:
     body = (
-        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="msg"\r\n\r\n line\r\nline+%41 \xe9\r\n'
+        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="msg"\r\n\r\n line\r\n\r\nline+%41 \xe9\r\n'
         b'--b\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; filename="name=f"; name=tag\r\n\r\n\r\n'
         b"--b\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--b--\r\n"
     )
 
-    expected = {"msg": " line\r\nline+%41 é", "tag": ""}
+    expected = {"msg": " line\r\n\r\nline+%41 é", "tag": ""}
     assert content(body=body, content_type='multipart/form-data; charset=x; boundary="b"') == expected
     assert content(body=body, content_type="Multipart/Form-Data; boundary=b") == expected
 
@@ -484,6 +485,25 @@ def test_remote_party_is_the_caller_or_the_recipient(
     read = parsed(query=query)
 
     assert (read.direction, read.remote_party[0]) == (direction, remote_number)
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("dest=%2B651&call_status=busy", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy", ("+651", "busy", None, None)),
+        # As in history.
+        ("dest1=%2B651&call_status_dest1=busy&dest2=&call_status_dest2=", ("+651", "busy", None, None)),
+        ("dest1=%2B651&call_status_dest1=busy&dest2=%2B652", (None, None, "+651", "busy")),
+        ("dest1=%2B651&call_status_dest1=busy&call_status_dest2=failed", (None, None, "+651", "busy")),
+        # An interactive call.
+        ("dest1=%2B651&session=S1&call_state=ended", (None, None, "+651", None)),
+    ],
+)
+def test_leg_of_a_conference_is_read_alike_by_either_names(query: str, fields: tuple[str | None, ...]) -> None:
+    read = parsed(query=query)
+
+    assert (read.dest, read.call_status, read.dest1, read.call_status_dest1) == fields
 
 
 # Arbitrary input.

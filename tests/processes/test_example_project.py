@@ -230,7 +230,7 @@ def break_down(notification, sms, **kwargs):
     from django_hoiio.client.ivr import IvrResource
     from django_hoiio.client.sms import SmsResource
     from django_hoiio.exceptions import InsufficientCredit
-    from django_hoiio.sandbox.real_time import exchange, line
+    from django_hoiio.sandbox.real_time import exchange
 
     def refuse(*args, **kwargs):
         raise InsufficientCredit("error_insufficient_credit", "Top up.")
@@ -394,6 +394,7 @@ TEXT = ("text", {"to": "+6531234567", "msg": "Hello?"})
 RING = "ivr_answer        +6591234567 → +6531234567    rings\n"
 RINGS = f"{RING}< Welcome to the workshop. MENU\n"
 ENDED = "ivr_ended         +6591234567                  1 min, SGD 0.018\n"
+LEFT = "ivr_record        +6591234567                  left a message\n"
 QUEUED = "sms_status        → +6591234567                queued  answer_to=ID\n"
 DELIVERED = "sms_status        → +6591234567                delivered  answer_to=ID\n"
 THANKS = "< Thank you. We call you back.\n"
@@ -413,8 +414,7 @@ SCENES = {
     ),
     "a caller who hangs up in the message": (
         [CALL, ("press", {"digits": "2"}), ("hangup", {})],
-        f"{RINGS}{pressed('2')}< {RECORD}\nMAIL\n"
-        f"ivr_record        +6591234567                  left a message\n{ENDED}\n",
+        f"{RINGS}{pressed('2')}< {RECORD}\nMAIL\n{LEFT}{ENDED}\n",
     ),
     "a call that is notified twice": (
         [("faults", {"duplicate": "on"}), CALL, ("faults", {"duplicate": ""}), ("press", {"digits": "2"})],

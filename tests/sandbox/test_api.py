@@ -551,16 +551,16 @@ def test_conference_reports_each_leg(sandbox_client: SandboxClient) -> None:
         {
             **shared,
             "txn_ref": answer["txn_refs"][0],
-            "dest": DEST,
-            "call_status": "answered",
+            "dest1": DEST,
+            "call_status_dest1": "answered",
             "duration": "1",
             "debit": "0.018",
         },
         {
             **shared,
             "txn_ref": answer["txn_refs"][1],
-            "dest": "+6500000200",
-            "call_status": "busy",
+            "dest1": "+6500000200",
+            "call_status_dest1": "busy",
             "duration": "0",
             "debit": "0.000",
         },
@@ -584,7 +584,7 @@ def test_participant_is_muted_unmuted_and_removed(sandbox_client: SandboxClient)
             "status": "success_ok"
         }
 
-    assert [params["call_status"] for params in sandbox_client.heard()] == ["answered"]
+    assert [params["call_status_dest1"] for params in sandbox_client.heard()] == ["answered"]
     assert sandbox_client.call_api("conference/moderate", txn_ref=txn_ref, action="mute") == {
         "status": "error_invalid_txn_ref"
     }

@@ -9,7 +9,7 @@ import pytest
 
 from django_hoiio.enums import Kind, Route, VerifiedBy
 from django_hoiio.sandbox.api import Answer
-from django_hoiio.sandbox.delivery import is_dropped
+from django_hoiio.sandbox.delivery import Delivery, is_dropped, signed_request
 from django_hoiio.sandbox.real_time import Scheduler
 from django_hoiio.verification import verify
 from tests.clients import TIMEOUT, ReceivedNotification, SandboxClient
@@ -37,6 +37,36 @@ def test_parameters_are_sent_in_the_body_the_query_string_or_both(
     # The project's own parameters come first and unchanged.
     assert heard.query.split("&")[0] == "x_order=17"
     assert ("sms_status=error" in heard.query, "sms_status=error" in heard.body) == (bool(in_query), bool(in_body))
+
+
+@pytest.mark.parametrize(
+    ("faults", "is_in_body"),
+    [
+        ({}, True),
+        ({"params_in": "both"}, True),
+        # Nothing is in the body.
+        ({"params_in": "query"}, False),
+        ({"own_in_query": "true"}, False),
+        ({"own_in_query": "true", "params_in": "both"}, False),
+    ],
+)
+def test_own_parameters_of_the_url_arrive_in_the_body_as_well(
+    sandbox_client: SandboxClient, faults: dict[str, str], is_in_body: bool
+) -> None:
+    sandbox_client.do("faults", **faults)
+
+    (heard,) = send(sandbox_client)
+
+    assert ("x_order=17" in heard.query.split("&"), "x_order=17" in heard.body.split("&")) == (True, is_in_body)
+
+
+def test_own_parameters_arrive_as_they_are_and_contradict_none_of_hoiios() -> None:
+    url = "http://127.0.0.1/x?app_state=a%20b+c&empty=&d%65st=%2B652&flag"
+
+    signed = signed_request(Delivery(url=url, params={"dest": "+651"}))
+
+    assert signed.target == "/x?app_state=a%20b+c&empty=&d%65st=%2B652&flag"
+    assert signed.body == b"dest=%2B651&app_state=a%20b+c&empty=&flag"
 
 
 @pytest.mark.parametrize("params_in", ["body", "query", "both"])
@@ -111,6 +141,27 @@ def test_dropped_share_is_exact_and_the_same_each_time(share: float) -> None:
     assert (len(dropped), dropped) == (round(1000 * share), [at for at in range(1, 1001) if is_dropped(at, share)])
 
 
+def test_blocks_are_not_named(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", unnamed_blocks="true")
+    answer, notified = sandbox_client.call_api_and_wait("ivr/start/dial", dest=DEST)
+    for path in ("play", "gather", "record", "monitor"):
+        notified += sandbox_client.call_api_and_wait(f"ivr/middle/{path}", session=answer["session"])[1]
+    notified += sandbox_client.call_api_and_wait("ivr/end/hangup", session=answer["session"])[1]
+
+    assert [params for params in notified if "ivr_block" in params] == []
+    kinds = [entry["kind"] for entry in sandbox_client.entries("notification")]
+    assert kinds == ["ivr_dial", "ivr_step", "ivr_gather", "ivr_record", "ivr_step", "ivr_ended", "ivr_monitor"]
+
+
+def test_conference_legs_are_reported_by_the_shorter_names(sandbox_client: SandboxClient) -> None:
+    sandbox_client.do("faults", short_legs="true")
+
+    _, (notified,) = sandbox_client.call_api_and_wait("conference/call", dest="+6500000200", room="R1")
+
+    names = ("dest", "call_status", "room", "dest1", "call_status_dest1")
+    assert [notified.get(name) for name in names] == ["+6500000200", "busy", "R1", None, None]
+
+
 def test_faults_that_are_not_sent_stay_unchanged(sandbox_client: SandboxClient) -> None:
     sandbox_client.do("faults", params_in="both", delay="0.5", duplicate="true", drop="true", bad_signature="true")
 
@@ -121,6 +172,9 @@ def test_faults_that_are_not_sent_stay_unchanged(sandbox_client: SandboxClient) 
         "drop": True,
         "drop_rate": 1.0,
         "bad_signature": True,
+        "own_in_query": False,
+        "unnamed_blocks": False,
+        "short_legs": False,
     }
     assert sandbox_client.do("faults", drop="")["faults"]["drop_rate"] == 0
 

@@ -7,41 +7,10 @@ import pytest
 from django_hoiio.sandbox.real_time import exchange
 from tests.clients import HANDSET, NUMBER, SandboxClient
 
+from .blocks import ENDED, UNANSWERED, block, facts, spoken, status
+
 DEST = "+6511111111"
 PARTIES = {"from": HANDSET, "to": NUMBER}
-
-
-def block(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> dict[str, str]:
-    """Request a block with a notify URL, and return its immediate notification, if any."""
-    answer, notified = sandbox_client.call_api_and_wait(f"ivr/{path}", session=session, **params)
-    assert answer["status"] == "success_ok", answer
-    return notified[0] if notified else {}
-
-
-def status(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> str:
-    return str(
-        sandbox_client.call_api(f"ivr/{path}", session=session, notify_url=sandbox_client.application, **params)[
-            "status"
-        ]
-    )
-
-
-def facts(params: dict[str, str]) -> dict[str, str]:
-    """Return the parameters that differ from block to block."""
-    return {
-        name: value
-        for name, value in params.items()
-        if name not in ("session", "txn_ref", "tag", "from", "to", "dest", "date", "currency", "rate")
-    }
-
-
-def spoken(sandbox_client: SandboxClient) -> list[str]:
-    return [entry["text"] for entry in sandbox_client.entries("spoken")]
-
-
-ENDED = {"call_state": "ended", "duration": "1", "debit": "0.018"}
-UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
-
 
 # An incoming call.
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import threading
 from http import HTTPStatus
 from typing import Any
 
 import pytest
 
 from django_hoiio.notify_urls import notify_url
-from tests.clients import FAX, HANDSET, NUMBER, SandboxClient
+from tests.clients import FAX, HANDSET, NUMBER, TIMEOUT, ReceivedNotification, SandboxClient
 
 DEST = "+6511111111"
 
@@ -26,6 +27,9 @@ def test_state_of_an_unused_telephone(sandbox_client: SandboxClient) -> None:
             "drop": False,
             "drop_rate": 0,
             "bad_signature": False,
+            "own_in_query": False,
+            "unnamed_blocks": False,
+            "short_legs": False,
         },
         "entries": [],
     }
@@ -147,11 +151,9 @@ def test_unanswered_notification_is_shown_as_failed(sandbox_client: SandboxClien
         ),
         ("text", {"to": NUMBER, "msg": "x" * 5001}, "The text has 5001 characters; at most 5000 are allowed."),
         ("press", {"digits": "1"}, "You are not in a call."),
-        ("press", {"digits": ""}, "The telephone has the keys 0 to 9, * and #."),
-        ("press", {"digits": "A"}, "The telephone has the keys 0 to 9, * and #."),
         ("speak", {"text": "hello"}, "You are not in a call."),
-        ("answer", {}, "The telephone is not ringing."),
-        ("decline", {}, "The telephone is not ringing."),
+        ("answer", {}, "You are not in a call."),
+        ("decline", {}, "You are not in a call."),
         ("hangup", {}, "You are not in a call."),
         ("faults", {"params_in": "post"}, "Notifications are sent by body, query or both."),
         ("faults", {"delay": "-1"}, "It needs a number from 0 to 3600."),
@@ -169,11 +171,20 @@ def test_invalid_action_is_refused_and_changes_nothing(
     assert sandbox_client.state() == before
 
 
+@pytest.mark.parametrize("digits", ["", "A", "1" * 51])
+def test_keys_that_no_telephone_has_are_refused(sandbox_client: SandboxClient, digits: str) -> None:
+    sandbox_client.call()
+
+    assert sandbox_client.refused("press", digits=digits) == "The telephone has the keys 0 to 9, * and #."
+    assert sandbox_client.entries("key") == []
+
+
 def test_one_call_at_a_time(sandbox_client: SandboxClient) -> None:
     sandbox_client.call()
 
     assert sandbox_client.refused("call", to=NUMBER) == "You are in a call; hang up first."
     assert sandbox_client.refused("answer") == "The telephone is not ringing."
+    assert sandbox_client.refused("decline") == "The telephone is not ringing."
     assert sandbox_client.refused("speak", text="x") == "Nothing is being recorded."
     sandbox_client.do("hangup")
     assert sandbox_client.refused("hangup") == "You are not in a call."
@@ -194,17 +205,64 @@ def test_keys_outside_a_block_are_shown_and_not_sent(sandbox_client: SandboxClie
 def test_course_of_a_call_is_logged_as_text(sandbox_client: SandboxClient) -> None:
     session = sandbox_client.call()
     sandbox_client.call_api("ivr/middle/play", session=session, msg="Hello", notify_url=sandbox_client.application)
+    sandbox_client.heard()
     sandbox_client.call_api("ivr/end/transfer", session=session, dest=DEST)
     sandbox_client.do("hangup")
 
     notified = [entry.get("text") for entry in sandbox_client.entries("call", "spoken")]
     assert notified == [
         f"You call {NUMBER}.",
+        "No receiver of your application has answered. It still rings.",
         "The application answers.",
         "Hello",
         f"Transferred to {DEST}.",
         "You hung up.",
     ]
+
+
+@pytest.mark.parametrize("fault", [{}, {"duplicate": "true"}])
+def test_call_that_no_receiver_answers_has_one_hint(sandbox_client: SandboxClient, fault: dict[str, str]) -> None:
+    sandbox_client.do("faults", **fault)
+
+    sandbox_client.call()
+
+    assert [entry["text"] for entry in sandbox_client.entries("call")] == [
+        f"You call {NUMBER}.",
+        "No receiver of your application has answered. It still rings.",
+    ]
+
+
+@pytest.mark.parametrize("path", ["middle/play", "middle/gather", "end/hangup"])
+def test_call_that_a_receiver_answers_or_refuses_has_no_hint(sandbox_client: SandboxClient, path: str) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
+
+    def begin(heard: ReceivedNotification) -> None:
+        sandbox_client.meanwhile = None
+        sandbox_client.call_api(f"ivr/{path}", session=heard.params["session"], notify_url=sandbox_client.application)
+
+    sandbox_client.meanwhile = begin
+    sandbox_client.call()
+
+    texts = [entry["text"] for entry in sandbox_client.entries("call")]
+    assert "No receiver of your application has answered. It still rings." not in texts
+
+
+def test_call_that_was_given_up_before_the_application_answered_has_no_hint(sandbox_client: SandboxClient) -> None:
+    sandbox_client.call_api("number/update_forwarding", number=NUMBER, forward_to=sandbox_client.application)
+    posted, given_up = threading.Event(), threading.Event()
+
+    def answer_late(heard: ReceivedNotification) -> None:
+        posted.set()
+        assert given_up.wait(TIMEOUT)
+
+    sandbox_client.meanwhile = answer_late
+    sandbox_client.do("call", to=NUMBER)
+    assert posted.wait(TIMEOUT)
+    sandbox_client.do("hangup")
+    given_up.set()
+    sandbox_client.heard()
+
+    assert [entry["text"] for entry in sandbox_client.entries("call")] == [f"You call {NUMBER}.", "You hung up."]
 
 
 def test_sms_and_faxes_of_the_application_are_shown(sandbox_client: SandboxClient) -> None:

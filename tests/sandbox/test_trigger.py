@@ -83,7 +83,7 @@ def test_each_script_is_sent_in_order(sandbox_client: SandboxClient, name: str) 
 
 def test_each_run_uses_a_new_transaction(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (1, 2):
-        monkeypatch.setattr("django_hoiio.sandbox.trigger.unused_number", lambda number=number: number)
+        monkeypatch.setattr("django_hoiio.sandbox.trigger.unused_number", lambda now, number=number: number)
         trigger("call_ended")
 
     assert [heard.params["txn_ref"] for heard in sandbox_client.notifications] == ["AA-C-1", "AA-C-2"]

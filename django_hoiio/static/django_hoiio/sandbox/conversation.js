@@ -7,6 +7,7 @@ const scroll = document.getElementById("conversation-scroll");
 const empty = document.getElementById("conversation-empty");
 
 const LONGEST = 300; // entries
+const OWN = document.getElementById("handset").options[0].value; // the account's own number, the default sender
 
 /* By type of entry: its element, and its text for screen readers unless the user caused it. */
 const SHOWN = {
@@ -69,8 +70,7 @@ function caps(digits) {
   return [...digits].map((digit) => element("kbd", "", digit));
 }
 
-/** The default sender of an SMS is the account's own number, which is the handset's. */
 function headOfSms(from, to, handset) {
-  const sender = from && from !== handset ? `SMS from ${from}` : "SMS from the application";
+  const sender = from && from !== OWN ? `SMS from ${from}` : "SMS from the application";
   return to === handset ? sender : `${sender} to ${to}`;
 }

@@ -134,13 +134,14 @@ $("keypad").addEventListener("click", ({ target }) => {
 });
 faults.onChange((fault) => inTurn(() => act("faults", fault)));
 
-/* Keyboard: Escape works everywhere, other keys only if no other field or button has the focus. */
+/* Keyboard: Escape works everywhere but in a list, other keys only if no other field or button has the focus. */
 
 const KEYS = /^[0-9*#]$/;
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
+  if (target.matches("select")) return;
   if (key === "Escape" && line.isBusy()) useKey("red");
   else if (KEYS.test(key) && isAtTelephone(target)) press(key);
   else if (key === "Enter" && isNowhere(target)) useKey("green");
