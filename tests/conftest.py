@@ -19,7 +19,7 @@ from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
 from django_hoiio.sandbox import real_time
-from django_hoiio.signals import SIGNALS, notification_received
+from django_hoiio.signals import SIGNALS, ivr_flow, notification_received
 from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
 from tests.fake_hoiio import Hoiio, faked
 from tests.settings import DATABASE
@@ -118,6 +118,13 @@ def psycopg_error(sqlstate: str) -> Exception:
 def _fast_speech() -> None:
     """Let the sandbox speak without delay."""
     real_time.SPEAKING_RATE = math.inf
+
+
+@pytest.fixture(autouse=True)
+def _no_flow() -> Iterator[None]:
+    """Let no flow that a test declares or imports answer the calls of the next one."""
+    yield
+    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
 
 
 Post = Callable[..., Notification]

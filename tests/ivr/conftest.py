@@ -7,9 +7,7 @@ import pytest
 
 from django_hoiio import ivr
 from django_hoiio.ivr import flows
-from django_hoiio.models import Notification
 from django_hoiio.pytest_plugin import hoiio
-from django_hoiio.signals import ivr_flow
 
 __all__ = ["hoiio"]
 
@@ -23,4 +21,3 @@ def declare() -> Iterator[Callable[[Any], ivr.Flow[..., Any]]]:
     yield ivr.flow(numbers=[NUMBER])
     flows._flows.clear()
     flows._flows.update(before)
-    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")

@@ -32,8 +32,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     for flow in (module.reception, module.pick_up):
         flows._flows[flow.name] = flow
     ivr_flow.connect(runs.take_up, sender=Notification, dispatch_uid="django_hoiio.ivr")
-    yield module
-    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
+    return module
 
 
 @pytest.fixture(autouse=True)
