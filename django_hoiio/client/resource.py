@@ -16,7 +16,7 @@ from django_hoiio.notify_urls import signed_url
 from .connection import Connection
 from .decoding import decode
 from .encoding import encode
-from .endpoints import Endpoint, ResponseType
+from .endpoints import AWAITED, Endpoint, ResponseType
 
 PassOn = Mapping[str, Any] | None
 
@@ -51,9 +51,8 @@ class Resource:
         request = encode(params, endpoint.encoders) | urls
         answer = self._connection.send(endpoint.path, request, is_read_only=endpoint.is_read_only)
         response = decode(endpoint.response, answer, endpoint.path)
-        if endpoint.awaits is not None:
-            for txn_ref, fields in response.started(request):
-                enter(endpoint.awaits, self._connection.account, txn_ref, fields)
+        for txn_ref, fields in response.started(request):
+            enter(AWAITED[endpoint.route], self._connection.account, txn_ref, fields)
         return response
 
     def _notify_urls(

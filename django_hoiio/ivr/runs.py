@@ -16,6 +16,7 @@ from django_hoiio.exceptions import HoiioError, InvalidState
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Call as CallRow
 from django_hoiio.models import IvrRun, Notification
+from django_hoiio.retention.redaction import redacted_steps
 from django_hoiio.signals import ivr_flow
 
 from . import flows
@@ -182,7 +183,7 @@ def _lease(pk: int) -> IvrRun | None:
 def _release(run: IvrRun) -> None:
     held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
     held.update(
-        steps=run.steps,
+        steps=run.steps if run.redacted_at is None else redacted_steps(run.steps),
         remembered=run.remembered,
         seen=run.seen,
         has_ended=run.has_ended,

@@ -1430,7 +1430,7 @@ class Migration(migrations.Migration):
                         db_constraint=False,
                         help_text="The call.",
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.CASCADE,
                         related_name="runs",
                         to="django_hoiio.call",
                         verbose_name="call",

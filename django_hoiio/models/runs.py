@@ -34,7 +34,7 @@ class IvrRun(models.Model):
     flow = models.CharField(_("flow"), max_length=255, help_text=_("The module and name of the flow."))
     call = models.ForeignKey(
         Call,
-        models.SET_NULL,
+        models.CASCADE,
         verbose_name=_("call"),
         related_name="runs",
         null=True,

@@ -7,8 +7,8 @@ from functools import partial
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.sandbox.exchange import HANDSET
+from example_project.flows import pick_up
 
-from ..flows import pick_up
 from .telephone import Telephone, settle
 
 # Numbers of the sandbox: the project's own, two that a machine answers, a busy one, and one that Hoiio refuses.

@@ -255,6 +255,12 @@ def test_missing_spool_is_a_warning_of_deployment(settings: Any, tmp_path: Path)
     assert checks.check_deployment(None) == []
 
 
+def test_settings_that_are_no_dict_are_reported_once(settings: Any) -> None:
+    settings.HOIIO = ["SPOOL_DIR"]
+
+    assert (checks.check_deployment(None), checks.check_tasks(None), checks.check_sandbox(None)) == ([], [], [])
+
+
 def test_spool_that_cannot_be_written_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     settings.HOIIO = {"SPOOL_DIR": str(tmp_path / "file" / "spool")}

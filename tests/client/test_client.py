@@ -1,4 +1,4 @@
-"""Requests and responses of each call of the client, over a real connection."""
+"""Requests and responses of each call of the client."""
 
 from __future__ import annotations
 

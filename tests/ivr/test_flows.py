@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,7 @@ from django_hoiio.ivr import flows
 from django_hoiio.models import IvrRun, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
 
-NUMBER = "+6531234567"
 SALES = "+6561234567"
-
-
-@pytest.fixture
-def declare() -> Iterator[Callable[[Any], ivr.Flow[..., Any]]]:
-    """Declare flows for the test alone."""
-    before = dict(flows._flows)
-    yield ivr.flow(numbers=[NUMBER])
-    flows._flows.clear()
-    flows._flows.update(before)
 
 
 mailed: list[str] = []
