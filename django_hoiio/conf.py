@@ -187,4 +187,5 @@ SETTINGS: dict[str, tuple[tuple[type, ...], object]] = {
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),
     "OVERDUE_AFTER": ((timedelta,), timedelta(hours=1)),
     "RECONCILE_REQUESTS_PER_MINUTE": ((int,), 60),
+    "IVR_FLOWS": ((dict,), {"+6531234567": "switchboard.flows.reception"}),
 }
