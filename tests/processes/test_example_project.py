@@ -377,10 +377,6 @@ import django
 django.setup()
 from django.core.management import call_command
 from django_hoiio.models import ReceiverFailure
-<<<<<<< HEAD
-from django_hoiio.sandbox.real_time import line
-=======
->>>>>>> menudocs
 from example_project.demo.server import serving
 from example_project.demo.telephone import Telephone, settle
 call_command("migrate", verbosity=0)
