@@ -154,7 +154,7 @@ class LazyProxy:
         return self.__dict__["_made"]()(**kwargs)
 
 
-def endless_partial() -> Any:
+def nested_partial() -> Any:
     partial = functools.partial(plain)
     for _ in range(300):
         # Python merges partials without attributes into one.
@@ -188,7 +188,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "partial of a coroutine": lambda: functools.partial(coroutine, x=1),
     "partial of a partial": lambda: functools.partial(functools.partial(METHODS.bound), x=1),
     "partial of a mock": lambda: functools.partial(a_mock(mock.Mock)),
-    "endless partial": endless_partial,
+    "nested partial": nested_partial,
     "Mock": lambda: a_mock(mock.Mock),
     "MagicMock": lambda: a_mock(mock.MagicMock),
     "AsyncMock": lambda: a_mock(mock.AsyncMock),
@@ -311,7 +311,7 @@ def decorated(**kwargs: Any) -> None:
     [
         (lambda: decorated, "tests.test_receivers.decorated"),
         (lambda: functools.partial(functools.partial(decorated)), "tests.test_receivers.decorated"),
-        (endless_partial, "functools.partial"),
+        (nested_partial, "functools.partial"),
         (lambda: METHODS.bound, "tests.test_receivers.Methods.bound"),
         (lambda: Methods.of_class, "tests.test_receivers.Methods.of_class"),
         (CallableObject, "tests.test_receivers.CallableObject"),
@@ -323,6 +323,16 @@ def decorated(**kwargs: Any) -> None:
 )
 def test_name_is_that_of_the_function_or_the_class(made: Callable[[], Any], name: str) -> None:
     assert name_of(made()) == name
+
+
+def test_partial_of_itself_has_a_name_and_can_be_connected() -> None:
+    endless = functools.partial(plain)
+    endless.__setstate__((endless, (), {}, {}))
+
+    sms_received.connect(endless)
+
+    assert name_of(endless) == "functools.partial"
+    assert sms_received.disconnect(endless)
 
 
 def test_failed_object_without_a_name_is_retried() -> None:

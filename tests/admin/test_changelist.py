@@ -13,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import SuspiciousOperation
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Field, Model, Q
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -928,6 +928,15 @@ def test_filter_of_a_project_that_applies_by_default_scans(monkeypatch: pytest.M
     found = _changelist(added, staff(), "")
     assert (refs(found), bool(found.page.scanned_to)) == ([], True)
     assert refs(_changelist(added, staff(), "?scans=2")) == ["AA-T-0"]
+
+
+def test_error_of_the_database_is_not_blamed_on_filters_if_there_are_none() -> None:
+    def fail(*arguments: Any) -> Any:
+        raise OperationalError
+
+    user = staff()
+    with connection.execute_wrapper(fail), pytest.raises(OperationalError):
+        _changelist(SmsAdmin(Sms, admin.site), user, "")
 
 
 @pytest.mark.urls("tests.admin.drilldown")

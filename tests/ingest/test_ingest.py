@@ -727,6 +727,7 @@ def _cut_off_from_the_server() -> None:
     with connection.cursor() as cursor:
         statement = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}.get(connection.vendor)
         if statement is None:
+            connection.connection.close()
             return
         cursor.execute(statement)
         (session,) = cursor.fetchone()

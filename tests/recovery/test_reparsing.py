@@ -124,11 +124,13 @@ def test_state_waits_while_the_database_is_unavailable(monkeypatch: pytest.Monke
     assert recover().states == 1
 
 
-def test_two_processes_store_a_state_once() -> None:
+def test_attempt_that_another_process_has_counted_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     stored, loaded_before = _receive_without_state(), Notification.objects.get()
+    link = mock.Mock(side_effect=DataError)
+    monkeypatch.setattr(reparsing, "link", link)
 
-    assert [store_state(stored), store_state(loaded_before)] == [True, False]
-    assert Notification.objects.get().state_attempts == 1
+    assert [store_state(stored), store_state(loaded_before)] == [False, False]
+    assert (link.call_count, Notification.objects.get().state_attempts) == (1, 1)
 
 
 def test_state_of_a_notification_that_is_redacted_meanwhile_is_not_stored() -> None:

@@ -314,7 +314,8 @@ def test_mention_that_another_process_has_removed_is_not_counted(monkeypatch: py
     lock = forgetting.lock
 
     def remove_before(rows: Any, column: str) -> None:
-        Sms.objects.update(msg="removed")
+        if rows.model is Sms:
+            Sms.objects.update(msg="removed")
         lock(rows, column)
 
     monkeypatch.setattr(forgetting, "lock", remove_before)
