@@ -111,6 +111,11 @@ class HoiioSettings:
         return flows
 
     @property
+    def has_flows(self) -> bool:
+        """True if `IVR_FLOWS` names flows. The checks report settings of another type."""
+        return isinstance(self.given, Mapping) and isinstance(self.IVR_FLOWS, Mapping) and bool(self.IVR_FLOWS)
+
+    @property
     def time_zone(self) -> tzinfo:
         """The project's `TIME_ZONE`, in which its days begin; never the current user's time zone."""
         return timezone.get_default_timezone()

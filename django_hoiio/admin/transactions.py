@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import CallOutcome, Direction, SmsStatus
 from django_hoiio.keyset import Keys
-from django_hoiio.models import CALL_STATUSES, Call, Fax, Notification, Sms, Transaction
+from django_hoiio.models import CALL_STATUSES, Call, Fax, IvrRun, Notification, Sms, Transaction
 from django_hoiio.search import own_number_q
 
 from .actions import Action, reconcile
@@ -27,7 +27,8 @@ from .conversation import ConversationPage
 from .export import export_as_csv
 from .filters import AccountFilter, OpenFilter, OutcomeFilter, OverdueFilter, SmsStatusFilter
 from .formatting import amount_text, label, optional_moment_text, sentence, statuses_of, value_text
-from .sections import open_button
+from .menus import menu_of
+from .sections import Section, open_button
 from .timeline import timeline_of
 
 if TYPE_CHECKING:
@@ -234,6 +235,9 @@ class CallAdmin(TransactionAdmin):
         (_("Time"), {"fields": ("date", "created_at", "updated_at")}),
         (_("References"), {"fields": ("account", "session", "notification_uuid")}),
     )
+
+    def sections(self, request: HttpRequest, row: Any) -> Iterable[Section]:
+        return [menu_of(run, request) for run in IvrRun.objects.using(row._state.db).filter(call=row.pk)]
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().prepare(request, rows)

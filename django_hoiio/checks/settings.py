@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -68,6 +69,8 @@ def _unusable_keys(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     timeout = given.get("TASK_TIMEOUT", 1)
     if _is_of_type(timeout, SETTINGS["TASK_TIMEOUT"][0]) and not 0 < timeout <= MAX_TIMEOUT:
         yield _odd_timeout(timeout)
+    if conf.has_flows:
+        yield from map(_odd_flow, filter(_is_odd_flow, conf.IVR_FLOWS.items()))
     for key, least in _LEAST.items():
         if isinstance(given.get(key), type(least)) and given[key] < least:
             yield _too_little(key, given[key])
@@ -116,6 +119,23 @@ def _no_scheme(url: str) -> CheckMessage:
         f"HOIIO['PUBLIC_URL'] is {url!r}; it needs a scheme and a host.",
         hint=f"Write 'PUBLIC_URL': {f'https://{host}'!r}.",
         id="django_hoiio.E004",
+    )
+
+
+def _is_odd_flow(entry: tuple[str, Any]) -> bool:
+    """Return whether an entry of `IVR_FLOWS` is anything but a phone number and the name of a flow."""
+    # The flows need requests, which is optional.
+    from django_hoiio.ivr.flows import by_name
+
+    number, name = entry
+    return not re.fullmatch(r"\+[0-9]{5,15}", str(number)) or not isinstance(name, str) or by_name(name) is None
+
+
+def _odd_flow(entry: tuple[str, Any]) -> CheckMessage:
+    return Error(
+        f"HOIIO['IVR_FLOWS'][{entry[0]!r}] is {entry[1]!r}; it needs a phone number and the name of a flow.",
+        hint="Write '+6531234567': 'switchboard.flows.reception', where reception is decorated with ivr.flow.",
+        id="django_hoiio.E019",
     )
 
 

@@ -236,6 +236,19 @@ def test_invalid_task_timeout_is_an_error(settings: Any, timeout: float) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("number", "flow"), [("6531234567", "example_project.flows.reception"), ("+6531234567", "nowhere.flow")]
+)
+def test_number_without_a_flow_is_an_error(settings: Any, number: str, flow: str) -> None:
+    assert errors(settings, {"IVR_FLOWS": {number: flow}}) == [
+        (
+            "django_hoiio.E019",
+            f"HOIIO['IVR_FLOWS'][{number!r}] is {flow!r}; it needs a phone number and the name of a flow.",
+            "Write '+6531234567': 'switchboard.flows.reception', where reception is decorated with ivr.flow.",
+        )
+    ]
+
+
 @pytest.mark.parametrize("key", ["TASK_TIMEOUT", "RECEIVER_MAX_ATTEMPTS", "RECONCILE_REQUESTS_PER_MINUTE"])
 def test_true_is_not_a_number(settings: Any, key: str) -> None:
     (found,) = errors(settings, {key: True})

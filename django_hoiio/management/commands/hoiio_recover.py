@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import Error, connections
 
+from django_hoiio.logs import get_logger
 from django_hoiio.management import progress_bar
-from django_hoiio.recovery import recover
+from django_hoiio.recovery import RecoveryResult, recover
+
+logger = get_logger(__name__)
+
+# Seconds between two rounds of `--loop`: for phone menus, whose callers wait, and for the rest.
+EVERY_SECOND, EVERY_MINUTE = 1.0, 60.0
 
 
 class Command(BaseCommand):
     help = (
-        "Imports the spool, dispatches pending notifications, and retries failed receivers. Exits with 1"
-        " if something is left. Safe to run from cron, and several at once."
+        "Imports the spool, dispatches pending notifications, retries failed receivers, takes over phone menus whose"
+        " process has ended. Exits with 1 if something is left. Safe to run from cron, and several at once."
     )
     # On MariaDB, Django's checks connect to the database, which may be away.
     requires_system_checks: list[str] = []
@@ -24,9 +34,48 @@ class Command(BaseCommand):
             action="store_true",
             help="Also run the receivers of interactive calls, which may dial or play late.",
         )
+        parser.add_argument(
+            "--loop",
+            action="store_true",
+            help="Run until it is stopped: phone menus every second, the rest every minute.",
+        )
 
-    def handle(self, *args: Any, ivr: bool, **options: Any) -> None:
+    def handle(self, *args: Any, ivr: bool, loop: bool, **options: Any) -> None:
+        if loop:
+            self._loop(ivr=ivr)
+            return
         result = recover(ivr=ivr, progress=progress_bar)
         self.stdout.write(str(result))
+        if not result.is_unavailable:
+            self._take_over()
         if result.is_incomplete:
             sys.exit(1)
+
+    def _loop(self, *, ivr: bool) -> None:
+        """Repeat until SIGINT or SIGTERM. Print a line if there was something to do."""
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        next_minute = 0.0
+        while not stopped.is_set():
+            if time.monotonic() >= next_minute:
+                next_minute = time.monotonic() + EVERY_MINUTE
+                result = recover(ivr=ivr)
+                if result != RecoveryResult():
+                    self.stdout.write(str(result))
+            try:
+                self._take_over()
+            except Error as error:
+                logger.error("The database is unavailable: %s.", type(error).__name__)
+                connections.close_all()
+            stopped.wait(EVERY_SECOND)
+
+    def _take_over(self) -> None:
+        try:
+            # The flows need requests, which is optional.
+            from django_hoiio import ivr
+        except ImportError:
+            return
+        taken = ivr.recover()
+        if taken:
+            self.stdout.write(f"Phone menus: {taken} taken over.")

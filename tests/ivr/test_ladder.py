@@ -1,0 +1,43 @@
+"""The phone menu on the page of its call in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_hoiio import ivr
+from django_hoiio.testing import Hoiio
+from tests.users import EVERYTHING, staff, text, url
+
+
+@pytest.fixture
+def caller(hoiio: Hoiio, declare: Any) -> Any:
+    async def menu(call: ivr.Call) -> None:
+        await call.menu("Press 1.", keys="1", tries=2)
+        outcome = await call.transfer("+6561234567")
+        if not outcome.answered:
+            await call.record("Speak.")
+
+    declare(menu)
+    caller = hoiio.call(from_="+6598765432")
+    caller.stay_silent()
+    caller.press("1")
+    caller.far_end("busy")
+    caller.record("hello")
+    return caller
+
+
+def test_page_of_a_call_shows_what_was_asked_and_what_the_caller_did(caller: Any) -> None:
+    page = text(staff(*EVERYTHING).get(url(caller.call)))
+
+    for shown in ("Phone menu", "Press 1. · keys 1", "pressed no key", "pressed 1", "+6561234567", "busy", "Speak."):
+        assert shown in page
+
+
+def test_page_masks_texts_keys_and_numbers(caller: Any) -> None:
+    page = text(staff().get(url(caller.call)))
+
+    assert "Phone menu" in page
+    for hidden in ("Press 1.", "pressed 1", "+6561234567", "Speak."):
+        assert hidden not in page

@@ -1,0 +1,97 @@
+"""Phone menus whose process has ended in the middle, and the loop that takes them over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from django_hoiio import ivr
+from django_hoiio.models import IvrRun
+from django_hoiio.testing import Hoiio
+from tests import ROOT
+
+
+@pytest.fixture
+def _menu(declare: Any) -> None:
+    async def menu(call: ivr.Call) -> None:
+        key = await call.menu("Press 1 or 2.", keys="12")
+        await call.gather(f"You pressed {key}.")
+
+    declare(menu)
+
+
+def recover() -> str:
+    out = StringIO()
+    call_command("hoiio_recover", stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.usefixtures("_menu")
+def test_run_of_a_dead_process_is_taken_over_when_its_lease_is_over(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
+    caller.press("1")
+    assert caller.heard == ""
+    assert "taken over" not in recover()
+    hoiio.wait(seconds=11)
+
+    assert recover().splitlines()[1:] == ["Phone menus: 1 taken over."]
+    assert (caller.heard, caller.state) == ("You pressed 1.", "gathering")
+    assert len(recover().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("_menu")
+def test_notification_that_found_the_lease_taken_is_taken_up_after_its_end(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
+    caller.press("2")
+    # The other process has ended after its last look.
+    IvrRun.objects.update(leased_until=None)
+
+    assert ivr.recover() == 1
+    assert caller.heard == "You pressed 2."
+
+
+@pytest.mark.usefixtures("_menu")
+def test_block_that_was_sent_before_the_crash_is_not_sent_again(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    # As if the process had ended before it could store what it sent.
+    IvrRun.objects.update(steps=[], seen=[], leased_until=hoiio.now - timedelta(seconds=1))
+
+    assert ivr.recover() == 1
+    assert caller.transcript == "Press 1 or 2."
+    caller.press("1")
+    assert caller.heard == "You pressed 1."
+
+
+def test_loop_goes_on_without_a_database_and_ends_when_it_is_stopped(tmp_path: Path) -> None:
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
+    environment["HOIIO_TEST_DATABASE"] = "sqlite"
+    loop = subprocess.Popen(
+        [sys.executable, "-u", "-m", "django", "hoiio_recover", "--loop"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert loop.stderr is not None
+    # There is no table. It says so each second.
+    for _ in range(2):
+        while "The database is unavailable" not in loop.stderr.readline():
+            assert loop.poll() is None
+            time.sleep(0)
+    loop.send_signal(signal.SIGTERM)
+    loop.communicate(timeout=30)
+
+    assert loop.returncode == 0
