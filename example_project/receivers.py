@@ -1,44 +1,24 @@
-"""Receivers of the example project: print a line for each notification, and answer calls and SMS.
+"""Receivers of the example project: print a line for each notification, and answer SMS. `flows` answers calls.
 
 A receiver runs after its notification is stored. `sms`, `call` or `fax` is the row that the notification updated, and
 `None` if it names no transaction. A receiver that raises is recorded in the admin and does not stop the others.
-Hoiio waits until all receivers have finished, and the caller waits in silence. So request the next
-block here and run long work in a task.
+Hoiio waits until all receivers have finished, so run long work in a task.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.dispatch import receiver
-from django.utils import timezone
 
 from django_hoiio import signals
-from django_hoiio.client import HoiioClient
-from django_hoiio.exceptions import HoiioError
 from django_hoiio.models import Call, Fax, Notification, Sms
 
-logger = logging.getLogger(__name__)
+from .client import hoiio_client
 
 # Characters in each part of a long SMS. The last part may have fewer.
 PART = 152
-
-
-@contextmanager
-def errors_logged() -> Iterator[None]:
-    """Log an error of a request to Hoiio, for example if the caller has hung up.
-
-    If the error were raised, `manage.py hoiio_recover` would retry the receiver. A request that Hoiio carried out
-    despite the error would be sent, and charged, twice.
-    """
-    try:
-        yield
-    except HoiioError as error:
-        logger.warning("Not done: %s", error)
 
 
 # SMS, faxes, and calls between two numbers.
@@ -49,8 +29,8 @@ def on_sms_received(notification: Notification, sms: Sms, **kwargs: Any) -> None
     print_line("sms_received", f"{sms.from_number} → {sms.to_number}", f'"{sms.msg}"', notification)
     # An answer costs money. Send one per SMS, even if it is repeated or in parts. A sender name cannot be answered.
     if sms.from_number.startswith("+") and not notification.is_repeat and not is_continued(sms):
-        with errors_logged():
-            sms.reply("Thank you. We call you back.", pass_on={"answer_to": sms.pk})
+        with hoiio_client() as client:
+            client.sms.send(dest=sms.from_number, msg="Thank you. We call you back.", pass_on={"answer_to": sms.pk})
 
 
 def is_continued(sms: Sms) -> bool:
@@ -94,41 +74,30 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
     print_line("call_ended", who, f"{how}, {cost(call)}", notification)
 
 
-# Interactive calls: one notification for each block that ended. Then the caller waits for the next block.
+# Interactive calls: one notification for each block that ended. The flow has already sent the next block.
 
 
 @receiver(signals.ivr_answer)
-@errors_logged()
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
-    offer_menu(notification.client(), call.session, "Welcome to the workshop.")
 
 
 @receiver(signals.ivr_gather)
-@errors_logged()
 def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The keys are only in the notification, not in the row. They are empty if none was pressed in time.
     digits = notification.params.get("digits", "")
     print_line("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
-    if session := waiting(notification):
-        CHOICES.get(digits, ask_again)(notification.client(), session)
 
 
 @receiver(signals.ivr_record)
-@errors_logged()
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The recording is at `notification.params["record_url"]`, which is secret like the link to a fax.
     print_line("ivr_record", party(call), "left a message", notification)
-    if session := waiting(notification):
-        say_goodbye(notification.client(), session)
 
 
 @receiver(signals.ivr_dial)
-@errors_logged()
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
-    if session := waiting(notification):
-        say_goodbye(notification.client(), session)
 
 
 @receiver(signals.ivr_transfer)
@@ -145,36 +114,6 @@ def on_other_ivr_block(notification: Notification, call: Call | None, **kwargs: 
 def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # Without a reference and a session, it is unknown which call has ended.
     print_line("ivr_ended", party(call), cost(call) if call else "", notification)
-
-
-def waiting(notification: Notification) -> str | None:
-    """Return the session of a caller who waits for the next block, or `None` if the call has ended."""
-    return None if notification.has_ended else notification.session
-
-
-def offer_menu(client: HoiioClient, session: str, greeting: str) -> None:
-    menu = f"{greeting} Press 1 to leave a message, or 2 to hear the time."
-    client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
-
-
-def take_message(client: HoiioClient, session: str) -> None:
-    client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
-
-
-def tell_time(client: HoiioClient, session: str) -> None:
-    offer_menu(client, session, f"In Singapore it is {timezone.localtime():%H:%M}.")
-
-
-def ask_again(client: HoiioClient, session: str) -> None:
-    offer_menu(client, session, "There is nothing on that key.")
-
-
-def say_goodbye(client: HoiioClient, session: str) -> None:
-    client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
-
-
-# The action of each key. If none is pressed in time, the call ends.
-CHOICES: dict[str, Callable[[HoiioClient, str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
 
 
 # All other notifications.
