@@ -114,6 +114,7 @@ _NOTIFICATION: dict[str, Any] = {
     "account": "default",
     "session": None,
     "pass_on": '{"username": "bob"}',
+    "block": "{}",
     "problems": "{}",
     "unverified_params": "[]",
     "query": "",
