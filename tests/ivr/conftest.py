@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +15,7 @@ NUMBER = "+6531234567"
 
 
 @pytest.fixture
-def declare() -> Iterator[Callable[[Any], ivr.Flow[..., Any]]]:
+def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], ivr.Flow[..., Any]]:
     """Declare flows for the test alone."""
-    before = dict(flows._flows)
-    yield ivr.flow(numbers=[NUMBER])
-    flows._flows.clear()
-    flows._flows.update(before)
+    monkeypatch.setattr(flows, "_flows", {})
+    return ivr.flow(numbers=[NUMBER])

@@ -8,7 +8,7 @@ import pytest
 
 from django_hoiio import ivr
 from django_hoiio.testing import Hoiio
-from tests.users import EVERYTHING, staff, text, url
+from tests.users import EVERYTHING, look, staff, text, url
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def caller(hoiio: Hoiio, declare: Any) -> Any:
 
 
 def test_page_of_a_call_shows_what_was_asked_and_what_the_caller_did(caller: Any) -> None:
-    page = text(staff(*EVERYTHING).get(url(caller.call)))
+    page = text(look(staff(*EVERYTHING), url(caller.call)))
 
     for shown in ("Phone menu", "Press 1. · keys 1", "pressed no key", "pressed 1", "+6561234567", "busy", "Speak."):
         assert shown in page
 
 
 def test_page_masks_texts_keys_and_numbers(caller: Any) -> None:
-    page = text(staff().get(url(caller.call)))
+    page = text(look(staff(), url(caller.call)))
 
     assert "Phone menu" in page
     for hidden in ("Press 1.", "pressed 1", "+6561234567", "Speak."):
