@@ -62,12 +62,13 @@ class Flow(Generic[Arguments, Result]):
 
 def by_name(name: str) -> Flow[..., Any] | None:
     """Return a flow, also one whose module is not imported yet."""
-    if name not in _flows:
-        try:
-            import_string(name)
-        except ImportError:
-            return None
-    return _flows.get(name)
+    if name in _flows:
+        return _flows[name]
+    try:
+        found = import_string(name)
+    except ImportError:
+        return None
+    return found if isinstance(found, Flow) else None
 
 
 def of_number(number: str) -> Flow[..., Any] | None:
