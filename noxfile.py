@@ -53,7 +53,8 @@ THEMES = {"unfold": "6.1", "grappelli": "6.1", "jazzmin": "6.0", "admin_interfac
 def core(session: nox.Session, database: str, requirements: list[str]) -> None:
     """Run the test suite on one Python and database."""
     _install(session, "test,postgres,mariadb", *requirements)
-    _pytest(session, database)
+    profile = "thorough" if session.python == NEWEST else "quick"
+    _pytest(session, database, "-n", "2", "--hypothesis-profile", profile)
 
 
 @nox.session(python=NEWEST)

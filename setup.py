@@ -66,6 +66,7 @@ setup(
             # uWSGI as a wheel.
             "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",
+            "responses>=0.25",
             "sentry-sdk>=2.20",
             "setuptools>=77",
             "time-machine>=2.16",

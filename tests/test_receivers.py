@@ -230,7 +230,7 @@ def test_any_object_is_disconnected_again(name: str) -> None:
 
 
 @given(names=st.lists(st.sampled_from(sorted(OBJECTS)), min_size=1, max_size=6), weak=st.booleans())
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_object_is_called_once_in_any_combination(names: list[str], weak: bool) -> None:
     calls.clear()
     sms_received.receivers.clear()

@@ -54,6 +54,7 @@ def test_good_settings_pass(settings: Any) -> None:
         "API_URL": "http://127.0.0.1:8000/sandbox/open/",
         "OVERDUE_AFTER": timedelta(hours=6),
         "RECONCILE_REQUESTS_PER_MINUTE": 1,
+        "IVR_FLOWS": {"+6531234567": "switchboard.flows.reception"},
     }
     assert set(full) == set(SETTINGS)
     for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):

@@ -28,9 +28,7 @@ from tests.ingest.test_concurrency import at_once
 pytestmark = pytest.mark.django_db
 
 MORNING = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
-BY_HYPOTHESIS = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+BY_HYPOTHESIS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def receive(content: str, **fields: Any) -> Notification:

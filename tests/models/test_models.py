@@ -32,6 +32,7 @@ def test_app_has_the_documented_models() -> None:
         "Fax",
         "ReceiverFailure",
         "HighWaterMark",
+        "IvrRun",
         "DailyTotal",
         "ClosedDay",
     }

@@ -764,7 +764,7 @@ def test_queued_sms_is_polled_less_and_less_often_and_finally_never(
     histories.statuses = {"AA-S-1": {**SMS, "sms_status": "queued"}}
     requested_at = []
 
-    for hour in range(1, 400):
+    for hour in range(1, 260):
         age(Sms, hours=1)
         HighWaterMark.objects.filter(channel="sms").update(
             overdue_up_to=_back(HighWaterMark.objects.filter(channel="sms").first())

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, connections
 from django.utils import timezone as django_timezone
 
 from django_hoiio.enums import Kind, Traffic
@@ -20,6 +20,7 @@ from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transacti
 from django_hoiio.retention import totals as module
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, counted_from, totals
 from tests.conftest import raw_notification
+from tests.plans import ROWS, learn
 
 pytestmark = pytest.mark.django_db
 
@@ -279,16 +280,14 @@ def test_two_processes_close_each_day_once() -> None:
 def test_day_is_found_through_the_index(model: type[Transaction]) -> None:
     rows = [
         model(txn_ref=f"AA-{number}", is_final=number % 9 > 0, created_at=NOW - DAY * number / 20, updated_at=NOW)
-        for number in range(4000)
+        for number in range(4 * ROWS)
     ]
     model._default_manager.bulk_create(rows, batch_size=500)
-    table, name = model._meta.db_table, f"hoiio_{model._meta.model_name}_final"
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
+    learn(model)
 
     plan = module._rows_of(model, TODAY - 5 * DAY, "default").explain()
 
-    assert name in plan
+    assert f"hoiio_{model._meta.model_name}_final" in plan
 
 
 def test_days_after_the_last_that_is_closed_are_counted_anew() -> None:
