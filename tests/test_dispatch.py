@@ -12,6 +12,7 @@ import pytest
 from django.db import DatabaseError, DataError, Error, IntegrityError, connection, transaction
 from django.dispatch import Signal
 
+from django_hoiio import receivers
 from django_hoiio.dispatch import release
 from django_hoiio.enums import Source
 from django_hoiio.ingest import ingest
@@ -372,6 +373,19 @@ def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> Non
     ingest(delivery)
 
     assert called == []
+
+
+def test_async_receiver_under_gevent_fails_and_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asynchronous(**kwargs: Any) -> None:
+        called.append(kwargs)
+
+    monkeypatch.setattr(receivers, "_is_gevent", lambda: True)
+    sms_status.connect(asynchronous, dispatch_uid="asynchronous")
+
+    receive()
+
+    assert called == []
+    assert failure_log() == [("sms_status", "asynchronous", 1, f"RuntimeError: {receivers.UNDER_GEVENT}")]
 
 
 @contextmanager
