@@ -5,7 +5,9 @@ The sessions for PostgreSQL and MariaDB need these servers; docs/development.rst
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -30,6 +32,18 @@ CORE = [
 # Also run receivers in workers of RQ and Celery, with servers that the tests start.
 QUEUES = {"HOIIO_TEST_RQ": "1", "HOIIO_TEST_CELERY": "1"}
 
+# These sessions measure coverage if HOIIO_COVERAGE is set. The others run no further lines.
+MEASURED = {
+    *(f"core({NEWEST}-{database})" for database in DATABASES),
+    "docs(sqlite)",
+    "servers(sqlite)",
+}
+# Coverage starts with each Python process that has these variables, and writes a file for each.
+COVERAGE = {
+    "COVERAGE_PROCESS_START": str(Path("pyproject.toml").resolve()),
+    "COVERAGE_FILE": str(Path(".coverage").resolve()),
+}
+
 # The newest Django that each theme names. simpleui names none, and fails with 6.1.
 THEMES = {"unfold": "6.1", "grappelli": "6.1", "jazzmin": "6.0", "admin_interface": "6.0", "simpleui": "6.0"}
 
@@ -39,7 +53,8 @@ THEMES = {"unfold": "6.1", "grappelli": "6.1", "jazzmin": "6.0", "admin_interfac
 def core(session: nox.Session, database: str, requirements: list[str]) -> None:
     """Run the test suite on one Python and database."""
     _install(session, "test,postgres,mariadb", *requirements)
-    _pytest(session, database)
+    profile = "thorough" if session.python == NEWEST else "quick"
+    _pytest(session, database, "-n", "2", "--hypothesis-profile", profile)
 
 
 @nox.session(python=NEWEST)
@@ -101,6 +116,14 @@ def mutation(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def coverage(session: nox.Session) -> None:
+    """List the lines and branches that the measured sessions did not run, and fail below the floor."""
+    _install(session, "test")
+    session.run("coverage", "combine")
+    session.run("coverage", "report", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def lint(session: nox.Session) -> None:
     """Check style, format and migrations."""
     _install(session, "test,lint")
@@ -130,4 +153,6 @@ def _install(session: nox.Session, extras: str, *requirements: str) -> None:
 
 def _pytest(session: nox.Session, database: str, *arguments: str, **environment: str) -> None:
     environment |= {"HOIIO_TEST_DATABASE": database}
+    if "HOIIO_COVERAGE" in os.environ and session.name in MEASURED:
+        environment |= COVERAGE
     session.run("python", "-m", "pytest", *arguments, *session.posargs, env=environment)

@@ -46,6 +46,8 @@ setup(
     extras_require={
         # Requirements of the test suite on SQLite.
         "test": [
+            # Pinned, because the floor in pyproject.toml depends on how it counts.
+            "coverage==7.17.*",
             "django-filter>=25.1",
             "django-tasks>=0.12",
             "django-tasks-db>=0.13",
@@ -64,6 +66,7 @@ setup(
             # uWSGI as a wheel.
             "pyuwsgi>=2.0.27; sys_platform != 'win32'",
             "requests>=2.31",
+            "responses>=0.25",
             "sentry-sdk>=2.20",
             "setuptools>=77",
             "time-machine>=2.16",

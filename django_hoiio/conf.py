@@ -105,6 +105,12 @@ class HoiioSettings:
         return calls
 
     @property
+    def IVR_FLOWS(self) -> Mapping[str, str]:
+        """The flows of numbers, by module and name. They override the numbers in the decorators."""
+        flows: Mapping[str, str] = self.given.get("IVR_FLOWS", {})
+        return flows
+
+    @property
     def time_zone(self) -> tzinfo:
         """The project's `TIME_ZONE`, in which its days begin; never the current user's time zone."""
         return timezone.get_default_timezone()
@@ -181,4 +187,5 @@ SETTINGS: dict[str, tuple[tuple[type, ...], object]] = {
     "API_URL": ((str,), "https://secure.hoiio.com/open/"),
     "OVERDUE_AFTER": ((timedelta,), timedelta(hours=1)),
     "RECONCILE_REQUESTS_PER_MINUTE": ((int,), 60),
+    "IVR_FLOWS": ((dict,), {"+6531234567": "switchboard.flows.reception"}),
 }

@@ -69,7 +69,7 @@ class Kind(TextChoices):
     IVR_TRANSFER = "ivr_transfer", _("IVR: transferred")
     IVR_HANGUP = "ivr_hangup", _("IVR: hung up")
     IVR_UNHOLD = "ivr_unhold", _("IVR: taken off hold")
-    # A block ended and Hoiio did not name it.
+    # A block ended that neither Hoiio nor the notify URL names.
     IVR_STEP = "ivr_step", _("IVR: unnamed step")
     # The interactive call has ended.
     IVR_ENDED = "ivr_ended", _("IVR: call ended")

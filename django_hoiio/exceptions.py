@@ -17,6 +17,10 @@ __all__ = [
 ]
 
 
+class NotInAFlow(Exception):
+    """The flow of a phone menu did something outside of `call.once` that it would do again each time that it runs."""
+
+
 class HoiioError(Exception):
     """A request to Hoiio failed. Raised directly for an unknown status.
 

@@ -57,7 +57,8 @@ class Receiver:
 
 def receivers_of(kinds: tuple[Kind, ...], sender: object) -> Iterator[tuple[str, Receiver]]:
     """Yield the signal name and receiver of each call to make for these kinds, in calling order."""
-    for name in (*(fact.value for fact in kinds), "notification_received"):
+    flow = ("ivr_flow",) if any(kind.is_ivr for kind in kinds) else ()
+    for name in (*flow, *(kind.value for kind in kinds), "notification_received"):
         for receiver in connected(BY_NAME[name], sender):
             yield name, receiver
 

@@ -178,6 +178,9 @@ ivr_step = NotificationSignal()
 # ended, this signal follows the block's own signal.
 ivr_ended = NotificationSignal()
 
+# Runs the flow of an interactive call, before the receivers of its other signals. Not public: see `ivr`.
+ivr_flow = NotificationSignal()
+
 # The notification has no known kind. Inspect it in the admin.
 unknown = NotificationSignal()
 
@@ -211,4 +214,5 @@ SIGNALS = {
 BY_NAME: dict[str, NotificationSignal] = {
     **{kind.value: signal for kind, signal in SIGNALS.items()},
     "notification_received": notification_received,
+    "ivr_flow": ivr_flow,
 }

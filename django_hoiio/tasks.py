@@ -144,7 +144,8 @@ class _NetworkQueue:
         return result
 
     def _run(self) -> None:
-        while self._has_call.acquire():
+        while True:
+            self._has_call.acquire()
             function, result = self._calls.popleft()
             failure: BaseException | None = None
             try:

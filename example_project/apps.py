@@ -7,5 +7,5 @@ class ExampleProjectConfig(AppConfig):
     name = "example_project"
 
     def ready(self) -> None:
-        # Importing the receivers connects them. This needs loaded models.
-        from . import receivers  # noqa: F401
+        # Importing the flows and the receivers connects them. This needs loaded models.
+        from . import flows, receivers  # noqa: F401

@@ -1,45 +1,24 @@
-"""Receivers of the example project: print a line for each notification, and answer calls and SMS.
+"""Receivers of the example project: print a line for each notification, and answer SMS. `flows` answers calls.
 
 A receiver runs after its notification is stored. `sms`, `call` or `fax` is the row that the notification updated, and
 `None` if it names no transaction. A receiver that raises is recorded in the admin and does not stop the others.
-Hoiio waits until all receivers have finished, and the caller waits in silence. So request the next
-block here and run long work in a task.
+Hoiio waits until all receivers have finished, so run long work in a task.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.dispatch import receiver
-from django.utils import timezone
 
 from django_hoiio import signals
-from django_hoiio.client import HoiioClient
-from django_hoiio.exceptions import HoiioError
 from django_hoiio.models import Call, Fax, Notification, Sms
 
-logger = logging.getLogger(__name__)
+from .client import hoiio_client
 
 # Characters in each part of a long SMS. The last part may have fewer.
 PART = 152
-
-
-@contextmanager
-def hoiio_client() -> Iterator[HoiioClient]:
-    """Yield a client and log its errors, for example if the caller has hung up.
-
-    If the error were raised, `manage.py hoiio_recover` would retry the receiver. A request that Hoiio carried out
-    despite the error would be sent, and charged, twice.
-    """
-    with HoiioClient() as client:
-        try:
-            yield client
-        except HoiioError as error:
-            logger.warning("Not done: %s", error)
 
 
 # SMS, faxes, and calls between two numbers.
@@ -95,13 +74,12 @@ def on_call_ended(notification: Notification, call: Call, **kwargs: Any) -> None
     print_line("call_ended", who, f"{how}, {cost(call)}", notification)
 
 
-# Interactive calls: one notification for each block that ended. Then the caller waits for the next block.
+# Interactive calls: one notification for each block that ended. The flow has already sent the next block.
 
 
 @receiver(signals.ivr_answer)
 def on_ivr_answer(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_answer", f"{call.from_number} → {call.to_number}", "rings", notification)
-    offer_menu(call.session, "Welcome to the workshop.")
 
 
 @receiver(signals.ivr_gather)
@@ -109,23 +87,17 @@ def on_ivr_gather(notification: Notification, call: Call | None, **kwargs: Any) 
     # The keys are only in the notification, not in the row. They are empty if none was pressed in time.
     digits = notification.params.get("digits", "")
     print_line("ivr_gather", party(call), f"pressed {digits or 'nothing'}", notification)
-    if session := waiting(notification):
-        CHOICES.get(digits, ask_again)(session)
 
 
 @receiver(signals.ivr_record)
 def on_ivr_record(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # The recording is at `notification.params["record_url"]`, which is secret like the link to a fax.
     print_line("ivr_record", party(call), "left a message", notification)
-    if session := waiting(notification):
-        say_goodbye(session)
 
 
 @receiver(signals.ivr_dial)
 def on_ivr_dial(notification: Notification, call: Call, **kwargs: Any) -> None:
     print_line("ivr_dial", f"→ {call.dest}", call.dial_status, notification)
-    if session := waiting(notification):
-        say_goodbye(session)
 
 
 @receiver(signals.ivr_transfer)
@@ -142,39 +114,6 @@ def on_other_ivr_block(notification: Notification, call: Call | None, **kwargs: 
 def on_ivr_ended(notification: Notification, call: Call | None, **kwargs: Any) -> None:
     # Without a reference and a session, it is unknown which call has ended.
     print_line("ivr_ended", party(call), cost(call) if call else "", notification)
-
-
-def waiting(notification: Notification) -> str | None:
-    """Return the session of a caller who waits for the next block, or `None` if the call has ended."""
-    return None if notification.params.get("call_state") == "ended" else notification.session
-
-
-def offer_menu(session: str, greeting: str) -> None:
-    menu = f"{greeting} Press 1 to leave a message, or 2 to hear the time."
-    with hoiio_client() as client:
-        client.ivr.gather(session=session, msg=menu, max_digits=1, attempts=2)
-
-
-def take_message(session: str) -> None:
-    with hoiio_client() as client:
-        client.ivr.record(session=session, msg="Speak after the tone, and press # at the end.", max_duration=60)
-
-
-def tell_time(session: str) -> None:
-    offer_menu(session, f"In Singapore it is {timezone.localtime():%H:%M}.")
-
-
-def ask_again(session: str) -> None:
-    offer_menu(session, "There is nothing on that key.")
-
-
-def say_goodbye(session: str) -> None:
-    with hoiio_client() as client:
-        client.ivr.hangup(session=session, msg="Thank you, and goodbye.")
-
-
-# The action of each key. If none is pressed in time, the call ends.
-CHOICES: dict[str, Callable[[str], None]] = {"1": take_message, "2": tell_time, "": say_goodbye}
 
 
 # All other notifications.

@@ -6,6 +6,8 @@ import os
 from logging import LogRecord
 from pathlib import Path
 
+import django
+
 DIRECTORY = Path(__file__).resolve().parent
 
 # The settings below are safe only because no other machine can reach this site. Do not use them in production.
@@ -91,6 +93,13 @@ TEMPLATES = [
 ROOT_URLCONF = "example_project.urls"
 LOGIN_URL = "admin:login"
 STATIC_URL = "static/"
+
+# Print mail.
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": CONSOLE}}
+else:
+    EMAIL_BACKEND = CONSOLE
 
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {"TITLE": "The workshop", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}

@@ -146,7 +146,7 @@ class SandboxClient:
 @contextmanager
 def sandbox_client() -> Iterator[SandboxClient]:
     """Serve an empty sandbox."""
-    with _serving(_application()) as application, project() as sandbox:
+    with serving(_application()) as application, project() as sandbox:
         sandbox_client = SandboxClient(url=sandbox, application=f"{application}/hoiio/?x_order=17")
         _Application.sandbox_client = sandbox_client
         _forget()
@@ -159,7 +159,7 @@ def project() -> Iterator[str]:
     """Serve the project of the tests, with the middleware of the present settings."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), _QuietHandler)
     server.set_app(get_wsgi_application())
-    with _serving(server) as url:
+    with serving(server) as url:
         yield url
 
 
@@ -199,7 +199,8 @@ def _application() -> ThreadingHTTPServer:
 
 
 @contextmanager
-def _serving(server: Any) -> Iterator[str]:
+def serving(server: Any) -> Iterator[str]:
+    """Run an HTTP server on a free port of the loopback, and yield its URL."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -19,14 +19,15 @@ from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from django_hoiio.parsing import RawNotification
 from django_hoiio.sandbox import real_time
-from django_hoiio.signals import SIGNALS, notification_received
+from django_hoiio.signals import SIGNALS, ivr_flow, notification_received
 from tests.clients import ACCOUNTS, SandboxClient, sandbox_client
-from tests.fake_hoiio import Hoiio, serving
+from tests.fake_hoiio import Hoiio, faked
 from tests.settings import DATABASE
 
-# No test depends on time.
-hypothesis.settings.register_profile("hoiio", deadline=None)
-hypothesis.settings.load_profile("hoiio")
+# Property tests try a few new examples in each run, and many with `--hypothesis-profile thorough`. None depends on time.
+hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 # These tests use their own projects on SQLite or no database, so they run only on SQLite.
 if DATABASE != "sqlite":
@@ -119,6 +120,13 @@ def _fast_speech() -> None:
     real_time.SPEAKING_RATE = math.inf
 
 
+@pytest.fixture(autouse=True)
+def _no_flow() -> Iterator[None]:
+    """Let no flow that a test declares or imports answer the calls of the next one."""
+    yield
+    ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
+
+
 Post = Callable[..., Notification]
 
 
@@ -159,18 +167,23 @@ def heard() -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 
 @pytest.fixture
-def hoiio(settings: Any) -> Iterator[Hoiio]:
-    """A fake Hoiio on the loopback, and the settings for it."""
-    with serving() as hoiio:
-        settings.HOIIO = {
-            "API_URL": hoiio.url,
-            "PUBLIC_URL": "https://my.example.com",
-            "ACCOUNTS": {
-                "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
-                "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
-            },
-        }
+def fake_hoiio() -> Iterator[Hoiio]:
+    with faked() as hoiio:
         yield hoiio
+
+
+@pytest.fixture
+def hoiio(fake_hoiio: Hoiio, settings: Any) -> Hoiio:
+    """A fake Hoiio, and the settings for it."""
+    settings.HOIIO = {
+        "API_URL": fake_hoiio.url,
+        "PUBLIC_URL": "https://my.example.com",
+        "ACCOUNTS": {
+            "default": {"APP_ID": "app", "ACCESS_TOKEN": ["new-token", "old-token"]},
+            "second": {"APP_ID": "other-app", "ACCESS_TOKEN": "other-token"},
+        },
+    }
+    return fake_hoiio
 
 
 @pytest.fixture

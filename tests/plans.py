@@ -8,14 +8,17 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 
 VENDOR = connection.vendor
+# Enough rows for PostgreSQL and MariaDB to use an index. Without statistics, SQLite decides by the query alone.
+ROWS = 10 if VENDOR == "sqlite" else 1_000
+ANALYZE = {"postgresql": "ANALYZE {}", "mysql": "ANALYZE TABLE {}"}
 
 
 def learn(*models: type[Model]) -> None:
-    """Update the planner's statistics."""
-    if VENDOR == "postgresql":
+    """Update the planner's statistics. MariaDB would commit a transaction, so there it is done outside of one only."""
+    if VENDOR == "postgresql" or (VENDOR == "mysql" and not connection.in_atomic_block):
         with connection.cursor() as cursor:
             for model in models:
-                cursor.execute(f"ANALYZE {model._meta.db_table}")
+                cursor.execute(ANALYZE[VENDOR].format(model._meta.db_table))
 
 
 def plan_of(rows: QuerySet[Any]) -> str:

@@ -13,7 +13,7 @@ SERVERS: dict[str, dict[str, Any]] = {
         "NAME": "hoiio.sqlite3",
         # A file, because several connections share it.
         "TEST": {"NAME": f"/tmp/test_hoiio_{os.getpid()}.sqlite3"},
-        "OPTIONS": {"timeout": 60},
+        "OPTIONS": {"timeout": 60, "init_command": "PRAGMA synchronous = OFF"},
     },
     "postgres": {
         "ENGINE": "django.db.backends.postgresql",
@@ -36,9 +36,13 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 DATABASES = {"default": SERVERS[DATABASE]}
 SECRET_KEY = "tests"
+# Fast, for tests that log in with a password.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+# For Django 6.1; earlier versions do not read it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"

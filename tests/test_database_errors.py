@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import InterfaceError, connection, connections
 from django.test import Client
 
 from django_hoiio import database, recovery, spool
-from django_hoiio.database_errors import Failure
+from django_hoiio.database_errors import Failure, classify
 from django_hoiio.models import Notification, Sms
 from django_hoiio.recovery import recover
 from tests.conftest import FORM
@@ -367,6 +367,13 @@ def test_unreadable_file_waits_and_blocks_no_other(folder: Path) -> None:
 
     # An entry that is not a file is quarantined.
     assert (report.stored, report.waiting, report.quarantined) == (1, 1, 1)
+
+
+@not_on_sqlite
+def test_closed_connection_of_a_driver_without_codes_is_a_disconnect() -> None:
+    connection.ensure_connection()
+
+    assert classify(InterfaceError("connection already closed"), connection) is Failure.DISCONNECTED
 
 
 # Slow failures.

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, Error, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, Error, IntegrityError, connection, transaction
 from django.dispatch import Signal
 
+from django_hoiio.dispatch import release
 from django_hoiio.enums import Source
 from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure, Sms
@@ -247,7 +249,9 @@ def test_receiver_that_breaks_the_transaction_of_a_test_affects_no_other_receive
     ]
 
 
-def test_long_receiver_name_and_invalid_traceback_are_shortened_and_cleaned() -> None:
+def test_long_receiver_name_and_invalid_traceback_are_shortened_and_cleaned(caplog: pytest.LogCaptureFixture) -> None:
+    # pytest-xdist cannot transfer the lone surrogate in a captured log line.
+    caplog.set_level(logging.CRITICAL, logger="django_hoiio.dispatch")
     sms_status.connect(raising(ValueError("a\0b\ud800")), weak=False, dispatch_uid="x" * 300)
 
     receive()
@@ -368,6 +372,58 @@ def test_notification_that_is_dispatched_already_runs_no_receiver_again() -> Non
     ingest(delivery)
 
     assert called == []
+
+
+@contextmanager
+def refused(start: str) -> Iterator[None]:
+    """Let the statements fail that start like this."""
+
+    def execute(call: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if sql.startswith(start):
+            raise DataError("near +6511111111")
+        return call(sql, *arguments)
+
+    with connection.execute_wrapper(execute):
+        yield
+
+
+def test_notification_that_cannot_be_marked_as_dispatched_stays_claimed(caplog: pytest.LogCaptureFixture) -> None:
+    sms_status.connect(witness)
+
+    with refused("UPDATE django_hoiio_notification SET dispatched_at"):
+        stored = receive()
+
+    assert len(called) == 1
+    assert caplog.messages == [f"Notification {stored.pk} could not be marked as dispatched: DataError."]
+    assert list(Notification.objects.pending()) == [stored]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claim_that_cannot_be_released_expires_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    sms_status.connect(witness)
+    with refused("UPDATE django_hoiio_notification SET dispatched_at"):
+        receive()
+    claimed = Notification.objects.get()
+    caplog.clear()
+
+    with refused("UPDATE"):
+        release(claimed)
+
+    assert caplog.messages == [f"The claim of notification {claimed.pk} could not be released: DataError."]
+    assert Notification.objects.get().claimed_until == claimed.claimed_until
+
+
+def test_failure_whose_traceback_cannot_be_formatted_is_recorded_by_its_class() -> None:
+    class Unreadable(Exception):
+        @property
+        def __cause__(self) -> Any:
+            raise RuntimeError
+
+    sms_status.connect(raising(Unreadable()), weak=False, dispatch_uid="failing")
+
+    receive()
+
+    assert failure_log() == [("sms_status", "failing", 1, "Unreadable")]
 
 
 def test_called_receivers_are_stored_including_failed_ones() -> None:

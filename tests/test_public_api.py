@@ -19,6 +19,7 @@ MODULES = (
     "client.responses",
     "enums",
     "exceptions",
+    "ivr",
     "masking",
     "models",
     "notify_urls",

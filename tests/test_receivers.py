@@ -154,9 +154,11 @@ class LazyProxy:
         return self.__dict__["_made"]()(**kwargs)
 
 
-def endless_partial() -> Any:
+def nested_partial() -> Any:
     partial = functools.partial(plain)
     for _ in range(300):
+        # Python merges partials without attributes into one.
+        partial.kind = "nested"  # type: ignore[attr-defined]
         partial = functools.partial(partial)
     return partial
 
@@ -186,7 +188,7 @@ OBJECTS: dict[str, Callable[[], Any]] = {
     "partial of a coroutine": lambda: functools.partial(coroutine, x=1),
     "partial of a partial": lambda: functools.partial(functools.partial(METHODS.bound), x=1),
     "partial of a mock": lambda: functools.partial(a_mock(mock.Mock)),
-    "endless partial": endless_partial,
+    "nested partial": nested_partial,
     "Mock": lambda: a_mock(mock.Mock),
     "MagicMock": lambda: a_mock(mock.MagicMock),
     "AsyncMock": lambda: a_mock(mock.AsyncMock),
@@ -228,7 +230,7 @@ def test_any_object_is_disconnected_again(name: str) -> None:
 
 
 @given(names=st.lists(st.sampled_from(sorted(OBJECTS)), min_size=1, max_size=6), weak=st.booleans())
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_object_is_called_once_in_any_combination(names: list[str], weak: bool) -> None:
     calls.clear()
     sms_received.receivers.clear()
@@ -256,6 +258,16 @@ def test_receiver_that_raises_is_recorded_and_the_others_run(harm: BaseException
     assert post() == 200
 
     assert (calls, ReceiverFailure.objects.count()) == (["called"], 2)
+
+
+def test_object_is_called_if_a_project_sends_the_signal_itself() -> None:
+    receiver = mock.Mock(return_value="seen")
+    sms_received.connect(receiver, weak=False)
+
+    ((_, returned),) = sms_received.send(sender=Notification, attempt=1)
+
+    assert returned == "seen"
+    assert receiver.call_args_list == [mock.call(signal=sms_received, sender=Notification, attempt=1)]
 
 
 def test_object_that_cannot_be_called_is_recorded_as_failed() -> None:
@@ -299,6 +311,7 @@ def decorated(**kwargs: Any) -> None:
     [
         (lambda: decorated, "tests.test_receivers.decorated"),
         (lambda: functools.partial(functools.partial(decorated)), "tests.test_receivers.decorated"),
+        (nested_partial, "functools.partial"),
         (lambda: METHODS.bound, "tests.test_receivers.Methods.bound"),
         (lambda: Methods.of_class, "tests.test_receivers.Methods.of_class"),
         (CallableObject, "tests.test_receivers.CallableObject"),
@@ -310,6 +323,16 @@ def decorated(**kwargs: Any) -> None:
 )
 def test_name_is_that_of_the_function_or_the_class(made: Callable[[], Any], name: str) -> None:
     assert name_of(made()) == name
+
+
+def test_partial_of_itself_has_a_name_and_can_be_connected() -> None:
+    endless = functools.partial(plain)
+    endless.__setstate__((endless, (), {}, {}))
+
+    sms_received.connect(endless)
+
+    assert name_of(endless) == "functools.partial"
+    assert sms_received.disconnect(endless)
 
 
 def test_failed_object_without_a_name_is_retried() -> None:

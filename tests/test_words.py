@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from tests import ROOT
 
 NEVER = (
@@ -26,10 +24,10 @@ FILES = sorted(
 )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_file_has_none_of_the_words(path: Path) -> None:
+def test_no_file_has_one_of_the_words() -> None:
     found = [
-        (number, match[0])
+        (str(path.relative_to(ROOT)), number, match[0])
+        for path in FILES
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         for match in PATTERN.finditer(line)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -78,9 +79,9 @@ class YesFilter(admin.SimpleListFilter):
         return self.only(queryset) if self.value() == "yes" else queryset
 
     @classmethod
+    @abstractmethod
     def condition(cls) -> Q:
         """Return the condition of the rows to show."""
-        raise NotImplementedError
 
     def only(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return row_by_row(rows, self.condition())

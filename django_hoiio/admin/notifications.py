@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -66,9 +66,9 @@ class NotificationAdmin(ReadOnlyAdmin):
     class Media:
         js = ("django_hoiio/copy.js",)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Notification | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Leave out an empty block."""
-        empty = () if obj and obj.block else ("block",)
+        empty = () if getattr(obj, "block", None) else ("block",)
         declared = super().get_fieldsets(request, obj)
         return [(title, {"fields": [name for name in each["fields"] if name not in empty]}) for title, each in declared]
 

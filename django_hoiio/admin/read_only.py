@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
@@ -224,8 +224,6 @@ class ReadOnlyAdmin(ActionAdmin):
 def _path_of(list_filter: Any) -> str:
     """Return the field, or the parameter, of an entry of `list_filter`."""
     named = list_filter[0] if isinstance(list_filter, (list, tuple)) else list_filter
-    if isinstance(named, Field):
-        return named.name
     return named if isinstance(named, str) else getattr(named, "parameter_name", None) or ""
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_hoiio.conf import conf
-from django_hoiio.exceptions import ConnectionFailed, ServerError, error_for, is_status
+from django_hoiio.exceptions import ConnectionFailed, NotInAFlow, ServerError, error_for, is_status
 from django_hoiio.notify_urls import is_local, is_loopback
 
 try:
@@ -25,6 +26,10 @@ TIMEOUTS = (5.0, 30.0)
 
 # Seconds to wait before each retry of a query.
 RETRY_DELAYS = (0.5, 2.0)
+
+
+# True while the code of a flow runs.
+in_flow: ContextVar[bool] = ContextVar("django_hoiio.in_flow", default=False)
 
 
 class Session(requests.Session):
@@ -57,6 +62,8 @@ class Connection:
         A read-only query is retried after `ConnectionFailed` and `ServerError`. Other requests are never retried:
         Hoiio may have executed the first one and would charge twice.
         """
+        if in_flow.get():
+            raise NotInAFlow("A flow sends a request to Hoiio outside of call.once(), and would do so at each step.")
         for pause in RETRY_DELAYS if is_read_only else ():
             try:
                 return self._request_once(path, params)

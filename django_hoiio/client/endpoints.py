@@ -26,23 +26,28 @@ class Endpoint(Generic[ResponseType]):
     notify_as: tuple[str, ...] = ("notify_url",)
     # The kind of the block of an interactive call, which is signed in the notify URL.
     block: Kind | None = None
-    # The notification that a started transaction waits for.
-    awaits: Kind | None = None
     # Overrides of `ENCODERS`.
     encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
+
+# The notification that a started transaction waits for.
+AWAITED: dict[Route | None, Kind] = {
+    Route.VOICE: Kind.CALL_ENDED,
+    Route.SMS: Kind.SMS_STATUS,
+    Route.FAX: Kind.FAX_STATUS,
+    Route.IVR: Kind.IVR_DIAL,
+}
 
 _conference: dict[str, Encoder] = {"dest": numbers(most=8)}
 _bulk: dict[str, Encoder] = {"dest": numbers(most=MAX_RECIPIENTS), "msg": sms_text}
 # Hoiio does not document whether markup counts. The older manual says 500.
 _spoken: dict[str, Encoder] = {"msg": text(least=1, most=1000)}
 
-VOICE_CALL = Endpoint(path="voice/call", response=responses.SentResponse, route=Route.VOICE, awaits=Kind.CALL_ENDED)
+VOICE_CALL = Endpoint(path="voice/call", response=responses.SentResponse, route=Route.VOICE)
 VOICE_CONFERENCE = Endpoint(
     path="voice/conference",
     response=responses.ConferenceResponse,
     route=Route.VOICE,
-    awaits=Kind.CALL_ENDED,
     encoders=_conference,
 )
 VOICE_HANGUP = Endpoint(path="voice/hangup", response=HoiioResponse)
@@ -57,10 +62,9 @@ SMS_SEND = Endpoint(
     path="sms/send",
     response=responses.SentResponse,
     route=Route.SMS,
-    awaits=Kind.SMS_STATUS,
     encoders={"msg": sms_text},
 )
-# Awaits nothing: the txn_refs of the messages come with their notifications.
+# Stores no transaction: the txn_refs of the messages come with their notifications.
 SMS_BULK_SEND = Endpoint(path="sms/bulk_send", response=responses.BulkSmsResponse, route=Route.SMS, encoders=_bulk)
 # Only Hoiio knows the length of a rendered template.
 SMS_BULK_SEND_TEMPLATE = replace(SMS_BULK_SEND, encoders={})
@@ -68,7 +72,7 @@ SMS_QUERY_STATUS = Endpoint(path="sms/query_status", response=responses.SmsStatu
 SMS_GET_HISTORY = Endpoint(path="sms/get_history", response=responses.SmsHistoryResponse, is_read_only=True)
 SMS_GET_RATE = Endpoint(path="sms/get_rate", response=responses.SmsRateResponse, encoders={"msg": sms_text})
 
-FAX_SEND = Endpoint(path="fax/send", response=responses.SentResponse, route=Route.FAX, awaits=Kind.FAX_STATUS)
+FAX_SEND = Endpoint(path="fax/send", response=responses.SentResponse, route=Route.FAX)
 FAX_QUERY_STATUS = Endpoint(path="fax/query_status", response=responses.FaxStatusResponse, is_read_only=True)
 FAX_GET_HISTORY = Endpoint(path="fax/get_history", response=responses.FaxHistoryResponse, is_read_only=True)
 FAX_GET_RATE = Endpoint(path="fax/get_rate", response=responses.RateResponse)
@@ -96,7 +100,6 @@ IVR_DIAL = Endpoint(
     response=responses.DialResponse,
     route=Route.IVR,
     block=Kind.IVR_DIAL,
-    awaits=Kind.IVR_DIAL,
     encoders=_spoken,
 )
 

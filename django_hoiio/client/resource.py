@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from inspect import isfunction
+from types import MappingProxyType
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
@@ -15,7 +16,7 @@ from django_hoiio.notify_urls import signed_url
 from .connection import Connection
 from .decoding import decode
 from .encoding import encode
-from .endpoints import Endpoint, ResponseType
+from .endpoints import AWAITED, Endpoint, ResponseType
 
 PassOn = Mapping[str, Any] | None
 
@@ -43,22 +44,26 @@ class Resource:
         *,
         pass_on: PassOn = None,
         notify: bool = True,
+        block: Mapping[str, Any] = MappingProxyType({}),
     ) -> ResponseType:
         """Encode and send a request, decode the response and store the transactions that it started."""
-        request = encode(params, endpoint.encoders) | self._notify_urls(endpoint, pass_on, notify=notify)
+        urls = self._notify_urls(endpoint, pass_on, block, notify=notify)
+        request = encode(params, endpoint.encoders) | urls
         answer = self._connection.send(endpoint.path, request, is_read_only=endpoint.is_read_only)
         response = decode(endpoint.response, answer, endpoint.path)
-        if endpoint.awaits is not None:
-            for txn_ref, fields in response.started(request):
-                enter(endpoint.awaits, self._connection.account, txn_ref, fields)
+        for txn_ref, fields in response.started(request):
+            enter(AWAITED[endpoint.route], self._connection.account, txn_ref, fields)
         return response
 
-    def _notify_urls(self, endpoint: Endpoint[ResponseType], pass_on: PassOn, *, notify: bool) -> dict[str, str]:
+    def _notify_urls(
+        self, endpoint: Endpoint[ResponseType], pass_on: PassOn, block: Mapping[str, Any], *, notify: bool
+    ) -> dict[str, str]:
         if not notify and pass_on is not None:
             raise ValueError("pass_on comes back with notifications; leave it out, or leave out notify=False.")
         if endpoint.route is None or not notify:
             return {}
-        block = {"kind": endpoint.block.value} if endpoint.block else {}
+        kind = {"kind": endpoint.block.value} if endpoint.block else {}
+        block = {**kind, **block}
         url = signed_url(endpoint.route, account=self._connection.account, pass_on=pass_on, block=block)
         return dict.fromkeys(endpoint.notify_as, url)
 

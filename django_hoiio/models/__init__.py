@@ -3,6 +3,7 @@
 from .failures import RECEIVER_LENGTH, ReceiverFailure
 from .marks import HighWaterMark
 from .notifications import CLAIM, CLOCK_TOLERANCE, LINKS, Notification, NotificationQuerySet
+from .runs import IvrRun
 from .totals import ClosedDay, DailyTotal
 from .transactions import (
     CALL_STATUSES,
@@ -28,6 +29,7 @@ __all__ = [
     "DailyTotal",
     "Fax",
     "HighWaterMark",
+    "IvrRun",
     "Notification",
     "NotificationQuerySet",
     "ReceiverFailure",

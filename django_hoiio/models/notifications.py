@@ -10,14 +10,17 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from django_hoiio.enums import Kind, Route, Source, VerifiedBy
+from django_hoiio.enums import CallState, Kind, Rank, Route, Source, VerifiedBy
 from django_hoiio.masking import PERMISSION_NAMES
+from django_hoiio.parsing.classifying import rank_of_report
 from django_hoiio.parsing.parameters import ACCOUNT_LENGTH, REFERENCE_LENGTH
 
-from .transactions import TRANSACTION_MODELS, BaseQuerySet, Call, Fax, Sms, Transaction
+from .transactions import TRANSACTION_MODELS, BaseQuerySet, Call, Fax, Sms, Transaction, client_for
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
+
+    from django_hoiio.client import HoiioClient
 
 # The foreign keys to the transaction, named like the models.
 LINKS = ("call", "sms", "fax")
@@ -198,6 +201,8 @@ class Notification(models.Model):
 
     objects = NotificationQuerySet.as_manager()
 
+    _client: HoiioClient | None = None
+
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
@@ -266,6 +271,19 @@ class Notification(models.Model):
                 setattr(self, name, model._base_manager.using(self._state.db).filter(pk=pk).first())
         row: Transaction | None = self.call or self.sms or self.fax
         return row
+
+    @property
+    def has_ended(self) -> bool:
+        """True if this notification reports the end of its call."""
+        if self.kind == Kind.CALL_ENDED and rank_of_report(Kind.CALL_ENDED, self.params) == Rank.FINAL:
+            return True
+        return self.kind == Kind.IVR_ENDED or self.params.get("call_state") == CallState.ENDED
+
+    def client(self) -> HoiioClient:
+        """Return a client of its account, always the same."""
+        if self._client is None:
+            self._client = client_for(self.account)
+        return self._client
 
     @property
     def is_repeat(self) -> bool:

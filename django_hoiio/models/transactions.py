@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -9,6 +10,7 @@ from django.db import models, router
 from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import CallOutcome, CallState, CallStatus, Direction, FaxStatus, Kind, SmsStatus
@@ -25,6 +27,9 @@ from django_hoiio.parsing.parameters import (
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
     from typing_extensions import Self
+
+    from django_hoiio.client import HoiioClient
+    from django_hoiio.client.responses import SentResponse
 
 AnyModel = TypeVar("AnyModel", bound=models.Model)
 Row = TypeVar("Row", bound="Transaction")
@@ -67,6 +72,14 @@ def overdue_q() -> Q:
     """Return a condition for transactions that are overdue now."""
     # Without `IN`, Django before 6 writes `NOT is_final`, for which SQLite and MariaDB use no index.
     return Q(is_final__in=(False,), created_at__lt=timezone.now() - conf.OVERDUE_AFTER)
+
+
+def client_for(account: str) -> HoiioClient:
+    """Return a client of an account."""
+    # The client needs requests, which is optional.
+    from django_hoiio.client import HoiioClient
+
+    return HoiioClient(account)
 
 
 class TransactionQuerySet(models.QuerySet[Row]):
@@ -355,6 +368,19 @@ class Sms(Transaction):
             models.Index(fields=["tag"], name="hoiio_sms_tag"),
             models.Index(fields=["is_final", "created_at"], name="hoiio_sms_final"),
         ]
+
+    @sensitive_variables()
+    def reply(self, text: str, *, pass_on: Mapping[str, Any] | None = None) -> SentResponse:
+        """Send an SMS to the sender of this received one, from its account.
+
+        Raises `ValueError` if it was not received or its sender has no number, and the errors of `client.sms.send`.
+        """
+        if self.direction != Direction.INCOMING:
+            raise ValueError(f"SMS {self} was not received; reply() answers a received SMS only.")
+        if not self.remote_number.removeprefix("+").isdecimal():
+            raise ValueError(f"SMS {self} cannot be answered, because its sender is not a phone number.")
+        with client_for(self.account) as client:
+            return client.sms.send(dest=self.remote_number, msg=text, pass_on=pass_on)
 
 
 class Fax(Transaction):

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.enums import Kind
-from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Transaction
+from django_hoiio.models import TRANSACTION_MODELS, IvrRun, Notification, ReceiverFailure, Transaction
 from django_hoiio.progress import Progress, no_progress
 
 from .batches import KEYS_PER_PAGE, BatchSize, Scan, in_batches, in_transaction
@@ -27,6 +27,7 @@ from .redaction import (
     lock,
     mark_history,
     redact_notifications,
+    redact_runs,
     transactions_of,
 )
 from .totals import close, day_of
@@ -71,6 +72,7 @@ def prune(*, dry_run: bool = False, progress: Progress = no_progress) -> PruneRe
         _prune_notifications(policy, policy.latest, result, dry_run, progress)
         if not dry_run:
             _prune_unreported(policy, policy.latest, result, progress)
+            _prune_runs(policy, policy.latest, result.pace, progress)
     return result
 
 
@@ -153,6 +155,18 @@ def _end_unreported(
 ) -> tuple[int, int]:
     lock(model._default_manager.using(using).filter(pk__in=pks))
     return end(model, pks, using, policy.for_unreported)
+
+
+def _prune_runs(policy: RetentionPolicy, latest: datetime, pace: BatchSize, progress: Progress) -> None:
+    """Prune phone menus that have no call. The others are redacted and deleted with theirs."""
+    using = router.db_for_write(IvrRun)
+    rows = IvrRun.objects.using(using).filter(call=None, started_at__lt=latest)
+    old = progress(Scan(rows=rows, columns=("redacted_at",), by="started_at"), str(IvrRun._meta.verbose_name_plural))
+    for batch in in_batches(((run.pk, policy.for_run(run)) for run in old), pace):
+        to_redact = [pk for pk, action in batch if action == RetentionAction.REDACT]
+        to_delete = [pk for pk, action in batch if action == RetentionAction.DELETE]
+        in_transaction(partial(redact_runs, rows.filter(pk__in=to_redact)), pace, using)
+        in_transaction(partial(delete, IvrRun, to_delete, using), pace, using)
 
 
 def _count(result: PruneResult, counts: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from django.db.models.functions import Cast
 
 from django_hoiio import spool
 from django_hoiio.conf import conf
-from django_hoiio.models import TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import TRANSACTION_MODELS, IvrRun, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.parsing import RawNotification, parse
 from django_hoiio.parsing.fields import FORM_CONTENT_TYPE, text_of
 from django_hoiio.parsing.parameters import suffix_of
@@ -33,6 +34,7 @@ from .redaction import (
     lock,
     notifications_of,
     redact_notifications,
+    redact_runs,
     redact_transactions,
     replace_uuids,
     transactions_of,
@@ -51,7 +53,7 @@ class ForgetResult:
     # The person was a party to these.
     notifications: int = 0
     transactions: int = 0
-    # Rows from which only the number was removed.
+    # Rows from which only the number was removed, and phone menus of other calls.
     mentions: int = 0
     # Spool files, and the names of those that cannot be read and may mention the number.
     files: int = 0
@@ -94,6 +96,7 @@ class _Forgetting:
         self._go_through(notifications.filter(uuid__in=spooled_uuids), self._forget_notifications)
         for model in TRANSACTION_MODELS:
             self._go_through(model._default_manager.using(self.using).all(), self._forget_transactions)
+        self._go_through(IvrRun.objects.using(self.using).all(), self._forget_runs)
         self._go_through(ReceiverFailure.objects.using(self.using).exclude(traceback=""), self._take_out)
         return self.result
 
@@ -130,6 +133,12 @@ class _Forgetting:
         parties = {row.pk for row in rows if self._is_party(getattr(row, name, "") for name in PARTY_COLUMNS)}
         self._redact(set(), {model: parties})
         self._take_out(model, [row.pk for row in rows if row.pk not in parties])
+
+    def _forget_runs(self, model: type[IvrRun], pks: list[int]) -> None:
+        """Redact phone menus that mention a number. Without the number, a flow would go on with a wrong answer."""
+        rows = model.objects.using(self.using).filter(pk__in=pks)
+        mentioning = rows.filter(pk__in=[row.pk for row in rows if self._changes(row)])
+        self.result.mentions += in_transaction(partial(redact_runs, mentioning), self.pace, self.using)
 
     def _is_party(self, numbers: Iterable[str]) -> bool:
         return any(self.spellings.are_in(number) for number in numbers)

@@ -58,6 +58,10 @@ class RetentionPolicy:
         """Return the action for a transaction that never got a notification, by the kind it expects."""
         return self.of(expected_kind(row), row.created_at, row.redacted_at)
 
+    def for_run(self, run: Any) -> RetentionAction | None:
+        """Return the action for a phone menu that has no call."""
+        return self.of(Kind.IVR_ENDED, run.started_at, run.redacted_at)
+
 
 def expected_kind(row: Transaction) -> Kind:
     if isinstance(row, Call):

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from django_hoiio.enums import Source
-from django_hoiio.models import LINKS, TRANSACTION_MODELS, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import LINKS, TRANSACTION_MODELS, Call, IvrRun, Notification, ReceiverFailure, Sms, Transaction
 
 from .policy import RetentionAction
 
@@ -27,6 +27,7 @@ _NAMES = frozenset(
     {
         *("account", "txn_ref", "session", "bulk_txn_ref", "part", "remote_suffix", "direction"),
         *("kind", "route", "block", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
+        *("flow", "seen"),
     }
 )
 
@@ -113,6 +114,9 @@ def redact_notifications(pks: Collection[int], using: str) -> int:
     rows = Notification.objects.using(using).filter(pk__in=pks, redacted_at=None)
     redacted = rows.update(**_NOTIFICATION, redacted_at=timezone.now())
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
+    # The value with which a project ended the hold of a call.
+    for row in Notification.objects.using(using).filter(pk__in=pks, block__has_key="value").only("block"):
+        Notification.objects.using(using).filter(pk=row.pk).update(block={**row.block, "value": None})
     replace_uuids(pks, using)
     mark_history(pks, using)
     return redacted
@@ -142,7 +146,46 @@ def redact_transactions(model: type[Transaction], pks: Collection[int], using: s
     if model is Sms:
         emptied["part"] = NAMELESS_PART
     rows.update(**emptied, redacted_at=timezone.now(), history_is_whole=False)
+    if model is Call:
+        redact_runs(IvrRun.objects.using(using).filter(call__in=pks))
     return new
+
+
+def redact_runs(runs: QuerySet[IvrRun]) -> int:
+    """Redact phone menus. Return how many were not redacted before.
+
+    The process that advances one loses its lease, so that it cannot store what it has read before.
+    """
+    lock(runs)
+    new = runs.filter(redacted_at=None).count()
+    for run in runs.select_for_update():
+        runs.filter(pk=run.pk).update(
+            from_number="",
+            to_number="",
+            pass_on={},
+            remembered={},
+            steps=redacted_steps(run.steps),
+            leased_until=None,
+            redacted_at=timezone.now(),
+        )
+    return new
+
+
+# What remains of a step. A number could be guessed from the digest.
+_OF_STEP = ("name", "keys", "sent_at", "seconds", "failed", "answered_at")
+
+
+def redacted_steps(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the steps of a phone menu without texts, numbers, links and what the caller pressed."""
+    return [_redacted_step(step) for step in steps]
+
+
+def _redacted_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    left: dict[str, Any] = {name: step[name] for name in _OF_STEP if name in step}
+    if "answer" in step:
+        left["value"] = None
+        left["answer"] = {name: text for name, text in step["answer"].items() if name not in PERSONAL}
+    return {**left, "digest": ""} if left else left
 
 
 # Returns the action for a transaction without a notification.

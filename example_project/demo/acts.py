@@ -7,6 +7,7 @@ from functools import partial
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.sandbox.exchange import HANDSET
+from example_project.flows import pick_up
 
 from .telephone import Telephone, settle
 
@@ -25,22 +26,23 @@ trailer <</Root 1 0 R>>
 
 # Requests of the project to Hoiio. Each of their notifications returns `pass_on`.
 REQUESTS: dict[str, Callable[[HoiioClient], object]] = {
-    "sms.send": lambda client: client.sms.send(dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}),
-    "sms.bulk_send": lambda client: client.sms.bulk_send(
+    "client.sms.send": lambda client: client.sms.send(
+        dest=HANDSET, msg="Your bicycle is ready.", pass_on={"order": 17}
+    ),
+    "client.sms.bulk_send": lambda client: client.sms.bulk_send(
         dest=[ANN, BOB, REFUSED], msg="We are closed on Monday.", pass_on={"campaign": 7}
     ),
-    "voice.call": lambda client: client.voice.call(dest1=ANN, dest2=BUSY, pass_on={"lead": 4}),
-    "voice.conference": lambda client: client.voice.conference(dest=[ANN, BOB], room="workshop"),
-    "fax.send": lambda client: client.fax.send(dest=OWN_FAX, file=PAGE, pass_on={"document": 5}),
-    "ivr.dial": lambda client: client.ivr.dial(dest=ANN, msg="Your bicycle is ready."),
+    "client.voice.call": lambda client: client.voice.call(dest1=ANN, dest2=BUSY, pass_on={"lead": 4}),
+    "client.voice.conference": lambda client: client.voice.conference(dest=[ANN, BOB], room="workshop"),
+    "client.fax.send": lambda client: client.fax.send(dest=OWN_FAX, file=PAGE, pass_on={"document": 5}),
+    "flows.pick_up.dial": lambda client: pick_up.dial(ANN, msg="Your bicycle is ready."),
 }
 
-# The person's actions at the telephone, in order: write, call, hear the time, and leave a message.
+# The person's actions at the telephone, in order: write, call, and leave a message.
 DEEDS: tuple[tuple[str, dict[str, str]], ...] = (
     ("text", {"to": OWN, "msg": "Is my bicycle ready?"}),
     ("call", {"to": OWN}),
     ("press", {"digits": "2"}),
-    ("press", {"digits": "1"}),
     ("speak", {"text": "The chain came off again."}),
 )
 
@@ -57,6 +59,6 @@ def play(telephone: Telephone, say: Callable[[str], None]) -> None:
 
     with HoiioClient() as client:
         for name, ask in REQUESTS.items():
-            act(f"client.{name}", partial(ask, client))
+            act(name, partial(ask, client))
     for action, form in DEEDS:
         act(f"telephone: {' '.join((action, *form.values()))}", partial(telephone.do, action, **form))

@@ -533,6 +533,25 @@ def test_claim_far_in_the_future_from_a_wrong_clock_is_ignored(heard: list[Any])
     assert [arguments["notification"] for _, arguments in heard] == [stored, stored]
 
 
+def test_notification_that_another_process_claims_meanwhile_is_skipped(
+    heard: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stored,) = receive_pending(f"{STATUS}1")
+    record_interrupted = manual.record_interrupted
+
+    def claim_before(notification: Notification) -> bool:
+        assert dispatch.claim(Notification.objects.get())
+        return record_interrupted(notification)
+
+    monkeypatch.setattr(manual, "record_interrupted", claim_before)
+    heard.clear()
+
+    assert messages_of(act(staff("dispatch"), "dispatch", [stored])) == [
+        "0 notifications were dispatched. 1 is being dispatched by another process."
+    ]
+    assert heard == []
+
+
 def test_pending_notification_is_dispatched_and_a_claimed_one_is_skipped(heard: list[Any]) -> None:
     free, claimed, dispatched = receive_pending(*[f"{STATUS}{number}" for number in range(3)])
     Notification.objects.filter(pk=claimed.pk).update(claimed_until=now() + CLAIM)

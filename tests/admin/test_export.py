@@ -90,6 +90,7 @@ LEFT_OUT: dict[type[Model], set[str]] = {
         *(
             "params",
             "pass_on",
+            "block",
             "query",
             "body",
             "headers",

@@ -96,6 +96,17 @@ def test_parameter_that_only_the_history_has_is_not_used() -> None:
 
 
 @pytest.mark.django_db
+def test_page_shows_that_the_state_could_not_be_stored() -> None:
+    notification = receive("sms", "", "txn_ref=AA-S-1&sms_status=delivered&date=soon")
+    Notification.objects.update(state_error="DataError")
+
+    page = look(staff(*EVERYTHING), url(notification))
+
+    assert "<td>date</td><td>is not a date</td>" in page
+    assert "<td>state</td><td>could not be stored: DataError</td>" in page
+
+
+@pytest.mark.django_db
 def test_page_shows_only_the_first_parameters_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspector, "MAX_PARAMETERS", 10)
     notification = receive("any", "", urlencode({f"x_{at}": at for at in range(5000)}))

@@ -54,6 +54,7 @@ def test_good_settings_pass(settings: Any) -> None:
         "API_URL": "http://127.0.0.1:8000/sandbox/open/",
         "OVERDUE_AFTER": timedelta(hours=6),
         "RECONCILE_REQUESTS_PER_MINUTE": 1,
+        "IVR_FLOWS": {"+6531234567": "switchboard.flows.reception"},
     }
     assert set(full) == set(SETTINGS)
     for good in ({}, {"PUBLIC_URL": None, "SPOOL_DIR": None}, full):
@@ -253,6 +254,12 @@ def test_missing_spool_is_a_warning_of_deployment(settings: Any, tmp_path: Path)
 
     settings.HOIIO = {"SPOOL_DIR": tmp_path / "new" / "spool"}
     assert checks.check_deployment(None) == []
+
+
+def test_settings_that_are_no_dict_are_reported_once(settings: Any) -> None:
+    settings.HOIIO = ["SPOOL_DIR"]
+
+    assert (checks.check_deployment(None), checks.check_tasks(None), checks.check_sandbox(None)) == ([], [], [])
 
 
 def test_spool_that_cannot_be_written_is_a_warning_of_deployment(settings: Any, tmp_path: Path) -> None:

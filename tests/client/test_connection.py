@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import traceback
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +23,7 @@ from django_hoiio.exceptions import (
     ServerError,
 )
 from django_hoiio.models import Sms
+from tests.clients import serving
 from tests.fake_hoiio import SUCCESS, Hoiio, Reply, Request
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +40,32 @@ def send(client: HoiioClient) -> Any:
 
 def query(client: HoiioClient) -> Any:
     return client.sms.query_status(txn_ref="AA-S-1")
+
+
+@pytest.fixture
+def fake_hoiio() -> Iterator[Hoiio]:
+    """A fake Hoiio at the other end of a real connection."""
+    hoiio = Hoiio()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            # The client's address identifies the connection.
+            code, headers, content = hoiio.answer(self.path, body, {**self.headers, "X-Peer": str(self.client_address)})
+            self.send_response(code)
+            for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        hoiio.url = f"{url}/open/"
+        yield hoiio
 
 
 @pytest.fixture
@@ -206,7 +235,7 @@ def test_requests_share_a_connection_until_it_is_closed(hoiio: Hoiio) -> None:
     with HoiioClient() as client:
         query(client)
 
-    peers = [request.peer for request in hoiio.requests]
+    peers = [request.headers["X-Peer"] for request in hoiio.requests]
     assert peers[0] == peers[1] == peers[2] != peers[3]
 
 

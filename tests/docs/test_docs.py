@@ -128,14 +128,14 @@ def test_admin_page_names_the_permissions() -> None:
 # The commands of the README.
 
 
-@pytest.mark.parametrize(("word", "argument"), [("pytest", ""), ("demo", " --once")])
-def test_ci_runs_the_command_of_the_readme(word: str, argument: str) -> None:
+@pytest.mark.parametrize(("words", "call"), [("pytest -n 2", 'tests "pytest -n 2"'), ("demo", "demo demo --once")])
+def test_ci_runs_the_command_of_the_readme(words: str, call: str) -> None:
     readme = (ROOT / "README.rst").read_text(encoding="utf-8")
     ci = (ROOT / ".ci/run").read_text(encoding="utf-8")
 
     # The pattern by which `.ci/run` finds it.
-    assert len(re.findall(rf"^    (python3 -m venv .* {word})$", readme, re.MULTILINE)) == 1
-    assert f"readme_command {word}{argument}\n" in ci
+    assert len(re.findall(rf"^    (python3 -m venv .* {words})$", readme, re.MULTILINE)) == 1
+    assert f"readme_command {call}\n" in ci
 
 
 # The steps of the README and the quickstart, run verbatim.

@@ -34,7 +34,7 @@ from django_hoiio.models import Call, Fax, Notification, ReceiverFailure, Sms
 from django_hoiio.sandbox.real_time import exchange, line
 from django_hoiio.signals import call_ended, ivr_ended
 from tests import ROOT
-from tests.clients import FAX, HANDSET, NUMBER
+from tests.clients import FAX, HANDSET, NUMBER, serving
 from tests.conftest import raw_notification
 from tests.fake_hoiio import Hoiio
 
@@ -405,15 +405,9 @@ def source() -> Iterator[Source]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    source.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield source
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        source.address = url
+        yield source
 
 
 @pytest.fixture

@@ -30,9 +30,7 @@ from tests.conftest import raw_notification
 pytestmark = pytest.mark.django_db
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
-PROPERTY = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+PROPERTY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)
@@ -182,13 +180,18 @@ PARTIES = [
 ]
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)])
+# The order in which the three reports arrive.
+ORDERS = [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)]
+
+
 @pytest.mark.parametrize("first", PARTIES)
 @pytest.mark.parametrize("second", PARTIES)
 def test_remote_party_is_the_one_that_is_known_with_most_certainty(
-    first: dict[str, str], second: dict[str, str], order: tuple[int, ...]
+    first: dict[str, str], second: dict[str, str]
 ) -> None:
-    for third in PARTIES:
+    # Each two parties meet in each order, and all three in one.
+    for number, third in enumerate(PARTIES):
+        order = ORDERS[(PARTIES.index(first) + PARTIES.index(second) + number) % len(ORDERS)]
         txn_ref = f"AA-{uuid4()}"
         raws = [
             raw_of_report(Sms, txn_ref, {"sms_status": "queued", **party}, minute, "webhook")

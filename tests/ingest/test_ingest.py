@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DataError, OperationalError, connection, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,9 +28,7 @@ from tests.ingest.test_concurrency import at_once
 pytestmark = pytest.mark.django_db
 
 MORNING = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
-BY_HYPOTHESIS = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+BY_HYPOTHESIS = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def receive(content: str, **fields: Any) -> Notification:
@@ -315,6 +313,13 @@ def test_notification_is_stored_without_a_state_that_the_database_refuses() -> N
 
     assert (Notification.objects.count(), sms().sms_status) == (2, "queued")
     assert (bool(stored.state_error), stored.sms) == (True, None)
+
+
+def test_refusal_of_the_notification_itself_is_raised_and_nothing_is_stored() -> None:
+    with failing("INTO django_hoiio_notification", IntegrityError("refused")), pytest.raises(IntegrityError):
+        receive("txn_ref=AA-S-1&sms_status=delivered")
+
+    assert (Notification.objects.count(), Sms.objects.count()) == (0, 0)
 
 
 @contextmanager
@@ -722,6 +727,7 @@ def _cut_off_from_the_server() -> None:
     with connection.cursor() as cursor:
         statement = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}.get(connection.vendor)
         if statement is None:
+            connection.connection.close()
             return
         cursor.execute(statement)
         (session,) = cursor.fetchone()

@@ -39,7 +39,7 @@ def menu(notification: Notification, **kwargs: Any) -> None:
 def project() -> Iterator[None]:
     """Connect the receivers of the project."""
     connected = [(signals.sms_received, reply)]
-    connected += [(signal, menu) for name, signal in signals.BY_NAME.items() if name.startswith("ivr_")]
+    connected += [(signal, menu) for kind, signal in signals.SIGNALS.items() if kind.is_ivr]
     for signal, receiver in connected:
         signal.connect(receiver)
     yield

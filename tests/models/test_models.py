@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_hoiio.enums import Kind
 from django_hoiio.ingest import ingest
-from django_hoiio.models import MODEL_OF_KIND, Call, Fax, Notification, ReceiverFailure, Sms, Transaction
+from django_hoiio.models import MODEL_OF_KIND, Call, ClosedDay, Fax, Notification, ReceiverFailure, Sms, Transaction
 from django_hoiio.parsing import ParsedNotification
 from django_hoiio.parsing.parameters import PARAMETERS, suffix_of
 from tests.conftest import raw_notification
@@ -32,6 +32,7 @@ def test_app_has_the_documented_models() -> None:
         "Fax",
         "ReceiverFailure",
         "HighWaterMark",
+        "IvrRun",
         "DailyTotal",
         "ClosedDay",
     }
@@ -145,6 +146,7 @@ def test_rows_are_displayed_by_reference_and_never_by_number() -> None:
     assert sorted(str(row) for row in Sms.objects.all()) == sorted(["AA-SI-1", str(without.uuid)])
     failure = ReceiverFailure(notification=without, signal="sms_received", receiver="shop.receivers.reply")
     assert str(failure) == "sms_received → shop.receivers.reply"
+    assert str(ClosedDay(day=date(2026, 1, 31))) == "2026-01-31"
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ from tests import ROOT
 
 # Files of a checkout that git does not have.
 LITTER = shutil.ignore_patterns(
-    ".*_cache", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "__pycache__", "build", "dist"
+    ".*_cache", ".coverage*", ".git", ".hypothesis", ".venv", "*.egg-info", "*.sqlite3*", "__pycache__", "build", "dist"
 )
 
 # Not in the sdist, which has no benchmarks.

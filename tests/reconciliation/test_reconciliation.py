@@ -270,14 +270,16 @@ def test_missing_transaction_is_dispatched_once_and_a_second_run_changes_nothing
         ("fax", {**FAX_IN, "fax_status": "ongoing"}),
         ("sms", {**SMS, "txn_ref": None}),
         ("sms", {**SMS, "txn_ref": "x" * 65, "sms_status": "delivered"}),
+        ("sms", {"txn_ref": "AA-S-1", "bulk_txn_ref": "AA-B-1"}),
     ],
 )
-def test_entry_without_a_reference_or_not_yet_notified_is_skipped(
+def test_entry_without_a_reference_or_a_status_or_not_yet_notified_is_skipped(
     histories: Histories, heard: Heard, channel: str, entry: Response
 ) -> None:
     reconcile_entry(histories, channel, entry)
 
-    assert (Notification.objects.count(), Call.objects.count(), Fax.objects.count(), heard) == (0, 0, 0, [])
+    counts = [model._default_manager.count() for model in (Notification, Call, Sms, Fax)]
+    assert (counts, heard) == ([0, 0, 0, 0], [])
 
 
 # Changes of known transactions.
@@ -728,6 +730,20 @@ def test_overdue_transactions_are_polled(histories: Histories, heard: Heard, age
     assert run().overdue == 0
 
 
+def test_dry_run_polls_overdue_transactions_and_writes_nothing(
+    histories: Histories, heard: Heard, age: Callable[..., None]
+) -> None:
+    sms = enter(Kind.SMS_STATUS, "default", "AA-S-1", {"dest": OUT})
+    age(Sms, hours=1)
+    histories.statuses = {"AA-S-1": {**SMS, "sms_status": "delivered"}}
+    before = values(sms)
+
+    report = run(dry_run=True)
+
+    assert (report.overdue, report.found) == (1, {Found.CHANGED: 1})
+    assert (values(sms), HighWaterMark.objects.count(), heard) == (before, 0, [])
+
+
 def test_final_or_young_transactions_or_those_without_a_reference_are_not_polled(
     histories: Histories, age: Callable[..., None]
 ) -> None:
@@ -748,7 +764,7 @@ def test_queued_sms_is_polled_less_and_less_often_and_finally_never(
     histories.statuses = {"AA-S-1": {**SMS, "sms_status": "queued"}}
     requested_at = []
 
-    for hour in range(1, 400):
+    for hour in range(1, 260):
         age(Sms, hours=1)
         HighWaterMark.objects.filter(channel="sms").update(
             overdue_up_to=_back(HighWaterMark.objects.filter(channel="sms").first())

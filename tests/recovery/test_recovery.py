@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import DataError
@@ -74,6 +75,16 @@ class Flaky:
             raise SystemExit("no")
 
 
+def test_error_of_the_app_itself_is_not_taken_for_an_unavailable_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    sms_status.connect(Flaky(), weak=False)
+    ingest(raw_notification("any", "", STATUS))
+    end_backoff()
+    monkeypatch.setattr(recovery, "retry", mock.Mock(side_effect=DataError))
+
+    with pytest.raises(DataError):
+        recover()
+
+
 # The spool.
 
 
@@ -132,6 +143,20 @@ def test_poison_file_is_quarantined_and_blocks_no_other(
     assert Notification.objects.get().txn_ref == "AA-S-1"
     assert sorted(path.suffix for path in folder.iterdir()) == [".quarantined", ".quarantined"]
     assert "6511111111" not in caplog.text
+
+
+def test_file_that_cannot_be_deleted_is_stored_once(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_in_spool(folder)
+    (path,) = spool.pending(folder)
+    refusal = PermissionError(13, "Permission denied")
+    monkeypatch.setattr(spool, "delete", mock.Mock(side_effect=refusal))
+
+    counts = [(report.stored, report.known, report.waiting) for report in (recover(), recover())]
+
+    assert (counts, Notification.objects.count()) == ([(1, 0, 1), (0, 1, 1)], 1)
+    assert caplog.messages == [f"The spool file {path.name} cannot be read or deleted: Permission denied."] * 2
 
 
 def test_receivers_of_an_imported_call_run_only_if_requested(folder: Path, heard: list[Any]) -> None:

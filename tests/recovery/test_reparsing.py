@@ -2,17 +2,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import DataError, connection
 
+from django_hoiio.database_errors import DeadlineExceeded
 from django_hoiio.enums import Kind, VerifiedBy
 from django_hoiio.ingest import ingest, upsert
 from django_hoiio.ingest.outgoing import enter
 from django_hoiio.ingest.reports import raw_of
 from django_hoiio.ingest.state import state_of
 from django_hoiio.models import Call, Notification, Sms
-from django_hoiio.recovery import ReparseResult, reparse
+from django_hoiio.recovery import ReparseResult, recover, reparse, reparsing
+from django_hoiio.recovery.reparsing import MAX_STATE_ATTEMPTS, store_state
 from tests.conftest import raw_notification, values
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +68,77 @@ def test_state_that_could_not_be_written_is_finished(monkeypatch: pytest.MonkeyP
 
     stored.refresh_from_db()
     assert (stored.state_error, stored.sms.sms_status) == ("", "delivered")  # type: ignore[union-attr]
+
+
+def _receive_without_state(content: str = "txn_ref=AA-S-1&sms_status=delivered") -> Notification:
+    stored = receive(content)
+    Sms.objects.all().delete()
+    Notification.objects.update(sms=None, state_error="DataError")
+    stored.refresh_from_db()
+    return stored
+
+
+def test_state_that_could_not_be_written_is_stored_by_the_recovery() -> None:
+    stored = _receive_without_state()
+
+    report = recover()
+
+    assert (report.states, report.stateless, report.is_incomplete) == (1, 0, False)
+    stored.refresh_from_db()
+    assert (stored.state_error, stored.state_attempts, stored.sms) == ("", 1, Sms.objects.get())
+    assert stored.sms.sms_status == "delivered"
+
+
+def test_notification_that_has_no_state_after_all_is_done() -> None:
+    stored = _receive_without_state("x=1")
+
+    assert recover().states == 1
+
+    stored.refresh_from_db()
+    assert (stored.state_error, stored.transaction) == ("", None)
+
+
+def test_state_that_fails_each_time_is_given_up_and_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored = _receive_without_state()
+    monkeypatch.setattr(reparsing, "link", mock.Mock(side_effect=DataError("near +6511111111")))
+
+    reports = [recover() for _ in range(MAX_STATE_ATTEMPTS + 1)]
+
+    assert {(report.states, report.stateless, report.is_incomplete) for report in reports} == {(0, 1, True)}
+    assert (
+        caplog.messages
+        == [f"The state of notification {stored.pk} could not be stored: DataError."] * MAX_STATE_ATTEMPTS
+    )
+    stored.refresh_from_db()
+    assert (stored.state_error, stored.state_attempts) == ("DataError", MAX_STATE_ATTEMPTS)
+
+
+def test_state_waits_while_the_database_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    _receive_without_state()
+    with monkeypatch.context() as broken:
+        broken.setattr(reparsing, "link", mock.Mock(side_effect=DeadlineExceeded(10)))
+        assert recover().is_unavailable
+
+    assert recover().states == 1
+
+
+def test_attempt_that_another_process_has_counted_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, loaded_before = _receive_without_state(), Notification.objects.get()
+    link = mock.Mock(side_effect=DataError)
+    monkeypatch.setattr(reparsing, "link", link)
+
+    assert [store_state(stored), store_state(loaded_before)] == [False, False]
+    assert (link.call_count, Notification.objects.get().state_attempts) == (1, 1)
+
+
+def test_state_of_a_notification_that_is_redacted_meanwhile_is_not_stored() -> None:
+    stored = _receive_without_state()
+    Notification.objects.update(redacted_at=NOW)
+
+    assert store_state(stored) is False
+    assert Sms.objects.count() == 0
 
 
 def _as_an_older_version_read_it(stored: Notification) -> None:

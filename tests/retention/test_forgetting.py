@@ -122,6 +122,16 @@ def test_all_notifications_of_the_call_are_redacted_even_without_the_number() ->
     assert state(other, "params") == [{"txn_ref": "AA-C-2", "session": "S2", "digits": "1234", "call_state": "ongoing"}]
 
 
+def test_notification_that_came_before_its_call_is_redacted_with_it() -> None:
+    early = received("", "ivr", session="S1", digits="1234", call_state="ongoing")
+    received("", "ivr", txn_ref="AA-C-1", session="S1", from_=BOB, to=OURS, call_state="ringing")
+    assert early.call is None
+
+    report = forget_person()
+
+    assert (report.notifications, report.transactions, state(early, "params")) == (2, 1, [{}])
+
+
 def test_call_is_found_even_if_a_later_report_has_another_number() -> None:
     received("", "voice", txn_ref="AA-C-1", dest1=BOB, call_status_dest1="answered")
     received("", "voice", txn_ref="AA-C-1", dest1=EVE, call_status_dest1="answered")
@@ -297,6 +307,20 @@ def test_second_run_finds_nothing() -> None:
     report = forget_person()
 
     assert (report, everything_stored()) == (ForgetResult(), before)
+
+
+def test_mention_that_another_process_has_removed_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    text_from(EVE, "call +6561234567", "AA-SI-1")
+    lock = forgetting.lock
+
+    def remove_before(rows: Any, column: str) -> None:
+        if rows.model is Sms:
+            Sms.objects.update(msg="removed")
+        lock(rows, column)
+
+    monkeypatch.setattr(forgetting, "lock", remove_before)
+
+    assert forget_person().mentions == 1
 
 
 def test_many_rows_are_scanned_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -603,6 +627,12 @@ def test_file_deleted_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.Mo
     path.unlink()
 
     assert forget_person().files == 0
+
+
+def test_temporary_file_that_is_renamed_meanwhile_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "unfinished", lambda folder: [folder / "20260101-gone.part"])
+
+    assert forget_person() == ForgetResult()
 
 
 # The command.

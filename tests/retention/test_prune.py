@@ -553,6 +553,10 @@ def test_command_reports_its_counts() -> None:
     )
 
 
+def test_command_reports_the_longest_transaction_if_it_is_to_say_more() -> None:
+    assert command("--verbosity", "2")[1:] == ["The longest transaction took 0 ms."]
+
+
 def test_command_closes_days_without_anything_to_prune(settings: Any) -> None:
     settings.HOIIO = {}
     received("txn_ref=AA-S-1&sms_status=delivered", days=20)

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection, connections
+from django.db import IntegrityError, connections
 from django.utils import timezone as django_timezone
 
 from django_hoiio.enums import Kind, Traffic
@@ -20,6 +20,7 @@ from django_hoiio.models import Call, ClosedDay, DailyTotal, Fax, Sms, Transacti
 from django_hoiio.retention import totals as module
 from django_hoiio.retention.totals import SETTLED_AFTER, Total, close, closed_up_to, counted_from, totals
 from tests.conftest import raw_notification
+from tests.plans import ROWS, learn
 
 pytestmark = pytest.mark.django_db
 
@@ -235,6 +236,16 @@ def test_day_that_is_closed_while_it_is_read_is_read_once(monkeypatch: pytest.Mo
     assert totals(TODAY - 30 * DAY, TODAY) == before
 
 
+def test_totals_without_their_closed_day_are_an_error_and_close_nothing() -> None:
+    received("txn_ref=AA-S-1&sms_status=delivered", ago=20 * DAY)
+    DailyTotal(**vars(totals(TODAY - 20 * DAY, TODAY - 20 * DAY)[0])).save()
+
+    with pytest.raises(IntegrityError):
+        close()
+
+    assert (ClosedDay.objects.count(), DailyTotal.objects.count()) == (0, 1)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_close_each_day_once() -> None:
     for ago in range(10, 40):
@@ -269,16 +280,14 @@ def test_two_processes_close_each_day_once() -> None:
 def test_day_is_found_through_the_index(model: type[Transaction]) -> None:
     rows = [
         model(txn_ref=f"AA-{number}", is_final=number % 9 > 0, created_at=NOW - DAY * number / 20, updated_at=NOW)
-        for number in range(4000)
+        for number in range(4 * ROWS)
     ]
     model._default_manager.bulk_create(rows, batch_size=500)
-    table, name = model._meta.db_table, f"hoiio_{model._meta.model_name}_final"
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
+    learn(model)
 
     plan = module._rows_of(model, TODAY - 5 * DAY, "default").explain()
 
-    assert name in plan
+    assert f"hoiio_{model._meta.model_name}_final" in plan
 
 
 def test_days_after_the_last_that_is_closed_are_counted_anew() -> None:

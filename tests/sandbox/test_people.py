@@ -56,7 +56,7 @@ def test_each_person_sees_only_their_own_conversation(sandbox_client: SandboxCli
     ]
 
 
-def test_everybody_sees_the_notifications_and_the_sms_to_other_numbers(
+def test_everybody_sees_the_notifications_and_the_sms_to_others(
     sandbox_client: SandboxClient, second: SandboxClient
 ) -> None:
     sandbox_client.call_api("sms/send", dest=DEST, msg="hello", notify_url=sandbox_client.application)

@@ -253,7 +253,7 @@ def test_ringing_call_is_answered_by_a_transfer(sandbox_client: SandboxClient) -
     ]
 
 
-def test_hangup_while_the_other_number_rings(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hangup_while_the_far_end_rings(sandbox_client: SandboxClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "call_outcome", lambda number: "")
     assert block(sandbox_client, "end/transfer", sandbox_client.call(), dest=DEST) == {}
     assert call_state(sandbox_client) == "transferring"

@@ -45,7 +45,7 @@ VALUES = st.one_of(
 )
 FORMS = st.dictionaries(NAMES, VALUES, max_size=6)
 
-quietly = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -335,6 +335,10 @@ def test_unreachable_server_is_reported(settings: Any, nowhere: str) -> None:
             ["call_ended", "--pass-on-json", "[1]"],
             """--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""",
         ),
+        (
+            ["call_ended", "--pass-on-json", "{+6511111111"],
+            """--pass-on-json needs a JSON object, for example --pass-on-json '{"order": 17}'.""",
+        ),
         (["call_ended", "--account", "secnod"], "There is no account 'secnod'; did you mean 'second'?"),
         (["call_ended", "--set", "+6511111111"], "--set needs NAME=VALUE, for example --set tag=order-17."),
         (["call_ended", "--pass-on", "=x"], "--pass-on needs NAME=VALUE, for example --pass-on tag=order-17."),

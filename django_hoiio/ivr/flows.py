@@ -1,0 +1,77 @@
+"""The flows of the project, and the numbers that they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from django.utils.module_loading import import_string
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.client.endpoints import IVR_DIAL
+from django_hoiio.client.responses import DialResponse
+from django_hoiio.conf import conf
+
+from .call import Call
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Function = Callable[Concatenate[Call, Arguments], Coroutine[Any, Any, Result]]
+
+# Spoken if the flow raises, and if a deploy has changed it during the call.
+APOLOGY = "We are sorry, something went wrong. Please call again."
+GOODBYE = "We are sorry, please call again."
+
+_flows: dict[str, Flow[Any, Any]] = {}
+
+
+class Flow(Generic[Arguments, Result]):
+    """A phone menu. Other flows may await it like its function."""
+
+    def __init__(
+        self, function: Function[Arguments, Result], numbers: Sequence[str], apology: str, goodbye: str
+    ) -> None:
+        self.function, self.numbers = function, tuple(numbers)
+        self.apology, self.goodbye = apology, goodbye
+        self.name = f"{function.__module__}.{function.__qualname__}"
+        self.__doc__ = function.__doc__
+        _flows[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name}>"
+
+    def __call__(self, call: Call, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Coroutine[Any, Any, Result]:
+        return self.function(call, *args, **kwargs)
+
+    def dial(
+        self,
+        dest: str,
+        *,
+        msg: str | None = None,
+        caller_id: str | None = None,
+        max_duration: int | None = None,
+        tag: str | None = None,
+        pass_on: Mapping[str, Any] | None = None,
+        account: str = "default",
+    ) -> DialResponse:
+        """Call a number; the flow begins when it answers. `pass_on` is `call.pass_on`. Raises `HoiioError`."""
+        with HoiioClient(account) as client:
+            params = {"dest": dest, "msg": msg, "caller_id": caller_id, "max_duration": max_duration, "tag": tag}
+            return client.ivr._request(IVR_DIAL, params, pass_on=pass_on, block={"flow": self.name})
+
+
+def by_name(name: str) -> Flow[..., Any] | None:
+    """Return a flow, also one whose module is not imported yet."""
+    if name not in _flows:
+        try:
+            import_string(name)
+        except ImportError:
+            return None
+    return _flows.get(name)
+
+
+def of_number(number: str) -> Flow[..., Any] | None:
+    """Return the flow that answers a number: as in `HOIIO['IVR_FLOWS']`, or else in a decorator."""
+    if number in conf.IVR_FLOWS:
+        return by_name(conf.IVR_FLOWS[number])
+    return next((each for each in _flows.values() if number in each.numbers), None)

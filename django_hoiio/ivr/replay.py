@@ -1,0 +1,140 @@
+"""Run a flow through the answers that are known, to its next block. Pure, apart from what `once` does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+from django_hoiio.client.connection import in_flow
+from django_hoiio.exceptions import NotInAFlow
+
+from .blocks import Answer, Block
+from .call import BlockFailed, Call, HungUp
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS = 200
+
+
+class FlowChanged(Exception):
+    """The flow now asks for another block than the one that was sent: a deploy has changed it."""
+
+
+class TooManySteps(Exception):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """Where a flow has got to: the block to send as this step, or its end."""
+
+    step: int
+    # `None` if the flow has returned.
+    block: Block | None
+    # True if the call has ended.
+    is_over: bool = False
+
+
+def replay(
+    flow: Callable[[Call], Any], call: Call, answers: Mapping[int, Answer | BlockFailed], *, has_ended: bool
+) -> NextStep:
+    """Run the flow from its beginning to the first block without an answer.
+
+    `has_ended`: the call is over, whichever block reported it. Raises what the flow raises, and `FlowChanged`.
+    """
+    running = flow(call)
+    go_on: Callable[[], Any] = lambda: running.send(None)  # noqa: E731
+    is_over = False
+    for step in range(1, MAX_STEPS + 2):
+        try:
+            with _in_flow():
+                block = go_on()
+        except StopIteration:
+            _check_awaited(call)
+            return NextStep(step=step, block=None, is_over=is_over or has_ended)
+        except HungUp:
+            return NextStep(step=step, block=None, is_over=True)
+        try:
+            _check_awaited(call)
+            _check_block(block, step)
+            answer = None if is_over else answers.get(step)
+            if isinstance(answer, Answer):
+                _check_unchanged(step, block, answer)
+        except Exception:
+            _leave(call, running)
+            raise
+        call.step = step
+        if isinstance(answer, Answer):
+            is_over, call.now = answer.has_ended, answer.at
+            go_on = _sending(running, answer)
+        elif answer is not None:
+            go_on = _throwing(running, answer)
+        elif is_over or has_ended:
+            is_over = True
+            go_on = _throwing(running, HungUp())
+        else:
+            _leave(call, running)
+            return NextStep(step=step, block=block)
+    raise AssertionError("unreachable")
+
+
+def _sending(running: Any, answer: Answer) -> Callable[[], Any]:
+    return lambda: running.send(answer)
+
+
+def _throwing(running: Any, error: Exception) -> Callable[[], Any]:
+    return lambda: running.throw(error)
+
+
+def _check_awaited(call: Call) -> None:
+    if call.unawaited:
+        raise RuntimeError("A block of the flow was not awaited; write `await` before it.")
+
+
+def _check_block(block: object, step: int) -> None:
+    if step > MAX_STEPS:
+        raise TooManySteps(f"A flow may have {MAX_STEPS} steps.")
+    if not isinstance(block, Block):
+        raise NotInAFlow("A flow awaited something else than its call's blocks; do it by call.once().")
+
+
+def _check_unchanged(step: int, block: Block, answer: Answer) -> None:
+    if (answer.name, answer.digest) != (block.name, block.digest):
+        raise FlowChanged(f"Step {step} was {answer.name} ({answer.digest}) and is now {block.name} ({block.digest}).")
+
+
+def _leave(call: Call, running: Any) -> None:
+    """Let go of a flow before its next block. Its `finally` runs, in which blocks and `once` do nothing."""
+    call.is_leaving = True
+    try:
+        with _in_flow():
+            running.close()
+    # Whatever is in a `finally`. It runs again, with effect, at the end of the flow.
+    except Exception as error:  # noqa: BLE001
+        logger.warning("A flow raised %s in a `finally` while it was let go between two steps.", type(error).__name__)
+
+
+@contextmanager
+def _in_flow() -> Iterator[None]:
+    """Refuse queries and requests to Hoiio."""
+    with ExitStack() as stack:
+        for connection in connections.all():
+            stack.enter_context(connection.execute_wrapper(_refuse))
+            # A refused query has not broken the transaction of a TestCase, although Django says so.
+            stack.callback(setattr, connection, "needs_rollback", connection.needs_rollback)
+        token = in_flow.set(True)
+        try:
+            yield
+        finally:
+            in_flow.reset(token)
+
+
+def _refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    if in_flow.get():
+        raise NotInAFlow("A flow uses the database outside of call.once(), and would do so again at each step.")
+    return execute(sql, params, many, context)

@@ -1,0 +1,351 @@
+"""Advance the flow of a call: one process at a time, by all notifications that have arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from django_hoiio.client import HoiioClient
+from django_hoiio.enums import Kind
+from django_hoiio.exceptions import HoiioError, InvalidState
+from django_hoiio.logs import get_logger
+from django_hoiio.models import Call as CallRow
+from django_hoiio.models import IvrRun, Notification
+from django_hoiio.retention.redaction import redacted_steps
+
+from . import flows
+from .blocks import ENDPOINTS, RESULTS, Answer, Block
+from .call import BlockFailed, Call
+from .flows import Flow
+from .replay import FlowChanged, replay
+
+logger = get_logger(__name__)
+
+# A process advances a run for this long at most; then another one takes over.
+LEASE = timedelta(seconds=10)
+
+# Seconds to connect to Hoiio, and between two pieces of the response: the caller waits.
+TIMEOUTS = (2.0, 5.0)
+
+# A step that takes longer is logged.
+SLOW = timedelta(seconds=1)
+
+# Hoiio keeps no call for longer after its last notification that it is worth going on.
+MAX_AGE = timedelta(hours=1)
+
+
+class LeaseLost(BaseException):
+    """Another process has taken over the run, because this one took too long. No flow may catch it."""
+
+
+def take_up(notification: Notification, **kwargs: Any) -> None:
+    """Advance the run of a notification, if its call has a flow."""
+    pk = _run_of(notification)
+    if pk is not None:
+        advance(pk)
+
+
+def recover() -> int:
+    """Take up the runs whose process has ended; return how many. Safe to run at any time, and concurrently."""
+    now, runs = timezone.now(), IvrRun.objects.on_primary()
+    abandoned = set(runs.abandoned(now).values_list("pk", flat=True))
+    pending = (
+        Notification.objects.on_primary()
+        .pending()
+        .filter(
+            kind__in=[kind for kind in Kind if kind.is_ivr],
+            received_at__range=(now - MAX_AGE, now - LEASE),
+            redacted_at=None,
+        )
+    )
+    for notification in pending.order_by("received_at", "pk"):
+        pk = _run_of(notification)
+        run = runs.filter(pk=pk, is_over=False).first() if pk else None
+        if run is not None and notification.pk not in run.seen:
+            abandoned.add(run.pk)
+    for pk in abandoned:
+        _take_over(pk)
+    return len(abandoned)
+
+
+def _take_over(pk: int) -> None:
+    try:
+        advance(pk)
+    # One broken flow must not stop the others.
+    except Exception as error:  # noqa: BLE001
+        logger.error("Run %s could not be taken up: %s.", pk, type(error).__name__)
+
+
+def resume(call: CallRow | Call, value: Any = None) -> None:
+    """End the hold of a call; its `await call.hold()` returns the value.
+
+    Raises `ValueError` if the flow does not hold its caller, or the value is too long or not JSON, and `HoiioError`.
+    """
+    run = IvrRun.objects.on_primary().get(account=call.account, session=call.session)
+    step = len(run.steps)
+    if not step or run.steps[-1]["name"] != "hold" or "answered_at" in run.steps[-1]:
+        raise ValueError(f"The flow of session {run.session} does not hold its caller.")
+    with HoiioClient(run.account, timeouts=TIMEOUTS) as client:
+        mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"], "value": value}
+        client.ivr._request(ENDPOINTS["unhold"], {"session": run.session}, block=mark)
+
+
+def _run_of(notification: Notification) -> int | None:
+    """Return the key of the run of a notification, created if the call begins with it."""
+    if "run" in notification.block:
+        return int(notification.block["run"])
+    flow = _flow_of(notification)
+    if flow is not None:
+        return _begin(notification, flow)
+    runs = IvrRun.objects.on_primary().filter(account=notification.account, session=notification.session or "")
+    return runs.values_list("pk", flat=True).first()
+
+
+def _flow_of(notification: Notification) -> Flow[..., Any] | None:
+    params = notification.params
+    if not notification.session or params.get("call_state") == "ended":
+        return None
+    if notification.kind == Kind.IVR_ANSWER:
+        return flows.of_number(params.get("to", ""))
+    if notification.kind == Kind.IVR_DIAL and params.get("dial_status") == "answered":
+        return flows.by_name(str(notification.block.get("flow", "")))
+    return None
+
+
+def _begin(notification: Notification, flow: Flow[..., Any]) -> int:
+    row = notification.call
+    is_dialled = notification.kind == Kind.IVR_DIAL
+    run, _ = IvrRun.objects.on_primary().get_or_create(
+        account=notification.account,
+        session=notification.session,
+        defaults={
+            "flow": flow.name,
+            "call": row,
+            "from_number": (row.from_number if row else "") or "",
+            "to_number": (row.dest if row and is_dialled else row.to_number if row else "") or "",
+            "pass_on": dict(notification.pass_on),
+            "started_at": notification.received_at,
+        },
+    )
+    return run.pk
+
+
+def advance(pk: int) -> None:
+    """Take up what has arrived, until nothing is left. Leave at once if another process does it."""
+    while True:
+        leased = _lease(pk)
+        if leased is None:
+            IvrRun.objects.on_primary().filter(pk=pk, is_over=False).update(has_waiting=True)
+            return
+        try:
+            arrived = _arrived(leased)
+            if _take(leased, arrived) and not leased.is_over:
+                _Advance(leased, max(each.received_at for each in arrived)).go()
+        except LeaseLost as lost:
+            logger.error("%s", lost)
+            return
+        except BaseException:
+            leased.is_over = True
+            raise
+        finally:
+            _release(leased)
+        # What has arrived since then has found the lease taken, and left.
+        if not _arrived(leased):
+            return
+
+
+def _lease(pk: int) -> IvrRun | None:
+    """Return the run, leased to this process; `None` if another one has it."""
+    runs = IvrRun.objects.on_primary()
+    now = timezone.now()
+    until = now + LEASE
+    connection = connections[runs.db]
+    if connection.vendor == "mysql":
+        free = runs.filter(pk=pk).unleased(now)
+        return runs.get(pk=pk) if free.update(leased_until=until, has_waiting=False) else None
+    # In one statement, because the caller waits.
+    adapt = connection.ops.adapt_datetimefield_value
+    sql = (
+        "UPDATE django_hoiio_ivrrun SET leased_until = %s, has_waiting = FALSE"
+        " WHERE id = %s AND (leased_until IS NULL OR leased_until < %s) RETURNING *"
+    )
+    return next(iter(runs.raw(sql, [adapt(until), pk, adapt(now)])), None)
+
+
+def _release(run: IvrRun) -> None:
+    held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
+    held.update(
+        steps=run.steps if run.redacted_at is None else redacted_steps(run.steps),
+        remembered=run.remembered,
+        seen=run.seen,
+        has_ended=run.has_ended,
+        is_over=run.is_over,
+        leased_until=None,
+    )
+
+
+def _arrived(run: IvrRun) -> list[Notification]:
+    """Return the notifications of the session that the run has not taken up, results before the end of the call."""
+    rows = Notification.objects.on_primary().filter(account=run.account, session=run.session)
+    found = rows.exclude(pk__in=run.seen).only("kind", "params", "block", "received_at").order_by("received_at", "pk")
+    return sorted(found, key=_has_ended)
+
+
+def _has_ended(notification: Notification) -> bool:
+    return bool(notification.params.get("call_state") == "ended")
+
+
+def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
+    """Store what the notifications report. Return whether the flow can go on by it."""
+    goes_on = False
+    for notification in arrived:
+        run.seen.append(notification.pk)
+        if _has_ended(notification):
+            run.has_ended = goes_on = True
+        block = notification.block
+        step = block.get("step") if block.get("run") == run.pk else None
+        answered = [each for each in run.steps if "answer" in each or "failed" in each]
+        if step is None:
+            # The call begins.
+            goes_on = goes_on or not run.steps
+        elif step == len(answered) + 1:
+            run.asked(step).update(
+                name=block["name"],
+                digest=block["digest"],
+                answer={name: text for name, text in notification.params.items() if name in RESULTS},
+                value=block.get("value"),
+                answered_at=notification.received_at.isoformat(),
+            )
+            goes_on = True
+    return goes_on
+
+
+class _Advance:
+    """Runs a leased run to its next block, and sends that."""
+
+    def __init__(self, run: IvrRun, begun: datetime) -> None:
+        self.run, self.begun = run, begun
+
+    def go(self) -> None:
+        run, flow = self.run, flows.by_name(self.run.flow)
+        if flow is None or run.redacted_at is not None:
+            self._say_goodbye(flow.goodbye if flow else flows.GOODBYE)
+            return
+        while True:
+            try:
+                following = replay(flow.function, self._call(), self._answers(), has_ended=run.has_ended)
+            except FlowChanged as change:
+                logger.warning("Run %s of %s ended: %s", run.pk, run.flow, change)
+                self._say_goodbye(flow.goodbye)
+                return
+            except (Exception, SystemExit):
+                self._say_goodbye(flow.apology)
+                raise
+            is_transferred = self._is_transferred()
+            run.is_over = following.is_over or (following.block is None and is_transferred)
+            if run.is_over or is_transferred or self._send(following.step, following.block or Block(name="hangup")):
+                return
+
+    def _call(self) -> Call:
+        run = self.run
+        return Call(
+            session=run.session,
+            account=run.account,
+            from_number=run.from_number,
+            to_number=run.to_number,
+            pass_on=run.pass_on,
+            now=run.started_at,
+            remembered=run.remembered,
+            remember=self._remember,
+        )
+
+    def _answers(self) -> dict[int, Answer | BlockFailed]:
+        return {number: _answer(step) for number, step in enumerate(self.run.steps, 1) if "answered_at" in step}
+
+    def _remember(self, key: str, function: Callable[[], Any]) -> None:
+        """Call a function and store its result in one transaction."""
+        run, rows = self.run, IvrRun.objects.on_primary()
+        with transaction.atomic(using=rows.db):
+            remembered = {**run.remembered, key: function()}
+            if not rows.filter(pk=run.pk, leased_until=run.leased_until).update(remembered=remembered):
+                raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
+        run.remembered[key] = remembered[key]
+
+    def _is_transferred(self) -> bool:
+        answers = [step for step in self.run.steps if "answer" in step]
+        return bool(answers) and answers[-1]["answer"].get("transfer_status") == "answered"
+
+    def _send(self, number: int, block: Block) -> bool:
+        """Send a block. Return False if the flow has to go on without it."""
+        run = self.run
+        try:
+            self._request(block, number)
+        except InvalidState as refusal:
+            if refusal.status == "error_session_ended":
+                run.has_ended = True
+                return False
+            if number > 1 and run.steps[number - 2].get("failed") == "":
+                # Hoiio had taken the block before, although it could not be reached for the answer.
+                del run.steps[number - 2]["failed"], run.steps[number - 2]["answered_at"]
+                return True
+            # It was sent before, by a process that ended before it could store that.
+        except (HoiioError, ValueError) as error:
+            self._fail(number, block, getattr(error, "status", ""), error)
+            return False
+        sent_at = timezone.now()
+        took = sent_at - self.begun
+        run.asked(number).update(**_asked(block), sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
+        if took > SLOW:
+            logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, took.total_seconds())
+        return True
+
+    def _request(self, block: Block, number: int) -> None:
+        with HoiioClient(self.run.account, timeouts=TIMEOUTS) as client:
+            params = {**block.params, "session": self.run.session}
+            client.ivr._request(ENDPOINTS[block.name], params, block=_mark(self.run, number, block))
+
+    def _fail(self, number: int, block: Block, status: str, error: Exception) -> None:
+        """Store a refused block before the next one is sent, whose answer could otherwise not be matched."""
+        run = self.run
+        run.asked(number).update(**_asked(block), failed=status, answered_at=timezone.now().isoformat())
+        logger.warning("Step %s of run %s failed: %s.", number, run.pk, status or type(error).__name__)
+        held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
+        if not held.update(steps=run.steps, seen=run.seen):
+            raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
+
+    def _say_goodbye(self, text: str) -> None:
+        """Hang up with a text; the flow sends nothing more."""
+        run = self.run
+        run.is_over = True
+        if run.has_ended:
+            return
+        try:
+            self._request(Block(name="hangup", params={"msg": text}), len(run.steps) + 1)
+        except HoiioError as error:
+            logger.warning("Run %s could not say goodbye: %s.", run.pk, getattr(error, "status", ""))
+
+
+def _asked(block: Block) -> dict[str, Any]:
+    shown = {name: block.params[name] for name in ("msg", "dest") if name in block.params}
+    return {"name": block.name, "digest": block.digest, "keys": block.keys, **shown}
+
+
+def _mark(run: IvrRun, step: int, block: Block) -> dict[str, Any]:
+    """Return what the notify URL of a block says of it."""
+    return {"run": run.pk, "step": step, "name": block.name, "digest": block.digest}
+
+
+def _answer(step: dict[str, Any]) -> Answer | BlockFailed:
+    if "failed" in step:
+        return BlockFailed(step["failed"])
+    return Answer(
+        name=step["name"],
+        digest=step["digest"],
+        params=step["answer"],
+        value=step["value"],
+        at=datetime.fromisoformat(step["answered_at"]),
+    )
