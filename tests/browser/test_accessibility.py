@@ -16,6 +16,7 @@ RULES = {
 
 # The stops of the Tab key on the opened page, in this order.
 STOPS = [
+    "handset",
     "number",
     "choice",
     "green",

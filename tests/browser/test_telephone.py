@@ -7,16 +7,20 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from django_hoiio import signals
 from django_hoiio.client import HoiioClient
-from django_hoiio.models import Notification
+from django_hoiio.models import Call, Notification
+from django_hoiio.sandbox import real_time
+from django_hoiio.sandbox.delivery import Faults
 from django_hoiio.sandbox.exchange import HANDSET
-from django_hoiio.sandbox.real_time import exchange
+from django_hoiio.sandbox.real_time import exchange, line
 
-from .application import GREETING, MENU
+from .application import GREETING, MENU, dial, menu
 from .conftest import Complaints, Open
 from .people import Mouse
 from .reading import NUMBER, announced, answered, posts, state, words
 
+SECOND = "+6591234568"
 HOSTILE = "<script>document.title = 'mine'</script><img src=x onerror=\"document.title = 'mine'\">"
 
 
@@ -105,6 +109,107 @@ def test_keys_pressed_quickly_arrive_in_order(telephone: Page) -> None:
     assert words(telephone)[-1] == "You press: 40921"
 
 
+def test_display_shows_that_the_application_speaks(telephone: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(real_time, "SPEAKING_RATE", 0.001)
+    dial(HANDSET)
+    state(telephone, "The application calls")
+    telephone.keyboard.press("Enter")
+    state(telephone, "The application speaks")
+    expect(telephone.locator("#caption")).to_have_text(GREETING)
+    assert posts(telephone) == []
+
+    assert line.run_alarms(30)
+
+    state(telephone, "On the line")
+    answered(telephone, 1)
+
+
+# The people.
+
+
+def test_each_number_has_a_call_of_its_own(telephone: Page, open_telephone: Open) -> None:
+    other = open_telephone()
+    other.get_by_label("Your number").select_option(SECOND)
+    expect(other.locator("#link")).to_have_text("Connected")
+    Mouse(telephone).call()
+    Mouse(other).call()
+    for page in (telephone, other):
+        state(page, "Press keys")
+    Mouse(other).hang_up()
+    state(other, "Ready")
+    answered(telephone, 3)
+
+    state(telephone, "Press keys")
+    assert "You hung up." not in words(telephone)
+    assert words(other) == [
+        f"You call {NUMBER}.",
+        "The application answers.",
+        f"The application says: {MENU}",
+        "You hung up.",
+    ]
+    callers = Call.objects.order_by("call_state").values_list("from_number", "call_state")
+    assert list(callers) == [(SECOND, "ended"), (HANDSET, "ringing")]
+
+
+def test_call_continues_while_another_number_is_chosen(telephone: Page) -> None:
+    Mouse(telephone).call()
+    state(telephone, "Press keys")
+
+    telephone.get_by_label("Your number").select_option(SECOND)
+    state(telephone, "Ready")
+    assert words(telephone) == []
+    telephone.get_by_label("Your number").select_option(HANDSET)
+
+    state(telephone, "Press keys")
+    assert words(telephone)[0] == f"You call {NUMBER}."
+
+
+def test_chosen_number_stays_after_a_reload(telephone: Page) -> None:
+    telephone.get_by_label("Your number").select_option(label="withheld")
+    expect(telephone.locator("#link")).to_have_text("Connected")
+    telephone.reload()
+
+    expect(telephone.get_by_label("Your number")).to_have_value("private")
+    Mouse(telephone).call()
+    state(telephone, "Press keys")
+    assert Call.objects.get().from_number == "private"
+
+
+def test_sms_go_to_the_conversation_of_their_number(telephone: Page, open_telephone: Open) -> None:
+    other = open_telephone()
+    other.get_by_label("Your number").select_option(SECOND)
+    expect(other.locator("#link")).to_have_text("Connected")
+    Mouse(other).text("Is it ready?")
+    expect(other.locator("#bubbles > li")).to_have_count(2)
+    answered(telephone, 3)
+
+    assert words(other) == [f"SMS to {NUMBER}: Is it ready?", "SMS from the application: You wrote: Is it ready?"]
+    assert words(telephone) == []
+
+
+def test_keys_in_the_list_of_numbers_are_not_of_the_telephone(telephone: Page) -> None:
+    Mouse(telephone).call()
+    state(telephone, "Press keys")
+    telephone.get_by_label("Your number").focus()
+    for key in ("1", "Escape"):
+        telephone.keyboard.press(key)
+    Mouse(telephone).press("2")
+    state(telephone, "Recording")
+
+    assert [text for text in words(telephone) if text.startswith("You ")] == [f"You call {NUMBER}.", "You press: 2"]
+
+
+def test_call_that_no_receiver_answers_is_explained(telephone: Page) -> None:
+    signals.ivr_answer.disconnect(menu)
+    Mouse(telephone).call()
+    hint = "No receiver of your application has answered. It still rings."
+    expect(telephone.locator("#caption")).to_have_text(hint)
+
+    state(telephone, "It rings …")
+    assert words(telephone) == [f"You call {NUMBER}.", hint]
+    assert announced(telephone) == words(telephone)
+
+
 # Notifications.
 
 
@@ -138,6 +243,28 @@ def test_fault_can_be_switched_on(telephone: Page, switch: str, expected: list[t
     expect(telephone.locator("#posts > li:not([data-state=waiting])")).not_to_have_count(0)
 
     assert [post for post in posts(telephone) if post[0] == "sms_received"][: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    ("switch", "fault"),
+    [
+        ("Your parameters in the query alone", "own_in_query"),
+        ("Blocks without a name", "unnamed_blocks"),
+        ("Conference legs as dest", "short_legs"),
+    ],
+)
+def test_fault_can_be_switched_on_and_off(telephone: Page, switch: str, fault: str) -> None:
+    telephone.locator("#faults summary").click()
+    telephone.get_by_label(switch).check()
+    expect(telephone.locator("#faults-on")).to_have_text("1 on")
+    assert exchange.faults == Faults(**{fault: True})
+    telephone.reload()
+    expect(telephone.locator("#faults-on")).to_have_text("1 on")
+    telephone.locator("#faults summary").click()
+    telephone.get_by_label(switch).uncheck()
+    expect(telephone.locator("#faults-on")).to_be_hidden()
+
+    assert exchange.faults == Faults()
 
 
 def test_notification_without_a_server_is_shown_as_failed(telephone: Page, settings: Any) -> None:
