@@ -962,7 +962,7 @@ def test_project_may_add_a_date_hierarchy(viewer: Client) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_filter_accepts_any_value(viewer: Client, model: type[Model]) -> None:
     one_of_each(1)
-    names = {name for query in FILTERS[model] for name in query} | {"account", "direction__isnull", "tag"}
+    names = {name for query in FILTERS[model] for name in query} | {"account"}
     values = ["\0", "'", "x" * 5000, "2012-13-45", "", "1", "True", "None"]
     answers = {viewer.get(url(model, **{name: value})).status_code for name in names for value in values}
     assert answers <= {200, 302, 400}

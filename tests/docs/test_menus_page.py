@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from django_hoiio import ivr
+from django_hoiio import ivr, pytest_plugin
 from django_hoiio.ivr import flows
 from django_hoiio.testing import Hoiio
 from tests import ROOT
 from tests.documents import code_of, make_project
 
+hoiio = pytest_plugin.hoiio
 CODES = code_of(ROOT / "docs/menus.rst")
 
 
