@@ -47,7 +47,7 @@ setup(
         # Requirements of the test suite on SQLite.
         "test": [
             # Pinned, because the floor in pyproject.toml depends on how it counts.
-            "coverage==7.17.*",
+            "coverage==7.17.*; python_version >= '3.11'",
             "django-filter>=25.1",
             "django-tasks>=0.12",
             "django-tasks-db>=0.13",
