@@ -137,14 +137,14 @@ def _notify(call: LiveCall) -> None:
 
 
 def _parties(call: LiveCall) -> Params:
-    """Return each party with its status. A conference leg has one; Hoiio does not document how it is reported."""
+    """Return each party with its status. A conference leg has one; SDKs refuse it without an empty second."""
     details = call.transaction.details
     if "dest" not in call.parties:
         return {**call.parties, **{name: details[name] for name in _STATUSES}}
     dest, status, room = call.parties["dest"], details["call_status_dest1"], call.parties["room"]
     if call.exchange.faults.short_legs:
         return {"dest": dest, "call_status": status, "room": room}
-    return {"dest1": dest, "call_status_dest1": status, "room": room}
+    return {"dest1": dest, "dest2": "", "call_status_dest1": status, "call_status_dest2": "", "room": room}
 
 
 def refuses(exchange: Exchange, number: str) -> bool:

@@ -194,9 +194,9 @@ def _call(first: str, second: str) -> tuple[ScriptStep, ...]:
 
 def _leg(word: str, dest: str, of: int) -> ScriptStep:
     """Return a leg of a conference. Hoiio does not document its parameters; SDKs read these names."""
-    others = dict.fromkeys(("dest2", "call_status_dest2"))
+    second = {"dest2": "", "call_status_dest2": ""}
     free = {} if word == "answered" else _FREE
-    return ScriptStep(Kind.CALL_ENDED, {**others, "dest1": dest, "call_status_dest1": word, "room": "R1", **free}, of)
+    return ScriptStep(Kind.CALL_ENDED, {"dest1": dest, "call_status_dest1": word, **second, "room": "R1", **free}, of)
 
 
 _TEXT = "A long text comes in parts of at most 152 characters, and nothing in them shows which is the first. "

@@ -43,6 +43,7 @@ VALUES = st.one_of(
         ]
     ),
 )
+FAULTS = ("params_in", "delay", "duplicate", "drop", "drop_rate", "own_in_query", "unnamed_blocks", "short_legs")
 FORMS = st.dictionaries(NAMES, VALUES, max_size=6)
 
 quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,9 +85,7 @@ def test_any_request_is_answered_with_a_status(steps: list[tuple[str, dict[str, 
             st.tuples(
                 st.sampled_from(["call", "text", "press", "speak", "answer", "decline", "hangup", "faults"]),
                 st.dictionaries(
-                    st.sampled_from(
-                        ["to", "msg", "digits", "text", "params_in", "delay", "duplicate", "drop", "drop_rate"]
-                    ),
+                    st.sampled_from(["to", "msg", "digits", "text", *FAULTS]),
                     VALUES,
                 ),
             ),
