@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
@@ -125,6 +127,20 @@ def _no_flow() -> Iterator[None]:
     """Let no flow that a test declares or imports answer the calls of the next one."""
     yield
     ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
+
+
+@contextmanager
+def failing(start: str, error: Exception, times: int = 1000) -> Iterator[None]:
+    """Let the next statements that start like this, without quotes, raise an error."""
+    errors = [error] * times
+
+    def execute(call: Callable[..., Any], sql: str, *arguments: Any) -> Any:
+        if errors and re.sub(r'["`]', "", sql).startswith(start):
+            raise errors.pop()
+        return call(sql, *arguments)
+
+    with connection.execute_wrapper(execute):
+        yield
 
 
 Post = Callable[..., Notification]

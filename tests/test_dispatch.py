@@ -5,7 +5,7 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from django_hoiio.enums import Source
 from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from django_hoiio.signals import SIGNALS, ivr_ended, ivr_record, notification_received, sms_status
-from tests.conftest import raw_notification
+from tests.conftest import failing, raw_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -388,23 +388,13 @@ def test_async_receiver_under_gevent_fails_and_is_not_run(monkeypatch: pytest.Mo
     assert failure_log() == [("sms_status", "asynchronous", 1, f"RuntimeError: {receivers.UNDER_GEVENT}")]
 
 
-@contextmanager
-def refused(start: str) -> Iterator[None]:
-    """Let the statements fail that start like this."""
-
-    def execute(call: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        if sql.startswith(start):
-            raise DataError("near +6511111111")
-        return call(sql, *arguments)
-
-    with connection.execute_wrapper(execute):
-        yield
+REFUSED = DataError("near +6511111111")
 
 
 def test_notification_that_cannot_be_marked_as_dispatched_stays_claimed(caplog: pytest.LogCaptureFixture) -> None:
     sms_status.connect(witness)
 
-    with refused("UPDATE django_hoiio_notification SET dispatched_at"):
+    with failing("UPDATE django_hoiio_notification SET dispatched_at", REFUSED):
         stored = receive()
 
     assert len(called) == 1
@@ -415,12 +405,12 @@ def test_notification_that_cannot_be_marked_as_dispatched_stays_claimed(caplog: 
 @pytest.mark.django_db(transaction=True)
 def test_claim_that_cannot_be_released_expires_by_itself(caplog: pytest.LogCaptureFixture) -> None:
     sms_status.connect(witness)
-    with refused("UPDATE django_hoiio_notification SET dispatched_at"):
+    with failing("UPDATE django_hoiio_notification SET dispatched_at", REFUSED):
         receive()
     claimed = Notification.objects.get()
     caplog.clear()
 
-    with refused("UPDATE"):
+    with failing("UPDATE", REFUSED):
         release(claimed)
 
     assert caplog.messages == [f"The claim of notification {claimed.pk} could not be released: DataError."]

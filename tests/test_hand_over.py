@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -42,14 +43,14 @@ def _queue(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.TASKS = {"default": {"BACKEND": "tests.queues.NetworkBackend"}}
     settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": TIMEOUT}
     monkeypatch.setattr(tasks, "_network_queues", {})
-    for signal in (sms_status, ivr_gather):
-        signal.connect(note, dispatch_uid="tests.hand_over")
+    for each in (sms_status, ivr_gather):
+        each.connect(note, dispatch_uid="tests.hand_over")
     queues.behaviour[0] = queues.accept
     for calls in (called, queues.enqueued, queues.threads):
         calls.clear()
     yield
-    for signal in (sms_status, ivr_gather):
-        signal.disconnect(dispatch_uid="tests.hand_over")
+    for each in (sms_status, ivr_gather):
+        each.disconnect(dispatch_uid="tests.hand_over")
 
 
 @pytest.fixture
@@ -112,16 +113,6 @@ def test_one_daemon_thread_hands_over_all_notifications() -> None:
 
     (thread,) = set(queues.threads)
     assert (thread.daemon, thread is threading.current_thread()) == (True, False)
-
-
-def test_thread_that_has_ended_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    receive()
-    dead = threading.Thread()
-    monkeypatch.setattr(tasks._network_queue(), "_thread", dead)
-
-    receive()
-
-    assert len(queues.enqueued) == 2
 
 
 def test_failure_to_start_the_thread_is_logged_and_retried_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,17 +272,26 @@ def test_connections_of_the_thread_are_closed_also_after_the_time_out(hanging: t
         opened.cursor().execute("SELECT 1")
 
 
-def test_signal_handler_of_a_server_interrupts_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+def test_signal_handler_of_a_server_interrupts_the_wait(settings: Any, hanging: threading.Event) -> None:
     class Stop(BaseException):
         pass
 
-    def stop(*args: object, **kwargs: object) -> None:
+    def stop(*args: object) -> None:
         raise Stop
 
-    monkeypatch.setattr(tasks.Future, "result", stop)
+    def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        hanging.wait(30)
 
-    with pytest.raises(Stop):
-        receive()
+    settings.HOIIO = {"DISPATCH": "task", "TASK_TIMEOUT": 30}
+    queues.behaviour[0] = interrupt
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(Stop):
+            receive()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -28,6 +28,7 @@ from django_hoiio.masking import MaskingFilter
 from django_hoiio.models import Notification, Sms
 from django_hoiio.notify_urls import notify_url
 from django_hoiio.parsing import parse
+from django_hoiio.signals import sms_status
 from django_hoiio.verification import SALT, sign
 from tests.conftest import FORM, Post
 
@@ -712,16 +713,20 @@ def test_unavailable_database_and_spool_are_not_answered_with_200(
 
 @pytest.mark.django_db(transaction=True)
 def test_atomic_requests_cannot_roll_back_a_stored_notification(
-    monkeypatch: pytest.MonkeyPatch, heard: list[Any]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     inside = []
-    monkeypatch.setattr(
-        "django_hoiio.dispatch._call", lambda *args, **kwargs: inside.append(connection.in_atomic_block)
-    )
 
-    assert send().status_code == 200
-    assert (Notification.objects.count(), Sms.objects.count(), inside) == (1, 1, [False, False])
+    def witness(**kwargs: Any) -> None:
+        inside.append(connection.in_atomic_block)
+
+    sms_status.connect(witness)
+    try:
+        assert send().status_code == 200
+    finally:
+        sms_status.disconnect(witness)
+    assert (Notification.objects.count(), Sms.objects.count(), inside) == (1, 1, [False])
 
 
 def test_each_notification_has_its_own_uuid() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import responses
 from django.views.debug import ExceptionReporter
 
 from django_hoiio.client import HoiioClient, connection
@@ -189,10 +190,10 @@ def test_refused_connection_reports_that_nothing_was_sent(closed_port: str) -> N
     )
 
 
-def test_timeout_reports_that_the_request_may_have_been_carried_out(hoiio: Hoiio) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, HoiioClient(timeouts=(5, 0.05)) as client:
-        client._connection._url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        with pytest.raises(ConnectionFailed) as raised:
+def test_timeout_reports_that_the_request_may_have_been_carried_out(hoiio: Hoiio, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.HOIIO = {**settings.HOIIO, "API_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/"}
+        with HoiioClient(timeouts=(5, 0.05)) as client, pytest.raises(ConnectionFailed) as raised:
             send(client)
     assert (raised.value.may_have_happened, str(raised.value)) == (
         True,
@@ -213,19 +214,14 @@ def test_broken_connection_reports_that_the_request_may_have_been_carried_out(
 # Settings of every request.
 
 
-def test_every_request_has_timeouts(hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = []
-    post = hoiio_client._connection._session.post
+def test_every_request_has_timeouts(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(f"{hoiio.url}sms/send", json=SUCCESS)
+        mock.post(f"{hoiio.url}sms/query_status", json=REPORT)
+        send(hoiio_client)
+        query(hoiio_client)
 
-    def spy(*args: Any, **kwargs: Any) -> Any:
-        given.append(kwargs["timeout"])
-        return post(*args, **kwargs)
-
-    monkeypatch.setattr(hoiio_client._connection._session, "post", spy)
-    send(hoiio_client)
-    query(hoiio_client)
-
-    assert given == [(5.0, 30.0)] * 2
+        assert [call.request.req_kwargs["timeout"] for call in mock.calls] == [(5.0, 30.0)] * 2
 
 
 def test_requests_share_a_connection_until_it_is_closed(hoiio: Hoiio) -> None:
@@ -255,12 +251,22 @@ def test_loopback_is_requested_without_a_proxy(
     assert send(hoiio_client).txn_ref == "AA-S-1"
 
 
-@pytest.mark.parametrize(("url", "by_proxy"), [("https://my.example.com/", True), ("http://127.0.0.1/", False)])
-def test_proxy_is_used_for_other_hosts_only(settings: Any, url: str, by_proxy: bool) -> None:
+@pytest.mark.parametrize(
+    ("url", "proxies"), [("https://my.example.com/", {"https": "http://proxy"}), ("http://127.0.0.1/", {})]
+)
+def test_proxy_is_used_for_other_hosts_only(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, url: str, proxies: dict[str, str]
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://proxy")
     settings.HOIIO = {"API_URL": url, "ACCOUNTS": {"default": {"APP_ID": "a", "ACCESS_TOKEN": "t"}}}
 
-    with HoiioClient() as client:
-        assert client._connection._session.trust_env == by_proxy
+    with responses.RequestsMock() as mock, HoiioClient() as client:
+        mock.post(f"{url}sms/query_status", json=REPORT)
+        query(client)
+
+        assert dict(mock.calls[0].request.req_kwargs["proxies"]) == proxies
 
 
 # Retries.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,7 +17,7 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.enums import Kind
 from django_hoiio.ingest import ingest, outgoing
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
-from tests.conftest import deadlock, raw_notification, values
+from tests.conftest import deadlock, failing, raw_notification, values
 from tests.fake_hoiio import SUCCESS, Hoiio
 
 pytestmark = pytest.mark.django_db
@@ -312,37 +313,20 @@ def test_response_is_returned_in_a_broken_transaction(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("within", "tries"), [(False, 3), (True, 1)])
+@pytest.mark.parametrize(("block", "stored"), [(nullcontext, 1), (transaction.atomic, 0)])
 def test_transient_error_is_retried_unless_a_transaction_is_open(
-    hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, within: bool, tries: int
+    hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch, block: Any, stored: int
 ) -> None:
     monkeypatch.setattr(database.time, "sleep", lambda seconds: None)
-    original, tried = outgoing.write_state, []
 
-    def locked_twice(*args: Any) -> Transaction | None:
-        tried.append(1)
-        if len(tried) < 3:
-            raise deadlock()
-        return original(*args)
-
-    monkeypatch.setattr(outgoing, "write_state", locked_twice)
-    if within:
-        with transaction.atomic():
-            send(hoiio_client)
-    else:
+    with failing("INSERT INTO django_hoiio_sms", deadlock(), times=2), block():
         send(hoiio_client)
 
-    assert (len(tried), Sms.objects.count()) == (tries, 0 if within else 1)
+    assert Sms.objects.count() == stored
 
 
-def test_notification_creates_the_row_that_could_not_be_stored(
-    hoiio: Hoiio, hoiio_client: HoiioClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: Any) -> Transaction:
-        raise Error
-
-    with monkeypatch.context() as broken:
-        broken.setattr(outgoing, "write_state", fail)
+def test_notification_creates_the_row_that_could_not_be_stored(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
+    with failing("INSERT INTO django_hoiio_sms", Error()):
         send(hoiio_client)
     receive(DELIVERED)
 

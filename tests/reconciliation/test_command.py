@@ -12,8 +12,8 @@ from django.db import OperationalError
 from requests import ReadTimeout
 
 from django_hoiio.models import HighWaterMark, Notification, Sms
-from django_hoiio.reconciliation import diff
 from django_hoiio.reconciliation.reader import RequestBudget
+from tests.conftest import failing
 from tests.fake_hoiio import Hoiio, Request
 
 pytestmark = pytest.mark.django_db
@@ -101,14 +101,13 @@ def test_project_that_only_receives_has_nothing_to_reconcile(hoiio: Hoiio, setti
     assert (said, hoiio.requests) == ((0, sentence, ""), [])
 
 
-def test_database_that_is_away_is_reported_without_its_message(hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_is_away_is_reported_without_its_message(hoiio: Hoiio) -> None:
     hoiio.says(EMPTY, ONE, EMPTY)
 
-    def fail(entry: object) -> None:
-        raise OperationalError("+6511111111 is locked")
-
-    monkeypatch.setattr(diff, "_rows_of", fail)
-    with pytest.raises(CommandError) as raised:
+    with (
+        failing("SELECT django_hoiio_sms", OperationalError("+6511111111 is locked")),
+        pytest.raises(CommandError) as raised,
+    ):
         run("--account", "default")
 
     assert str(raised.value) == "The database is unavailable (OperationalError); run the command again later."

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
-from django_hoiio import retention
 from django_hoiio.enums import Kind, Source
 from django_hoiio.ingest import ingest
 from django_hoiio.ingest.outgoing import enter
@@ -21,7 +20,7 @@ from django_hoiio.retention import prune
 from django_hoiio.retention.batches import INITIAL_SIZE, MAX_SIZE, BatchSize
 from django_hoiio.retention.totals import totals
 from django_hoiio.signals import sms_received
-from tests.conftest import deadlock, raw_notification, values
+from tests.conftest import deadlock, failing, raw_notification, values
 
 pytestmark = pytest.mark.django_db
 
@@ -461,29 +460,21 @@ def test_polled_notification_loses_the_uuid_derived_from_its_content() -> None:
 # Batches.
 
 
-def test_batch_is_committed_completely_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_is_committed_completely_or_not_at_all() -> None:
     for number in range(3):
         received(f"txn_ref=AA-S-{number}&sms_status=delivered&dest=%2B6511111111", days=6)
-    monkeypatch.setattr(retention, "end", lambda *arguments: 1 / 0)
 
-    with pytest.raises(ZeroDivisionError):
+    with failing("UPDATE django_hoiio_sms", DataError()), pytest.raises(DataError):
         prune()
 
     assert set(redaction_of(Notification, Sms).values()) == {False}
 
 
-def test_deadlock_is_retried_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deadlock_is_retried_and_counted_once() -> None:
     received("txn_ref=AA-S-1&sms_status=delivered&dest=%2B6511111111", days=6)
-    whole, fails = retention.end, [deadlock(), deadlock()]
 
-    def end(*arguments: Any) -> Any:
-        if fails:
-            raise fails.pop()
-        return whole(*arguments)
-
-    monkeypatch.setattr(retention, "end", end)
-
-    report = prune()
+    with failing("UPDATE django_hoiio_sms", deadlock(), times=2):
+        report = prune()
 
     assert (report.redacted, report.transactions_redacted) == (1, 1)
 
