@@ -208,7 +208,7 @@ AA-SI-ID is not final.
     ),
     "Hoiio refuses the flow": (
         "sms_received",
-        "IvrResource.request = refuse",
+        "IvrResource._request = refuse",
         """\
 Step 1 of run ID failed: error_insufficient_credit.
 Run ID could not say goodbye: error_insufficient_credit.
