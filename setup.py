@@ -95,6 +95,15 @@ setup(
             "django-simpleui==2026.1.*",
             "django-unfold==0.110.*",
         ],
+        # Builds the site. Pinned, because each release finds something new.
+        "docs": [
+            "djangorestframework>=3.16",
+            "django-filter>=25.1",
+            "furo==2025.12.*",
+            "requests>=2.31",
+            "sphinx==9.2.*",
+            "sphinx-copybutton==0.5.*",
+        ],
         # Pinned, because each release makes other mutants.
         "mutation": ["mutmut==3.8.*"],
         # Pinned, because each release finds something new.

@@ -11,8 +11,34 @@ from pathlib import Path
 
 import docutils.core
 import docutils.nodes
+from docutils.parsers.rst import Directive, directives, roles
 
 from tests import ROOT
+
+
+class _Ignored(Directive):
+    """A directive that only Sphinx knows."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+    option_spec = dict.fromkeys(("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value"), str)
+
+    def run(self) -> list[docutils.nodes.Node]:
+        return []
+
+
+def _text_of(
+    name: str, rawtext: str, text: str, lineno: int, inliner: object, **options: object
+) -> tuple[list[docutils.nodes.Node], list[docutils.nodes.system_message]]:
+    """Read a role that only Sphinx knows as its title or target."""
+    return [docutils.nodes.inline(rawtext, re.sub(r"\s*<[^>]*>$", "", text).removeprefix("~"))], []
+
+
+for _name in ("toctree", "automodule", "autoclass", "autofunction", "autoexception"):
+    directives.register_directive(_name, _Ignored)
+for _name in ("doc", "ref", "class", "exc", "func", "meth", "mod"):
+    roles.register_local_role(_name, _text_of)
 
 
 def read(page: Path) -> docutils.nodes.document:

@@ -1,4 +1,4 @@
-"""The layers of docs/architecture.rst: a module imports only from modules above it, at the top of the file."""
+"""The layers of docs/project/architecture.rst: a module imports only from modules above it, at the top of the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import django_hoiio
 from tests.documents import column
 
 PACKAGE = Path(django_hoiio.__file__).parent
-LAYERS = column(PACKAGE.parent / "docs/architecture.rst", "module")
+LAYERS = column(PACKAGE.parent / "docs/project/architecture.rst", "module")
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts and path.parent != PACKAGE)
 FILES += sorted(path for path in PACKAGE.glob("*.py") if path.name != "__init__.py")
 

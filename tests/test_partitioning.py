@@ -1,4 +1,4 @@
-"""The recipe of docs/performance.rst: notifications in a partition for each month, on PostgreSQL."""
+"""The recipe of docs/evidence/performance.rst: notifications in a partition for each month, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="partitions as PostgreSQL has them"),
 ]
 
-PAGE = ROOT / "docs/performance.rst"
+PAGE = ROOT / "docs/evidence/performance.rst"
 SAID = "txn_ref=AA-S-1&sms_status=delivered"
 
 

@@ -1,4 +1,4 @@
-"""The read API in projects with settings of their own, and the examples of docs/api.rst."""
+"""The read API in projects with settings of their own, and the examples of docs/guides/api.rst."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests import ROOT
 from tests.conftest import Post
 from tests.documents import code_of
 
-PAGE = ROOT / "docs/api.rst"
+PAGE = ROOT / "docs/guides/api.rst"
 
 PROJECT = """
 import json, sys

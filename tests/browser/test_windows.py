@@ -1,4 +1,4 @@
-"""The telephone in windows of several sizes and colours. The pictures of docs/telephone.rst are made here."""
+"""The telephone in windows of several sizes and colours. The pictures of docs/guides/telephone.rst are made here."""
 
 from __future__ import annotations
 

@@ -656,11 +656,11 @@ def test_file_is_sent_whole(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     assert b64decode(hoiio.request.params["file"]) == everything
 
 
-# docs/client.rst.
+# docs/guides/sending.rst.
 
 
 def test_page_names_every_call_and_every_error() -> None:
-    page = (ROOT / "docs/client.rst").read_text(encoding="utf-8")
+    page = (ROOT / "docs/guides/sending.rst").read_text(encoding="utf-8")
     types = {name: held for name, held in vars(exceptions).items() if isinstance(held, type)}
     meanings = {name for name, held in types.items() if issubclass(held, exceptions.HoiioError)}
 
@@ -676,7 +676,7 @@ def _is_named(name: str, page: str) -> bool:
 
 def test_examples_of_the_page_work(hoiio: Hoiio, hoiio_client: HoiioClient) -> None:
     here: dict[str, Any] = {}
-    for code in code_of(ROOT / "docs/client.rst"):
+    for code in code_of(ROOT / "docs/guides/sending.rst"):
         exec(code, here)  # noqa: S102
     lead = SimpleNamespace(pk=17, phone=DEST)
 

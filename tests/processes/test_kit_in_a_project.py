@@ -1,4 +1,4 @@
-"""The project of docs/testing.rst: its tests pass, and find each fault that is made in it."""
+"""The project of docs/guides/testing.rst: its tests pass, and find each fault that is made in it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     (folder / "shop").mkdir()
     files = {"settings.py": SETTINGS, "urls.py": URLS, "shop/__init__.py": "", "shop/apps.py": APPS}
-    for code in code_of(ROOT / "docs/testing.rst"):
+    for code in code_of(ROOT / "docs/guides/testing.rst"):
         path = re.match(r"# (\S+\.py)\n", code)
         assert path, code
         files[path[1]] = code
