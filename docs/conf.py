@@ -8,6 +8,7 @@ from pathlib import Path
 import django
 from django.conf import settings
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import django_hoiio
@@ -30,13 +31,15 @@ project = "django_hoiio"
 author = "the django_hoiio developers"
 version = release = django_hoiio.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["help_texts", "sphinx.ext.autodoc", "sphinx_copybutton"]
 nitpicky = True
 # Types of other projects, whose documentation is not at hand when this site is built.
 nitpick_ignore_regex = [(r"py:.*", r"(?!django_hoiio).*")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 default_role = "literal"
+# Help texts have options with two hyphens.
+smartquotes = False
 
 html_theme = "furo"
 html_title = f"django_hoiio {version}"

@@ -22,7 +22,7 @@ class _Ignored(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     has_content = True
-    option_spec = dict.fromkeys(("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value"), str)
+    option_spec = dict.fromkeys(("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value", "undoc-members", "without"), str)
 
     def run(self) -> list[docutils.nodes.Node]:
         return []
@@ -35,7 +35,7 @@ def _text_of(
     return [docutils.nodes.inline(rawtext, re.sub(r"\s*<[^>]*>$", "", text).removeprefix("~"))], []
 
 
-for _name in ("toctree", "automodule", "autoclass", "autofunction", "autoexception"):
+for _name in ("toctree", "automodule", "autoclass", "autofunction", "autoexception", "fields", "manage-command"):
     directives.register_directive(_name, _Ignored)
 for _name in ("doc", "ref", "class", "exc", "func", "meth", "mod"):
     roles.register_local_role(_name, _text_of)
