@@ -173,11 +173,11 @@ ivr_hangup = NotificationSignal()
 #: The caller is off hold and waits for the next block.
 ivr_unhold = NotificationSignal()
 
-#: A block ended that neither Hoiio nor the notify URL names. `notification.pass_on` or `call.tag` may tell which it was.
+#: A block ended that neither Hoiio nor the notify URL names. Recognise it by `notification.pass_on` or `call.tag`.
 ivr_step = NotificationSignal()
 
-#: The interactive call has ended; `call` has its `duration` and `debit`. If one notification reports that a block and the
-#: call ended, this signal follows that of the block.
+#: The interactive call has ended; `call` has its `duration` and `debit`. If one notification reports that a block and
+#: the call ended, this signal follows that of the block.
 ivr_ended = NotificationSignal()
 
 # Runs the flow of an interactive call, before the receivers of its other signals. Not public: see `ivr`.
@@ -187,8 +187,8 @@ ivr_flow = NotificationSignal()
 unknown = NotificationSignal()
 
 #: A receiver of one of these signals raised an exception, in its first run or a retry. Receivers of this signal get
-#: `sender` (the class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception` (not masked).
-#: If one of them raises, that is only logged.
+#: `sender` (the class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception`, which is
+#: not masked. If one of them raises, that is only logged.
 receiver_failed = NotificationSignal()
 
 SIGNALS = {

@@ -34,7 +34,11 @@ version = release = django_hoiio.__version__
 extensions = ["help_texts", "sphinx.ext.autodoc", "sphinx_copybutton"]
 nitpicky = True
 # Types of other projects, whose documentation is not at hand when this site is built.
-nitpick_ignore_regex = [(r"py:.*", r"(?!django_hoiio).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!django_hoiio).*"),
+    # Types that are not public, and variables of types.
+    (r"py:.*", r"django_hoiio\.(dispatch\.Outcome|retention\.batches\.BatchSize|ivr\.(call|flows)\.Result)"),
+]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 default_role = "literal"

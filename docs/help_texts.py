@@ -13,24 +13,23 @@ from django_hoiio import models
 
 
 class Fields(SphinxDirective):
-    """The fields of a model: `.. fields:: Call`. With `:without:`, leave out those of its base class."""
+    """The fields of a model: `.. fields:: Call`. `:without: Transaction` leaves out those of this base class."""
 
     required_arguments = 1
     option_spec: ClassVar[Any] = {"without": str}
 
     def run(self) -> list[Node]:
-        fields = list(getattr(models, self.arguments[0])._meta.local_fields)
-        if "without" in self.options:
-            fields = [each for each in fields if not _has(getattr(models, self.options["without"]), each.name)]
-        rows = [(each.name, each.help_text) for each in fields if each.name != "id"]
+        base = self.options.get("without")
+        known = {"id", *(each.name for each in _fields(base))} if base else {"id"}
         lines = [".. list-table::", "   :widths: 25 75", ""]
-        for name, text in rows:
-            lines += [f"   * - ``{name}``", f"     - {text}"]
+        for field in _fields(self.arguments[0]):
+            if field.name not in known:
+                lines += [f"   * - ``{field.name}``", f"     - {field.help_text}"]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
-def _has(model: Any, name: str) -> bool:
-    return any(name == each.name for each in model._meta.get_fields())
+def _fields(model: str) -> list[Any]:
+    return list(getattr(models, model)._meta.local_fields)
 
 
 class ManageCommand(SphinxDirective):

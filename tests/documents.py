@@ -22,7 +22,9 @@ class _Ignored(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     has_content = True
-    option_spec = dict.fromkeys(("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value", "undoc-members", "without"), str)
+    option_spec = dict.fromkeys(
+        ("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value", "undoc-members", "without"), str
+    )
 
     def run(self) -> list[docutils.nodes.Node]:
         return []

@@ -198,6 +198,8 @@ class TransactionAdmin(ConversationPage):
 
 
 class CallAdmin(TransactionAdmin):
+    """Calls, each with its notifications in order."""
+
     list_display: Any = (
         "status_words",
         "remote_number_link",
@@ -269,6 +271,8 @@ class CallAdmin(TransactionAdmin):
 
 
 class SmsAdmin(BulkPage, TransactionAdmin):
+    """SMS, each with its notifications in order."""
+
     list_filter = (SmsStatusFilter, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
@@ -294,6 +298,8 @@ class SmsAdmin(BulkPage, TransactionAdmin):
 
 
 class FaxAdmin(TransactionAdmin):
+    """Faxes, each with its notifications in order."""
+
     list_filter = ("fax_status", *TransactionAdmin.list_filter)
     statuses = ("fax_status", "fax_error_code")
     export_fields = (*_FIRST_COLUMNS, *statuses, "fax_pages", "fax_url", "duration", *_LAST_COLUMNS)

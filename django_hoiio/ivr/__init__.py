@@ -1,4 +1,4 @@
-"""Phone menus as straight-line code that survives a crash.
+"""Phone menus as straight-line code that survives a crash::
 
     @ivr.flow(numbers=["+6531234567"])
     async def reception(call):

@@ -31,14 +31,18 @@ class BlockFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
+    """A recorded message. `url` is a secret link that expires."""
+
     url: str
-    # True if the caller hung up instead of pressing #.
+    #: True if the caller hung up instead of pressing #.
     hung_up: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    # answered, busy, unanswered or failed.
+    """The result of a transfer."""
+
+    #: answered, busy, unanswered or failed.
     status: str
 
     @property

@@ -50,11 +50,11 @@ MODEL_OF_CHANNEL: Mapping[str, type[Call] | type[Sms] | type[Fax]] = {"voice": C
 class SentRequest:
     """A request that the project sent to Hoiio. Its parameters are attributes: `sent.dest`, `sent.msg`."""
 
-    # For example `sms/send`.
+    #: For example `sms/send`.
     path: str
     params: Mapping[str, str]
     answer: Mapping[str, Any]
-    # The references of the calls, SMS or faxes that it started.
+    #: The references of the calls, SMS or faxes that it started.
     txn_refs: Sequence[str]
     _hoiio: Hoiio = field(repr=False, compare=False)
 

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--urlconf", help="The URLconf that includes django_hoiio.urls, if not ROOT_URLCONF.")
         parser.add_argument("--number", metavar="+65...", help="One of the account's Hoiio Numbers.")
-        parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
+        parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number. Its mode stays.")
 
     def handle(
         self,
