@@ -1,10 +1,10 @@
 """The signals: one for each kind of notification, and one for all of them.
 
-Every receiver gets
+Every receiver gets these arguments. Accept those that you need, and `**kwargs`.
 
-* `sender`: the `Notification` class,
-* `notification`: the `Notification`, already committed,
-* `attempt`: 1 for the first run, 2 for the first retry, and so on,
+* `signal` and `sender`: the signal, and the class `Notification`.
+* `notification`: the `Notification`, already committed.
+* `attempt`: 1 for the first run, 2 for the first retry, and so on.
 * `call`, `sms`, `fax`: the row that the notification updated; the other two are `None`.
   All three are `None` if the notification names no transaction.
 

@@ -40,7 +40,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"django_hoiio\.(dispatch\.Outcome|retention\.batches\.BatchSize|ivr\.(call|flows)\.Result)"),
 ]
 autodoc_member_order = "bysource"
-autodoc_typehints = "description"
+autodoc_class_signature = "separated"
+autodoc_default_options = {"exclude-members": "__init__, __new__"}
+python_maximum_signature_line_length = 100
 default_role = "literal"
 # Help texts have options with two hyphens.
 smartquotes = False
@@ -48,3 +50,4 @@ smartquotes = False
 html_theme = "furo"
 html_title = f"django_hoiio {version}"
 html_copy_source = False
+html_show_copyright = False

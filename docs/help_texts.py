@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.core.management import BaseCommand, load_command_class
 from docutils.nodes import Node
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.rst import escape
 
 from django_hoiio import models
 
@@ -21,11 +23,8 @@ class Fields(SphinxDirective):
     def run(self) -> list[Node]:
         base = self.options.get("without")
         known = {"id", *(each.name for each in _fields(base))} if base else {"id"}
-        lines = [".. list-table::", "   :widths: 25 75", ""]
-        for field in _fields(self.arguments[0]):
-            if field.name not in known:
-                lines += [f"   * - ``{field.name}``", f"     - {field.help_text}"]
-        return self.parse_text_to_nodes("\n".join(lines))
+        rows = [(each.name, each.help_text) for each in _fields(self.arguments[0]) if each.name not in known]
+        return self.parse_text_to_nodes(_table(rows))
 
 
 def _fields(model: str) -> list[Any]:
@@ -40,12 +39,21 @@ class ManageCommand(SphinxDirective):
     def run(self) -> list[Node]:
         command: BaseCommand = load_command_class("django_hoiio", self.arguments[0])
         of_django = {each.dest for each in BaseCommand().create_parser("", "")._actions}
-        lines = [command.help, ""]
-        for each in command.create_parser("", "")._actions:
-            if each.dest not in of_django:
-                value = each.metavar or (each.dest.upper() if each.nargs != 0 else "")
-                lines += [f"``{' '.join([*each.option_strings, *filter(None, [value])])}``", f"    {each.help}"]
-        return self.parse_text_to_nodes("\n".join(lines))
+        options = [each for each in command.create_parser("", "")._actions if each.dest not in of_django]
+        table = _table((_usage(each), each.help) for each in options)
+        return self.parse_text_to_nodes(f"{escape(command.help)}\n\n{table}")
+
+
+def _usage(option: Any) -> str:
+    value = option.metavar or "|".join(option.choices or [option.dest.upper()])
+    return " ".join([*option.option_strings, *([] if option.nargs == 0 else [value])])
+
+
+def _table(rows: Iterable[tuple[str, object]]) -> str:
+    lines = [".. list-table::", "   :widths: 30 70", "   :width: 100%", ""]
+    for name, text in rows:
+        lines += [f"   * - ``{name}``", f"     - {escape(str(text))}"]
+    return "\n".join(lines)
 
 
 def setup(app: Sphinx) -> None:
