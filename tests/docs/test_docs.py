@@ -91,10 +91,11 @@ def test_settings_page_gives_each_default(settings: Any) -> None:
 
 
 def test_checks_page_has_every_check_and_no_other() -> None:
-    titles = [title for title in section_titles(ROOT / "docs/reference/checks.rst") if title != "Checks"]
+    page = read(ROOT / "docs/reference/checks.rst")
+    ids = [target.astext() for target in page.findall(docutils.nodes.target)]
     source = "".join(path.read_text(encoding="utf-8") for path in Path(checks.__file__).parent.glob("*.py"))
 
-    assert titles == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
+    assert sorted(ids) == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
 
 
 def test_signals_of_the_readme_are_those_of_the_code() -> None:
