@@ -37,7 +37,16 @@ def _text_of(
     return [docutils.nodes.inline(rawtext, re.sub(r"\s*<[^>]*>$", "", text).removeprefix("~"))], []
 
 
-for _name in ("toctree", "automodule", "autoclass", "autofunction", "autoexception", "fields", "glossary", "manage-command"):
+for _name in (
+    "toctree",
+    "automodule",
+    "autoclass",
+    "autofunction",
+    "autoexception",
+    "fields",
+    "glossary",
+    "manage-command",
+):
     directives.register_directive(_name, _Ignored)
 for _name in ("doc", "ref", "class", "exc", "func", "meth", "mod"):
     roles.register_local_role(_name, _text_of)
