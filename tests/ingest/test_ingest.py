@@ -60,7 +60,7 @@ def test_late_queued_report_does_not_undo_delivered_and_fills_only_empty_fields(
     assert (row.sms_status, row.is_final, row.tag, row.dest) == ("delivered", True, "final", "+6511111111")
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_example_of_the_architecture_page_is_the_same_in_any_order(order: tuple[int, ...]) -> None:
     page = ROOT / "docs/project/architecture.rst"
     reports = list(zip(column(page, "received"), column(page, "report"), strict=True))
