@@ -24,9 +24,7 @@ from tests import ROOT
 from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
 from tests.test_public_api import MODULES
 
-PAGES = sorted(
-    [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")]
-)
+PAGES = sorted([*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")])
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
