@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
 ]
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
-autodoc_default_options = {"exclude-members": "__init__, __new__"}
+autodoc_default_options = {"exclude-members": "__init__, __new__", "undoc-members": True}
 python_maximum_signature_line_length = 100
 default_role = "literal"
 # Help texts have options with two hyphens.
@@ -51,3 +51,5 @@ html_theme = "furo"
 html_title = f"django_hoiio {version}"
 html_copy_source = False
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]

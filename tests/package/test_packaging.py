@@ -93,7 +93,7 @@ TOP = {
 SUFFIXES = {
     ".ci": {"", ".py"},
     "django_hoiio": {".css", ".html", ".js", ".py", ".svg", ".typed"},
-    "docs": {".png", ".py", ".rst", ".svg"},
+    "docs": {".css", ".png", ".py", ".rst", ".svg"},
     "example_project": {".html", ".py", ".rst"},
     "tests": {".jsonl", ".py", ".toml"},
 }
