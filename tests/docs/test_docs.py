@@ -4,7 +4,6 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,12 +16,10 @@ import pytest
 
 from django_hoiio import signals
 from django_hoiio.conf import SETTINGS, conf
-from django_hoiio.enums import BLOCKS, Kind, Route
+from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
-from django_hoiio.parsing.parameters import PARAMETERS
 from tests import ROOT
 from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
-from tests.test_public_api import MODULES
 
 PAGES = sorted([*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")])
 
@@ -96,54 +93,6 @@ def test_checks_page_has_every_check_and_no_other() -> None:
 
 def test_signals_of_the_readme_are_those_of_the_code() -> None:
     assert column(ROOT / "README.rst", "signal") == [kind.value for kind in signals.SIGNALS]
-
-
-def test_kinds_page_names_every_kind_and_parameter() -> None:
-    literals = set(re.findall(r"\w+", " ".join(literal_texts(ROOT / "docs/reference/kinds.rst"))))
-    kinds = {kind.value.removeprefix("ivr_") for kind in BLOCKS.values()} | {
-        kind.value for kind in Kind if kind not in BLOCKS.values()
-    }
-
-    assert (kinds | PARAMETERS.keys()) - literals == set()
-
-
-def test_reference_has_every_public_name_and_no_other() -> None:
-    assert sorted(_documented()) == sorted(
-        f"django_hoiio.{module}.{name}"
-        for module in MODULES
-        for name in import_module(f"django_hoiio.{module}").__all__
-    )
-
-
-def _documented() -> Iterator[str]:
-    """Yield the names that the reference takes from the code."""
-    for page in (ROOT / "docs/reference").glob("*.rst"):
-        for kind, name in re.findall(r"^\.\. auto(\w+):: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            yield from (f"{name}.{each}" for each in import_module(name).__all__) if kind == "module" else [name]
-
-
-def test_public_names_have_a_description() -> None:
-    values = {"Progress", "Started", *(name for name in signals.__all__)}
-    public = [(import_module(f"django_hoiio.{module}"), name) for module in MODULES for name in _names(module)]
-
-    assert [name for module, name in public if name not in values and not getattr(module, name).__doc__] == []
-
-
-def _names(module: str) -> list[str]:
-    return list(import_module(f"django_hoiio.{module}").__all__)
-
-
-def test_commands_page_has_every_command() -> None:
-    page = (ROOT / "docs/reference/commands.rst").read_text(encoding="utf-8")
-    commands = {path.stem for path in ROOT.glob("django_hoiio/management/commands/hoiio_*.py")}
-
-    assert set(re.findall(r"^\.\. manage-command:: (\w+)$", page, re.MULTILINE)) == commands
-
-
-def test_permissions_page_has_every_permission() -> None:
-    permissions = [f"django_hoiio.{codename}" for codename, _ in Notification._meta.permissions]
-
-    assert column(ROOT / "docs/reference/permissions.rst", "permission") == permissions
 
 
 def test_readme_has_every_url() -> None:
