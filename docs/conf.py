@@ -42,6 +42,8 @@ nitpick_ignore_regex = [
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
 autodoc_default_options = {"exclude-members": "__init__, __new__", "undoc-members": True}
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {"Progress": "Progress"}
 python_maximum_signature_line_length = 100
 default_role = "literal"
 # Help texts have options with two hyphens.

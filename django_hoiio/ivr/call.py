@@ -96,7 +96,7 @@ class Call:
         silence: str = "",
         wrong: str = "",
     ) -> Coroutine[Any, Any, str]:
-        """Return the one of `keys` that the caller pressed. Ask `tries` times in all, and then return an empty text.
+        """Return the key that the caller pressed, one of `keys`. After `tries` attempts, return an empty text.
 
         `silence` and `wrong` are spoken before `msg` if the caller pressed no key, or another.
         """

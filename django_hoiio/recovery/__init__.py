@@ -24,7 +24,7 @@ from django_hoiio.progress import Progress, no_progress
 
 from .reparsing import MAX_STATE_ATTEMPTS, ReparseResult, reparse, store_state
 
-__all__ = ["Progress", "RecoveryResult", "ReparseResult", "recover", "reparse"]
+__all__ = ["RecoveryResult", "ReparseResult", "recover", "reparse"]
 
 logger = get_logger(__name__)
 
