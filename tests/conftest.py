@@ -49,6 +49,8 @@ if DATABASE != "sqlite":
         "sandbox/test_samples.py",
         "sandbox/test_telephone.py",
         "docs/test_docs.py",
+        "docs/test_deployment_page.py",
+        "docs/test_recipes.py",
         "test_enums.py",
         "test_exceptions.py",
         "test_guessing.py",

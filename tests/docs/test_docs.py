@@ -266,7 +266,7 @@ print(path)
 
 @pytest.mark.parametrize("mode", ["debug", "live"])
 def test_logs_set_up_by_the_page_have_no_token(mode: str) -> None:
-    (logging,) = (code for code in code_of(ROOT / "docs/guides/verification.rst") if code.startswith("LOGGING"))
+    (logging,) = (code for code in code_of(ROOT / "docs/guides/deployment.rst") if code.startswith("LOGGING"))
 
     ran = subprocess.run([sys.executable, "-c", REFUSING, logging, mode], capture_output=True, text=True, check=True)
 
