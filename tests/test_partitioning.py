@@ -1,11 +1,9 @@
-"""The recipe of docs/evidence/performance.rst: notifications in a partition for each month, on PostgreSQL."""
+"""The SQL of docs/guides/growth.rst: notifications in a partition for each month, on PostgreSQL."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import docutils.core
-import docutils.nodes
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -14,21 +12,20 @@ from django_hoiio.ingest import ingest
 from django_hoiio.models import Notification, ReceiverFailure, Sms
 from tests import ROOT
 from tests.conftest import Post, raw_notification
+from tests.documents import code_of
 
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.skipif(connection.vendor != "postgresql", reason="partitions as PostgreSQL has them"),
 ]
 
-PAGE = ROOT / "docs/evidence/performance.rst"
+PAGE = ROOT / "docs/guides/growth.rst"
 SAID = "txn_ref=AA-S-1&sms_status=delivered"
 
 
 def recipe() -> list[str]:
     """Return the blocks of SQL on the page: the move, the next month, the removal of an old one."""
-    overrides = {"report_level": 5, "syntax_highlight": "none", "input_encoding": "utf-8"}
-    page = docutils.core.publish_doctree(PAGE.read_text(encoding="utf-8"), settings_overrides=overrides)
-    return [block.astext() for block in page.findall(docutils.nodes.literal_block) if "sql" in block["classes"]]
+    return code_of(PAGE, "sql")
 
 
 def run(block: str) -> None:
