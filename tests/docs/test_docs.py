@@ -56,9 +56,7 @@ def _is_there(module: str, name: str) -> bool:
 
 
 # Rows whose last cell is intentionally empty.
-EMPTY_LAST_CELL = {"sqlite"} | {
-    f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")
-}
+EMPTY_LAST_CELL = {"sqlite"} | {f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")}
 
 
 def test_no_table_row_continues_the_row_above() -> None:

@@ -42,7 +42,7 @@ LIMIT = 1024 * 1024
 TIMEOUT = 60
 
 SETTINGS, POSTGRESQL, _, LOGGING, POOL = code_of(PAGE)
-(GUNICORN,) = code_of(PAGE, "sh")
+GUNICORN = code_of(PAGE, "sh")[0].replace("\\\n", "")
 (UVICORN,) = [
     block.astext() for block in read(PAGE).findall(docutils.nodes.literal_block) if "uvicorn" in block.astext()
 ]

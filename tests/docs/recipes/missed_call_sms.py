@@ -16,7 +16,7 @@ MISSED = {"call_state": "ended", "duration": "0", "from_": "+6591234567", "date"
         pytest.param("ivr_answer", {"call_state": "ringing"}, id="not over"),
         pytest.param("ivr_ended", {"from_": "private"}, id="withheld"),
         pytest.param("ivr_ended", {"date": "2012-10-30 12:20:50"}, id="long ago"),
-        pytest.param("call_ended", {"call_status_dest1": "busy", "from_": None}, id="outgoing"),
+        pytest.param("call_ended", {"call_status_dest1": "unanswered", "from_": None}, id="outgoing"),
         pytest.param("ivr_ended", {"txn_ref": None, "from_": None}, id="of no call"),
     ],
 )
