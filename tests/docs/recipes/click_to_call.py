@@ -3,7 +3,7 @@ from django.core.exceptions import PermissionDenied
 from django.test import RequestFactory
 
 from .models import Lead
-from .views import call_lead
+from .views import AGENT, call_lead
 
 
 @pytest.fixture
@@ -18,6 +18,8 @@ def test_refusal_of_hoiio_is_shown(hoiio, request_):
     hoiio.refuse("voice/call", "error_insufficient_credit")
     response = call_lead(request_, lead.pk)
     assert (response.status_code, "credit" in response.text) == (502, True)
+    # The agent first.
+    assert (hoiio.sent[0].dest1, hoiio.sent[0].dest2) == (AGENT, "+6591234567")
 
 
 def test_user_without_the_permission_calls_nobody(hoiio, request_, django_user_model):
