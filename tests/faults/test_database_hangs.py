@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is a file: no server can hang"),
 ]
 
-# As in docs/evidence/reliability.rst.
+# As in docs/guides/deployment.rst.
 OPTIONS: dict[str, dict[str, object]] = {
     "postgresql": {
         "connect_timeout": 5,
