@@ -27,9 +27,9 @@ def files() -> list[tuple[str, str]]:
     return [(re.match(r"# (\S+\.py)\n", code)[1], code) for code in CODES]  # type: ignore[index]
 
 
-def module(path: str, version: int = 0) -> Any:
-    """Run a version of a file as a module."""
-    code = [code for name, code in files() if name == path][version]
+def module(path: str) -> Any:
+    """Run a file as a module."""
+    (code,) = [code for name, code in files() if name == path]
     made = ModuleType(path.removesuffix(".py").replace("/", "."))
     exec(code, made.__dict__)  # noqa: S102 the code of our own page
     return made
@@ -38,14 +38,6 @@ def module(path: str, version: int = 0) -> Any:
 @pytest.fixture(autouse=True)
 def _own_flows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flows, "_flows", {})
-
-
-def test_first_version_answers(hoiio: Hoiio) -> None:
-    module("switchboard/flows.py", 0)
-    caller = hoiio.call()
-    caller.press("1")
-
-    assert (caller.heard, caller.ended) == ("You pressed 1.", True)
 
 
 def test_call_of_the_survey(hoiio: Hoiio) -> None:
