@@ -60,6 +60,7 @@ setup(
             "hypercorn>=0.17",
             "hypothesis>=6.122",
             "pytest>=8.3",
+            "pytest-asyncio>=1.0",
             "pytest-django>=4.10",
             "pytest-randomly>=3.16",
             "pytest-xdist>=3.6",

@@ -30,7 +30,9 @@ LATE_IMPORTS = {
     "pytest_plugin.py": {"testing": "The models need Django's settings, which pytest-django sets up later."},
     "management/commands/hoiio_recover.py": {"ivr": "The flows need requests, which is optional."},
     "management/commands/hoiio_reconcile.py": {"reconciliation": "The client needs requests, which is optional."},
-    "management/commands/hoiio_urls.py": {"client": "The client needs requests, which is optional."},
+    "management/commands/hoiio_urls.py": dict.fromkeys(
+        ("client", "ivr"), "The client needs requests, which is optional."
+    ),
     "models/transactions.py": {"client": "The client needs requests, which is optional."},
     "templatetags/hoiio_dashboard.py": {"admin": "Django imports every tag library, also without the admin."},
 }
