@@ -81,7 +81,7 @@ def test_tests_of_the_page_pass(project: Path) -> None:
     [
         ("if outcome.answered:", "if outcome:"),
         ('call.once("mail", mail_voicemail, recording.url, call.from_number)', "pass"),
-        ("if not 9 <=", "if call.now is None and not 9 <="),
+        ("if 9 <=", "if call.now or 9 <="),
     ],
     ids=["takes busy for answered", "no mail", "always open"],
 )
