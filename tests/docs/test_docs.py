@@ -56,9 +56,7 @@ def _is_there(module: str, name: str) -> bool:
 
 
 # Rows whose last cell is intentionally empty.
-EMPTY_LAST_CELL = {"Daily totals"} | {
-    f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")
-}
+EMPTY_LAST_CELL = {"Daily totals"} | {f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")}
 
 
 def test_no_table_row_continues_the_row_above() -> None:
@@ -181,7 +179,9 @@ with serving() as address:
 @pytest.mark.parametrize("page", ["README.rst", "docs/start/setup.rst"])
 def test_first_visible_result_of_the_steps(page: str, tmp_path: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    (command,) = re.findall(r"^    python manage.py (hoiio_trigger \w+) --url http://127.0.0.1:8000$", text, re.MULTILINE)
+    (command,) = re.findall(
+        r"^    python manage.py (hoiio_trigger \w+) --url http://127.0.0.1:8000$", text, re.MULTILINE
+    )
     run = make_project(page, tmp_path)
 
     printed = run("-c", f"COMMAND = {command!r}\n{TRIGGER}")

@@ -204,7 +204,11 @@ def test_demo_runs_from_a_checkout_that_cannot_be_written(tmp_path: Path) -> Non
 
 def test_demo_names_missing_packages(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", str(MANAGE), "demo"], env={"PATH": ""}, capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-S", str(MANAGE), "demo"],
+        env={"PATH": ""},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
 
     names = "Django, tqdm, requests, djangorestframework, django-filter, drf-spectacular"
@@ -614,8 +618,11 @@ def test_access_log_omits_the_polling_of_the_telephone_and_all_secrets(tmp_path:
     assert logged == (
         0,
         "",
-        '"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 500 911\n'
-        '"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911\n"POST /hoiio/sms/••••/ HTTP/1.1" 200 0\n',
+        """\
+"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 500 911
+"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911
+"POST /hoiio/sms/••••/ HTTP/1.1" 200 0
+""",
     )
 
 
