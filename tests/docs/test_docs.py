@@ -19,7 +19,7 @@ from django_hoiio.conf import SETTINGS, conf
 from django_hoiio.enums import Kind, Route
 from django_hoiio.models import Notification
 from tests import ROOT
-from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
+from tests.documents import code_of, column, follow, literal_texts, make_project, read, section_titles
 
 PAGES = sorted(
     [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")]
@@ -188,6 +188,37 @@ def test_first_visible_result_of_the_steps(page: str, tmp_path: Path) -> None:
 
     assert re.search(r" wrote '", printed[0])
     assert printed[-1] == "1 notification sent and answered with 200."
+
+
+RECEIVE = """
+import django
+from django.core.management import call_command
+
+django.setup()
+call_command("migrate", verbosity=0)
+from django_hoiio.testing import Hoiio
+from switchboard import orders
+with Hoiio() as hoiio:
+    for kind in ("sms_received", "fax_received", "call_ended", "ivr_ended"):
+        hoiio.post(kind)
+    orders.remind(7, "+6591234567")
+    hoiio.wait()
+    hoiio.sent[-1].deliver()
+"""
+
+
+def test_receivers_of_the_guide_run(tmp_path: Path) -> None:
+    run = make_project("docs/start/quickstart.rst", tmp_path)
+    follow("docs/guides/receiving.rst", tmp_path)
+
+    assert run("-c", RECEIVE) == [
+        "+6511111111 wrote 'hoiio world'",
+        "A fax from +6511111111 to +6533333333",
+        "+6511111111 and +6522222222 spoke for 2 minutes",
+        "+6511111111: answered",
+        "The SMS to +6591234567 is delivered",
+        "Order 7: delivered",
+    ]
 
 
 DEPLOYED = """

@@ -16,7 +16,7 @@ from django_hoiio import ivr, pytest_plugin
 from django_hoiio.ivr import flows
 from django_hoiio.testing import Hoiio
 from tests import ROOT
-from tests.documents import code_of, make_project
+from tests.documents import code_of, follow, make_project
 
 hoiio = pytest_plugin.hoiio
 CODES = code_of(ROOT / "docs/guides/menus.rst")
@@ -56,9 +56,7 @@ def test_call_of_the_survey(hoiio: Hoiio) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("menus")
     make_project("docs/start/quickstart.rst", folder)
-    for path, code in files():
-        with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
-            file.write(f"\n{code}\n")
+    follow("docs/guides/menus.rst", folder)
     return folder
 
 
