@@ -52,7 +52,6 @@ if DATABASE != "sqlite":
         "test_enums.py",
         "test_exceptions.py",
         "test_guessing.py",
-        "test_imports.py",
         "test_layers.py",
         "test_masking.py",
         "test_public_api.py",
