@@ -199,7 +199,7 @@ call_command("migrate", verbosity=0)
 from django_hoiio.testing import Hoiio
 from switchboard import orders
 with Hoiio() as hoiio:
-    for kind in ("sms_received", "fax_received", "call_ended", "ivr_ended"):
+    for kind in ("fax_received", "call_ended", "ivr_ended"):
         hoiio.post(kind)
     orders.remind(7, "+6591234567")
     hoiio.wait()
@@ -212,7 +212,6 @@ def test_receivers_of_the_guide_run(tmp_path: Path) -> None:
     follow("docs/guides/receiving.rst", tmp_path)
 
     assert run("-c", RECEIVE) == [
-        "+6511111111 wrote 'hoiio world'",
         "A fax from +6511111111 to +6533333333",
         "+6511111111 and +6522222222 spoke for 2 minutes",
         "+6511111111: answered",
