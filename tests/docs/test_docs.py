@@ -14,12 +14,12 @@ import docutils.nodes
 import docutils.utils
 import pytest
 
-from django_hoiio import checks, signals
+from django_hoiio import checks
 from django_hoiio.conf import SETTINGS, conf
-from django_hoiio.enums import Kind, Route
+from django_hoiio.enums import Route
 from django_hoiio.models import Notification
 from tests import ROOT
-from tests.documents import code_of, column, follow, literal_texts, make_project, read, section_titles
+from tests.documents import code_of, column, follow, make_project, read, section_titles
 
 PAGES = sorted(
     [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")]
@@ -92,27 +92,12 @@ def test_checks_page_has_every_check_and_no_other() -> None:
     assert titles == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
 
 
-def test_signals_are_those_of_the_code() -> None:
-    names = [kind.value for kind in signals.SIGNALS]
-    shown = column(ROOT / "docs/reference/signals.rst", "signal")
-
-    assert [name for name in shown if name != "notification_received"] == names
-
-
 def test_signals_page_has_the_signal_for_all() -> None:
     assert column(ROOT / "docs/reference/signals.rst", "signal")[-1] == "notification_received"
 
 
 def test_setup_page_has_every_url() -> None:
     assert set(column(ROOT / "docs/start/setup.rst", "URL")) == {"/hoiio/", *(f"/hoiio/{route}/" for route in Route)}
-
-
-def test_kinds_page_names_every_kind() -> None:
-    named = set(literal_texts(ROOT / "docs/reference/kinds.rst"))
-    # The blocks are described together.
-    by_block = {Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD}
-
-    assert {kind.value for kind in set(Kind) - by_block} <= named
 
 
 def test_admin_page_names_the_permissions() -> None:
