@@ -28,6 +28,8 @@ django.setup()
 
 project = "django_hoiio"
 author = "the django_hoiio developers"
+# Blocks without a language are commands.
+highlight_language = "none"
 version = release = django_hoiio.__version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx_copybutton"]
