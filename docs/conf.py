@@ -29,6 +29,8 @@ django.setup()
 
 project = "django_hoiio"
 author = "the django_hoiio developers"
+# Blocks without a language are commands.
+highlight_language = "none"
 version = release = django_hoiio.__version__
 
 extensions = ["help_texts", "sphinx.ext.autodoc", "sphinx_copybutton"]

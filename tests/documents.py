@@ -96,10 +96,15 @@ def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
 
     run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
     run("manage.py", "startapp", "switchboard")
+    follow(page, folder)
+    return run
+
+
+def follow(page: str, folder: Path) -> None:
+    """Write the files of a page into a project, and append the settings."""
     for path, code in _steps(ROOT / page):
         with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
-            file.write(code + "\n")
-    return run
+            file.write(f"\n{code}\n")
 
 
 def _steps(page: Path) -> Iterator[tuple[str, str]]:
