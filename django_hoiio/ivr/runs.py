@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
+from django_hoiio.database import retry_transient
 from django_hoiio.enums import Kind
 from django_hoiio.exceptions import HoiioError, InvalidState
 from django_hoiio.logs import get_logger
@@ -24,6 +26,9 @@ from .flows import Flow
 from .replay import FlowChanged, replay
 
 logger = get_logger(__name__)
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 # A process advances a run for this long at most; then another one takes over.
 LEASE = timedelta(seconds=10)
@@ -139,8 +144,9 @@ def advance(pk: int) -> None:
     while True:
         leased = _lease(pk)
         if leased is None:
-            IvrRun.objects.on_primary().filter(pk=pk, is_over=False).update(has_waiting=True)
-            return
+            if _leave_to_another(pk):
+                return
+            continue
         try:
             arrived = _arrived(leased)
             if _take(leased, arrived) and not leased.is_over:
@@ -152,12 +158,25 @@ def advance(pk: int) -> None:
             leased.is_over = True
             raise
         finally:
-            _release(leased)
-        # What has arrived since then has found the lease taken, and left.
-        if not _arrived(leased):
+            is_done = _release(leased)
+        if is_done:
             return
 
 
+def _retry(change: Callable[[], Result]) -> Result:
+    """Change a run, and again after a deadlock, a serialization failure or a lost connection."""
+    return retry_transient(change, connections[IvrRun.objects.on_primary().db])
+
+
+def _retried(change: Callable[[Given], Result]) -> Callable[[Given], Result]:
+    @wraps(change)
+    def retried(of: Given) -> Result:
+        return _retry(partial(change, of))
+
+    return retried
+
+
+@_retried
 def _lease(pk: int) -> IvrRun | None:
     """Return the run, leased to this process; `None` if another one has it."""
     runs = IvrRun.objects.on_primary()
@@ -176,16 +195,28 @@ def _lease(pk: int) -> IvrRun | None:
     return next(iter(runs.raw(sql, [adapt(until), pk, adapt(now)])), None)
 
 
-def _release(run: IvrRun) -> None:
+@_retried
+def _leave_to_another(pk: int) -> bool:
+    """Let the process with the lease take up what has arrived. Return False if the lease has ended meanwhile."""
+    run = IvrRun.objects.on_primary().filter(pk=pk)
+    return bool(run.filter(leased_until__gte=timezone.now()).update(has_waiting=True)) or not run.exists()
+
+
+@_retried
+def _release(run: IvrRun) -> bool:
+    """Store the run and end its lease. Return False if something has arrived that found the lease taken, and left."""
     held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
-    held.update(
-        steps=run.steps if run.redacted_at is None else redacted_steps(run.steps),
-        remembered=run.remembered,
-        seen=run.seen,
-        has_ended=run.has_ended,
-        is_over=run.is_over,
-        leased_until=None,
-    )
+    changes = {
+        "steps": run.steps if run.redacted_at is None else redacted_steps(run.steps),
+        "remembered": run.remembered,
+        "seen": run.seen,
+        "has_ended": run.has_ended,
+        "is_over": run.is_over,
+        "leased_until": None,
+    }
+    if held.filter(has_waiting=False).update(**changes):
+        return True
+    return not held.update(**changes, has_waiting=not run.is_over) or run.is_over
 
 
 def _arrived(run: IvrRun) -> list[Notification]:
@@ -269,11 +300,20 @@ class _Advance:
     def _remember(self, key: str, function: Callable[[], Any]) -> None:
         """Call a function and store its result in one transaction."""
         run, rows = self.run, IvrRun.objects.on_primary()
-        with transaction.atomic(using=rows.db):
-            remembered = {**run.remembered, key: function()}
-            if not rows.filter(pk=run.pk, leased_until=run.leased_until).update(remembered=remembered):
-                raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
-        run.remembered[key] = remembered[key]
+
+        def remember() -> dict[str, Any]:
+            with transaction.atomic(using=rows.db):
+                remembered = {**run.remembered, key: function()}
+                self._store(remembered=remembered)
+            return remembered
+
+        run.remembered.update(_retry(remember))
+
+    def _store(self, **changes: Any) -> None:
+        """Change the run, if this process still has its lease."""
+        run = self.run
+        if not IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until).update(**changes):
+            raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
 
     def _is_transferred(self) -> bool:
         answers = [step for step in self.run.steps if "answer" in step]
@@ -313,9 +353,7 @@ class _Advance:
         run = self.run
         run.asked(number).update(**_asked(block), failed=status, answered_at=timezone.now().isoformat())
         logger.warning("Step %s of run %s failed: %s.", number, run.pk, status or type(error).__name__)
-        held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
-        if not held.update(steps=run.steps, seen=run.seen):
-            raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
+        _retry(lambda: self._store(steps=run.steps, seen=run.seen))
 
     def _say_goodbye(self, text: str) -> None:
         """Hang up with a text; the flow sends nothing more."""

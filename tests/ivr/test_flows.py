@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.ivr import flows
 from django_hoiio.models import IvrRun, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
+from tests.conftest import deadlock, failing
 
 from .conftest import NUMBER
 
@@ -325,6 +327,30 @@ def test_result_of_once_is_the_same_each_time(hoiio: Hoiio, declare: Any) -> Non
     caller.press("1#")
 
     assert caller.heard == "1 2"
+
+
+def test_once_is_repeated_after_a_deadlock(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        call.once("write", lambda: Sms.objects.create(dest=SALES).dest)
+        await call.play("Hello.")
+
+    declare(entry)
+    with failing("UPDATE django_hoiio_ivrrun SET remembered", deadlock(), times=1):
+        assert hoiio.call().transcript == "Hello."
+    assert Sms.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refused_block_is_stored_after_a_deadlock(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        with suppress(ivr.BlockFailed):
+            await call.transfer(SALES)
+        await call.gather("Nobody is there.")
+
+    declare(entry)
+    hoiio.refuse("ivr/end/transfer", "error_insufficient_credit")
+    with failing("UPDATE django_hoiio_ivrrun SET steps", deadlock(), times=1):
+        assert hoiio.call().transcript == "Nobody is there."
 
 
 def test_exception_of_once_undoes_its_writes(hoiio: Hoiio, declare: Any) -> None:
