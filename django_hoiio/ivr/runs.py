@@ -276,9 +276,13 @@ class _Advance:
             except (Exception, SystemExit):
                 self._say_goodbye(flow.apology)
                 raise
-            is_transferred = self._is_transferred()
-            run.is_over = following.is_over or (following.block is None and is_transferred)
-            if run.is_over or is_transferred or self._send(following.step, following.block or Block(name="hangup")):
+            if following.is_over or self._is_transferred():
+                run.is_over = following.is_over or following.block is None
+                return
+            if following.block is None:
+                run.is_over = not self._send(following.step, Block(name="hangup"))
+                return
+            if self._send(following.step, following.block):
                 return
 
     def _call(self) -> Call:

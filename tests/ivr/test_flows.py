@@ -220,6 +220,19 @@ def test_refused_block_is_an_exception_in_the_flow(hoiio: Hoiio, declare: Any) -
     assert caller.ended
 
 
+@pytest.mark.parametrize("status", ["error_internal_server_error", None])
+def test_refused_hang_up_at_the_end_of_a_flow_ends_it(hoiio: Hoiio, declare: Any, status: str | None) -> None:
+    async def entry(call: ivr.Call) -> None:
+        await call.play("Hello.")
+
+    declare(entry)
+    hoiio.refuse("ivr/end/hangup", status)
+    hoiio.call()
+
+    run = IvrRun.objects.get()
+    assert ([step["name"] for step in run.steps], run.is_over) == (["play", "hangup"], True)
+
+
 def test_unreachable_hoiio_is_an_exception_in_the_flow(hoiio: Hoiio, declare: Any) -> None:
     statuses: list[str] = []
 
