@@ -49,6 +49,7 @@ MIDDLEWARE: list[str] = []
 LOGGING_CONFIG = None
 HOIIO = {
     "PUBLIC_URL": "https://benchmarks.example.com",
+    "ACCOUNTS": {"default": {"APP_ID": "benchmarks", "ACCESS_TOKEN": "benchmarks"}},
     "RETENTION_DAYS": json.loads(os.environ.get("HOIIO_BENCHMARK_RETENTION", "{}")),
 }
 

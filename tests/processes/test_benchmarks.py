@@ -281,6 +281,13 @@ def test_late_reports_are_measured(run: Run) -> None:
     assert all(name in done.stdout for name in ("the same fields", "no other report has", "only the oldest has"))
 
 
+def test_steps_of_phone_menus_are_measured_beside_a_plain_receiver(run: Run) -> None:
+    done = run("-m", "benchmarks.menus", "--calls", "2")
+
+    steps = [f"{name}, step {step}" for step in (3, 50) for name in ("plain receiver", "flow")]
+    assert (done.returncode, tables(done.stdout)) == (0, {"A step of a phone menu, 2 calls": steps}), done.stderr
+
+
 def test_loading_is_measured_beside_an_empty_project(run: Run) -> None:
     done = run("-m", "benchmarks.startup", "--processes", "1")
 
