@@ -16,7 +16,7 @@ from django.utils import timezone
 from .database import has_hidden_transaction, retry_transient
 from .enums import Kind, signal_kinds
 from .logs import get_logger, masked_exception
-from .models import CLAIM, CLOCK_TOLERANCE, LINKS, Notification, ReceiverFailure
+from .models import CLAIM, CLOCK_TOLERANCE, LINKS, IvrRun, Notification, ReceiverFailure
 from .parsing.fields import storable
 from .receivers import Receiver, connected, receivers_of
 from .signals import BY_NAME, receiver_failed
@@ -92,9 +92,22 @@ def _call(
             receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server or prevent the other receivers from running.
     except BaseException as error:
-        _log_failure(error, name, signal_name, notification)
+        _log_failure(error, _failed_name(notification, signal_name, name), signal_name, notification)
         return error
     return None
+
+
+def _failed_name(notification: Notification, signal_name: str, name: str) -> str:
+    """Return the name in the failure log: that of the flow if its phone menu failed, else that of the receiver."""
+    if signal_name != "ivr_flow":
+        return name
+    runs = IvrRun.objects.using(notification._state.db)
+    try:
+        flow = runs.filter(account=notification.account, session=notification.session or "").values_list("flow").first()
+    # The failure is recorded with the other name, if at all.
+    except Error:
+        return name
+    return str(flow[0]) if flow else name
 
 
 def _log_failure(error: BaseException, name: str, signal_name: str, notification: Notification) -> None:
@@ -163,7 +176,7 @@ _MARKED: Sequence[Any] = [Notification._meta.get_field(name) for name in ("dispa
 def _record(notification: Notification, signal_name: str, name: str, error: BaseException) -> bool:
     """Record and report a failed receiver. Return False if the database cannot store it."""
     using = str(notification._state.db)
-    rows = ReceiverFailure.objects.using(using)
+    rows, name = ReceiverFailure.objects.using(using), _failed_name(notification, signal_name, name)
     defaults = {"attempts": 1, "traceback": _traceback(error), "failed_at": timezone.now()}
 
     def record() -> ReceiverFailure:
@@ -231,7 +244,9 @@ def _receiver(failure: ReceiverFailure) -> Receiver | None:
     """Return the receiver that failed, or `None` if it or its signal is no longer registered."""
     signal = BY_NAME.get(failure.signal)
     receivers = connected(signal, Notification) if signal else ()
-    return next((receiver for receiver in receivers if receiver.name == failure.receiver), None)
+    # One receiver runs all flows.
+    is_flow = failure.signal == "ivr_flow"
+    return next((receiver for receiver in receivers if is_flow or receiver.name == failure.receiver), None)
 
 
 class Outcome(Enum):

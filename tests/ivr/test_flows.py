@@ -10,6 +10,7 @@ import pytest
 
 from django_hoiio import ivr
 from django_hoiio.client import HoiioClient
+from django_hoiio.dispatch import Outcome, retry
 from django_hoiio.ivr import flows
 from django_hoiio.models import IvrRun, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
@@ -255,15 +256,16 @@ def test_exception_in_a_flow_apologizes_and_is_recorded(hoiio: Hoiio, declare: A
         await call.gather("Press a key.")
         raise KeyError("broken")
 
-    declare(entry)
+    flow = declare(entry)
     hoiio.allow_failures()
     caller = hoiio.call()
     caller.press("1#")
 
     assert (caller.heard, caller.ended) == (flows.APOLOGY, True)
-    assert [(each.signal, each.receiver) for each in ReceiverFailure.objects.all()] == [
-        ("ivr_flow", "django_hoiio.ivr")
-    ]
+    failure = ReceiverFailure.objects.get()
+    assert (failure.signal, failure.receiver) == ("ivr_flow", flow.name)
+    # The call is over.
+    assert retry(failure, ignore_backoff=True) == Outcome.RESOLVED
 
 
 def test_flow_that_a_deploy_has_changed_says_goodbye(hoiio: Hoiio, declare: Any) -> None:

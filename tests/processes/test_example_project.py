@@ -254,7 +254,7 @@ AA-SI-ID is not final.
         """\
 Step 1 of run ID failed: error_insufficient_credit.
 Run ID could not say goodbye: error_insufficient_credit.
-Receiver django_hoiio.ivr of ivr_flow failed for notification 20: BlockFailed.
+Receiver example_project.flows.reception of ivr_flow failed for notification 20: BlockFailed.
 CommandError: The telephone could not speak: Nothing is being recorded.
 """,
     ),
