@@ -260,6 +260,8 @@ class _Advance:
 
     def __init__(self, run: IvrRun, begun: datetime) -> None:
         self.run, self.begun = run, begun
+        # A refusal that the flow may still raise, which is logged then.
+        self.refusal = ""
 
     def go(self) -> None:
         run, flow = self.run, flows.by_name(self.run.flow)
@@ -276,11 +278,13 @@ class _Advance:
             except (Exception, SystemExit):
                 self._say_goodbye(flow.apology)
                 raise
+            self._log_refusal()
             if following.is_over or self._is_transferred():
                 run.is_over = following.is_over or following.block is None
                 return
             if following.block is None:
                 run.is_over = not self._send(following.step, Block(name="hangup"))
+                self._log_refusal()
                 return
             if self._send(following.step, following.block):
                 return
@@ -356,8 +360,13 @@ class _Advance:
         """Store a refused block before the next one is sent, whose answer could otherwise not be matched."""
         run = self.run
         run.asked(number).update(**_asked(block), failed=status, answered_at=timezone.now().isoformat())
-        logger.warning("Step %s of run %s failed: %s.", number, run.pk, status or type(error).__name__)
+        self.refusal = f"Step {number} of run {run.pk} failed: {status or type(error).__name__}."
         _retry(lambda: self._store(steps=run.steps, seen=run.seen))
+
+    def _log_refusal(self) -> None:
+        if self.refusal:
+            logger.warning("%s", self.refusal)
+            self.refusal = ""
 
     def _say_goodbye(self, text: str) -> None:
         """Hang up with a text; the flow sends nothing more."""
@@ -368,7 +377,8 @@ class _Advance:
         try:
             self._request(Block(name="hangup", params={"msg": text}), len(run.steps) + 1)
         except HoiioError as error:
-            logger.warning("Run %s could not say goodbye: %s.", run.pk, getattr(error, "status", ""))
+            if not self.refusal:
+                logger.warning("Run %s could not say goodbye: %s.", run.pk, getattr(error, "status", ""))
 
 
 def _asked(block: Block) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django_hoiio import ivr
 from django_hoiio.client import HoiioClient
 from django_hoiio.dispatch import Outcome, retry
 from django_hoiio.ivr import flows
-from django_hoiio.models import IvrRun, ReceiverFailure, Sms
+from django_hoiio.models import IvrRun, Notification, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
 from tests.conftest import deadlock, failing
 
@@ -219,6 +219,27 @@ def test_refused_block_is_an_exception_in_the_flow(hoiio: Hoiio, declare: Any) -
     caller.press("#")
 
     assert caller.ended
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_caught", [True, False])
+def test_refused_block_is_logged_once(hoiio: Hoiio, declare: Any, caplog: Any, is_caught: bool) -> None:
+    async def entry(call: ivr.Call) -> None:
+        with suppress(ivr.BlockFailed if is_caught else ()):
+            await call.transfer(SALES)
+
+    flow = declare(entry)
+    hoiio.allow_failures()
+    for path in ("ivr/end/transfer", "ivr/end/hangup")[: 1 if is_caught else 2]:
+        hoiio.refuse(path, "error_insufficient_credit")
+    hoiio.call()
+
+    failed = f"Receiver {flow.name} of ivr_flow failed for notification {Notification.objects.latest('pk').pk}"
+    pk = IvrRun.objects.latest("pk").pk
+    logged = [each.getMessage() for each in caplog.records if each.name.startswith("django_hoiio")]
+    assert logged == [
+        f"Step 1 of run {pk} failed: error_insufficient_credit." if is_caught else f"{failed}: BlockFailed."
+    ]
 
 
 @pytest.mark.parametrize("status", ["error_internal_server_error", None])

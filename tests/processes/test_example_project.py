@@ -252,8 +252,6 @@ AA-SI-ID is not final.
         "sms_received",
         "IvrResource._request = refuse",
         """\
-Step 1 of run ID failed: error_insufficient_credit.
-Run ID could not say goodbye: error_insufficient_credit.
 Receiver example_project.flows.reception of ivr_flow failed for notification 20: BlockFailed.
 CommandError: The telephone could not speak: Nothing is being recorded.
 """,
