@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from .redaction import (
     redact_notifications,
     redact_runs,
     redact_transactions,
+    redacted_block,
     replace_uuids,
     transactions_of,
 )
@@ -186,12 +187,19 @@ class _Forgetting:
 
     def _changes(self, row: Model) -> dict[str, Any]:
         """Return the new values of the columns that mention a number."""
-        return {name: cleaned for name, value in _values_of(row) if (cleaned := self._without(value)) != value}
+        return {name: cleaned for name, value in _values_of(row) if (cleaned := self._without(name, value)) != value}
 
-    def _without(self, value: Any) -> Any:
+    def _without(self, name: str, value: Any) -> Any:
+        if name == "block":
+            return _block_without(value, self.spellings)
         if isinstance(value, bytes):
             return self.spellings.removed_from_bytes(value)
         return self.spellings.removed_from_json(value)
+
+
+def _block_without(block: Mapping[str, Any], spellings: NumberPatterns) -> dict[str, Any]:
+    """Remove the numbers from the value that ended a hold. The rest is the app's own, and may only look like them."""
+    return {name: spellings.removed_from_json(value) if name == "value" else value for name, value in block.items()}
 
 
 def _values_of(row: Model) -> Iterator[tuple[str, Any]]:
@@ -282,12 +290,14 @@ def without(raw: RawNotification, spellings: NumberPatterns) -> RawNotification:
             headers={"Content-Type": FORM_CONTENT_TYPE},
             remote_addr="",
             pass_on={},
+            block=redacted_block(raw.block),
         )
     return raw._replace(
         query=spellings.removed_from(raw.query),
         body=spellings.removed_from_bytes(raw.body) if spellings.may_be_in(text_of(raw.body)) else raw.body,
         headers=spellings.removed_from_json(dict(raw.headers)),
         pass_on=spellings.removed_from_json(dict(raw.pass_on)),
+        block=_block_without(raw.block, spellings),
         problems=spellings.removed_from_json(dict(raw.problems)),
     )
 

@@ -26,7 +26,7 @@ PERSONAL = frozenset({*PARTY_PARAMETERS, "tag", "room", "msg", "digits", "fax_ur
 _NAMES = frozenset(
     {
         *("account", "txn_ref", "session", "bulk_txn_ref", "part", "remote_suffix", "direction"),
-        *("kind", "route", "block", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
+        *("kind", "route", "verified_by", "source", "receivers", "state_error", "signal", "receiver"),
         *("flow", "seen"),
     }
 )
@@ -114,12 +114,25 @@ def redact_notifications(pks: Collection[int], using: str) -> int:
     rows = Notification.objects.using(using).filter(pk__in=pks, redacted_at=None)
     redacted = rows.update(**_NOTIFICATION, redacted_at=timezone.now())
     ReceiverFailure.objects.using(using).filter(notification_id__in=pks).update(traceback="")
-    # The value with which a project ended the hold of a call.
-    for row in Notification.objects.using(using).filter(pk__in=pks, block__has_key="value").only("block"):
-        Notification.objects.using(using).filter(pk=row.pk).update(block={**row.block, "value": None})
+    _redact_blocks(Notification.objects.using(using).filter(pk__in=pks))
     replace_uuids(pks, using)
     mark_history(pks, using)
     return redacted
+
+
+def _redact_blocks(notifications: QuerySet[Notification]) -> None:
+    rows = list(notifications.filter(block__has_any_keys=list(_OF_BLOCK)).only("block"))
+    for row in rows:
+        row.block = redacted_block(row.block)
+    notifications.bulk_update(rows, ["block"])
+
+
+# The value with which a project ended a hold, and the digest, from which a number could be guessed.
+_OF_BLOCK: Mapping[str, Any] = {"digest": "", "value": None}
+
+
+def redacted_block(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _OF_BLOCK.get(name, value) for name, value in block.items()}
 
 
 def mark_history(pks: Collection[int], using: str) -> None:
@@ -152,13 +165,14 @@ def redact_transactions(model: type[Transaction], pks: Collection[int], using: s
 
 
 def redact_runs(runs: QuerySet[IvrRun]) -> int:
-    """Redact phone menus. Return how many were not redacted before.
+    """Redact phone menus, also in the blocks of their notifications. Return how many were not redacted before.
 
     The process that advances one loses its lease, so that it cannot store what it has read before.
     """
     lock(runs)
     new = runs.filter(redacted_at=None).count()
     for run in runs.select_for_update():
+        _redact_blocks(Notification.objects.using(runs.db).filter(account=run.account, session=run.session))
         runs.filter(pk=run.pk).update(
             from_number="",
             to_number="",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from django_hoiio import spool
 from django_hoiio.ingest import ingest
 from django_hoiio.models import Call, IvrRun, Notification
+from django_hoiio.parsing import RawNotification
 from django_hoiio.retention import prune
 from django_hoiio.retention.forgetting import forget
 from tests.conftest import raw_notification, values
@@ -156,12 +159,57 @@ def test_run_that_mentions_the_number_in_any_spelling_is_redacted(fields: dict[s
     assert "6123" not in repr(values(run))
 
 
+BLOCK = {"name": "hold", "run": 1, "step": 2, "digest": DIGEST, "value": "bob"}
+REDACTED_BLOCK = {**BLOCK, "digest": "", "value": None}
+
+
+def step_of(caller: str, block: dict[str, Any]) -> RawNotification:
+    body = f"txn_ref=AA-1&session=S1&call_state=ongoing&from={caller.replace('+', '%2B')}"
+    return raw_notification("ivr", "", body, block=block)
+
+
 @pytest.mark.django_db
-def test_value_that_ended_a_hold_is_redacted_with_its_notification() -> None:
-    body = "txn_ref=AA-1&session=S1&call_state=ongoing&from=%2B6561234567"
-    block = {"name": "hold", "run": 1, "step": 2, "value": "bob"}
-    ingest(raw_notification("ivr", "", body, block=block))
+def test_value_and_digest_of_a_block_are_redacted_with_its_notification() -> None:
+    ingest(step_of(BOB, BLOCK))
 
     forget([BOB])
 
-    assert Notification.objects.get().block == {"name": "hold", "run": 1, "step": 2, "value": None}
+    assert Notification.objects.get().block == REDACTED_BLOCK
+
+
+@pytest.mark.django_db
+def test_value_and_digest_of_a_block_are_redacted_with_its_run() -> None:
+    """A transfer to the person in a call of somebody else: the number could be guessed from the digest."""
+    call = call_of(EVE, "S1")
+    ingest(step_of(EVE, BLOCK))
+    run_of(call, steps=[{**ASKED, "name": "transfer", "dest": BOB}])
+
+    forget([BOB])
+
+    assert [each.block for each in Notification.objects.order_by("pk")] == [{}, REDACTED_BLOCK]
+
+
+@pytest.mark.django_db
+def test_number_is_removed_from_the_value_of_a_block() -> None:
+    block = {**BLOCK, "run": 6561234567, "value": {"desk": "+65 6123-4567"}}
+    ingest(step_of(EVE, block))
+
+    report = forget([BOB])
+
+    assert (report.notifications, report.mentions) == (0, 1)
+    assert Notification.objects.get().block == {**block, "value": {"desk": "removed"}}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("caller", "value", "expected"), [(BOB, "bob", REDACTED_BLOCK), (EVE, BOB, {**BLOCK, "value": "removed"})]
+)
+def test_block_in_the_spool_is_forgotten(
+    caller: str, value: str, expected: dict[str, Any], settings: Any, tmp_path: Path
+) -> None:
+    settings.HOIIO = {**settings.HOIIO, "SPOOL_DIR": tmp_path}
+    path = spool.store(step_of(caller, {**BLOCK, "value": value}), tmp_path)
+
+    forget([BOB])
+
+    assert spool.load(path).block == expected
