@@ -313,6 +313,24 @@ def test_flow_that_a_deploy_has_changed_says_goodbye(hoiio: Hoiio, declare: Any)
     assert (changed.heard, changed.ended) == (flows.GOODBYE, True)
 
 
+def test_deploy_that_removes_a_flow_ends_its_calls_alone(hoiio: Hoiio, declare: Any) -> None:
+    async def removed(call: ivr.Call) -> None:
+        await call.gather("Press a key.")
+
+    async def other(call: ivr.Call) -> None:
+        await call.gather(f"You pressed {await call.gather('Press a key.')}.")
+
+    flow = declare(removed)
+    ivr.flow(numbers=["+6561112222"])(other)
+    ended, untouched = hoiio.call(from_="+6590000001"), hoiio.call(from_="+6590000002", to="+6561112222")
+    del flows._flows[flow.name]
+    ended.press("1#")
+    untouched.press("1#")
+
+    assert (ended.heard, ended.ended) == (flows.GOODBYE, True)
+    assert (untouched.heard, untouched.ended) == ("You pressed 1.", False)
+
+
 # What a flow must not do.
 
 
