@@ -47,13 +47,16 @@ def replay(
 
     `has_ended`: the call is over, whichever block reported it. Raises what the flow raises, and `FlowChanged`.
     """
-    running = flow(call)
+    with _in_flow():
+        return _run(flow(call), call, answers, has_ended=has_ended)
+
+
+def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], *, has_ended: bool) -> NextStep:
     go_on: Callable[[], Any] = lambda: running.send(None)  # noqa: E731
     is_over = False
     for step in range(1, MAX_STEPS + 2):
         try:
-            with _in_flow():
-                block = go_on()
+            block = go_on()
         except StopIteration:
             _check_awaited(call)
             return NextStep(step=step, block=None, is_over=is_over or has_ended)
@@ -112,8 +115,7 @@ def _leave(call: Call, running: Any) -> None:
     """Let go of a flow before its next block. Its `finally` runs, in which blocks and `once` do nothing."""
     call.is_leaving = True
     try:
-        with _in_flow():
-            running.close()
+        running.close()
     # Whatever is in a `finally`. It runs again, with effect, at the end of the flow.
     except Exception as error:  # noqa: BLE001
         logger.warning("A flow raised %s in a `finally` while it was let go between two steps.", type(error).__name__)
