@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
@@ -51,8 +52,16 @@ def take_up(notification: Notification, **kwargs: Any) -> None:
 
 def recover() -> int:
     """Take up the runs whose process has ended; return how many. Safe to run at any time, and concurrently."""
-    now, runs = timezone.now(), IvrRun.objects.on_primary()
-    abandoned = set(runs.abandoned(now).values_list("pk", flat=True))
+    now = timezone.now()
+    abandoned = {*IvrRun.objects.on_primary().abandoned(now).values_list("pk", flat=True), *_missed(now)}
+    for pk in abandoned:
+        _take_over(pk)
+    return len(abandoned)
+
+
+def _missed(now: datetime) -> Iterator[int]:
+    """Yield the runs with a notification whose process ended before it could take it up. Create those that lack."""
+    runs = IvrRun.objects.on_primary()
     pending = (
         Notification.objects.on_primary()
         .pending()
@@ -62,14 +71,16 @@ def recover() -> int:
             redacted_at=None,
         )
     )
-    for notification in pending.order_by("received_at", "pk"):
-        pk = _run_of(notification)
-        run = runs.filter(pk=pk, is_over=False).first() if pk else None
-        if run is not None and notification.pk not in run.seen:
-            abandoned.add(run.pk)
-    for pk in abandoned:
-        _take_over(pk)
-    return len(abandoned)
+    of_session = runs.filter(account=OuterRef("account"), session=OuterRef("session"))
+    found: list[Any] = list(pending.annotate(run=Subquery(of_session.values("pk"))).order_by("received_at", "pk"))
+    # They stay pending, for their other receivers, when the run has taken them up. So there may be many.
+    going = runs.filter(is_over=False).only("seen").in_bulk({row.run for row in found})
+    for row in found:
+        flow = _flow_of(row) if row.run is None else None
+        if flow is not None:
+            yield _begin(row, flow)
+        elif row.run in going and row.pk not in going[row.run].seen:
+            yield row.run
 
 
 def _take_over(pk: int) -> None:
