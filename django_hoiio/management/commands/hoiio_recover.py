@@ -58,6 +58,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopped.set())
         next_minute = 0.0
         while not stopped.is_set():
+            next_second = time.monotonic() + EVERY_SECOND
             if time.monotonic() >= next_minute:
                 next_minute = time.monotonic() + EVERY_MINUTE
                 result = recover(ivr=ivr)
@@ -68,7 +69,7 @@ class Command(BaseCommand):
             except Error as error:
                 logger.error("The database is unavailable: %s.", type(error).__name__)
                 connections.close_all()
-            stopped.wait(EVERY_SECOND)
+            stopped.wait(max(0, next_second - time.monotonic()))
 
     def _take_over(self) -> None:
         try:
