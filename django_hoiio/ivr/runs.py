@@ -232,6 +232,9 @@ def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
                 answered_at=notification.received_at.isoformat(),
             )
             goes_on = True
+        elif step == len(answered) and any("not_ready" in each for each in run.steps[step:]):
+            # Its block ran twice, and Hoiio refused the next one meanwhile.
+            goes_on = True
     return goes_on
 
 
@@ -292,7 +295,7 @@ class _Advance:
 
     def _send(self, number: int, block: Block) -> bool:
         """Send a block. Return False if the flow has to go on without it."""
-        run = self.run
+        run, asked = self.run, _asked(block)
         try:
             self._request(block, number)
         except InvalidState as refusal:
@@ -303,13 +306,16 @@ class _Advance:
                 # Hoiio had taken the block before, although it could not be reached for the answer.
                 del run.steps[number - 2]["failed"], run.steps[number - 2]["answered_at"]
                 return True
-            # It was sent before, by a process that ended before it could store that.
+            # It was sent before, by a process that ended before it could store that. Or such a process had sent the one
+            # before it, whose result was still on its way, so that it was sent twice and runs.
+            asked["not_ready"] = True
         except (HoiioError, ValueError) as error:
             self._fail(number, block, getattr(error, "status", ""), error)
             return False
         sent_at = timezone.now()
         took = sent_at - self.begun
-        run.asked(number).update(**_asked(block), sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
+        run.asked(number).pop("not_ready", None)
+        run.asked(number).update(**asked, sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
         if took > SLOW:
             logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, took.total_seconds())
         return True

@@ -77,6 +77,25 @@ def test_block_that_was_sent_before_the_crash_is_not_sent_again(hoiio: Hoiio) ->
 
 
 @pytest.mark.usefixtures("_menu")
+def test_call_goes_on_after_a_block_that_was_sent_again_before_its_result_arrived(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    IvrRun.objects.update(steps=[], seen=[], leased_until=hoiio.now - timedelta(seconds=1))
+    hoiio.faults(lost=1)
+    caller.press("1")
+    hoiio.faults()
+    assert ivr.recover() == 1
+    assert caller.transcript == "Press 1 or 2.\nPress 1 or 2."
+
+    entries = [entry.details for entry in hoiio._exchange.entries.values()]
+    (late,) = [entry["params"] for entry in entries if "dropped" in entry.get("faults", [])]
+    with hoiio._turn():
+        hoiio._exchange.notify("default", caller._live.notify_url, late)
+    assert caller.transcript == "Press 1 or 2.\nPress 1 or 2."
+    caller.press("2")
+    assert (caller.state, caller.heard) == ("gathering", "You pressed 1.")
+
+
+@pytest.mark.usefixtures("_menu")
 def test_notifications_that_stay_pending_cost_no_statement_each(hoiio: Hoiio) -> None:
     for number in range(3):
         hoiio.call(from_=f"+659000000{number}").press("1")
