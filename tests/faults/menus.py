@@ -57,9 +57,9 @@ def thanks_text(key: str, code: str) -> str:
 @ivr.flow
 async def reception(call: ivr.Call) -> None:
     try:
-        key = await call.menu(MENU, keys="12")
+        key = await call.menu(MENU, keys="12", timeout=60)
         call.once("key", note, call.from_number, "key", call.step)
-        code = await call.gather(code_text(key), max_digits=6)
+        code = await call.gather(code_text(key), max_digits=6, timeout=60)
         await call.record(record_text(code))
         call.once("recording", note, call.from_number, "recording", call.step)
         await call.hang_up(thanks_text(key, code))

@@ -42,7 +42,10 @@ AT_ONCE = 200
 PAUSE = 0.15
 
 # Seconds that a caller may wait. On a quiet machine it is less than 12: the lease, and a round of the recovery.
-LONGEST = 40
+LONGEST = 30
+
+# Seconds after which a slow caller reacts. The call is recovered before that.
+THINKING = 15
 
 # The steps at which a call is killed at a point. The last one sends no block, and only three have an effect.
 STEPS = {point: range(5) for point in POINTS} | {"leased": range(4), "sent": range(4), "once": (1, 3, 4)}
@@ -52,6 +55,9 @@ SQLITE = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=10000;",
 }
+
+
+Condition = Callable[[], bool]
 
 
 class BusyLine(RealTimeLine):
@@ -77,15 +83,17 @@ class Caller:
 
     live: LiveCall
 
-    def __init__(self, exchange: Exchange, number: int, point: str = "never", step: int = 0) -> None:
-        self._exchange, self.point, self.step = exchange, point, step
+    def __init__(
+        self, exchange: Exchange, number: int, point: str = "never", step: int = 0, *, is_slow: bool = False
+    ) -> None:
+        self._exchange, self.point, self.step, self.is_slow = exchange, point, step, is_slow
         self.number = number_of(number, point, step)
         self.key, self.code, self.words = "12"[number % 2], f"{number:06}", f"This is {number}."
         # Seconds from each act to the next block.
         self.waits: list[float] = []
 
-    def talk(self) -> Iterator[State]:
-        """Do one thing after the other. Yield the state to wait for after each."""
+    def talk(self) -> Iterator[Condition]:
+        """Do one thing after the other. Yield what to wait for after each."""
         yield from self._act(self._call, State.GATHERING)
         yield from self._act(lambda: handset.press(self.live, self.key), State.GATHERING)
         yield from self._act(lambda: handset.press(self.live, self.code), State.RECORDING)
@@ -97,13 +105,15 @@ class Caller:
     def _call(self) -> None:
         self.live = handset.call(self._exchange, self.number, NUMBER)
 
-    def _act(self, act: Callable[[], None], state: State) -> Iterator[State]:
+    def _act(self, act: Callable[[], None], state: State) -> Iterator[Condition]:
         begun = time.monotonic()
         with self._exchange.locked() as notices:
             act()
         self._exchange.send(notices)
-        yield state
+        yield lambda: self.live.state == state
         self.waits.append(time.monotonic() - begun)
+        if self.is_slow and len(self.waits) == self.step + 1:
+            yield lambda: time.monotonic() >= begun + THINKING
 
     @property
     def heard(self) -> list[str]:
@@ -121,15 +131,15 @@ def converse(callers: Iterable[Caller], exchange: Exchange, *, pause: float, kil
     """Let one after the other call, and wait until all calls have ended. Whose notification is lost hangs up."""
     coming, next_call = list(reversed(list(callers))), time.monotonic()
     until = next_call + 5 * pause * len(coming) + 4 * LONGEST
-    talking: dict[Caller, tuple[Iterator[State], State]] = {}
+    talking: dict[Caller, tuple[Iterator[Condition], Condition]] = {}
     while coming or talking:
         # A busy machine gets fewer callers at once, unless all call at once.
         while coming and time.monotonic() >= next_call and (not pause or len(exchange._unsent) < 8):
             talk = coming[-1].talk()
             talking[coming.pop()] = talk, next(talk)
             next_call = time.monotonic() + pause
-        for caller, (talk, state) in list(talking.items()):
-            if caller.live.state == state and (following := next(talk, None)):
+        for caller, (talk, is_time) in list(talking.items()):
+            if is_time() and (following := next(talk, None)):
                 talking[caller] = talk, following
             elif caller.live.is_over:
                 del talking[caller]
@@ -219,8 +229,12 @@ def effects(log: Path) -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...
 def test_calls_of_killed_servers_go_on(
     servers: Any, exchange: Exchange, killed: Path, tmp_path: Path, figures: Figures
 ) -> None:
-    kinds = [(point, STEPS[point][turn % len(STEPS[point])]) for turn in range(CALLS) for point in POINTS]
-    callers = [Caller(exchange, number, point, step) for number, (point, step) in enumerate(kinds)]
+    kinds = [(point, STEPS[point][turn % len(STEPS[point])], turn) for turn in range(CALLS) for point in POINTS]
+    callers = [
+        # Most react at once, before the step is recovered.
+        Caller(exchange, number, point, step, is_slow=point == "sent" and turn % 3 == 1)
+        for number, (point, step, turn) in enumerate(kinds)
+    ]
     lost = [caller for caller in callers if caller.point == "uncommitted"]
     rest = [caller for caller in callers if caller.point != "uncommitted"]
 
