@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial, wraps
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
@@ -56,8 +57,16 @@ def take_up(notification: Notification, **kwargs: Any) -> None:
 
 def recover() -> int:
     """Continue the phone menus whose process has ended; return how many. Safe to repeat and to run concurrently."""
-    now, runs = timezone.now(), IvrRun.objects.on_primary()
-    abandoned = set(runs.abandoned(now).values_list("pk", flat=True))
+    now = timezone.now()
+    abandoned = {*IvrRun.objects.on_primary().abandoned(now).values_list("pk", flat=True), *_missed(now)}
+    for pk in abandoned:
+        _take_over(pk)
+    return len(abandoned)
+
+
+def _missed(now: datetime) -> Iterator[int]:
+    """Yield the runs with a notification whose process ended before it could take it up. Create those that lack."""
+    runs = IvrRun.objects.on_primary()
     pending = (
         Notification.objects.on_primary()
         .pending()
@@ -67,14 +76,16 @@ def recover() -> int:
             redacted_at=None,
         )
     )
-    for notification in pending.order_by("received_at", "pk"):
-        pk = _run_of(notification)
-        run = runs.filter(pk=pk, is_over=False).first() if pk else None
-        if run is not None and notification.pk not in run.seen:
-            abandoned.add(run.pk)
-    for pk in abandoned:
-        _take_over(pk)
-    return len(abandoned)
+    of_session = runs.filter(account=OuterRef("account"), session=OuterRef("session"))
+    found: list[Any] = list(pending.annotate(run=Subquery(of_session.values("pk"))).order_by("received_at", "pk"))
+    # They stay pending, for their other receivers, when the run has taken them up. So there may be many.
+    going = runs.filter(is_over=False).only("seen").in_bulk({row.run for row in found})
+    for row in found:
+        flow = _flow_of(row) if row.run is None else None
+        if flow is not None:
+            yield _begin(row, flow)
+        elif row.run in going and row.pk not in going[row.run].seen:
+            yield row.run
 
 
 def _take_over(pk: int) -> None:
@@ -252,6 +263,9 @@ def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
                 answered_at=notification.received_at.isoformat(),
             )
             goes_on = True
+        elif step == len(answered) and any("not_ready" in each for each in run.steps[step:]):
+            # Its block ran twice, and Hoiio refused the next one meanwhile.
+            goes_on = True
     return goes_on
 
 
@@ -329,7 +343,7 @@ class _Advance:
 
     def _send(self, number: int, block: Block) -> bool:
         """Send a block. Return False if the flow has to go on without it."""
-        run = self.run
+        run, asked = self.run, _asked(block)
         try:
             self._request(block, number)
         except InvalidState as refusal:
@@ -340,13 +354,16 @@ class _Advance:
                 # Hoiio had taken the block before, although it could not be reached for the answer.
                 del run.steps[number - 2]["failed"], run.steps[number - 2]["answered_at"]
                 return True
-            # It was sent before, by a process that ended before it could store that.
+            # It was sent before, by a process that ended before it could store that. Or such a process had sent the one
+            # before it, whose result was still on its way, so that it was sent twice and runs.
+            asked["not_ready"] = True
         except (HoiioError, ValueError) as error:
             self._fail(number, block, getattr(error, "status", ""), error)
             return False
         sent_at = timezone.now()
         took = sent_at - self.begun
-        run.asked(number).update(**_asked(block), sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
+        run.asked(number).pop("not_ready", None)
+        run.asked(number).update(**asked, sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
         if took > SLOW:
             logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, took.total_seconds())
         return True

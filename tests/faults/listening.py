@@ -32,7 +32,7 @@ class Listening(AppConfig):
             notification_received.connect(RECEIVERS[name], dispatch_uid=name)
 
 
-def _write(line: str) -> None:
+def write(line: str) -> None:
     # One write, so that lines of several processes do not mix.
     descriptor = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(descriptor, line.encode())
@@ -41,7 +41,7 @@ def _write(line: str) -> None:
 
 def _misbehaves(harm: Callable[[], None], name: str) -> Callable[..., None]:
     def receiver(notification: Any, attempt: int, **kwargs: Any) -> None:
-        _write(f"{name} {notification.uuid} {attempt}\n")
+        write(f"{name} {notification.uuid} {attempt}\n")
         if Path(os.environ.get(MISCHIEF, "/nonexistent")).exists():
             harm()
         # A query like that of a project's receiver. It fails if the connection was left broken.
@@ -84,7 +84,7 @@ def _leaves_a_transaction_open() -> None:
 
 
 async def _run_asynchronously(notification: Any, attempt: int, **kwargs: Any) -> None:
-    _write(f"asynchronous {notification.uuid} {attempt}\n")
+    write(f"asynchronous {notification.uuid} {attempt}\n")
 
 
 HARMS = {
@@ -98,5 +98,5 @@ HARMS = {
 RECEIVERS: dict[str, Callable[..., Any]] = {
     name: _misbehaves(harm, name) for name, harm in {**HARMS, "first": _behaves, "last": _behaves}.items()
 }
-RECEIVERS["plain"] = lambda notification, attempt, **kwargs: _write(f"plain {notification.uuid} {attempt}\n")
+RECEIVERS["plain"] = lambda notification, attempt, **kwargs: write(f"plain {notification.uuid} {attempt}\n")
 RECEIVERS["asynchronous"] = _run_asynchronously

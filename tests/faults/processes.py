@@ -71,9 +71,11 @@ def run_command(environ: Environment, *arguments: str) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def gunicorn(environ: Environment, *, workers: int = 2, threads: int = 1, worker_class: str = "") -> Iterator[Server]:
+def gunicorn(
+    environ: Environment, *, workers: int = 2, threads: int = 1, worker_class: str = "", port: int = 0
+) -> Iterator[Server]:
     """Run gunicorn, wait until it is ready, and stop it at the end."""
-    port = free_port()
+    port = port or free_port()
     options = [f"--bind=127.0.0.1:{port}", f"--workers={workers}", f"--threads={threads}", "--log-level=critical"]
     # Preload, so that a new worker is ready immediately. With gevent it is not possible, because gevent patches Python
     # first.

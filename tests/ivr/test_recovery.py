@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import ivr
-from django_hoiio.models import IvrRun
+from django_hoiio.models import IvrRun, Notification
 from django_hoiio.testing import Hoiio
 from tests import ROOT
 
@@ -74,8 +76,55 @@ def test_block_that_was_sent_before_the_crash_is_not_sent_again(hoiio: Hoiio) ->
     assert caller.heard == "You pressed 1."
 
 
+@pytest.mark.usefixtures("_menu")
+def test_call_goes_on_after_a_block_that_was_sent_again_before_its_result_arrived(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    IvrRun.objects.update(steps=[], seen=[], leased_until=hoiio.now - timedelta(seconds=1))
+    hoiio.faults(lost=1)
+    caller.press("1")
+    hoiio.faults()
+    assert ivr.recover() == 1
+    assert caller.transcript == "Press 1 or 2.\nPress 1 or 2."
+
+    entries = [entry.details for entry in hoiio._exchange.entries.values()]
+    (late,) = [entry["params"] for entry in entries if "dropped" in entry.get("faults", [])]
+    with hoiio._turn():
+        hoiio._exchange.notify("default", caller._live.notify_url, late)
+    assert caller.transcript == "Press 1 or 2.\nPress 1 or 2."
+    caller.press("2")
+    assert (caller.state, caller.heard) == ("gathering", "You pressed 1.")
+
+
+@pytest.mark.usefixtures("_menu")
+def test_notifications_that_stay_pending_cost_no_statement_each(hoiio: Hoiio) -> None:
+    for number in range(3):
+        hoiio.call(from_=f"+659000000{number}").press("1")
+    Notification.objects.update(dispatched_at=None)
+    hoiio.wait(seconds=11)
+
+    with CaptureQueriesContext(connection) as captured:
+        assert ivr.recover() == 0
+    assert len(captured) == 3
+
+
+@pytest.mark.usefixtures("_menu")
+def test_notification_that_no_process_took_up_begins_or_goes_on(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    # As if the process had ended after the commit.
+    IvrRun.objects.all().delete()
+    caller.call.notifications.update(dispatched_at=None)
+    hoiio.wait(seconds=11)
+
+    assert ivr.recover() == 1
+    IvrRun.objects.update(seen=[], steps=[])
+    assert ivr.recover() == 1
+    assert (IvrRun.objects.get().seen, caller.transcript) == ([caller.call.notifications.get().pk], "Press 1 or 2.")
+
+
 def test_loop_goes_on_without_a_database_and_ends_when_it_is_stopped(tmp_path: Path) -> None:
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
+    (tmp_path / "project.py").write_text("from tests.settings import *\nROOT_URLCONF = 'urls'")
+    (tmp_path / "urls.py").write_text("print('URLs imported')\nurlpatterns = []")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project", "PYTHONPATH": str(ROOT)}
     environment["HOIIO_TEST_DATABASE"] = "sqlite"
     loop = subprocess.Popen(
         [sys.executable, "-u", "-m", "django", "hoiio_recover", "--loop"],
@@ -92,6 +141,7 @@ def test_loop_goes_on_without_a_database_and_ends_when_it_is_stopped(tmp_path: P
             assert loop.poll() is None
             time.sleep(0)
     loop.send_signal(signal.SIGTERM)
-    loop.communicate(timeout=30)
+    printed, _ = loop.communicate(timeout=30)
 
-    assert loop.returncode == 0
+    # Before a caller waits for a block, which has a notify URL.
+    assert (loop.returncode, printed.splitlines()[0]) == (0, "URLs imported")

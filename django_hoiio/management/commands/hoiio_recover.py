@@ -9,7 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import Error, connections
+from django.urls import get_resolver
 
+from django_hoiio.conf import conf
 from django_hoiio.logs import get_logger
 from django_hoiio.management import progress_bar
 from django_hoiio.recovery import RecoveryResult, recover
@@ -57,8 +59,12 @@ class Command(BaseCommand):
         stopped = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
+        if conf.root_urlconf:
+            # Importing the URLs may take seconds, so do it before a caller waits for a block, which has a notify URL.
+            _ = get_resolver(conf.root_urlconf).url_patterns
         next_minute = 0.0
         while not stopped.is_set():
+            next_second = time.monotonic() + EVERY_SECOND
             if time.monotonic() >= next_minute:
                 next_minute = time.monotonic() + EVERY_MINUTE
                 result = recover(ivr=ivr)
@@ -69,7 +75,7 @@ class Command(BaseCommand):
             except Error as error:
                 logger.error("The database is unavailable: %s.", type(error).__name__)
                 connections.close_all()
-            stopped.wait(EVERY_SECOND)
+            stopped.wait(max(0, next_second - time.monotonic()))
 
     def _take_over(self) -> None:
         try:
