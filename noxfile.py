@@ -1,6 +1,6 @@
 """Test and check sessions: `nox --list` lists them, `nox -s lint` runs one. `.ci/run` runs all but `mutation`.
 
-The sessions for PostgreSQL and MariaDB need these servers; docs/development.rst has the environment variables.
+The sessions for PostgreSQL and MariaDB need these servers; docs/project/development.rst has the environment variables.
 """
 
 from __future__ import annotations
@@ -63,6 +63,13 @@ def docs(session: nox.Session, database: str) -> None:
     """Check the pages, and run their code and the recipes."""
     _install(session, "test,postgres,mariadb")
     _pytest(session, database, "tests/docs")
+
+
+@nox.session(python=NEWEST)
+def site(session: nox.Session) -> None:
+    """Build the documentation site in build/site; warnings are errors."""
+    _install(session, "docs")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "-b", "dirhtml", "docs", "build/site")
 
 
 @nox.session(python=NEWEST)

@@ -29,7 +29,7 @@ from .growth import fill
 from .terminal import new_parser, show
 from .traffic import bodies, environ, post, signed_path
 
-# Maximum seconds that a request may wait for the pruning, as in docs/privacy.rst.
+# Maximum seconds that a request may wait for the pruning, as in docs/guides/privacy.rst.
 BOUND = 1.0
 
 # Of the stored year, the oldest quarter is deleted, and the next half is redacted.

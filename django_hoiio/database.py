@@ -104,7 +104,7 @@ def durable(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 _OPEN = (
     "On the database %r a transaction was already open, which could roll the notification back. Exempt the webhook from"
-    " the middleware or decorator that opens it%s: docs/checks.rst, W016."
+    " the middleware or decorator that opens it%s: docs/reference/checks.rst, W016."
 )
 _OFF = "AUTOCOMMIT of the database %r is off; remove it from DATABASES."
 

@@ -46,21 +46,21 @@ class Channel(TextChoices):
 class Kind(TextChoices):
     """Kind of a notification. The signals have the same names."""
 
-    # A call between two numbers, or a leg of a conference, has ended.
+    #: A call between two numbers, or a leg of a conference, has ended.
     CALL_ENDED = "call_ended", _("call ended")
-    # One of your numbers received an SMS.
+    #: One of your numbers received an SMS.
     SMS_RECEIVED = "sms_received", _("SMS received")
-    # Delivery status of an SMS that you sent.
+    #: Delivery status of an SMS that you sent.
     SMS_STATUS = "sms_status", _("SMS status")
-    # One message of a bulk SMS was accepted (with its reference) or refused.
+    #: One message of a bulk SMS was accepted (with its reference) or refused.
     BULK_SMS_STATUS = "bulk_sms_status", _("bulk SMS status")
-    # One of your numbers received a fax.
+    #: One of your numbers received a fax.
     FAX_RECEIVED = "fax_received", _("fax received")
-    # Status of a fax that you sent.
+    #: Status of a fax that you sent.
     FAX_STATUS = "fax_status", _("fax status")
-    # One of your numbers is called. It rings until the application sends a block.
+    #: One of your numbers is called. It rings until the application sends a block.
     IVR_ANSWER = "ivr_answer", _("IVR: incoming call")
-    # A block of an interactive voice response call has ended.
+    #: A block of an interactive voice response call has ended.
     IVR_DIAL = "ivr_dial", _("IVR: dialled")
     IVR_PLAY = "ivr_play", _("IVR: message played")
     IVR_GATHER = "ivr_gather", _("IVR: keys gathered")
@@ -69,11 +69,11 @@ class Kind(TextChoices):
     IVR_TRANSFER = "ivr_transfer", _("IVR: transferred")
     IVR_HANGUP = "ivr_hangup", _("IVR: hung up")
     IVR_UNHOLD = "ivr_unhold", _("IVR: taken off hold")
-    # A block ended that neither Hoiio nor the notify URL names.
+    #: A block ended that neither Hoiio nor the notify URL names.
     IVR_STEP = "ivr_step", _("IVR: unnamed step")
-    # The interactive call has ended.
+    #: The interactive call has ended.
     IVR_ENDED = "ivr_ended", _("IVR: call ended")
-    # The parameters match no kind. The notification is stored anyway.
+    #: The parameters match no kind. The notification is stored anyway.
     UNKNOWN = "unknown", _("unknown")
 
     @property
@@ -100,9 +100,9 @@ class Source(TextChoices):
     """Source of a notification."""
 
     WEBHOOK = "webhook", _("webhook")
-    # The database was unavailable when the webhook was called.
+    #: The database was unavailable when the webhook was called.
     SPOOL = "spool", _("webhook, imported from the spool")
-    # Read from Hoiio's history or from a status query.
+    #: Read from Hoiio's history or from a status query.
     POLL = "poll", _("read from Hoiio's API")
 
 
@@ -125,7 +125,7 @@ class Traffic(TextChoices):
     """A channel and a direction. Daily totals are counted for each."""
 
     CALLS_MADE = "calls_made", _("calls made")
-    # Includes calls whose direction no notification reported.
+    #: Includes calls whose direction no notification reported.
     CALLS_RECEIVED = "calls_received", _("calls received")
     SMS_SENT = "sms_sent", _("SMS sent")
     SMS_RECEIVED = "sms_received", _("SMS received")
@@ -143,13 +143,15 @@ class Rank(IntEnum):
 
 
 class SmsStatus(TextChoices):
-    # Also the last status if the carrier sends no delivery receipts.
+    """Status of an SMS."""
+
+    #: Also the last status if the carrier sends no delivery receipts.
     QUEUED = "queued", _("queued")
-    # The SMS reached the recipient's operator, not necessarily the handset.
+    #: The SMS reached the recipient's operator, not necessarily the handset.
     DELIVERED = "delivered", _("delivered")
     FAILED = "failed", _("failed")
     ERROR = "error", _("error")
-    # An incoming SMS, in Hoiio's history.
+    #: An incoming SMS, in Hoiio's history.
     RECEIVED = "received", _("received")
 
 
@@ -173,19 +175,19 @@ class CallOutcome(TextChoices):
     IN_PROGRESS = "in_progress", _("in progress")
     ANSWERED = "answered", _("answered")
     MISSED = "missed", _("missed")
-    # Outgoing calls only. An incoming call that is not answered is missed.
+    #: Outgoing calls only. An incoming call that is not answered is missed.
     BUSY = "busy", _("busy")
     FAILED = "failed", _("failed")
-    # Over, and Hoiio reported neither a duration nor a documented status.
+    #: Over, and Hoiio reported neither a duration nor a documented status.
     UNKNOWN = "unknown", _("unknown")
 
 
 class CallState(TextChoices):
     """The state of an interactive call."""
 
-    # Incoming, before the application sends a block.
+    #: Incoming, before the application sends a block.
     RINGING = "ringing", _("ringing")
-    # A block ended and the caller waits for the next one.
+    #: A block ended and the caller waits for the next one.
     ONGOING = "ongoing", _("ongoing")
     ENDED = "ended", _("ended")
 

@@ -28,7 +28,7 @@ class HoiioError(Exception):
     contains a token, a number or a text.
     """
 
-    # True if Hoiio may have executed the request, so that a retry could call, send and charge twice.
+    #: True if Hoiio may have executed the request, so that a retry could call, send and charge twice.
     may_have_happened = False
 
     def __init__(self, status: str, message: str) -> None:

@@ -235,6 +235,7 @@ class MaskingFilter(logging.Filter):
     """Mask the records of a handler or logger. Drops none of them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the message and the traceback of a record. Always returns True."""
         try:
             record.msg, record.args = line(record.getMessage()), ()
         except (TypeError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# Takes items and a label, and yields the items one by one.
+#: Takes items and a label, and yields the items one by one.
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 

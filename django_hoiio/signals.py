@@ -1,10 +1,10 @@
 """The signals: one for each kind of notification, and one for all of them.
 
-Every receiver gets
+Every receiver gets these arguments. Accept those that you need, and `**kwargs`.
 
-* `sender`: the `Notification` class,
-* `notification`: the `Notification`, already committed,
-* `attempt`: 1 for the first run, 2 for the first retry, and so on,
+* `signal` and `sender`: the signal, and the class `Notification`.
+* `notification`: the `Notification`, already committed.
+* `attempt`: 1 for the first run, 2 for the first retry, and so on.
 * `call`, `sms`, `fax`: the row that the notification updated; the other two are `None`.
   All three are `None` if the notification names no transaction.
 
@@ -123,69 +123,72 @@ def _release(wrapper: ReceiverWrapper) -> None:
     """Do nothing. The finalizer only keeps the stand-in alive as long as the receiver."""
 
 
-# Any notification, sent after the signal of its kind.
+#: Any notification. Sent once for each, after the signal of its kind.
 notification_received = NotificationSignal()
 
-# A call between two numbers, or a leg of a conference, has ended; `call` has its statuses, duration and cost.
+#: A call between two numbers, or a leg of a conference, has ended. `call` has its statuses, `duration` and `debit`.
 call_ended = NotificationSignal()
 
-# One of your numbers received an SMS; `sms.msg` is the text. A long text arrives as several notifications.
+#: One of your numbers received an SMS; `sms.msg` is the text. A long text arrives as several SMS.
 sms_received = NotificationSignal()
 
-# Delivery status of an SMS that you sent, in `sms.sms_status`. Hoiio may report it several times.
+#: Delivery status of an SMS that you sent, in `sms.sms_status`. Hoiio may report it several times. `queued` may be the
+#: last one, and `delivered` means the operator, not the handset.
 sms_status = NotificationSignal()
 
-# One message of a bulk SMS was accepted or refused, in `sms.status`; `sms.bulk_txn_ref` names the batch.
+#: One message of a bulk SMS was accepted or refused, in `sms.status`; `sms.bulk_txn_ref` is that of the bulk SMS. `sms`
+#: is `None` if a refusal has neither a reference nor a number.
 bulk_sms_status = NotificationSignal()
 
-# One of your numbers received a fax; `fax.fax_url` is the document, unless `fax.fax_status` is a failure.
+#: One of your numbers received a fax; `fax.fax_url` is a secret link to it, unless `fax.fax_status` is a failure.
 fax_received = NotificationSignal()
 
-# Status of a fax that you sent, in `fax.fax_status`.
+#: Status of a fax that you sent, in `fax.fax_status` and `fax.fax_error_code`.
 fax_status = NotificationSignal()
 
-# One of your numbers is called. It rings until you send a block to `notification.session`.
+#: One of your numbers is called. It rings until you send a block to `notification.session`, or its flow does.
 ivr_answer = NotificationSignal()
 
-# Result of a call that you made, in `call.dial_status`.
+#: Result of an interactive call that you made, in `call.dial_status`.
 ivr_dial = NotificationSignal()
 
-# The message was played to its end.
+#: The message was played to its end.
 ivr_play = NotificationSignal()
 
-# The caller pressed keys, in `notification.params["digits"]`: empty or missing if none was pressed in time.
+#: The caller pressed keys, in `notification.params["digits"]`: empty or missing if none was pressed in time.
 ivr_gather = NotificationSignal()
 
-# A message was recorded; `notification.params["record_url"]` is a secret link to it.
+#: A message was recorded; `notification.params["record_url"]` is a secret link to it.
 ivr_record = NotificationSignal()
 
-# Monitoring started, or its recording is ready: then `notification.params["monitor_url"]` is a secret link to it.
+#: Monitoring started, or its recording is ready: then `notification.params["monitor_url"]` is a secret link to it.
 ivr_monitor = NotificationSignal()
 
-# Result of a transfer, in `call.transfer_status`.
+#: Result of a transfer, in `call.transfer_status`.
 ivr_transfer = NotificationSignal()
 
-# The hang-up that you requested is done.
+#: The hang-up that you requested is done.
 ivr_hangup = NotificationSignal()
 
-# The caller is off hold and waits for the next block.
+#: The caller is off hold and waits for the next block.
 ivr_unhold = NotificationSignal()
 
-# A block ended and Hoiio did not name it.
+#: A block ended that neither Hoiio nor the notify URL names. Recognise it by `notification.pass_on` or `call.tag`.
 ivr_step = NotificationSignal()
 
-# The interactive call has ended; `call` has its duration and cost. If a notification reports that a block and the call
-# ended, this signal follows the block's own signal.
+#: The interactive call has ended; `call` has its `duration` and `debit`. If one notification reports that a block and
+#: the call ended, this signal follows that of the block.
 ivr_ended = NotificationSignal()
 
 # Runs the flow of an interactive call, before the receivers of its other signals. Not public: see `ivr`.
 ivr_flow = NotificationSignal()
 
-# The notification has no known kind. Inspect it in the admin.
+#: The notification has no known kind. Inspect it in the admin.
 unknown = NotificationSignal()
 
-# A receiver of one of these signals raised an exception, in its first run or a retry. Its receivers get `sender` (the
-# class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception`.
+#: A receiver of one of these signals raised an exception, in its first run or a retry. Receivers of this signal get
+#: `sender` (the class `Notification`), `failure` (the `ReceiverFailure`, already committed) and `exception`, which is
+#: not masked. If one of them raises, that is only logged.
 receiver_failed = NotificationSignal()
 
 SIGNALS = {

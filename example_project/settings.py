@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from logging import LogRecord
+import tempfile
 from pathlib import Path
 
 import django
 
 DIRECTORY = Path(__file__).resolve().parent
+# The folder of the database and the spool. A checkout may be read-only.
+DATA = DIRECTORY if os.access(DIRECTORY, os.W_OK) else Path(tempfile.gettempdir()) / f"hoiio-example-{os.getuid()}"
+DATA.mkdir(mode=0o700, exist_ok=True)
 
 # The settings below are safe only because no other machine can reach this site. Do not use them in production.
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -21,34 +24,21 @@ HOIIO = {
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "API_URL": "http://127.0.0.1:8000/sandbox/open/",
     # Stores notifications while the database is unavailable, for `manage.py hoiio_recover`.
-    "SPOOL_DIR": DIRECTORY / "spool",
+    "SPOOL_DIR": DATA / "spool",
 }
-
-
-def is_no_polling(record: LogRecord) -> bool:
-    """Return whether to log an access. The telephone polls every second, which is not logged."""
-    return "/sandbox/telephone/state/" not in record.getMessage()
 
 
 # Mask tokens of notify URLs, phone numbers, message texts and links in the log lines of all packages.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        "masking": {"()": "django_hoiio.masking.MaskingFilter"},
-        "without_polling": {"()": "django.utils.log.CallbackFilter", "callback": is_no_polling},
-    },
+    "filters": {"masking": {"()": "django_hoiio.masking.MaskingFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["masking"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         # The access log of runserver.
-        "django.server": {
-            "handlers": ["console"],
-            "filters": ["without_polling"],
-            "level": "INFO",
-            "propagate": False,
-        },
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
     },
 }
 
@@ -112,7 +102,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         # HOIIO_EXAMPLE_DATABASE names another file.
-        "NAME": os.environ.get("HOIIO_EXAMPLE_DATABASE") or DIRECTORY / "demo.sqlite3",
+        "NAME": os.environ.get("HOIIO_EXAMPLE_DATABASE") or DATA / "demo.sqlite3",
         "OPTIONS": {
             # WAL: readers and a writer do not wait for each other. FULL instead of the common NORMAL: a notification
             # answered with 200 must survive a power cut, because Hoiio never sends it again.

@@ -11,8 +11,45 @@ from pathlib import Path
 
 import docutils.core
 import docutils.nodes
+from docutils.parsers.rst import Directive, directives, roles
 
 from tests import ROOT
+
+
+class _Ignored(Directive):
+    """A directive that only Sphinx knows."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+    option_spec = dict.fromkeys(
+        ("caption", "maxdepth", "hidden", "members", "exclude-members", "no-value", "undoc-members", "without"), str
+    )
+
+    def run(self) -> list[docutils.nodes.Node]:
+        return []
+
+
+def _text_of(
+    name: str, rawtext: str, text: str, lineno: int, inliner: object, **options: object
+) -> tuple[list[docutils.nodes.Node], list[docutils.nodes.system_message]]:
+    """Read a role that only Sphinx knows as its title or target."""
+    return [docutils.nodes.inline(rawtext, re.sub(r"\s*<[^>]*>$", "", text).removeprefix("~"))], []
+
+
+for _name in (
+    "toctree",
+    "automodule",
+    "autoclass",
+    "autofunction",
+    "autoexception",
+    "fields",
+    "glossary",
+    "manage-command",
+):
+    directives.register_directive(_name, _Ignored)
+for _name in ("doc", "ref", "class", "exc", "func", "meth", "mod"):
+    roles.register_local_role(_name, _text_of)
 
 
 def read(page: Path) -> docutils.nodes.document:
@@ -59,10 +96,15 @@ def make_project(page: str, folder: Path) -> Callable[..., list[str]]:
 
     run("-m", "django", "startproject", "mysite", ".", "--settings", "django.conf.global_settings")
     run("manage.py", "startapp", "switchboard")
+    follow(page, folder)
+    return run
+
+
+def follow(page: str, folder: Path) -> None:
+    """Write the files of a page into a project, and append the settings."""
     for path, code in _steps(ROOT / page):
         with (folder / path).open("a" if path.endswith("settings.py") else "w", encoding="utf-8") as file:
-            file.write(code + "\n")
-    return run
+            file.write(f"\n{code}\n")
 
 
 def _steps(page: Path) -> Iterator[tuple[str, str]]:

@@ -690,7 +690,7 @@ def test_transaction_of_a_middleware_cannot_roll_back_an_accepted_notification(
     assert (
         " could not be stored. On the database 'default' a transaction was already open, which could roll the notification"
         " back. Exempt the webhook from the middleware or decorator that opens it, perhaps"
-        f" {__name__}.OneTransactionForAll: docs/checks.rst, W016." in caplog.text
+        f" {__name__}.OneTransactionForAll: docs/reference/checks.rst, W016." in caplog.text
     )
 
     settings.HOIIO = {"REQUIRE_VERIFICATION": False, "SPOOL_DIR": tmp_path}

@@ -27,6 +27,8 @@ from .sections import Section
 
 
 class ReceiverFailureAdmin(ReadOnlyAdmin):
+    """The failure log, with the action that retries."""
+
     list_display = ("failed", "notification", "signal", "receiver", "attempts", "is_resolved", "account")
     list_filter = (UnresolvedFilter, NotificationAccountFilter)
     search_fields = ("notification__txn_ref", "notification__session")

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.masking import FIELD_MASKS, LINK, RAW, FieldMask
-from django_hoiio.models import IvrRun
+from django_hoiio.models import Call, IvrRun
 
-from .sections import Section, open_button
-
-_COLUMNS = (_("Step"), _("Block"), _("Asked"), _("The caller"), _("Wait before it"))
+from .sections import open_button
 
 
-def menu_of(run: IvrRun, request: HttpRequest) -> Section:
-    """Return the steps of a run, masked for the user of `request`."""
-    rows = [
-        (number, step.get("name", ""), _asked(step, request), _answer(step, request), _wait(step))
-        for number, step in enumerate(run.steps, 1)
-    ]
-    return Section(title=gettext("Phone menu %s") % run.flow, columns=_COLUMNS, rows=rows)
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    block: str
+    # The text, number and keys of the block.
+    asked: str
+    # What the caller did, empty while the block runs.
+    answer: str
+    # How long the caller waited before it.
+    wait: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Menu:
+    flow: str
+    steps: Sequence[Step]
+
+
+def menus_of(call: Call, request: HttpRequest) -> list[Menu]:
+    """Return the phone menu of a call, if it has one, masked for the user of `request`."""
+    runs = IvrRun.objects.using(call._state.db).filter(call=call.pk)
+    return [Menu(flow=run.flow, steps=[_step(each, request) for each in run.steps]) for run in runs if run.steps]
+
+
+def _step(step: Mapping[str, Any], request: HttpRequest) -> Step:
+    wait = gettext("after %.1f s") % step["seconds"] if "seconds" in step else ""
+    return Step(block=step.get("name", ""), asked=_asked(step, request), answer=_answer(step, request), wait=wait)
 
 
 def _asked(step: Mapping[str, Any], request: HttpRequest) -> str:
@@ -48,10 +65,6 @@ def _answer(step: Mapping[str, Any], request: HttpRequest) -> str:
     if answer.get("call_state") == "ended":
         return gettext("hung up")
     return gettext("pressed no key") if "digits" in answer else gettext("listened")
-
-
-def _wait(step: Mapping[str, Any]) -> str:
-    return gettext("%.1f s") % step["seconds"] if "seconds" in step else ""
 
 
 def _masked(value: str, mask: FieldMask, request: HttpRequest) -> str:

@@ -30,6 +30,8 @@ URL_PARAMETERS = {"record_url": _("Recording"), "monitor_url": _("Recording of t
 
 
 class NotificationAdmin(ReadOnlyAdmin):
+    """Notifications, with their raw request and their receivers."""
+
     list_display = ("received", "kind", "txn_ref", "session", "is_dispatched", "problem_names", "account")
     list_filter = ("kind", PendingFilter, FailedReceiversFilter, AccountFilter)
     search_fields = ("txn_ref", "session")

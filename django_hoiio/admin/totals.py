@@ -21,6 +21,8 @@ from .read_only import ReadOnlyAdmin
 
 
 class DailyTotalAdmin(ReadOnlyAdmin):
+    """The totals of closed days."""
+
     list_display = ("day", "account", "traffic", "currency", "how_many", "how_many_succeeded", "spent")
     list_filter = ("traffic", AccountFilter)
     fields = list_display

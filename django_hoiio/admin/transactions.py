@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hoiio.enums import CallOutcome, Direction, SmsStatus
 from django_hoiio.keyset import Keys
-from django_hoiio.models import CALL_STATUSES, Call, Fax, IvrRun, Notification, Sms, Transaction
+from django_hoiio.models import CALL_STATUSES, Call, Fax, Notification, Sms, Transaction
 from django_hoiio.search import own_number_q
 
 from .actions import Action, reconcile
@@ -27,8 +27,8 @@ from .conversation import ConversationPage
 from .export import export_as_csv
 from .filters import AccountFilter, OpenFilter, OutcomeFilter, OverdueFilter, SmsStatusFilter
 from .formatting import amount_text, label, optional_moment_text, sentence, statuses_of, value_text
-from .menus import menu_of
-from .sections import Section, open_button
+from .menus import menus_of
+from .sections import open_button
 from .timeline import timeline_of
 
 if TYPE_CHECKING:
@@ -198,6 +198,8 @@ class TransactionAdmin(ConversationPage):
 
 
 class CallAdmin(TransactionAdmin):
+    """Calls, each with its notifications in order."""
+
     list_display: Any = (
         "status_words",
         "remote_number_link",
@@ -236,8 +238,11 @@ class CallAdmin(TransactionAdmin):
         (_("References"), {"fields": ("account", "session", "notification_uuid")}),
     )
 
-    def sections(self, request: HttpRequest, row: Any) -> Iterable[Section]:
-        return [menu_of(run, request) for run in IvrRun.objects.using(row._state.db).filter(call=row.pk)]
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["menus"] = menus_of(context["original"], request)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def prepare(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         super().prepare(request, rows)
@@ -269,6 +274,8 @@ class CallAdmin(TransactionAdmin):
 
 
 class SmsAdmin(BulkPage, TransactionAdmin):
+    """SMS, each with its notifications in order."""
+
     list_filter = (SmsStatusFilter, *TransactionAdmin.list_filter)
     search_fields = (*TransactionAdmin.search_fields, "bulk_txn_ref")
     statuses = ("sms_status", "status")
@@ -294,6 +301,8 @@ class SmsAdmin(BulkPage, TransactionAdmin):
 
 
 class FaxAdmin(TransactionAdmin):
+    """Faxes, each with its notifications in order."""
+
     list_filter = ("fax_status", *TransactionAdmin.list_filter)
     statuses = ("fax_status", "fax_error_code")
     export_fields = (*_FIRST_COLUMNS, *statuses, "fax_pages", "fax_url", "duration", *_LAST_COLUMNS)

@@ -1,4 +1,4 @@
-"""System checks of the settings, databases and deployment. docs/checks.rst has the cause and cure of each."""
+"""System checks of the settings, databases and deployment. docs/reference/checks.rst has the cause and cure of each."""
 
 from .deployment import check_api, check_databases, check_deployment, check_sandbox, check_tasks
 from .settings import check_settings

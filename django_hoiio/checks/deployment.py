@@ -150,7 +150,7 @@ def _refused_task(error: Exception) -> CheckMessage:
 def _no_worker(backend: str) -> CheckMessage:
     return Warning(
         f"HOIIO['DISPATCH'] is 'task', but no worker runs the receivers: the default backend of TASKS is {backend}.",
-        hint="pip install django-tasks-db, and set TASKS as docs/tasks.rst says; or write 'DISPATCH': 'inline'.",
+        hint="pip install django-tasks-db, and set TASKS as docs/guides/tasks.rst says; or write 'DISPATCH': 'inline'.",
         id="django_hoiio.W005",
     )
 

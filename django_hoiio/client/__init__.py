@@ -14,7 +14,16 @@ from .ivr import IvrResource
 from .sms import SmsResource
 from .voice import ConferenceResource, VoiceResource
 
-__all__ = ["HoiioClient"]
+__all__ = [
+    "ConferenceResource",
+    "FaxResource",
+    "HoiioClient",
+    "IvrResource",
+    "NumberResource",
+    "SmsResource",
+    "UserResource",
+    "VoiceResource",
+]
 
 
 class HoiioClient:

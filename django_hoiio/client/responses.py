@@ -38,7 +38,7 @@ __all__ = [
     "UserResponse",
 ]
 
-# A transaction that a request started: its txn_ref and its known parameters.
+#: A transaction that a request started: its txn_ref and its known parameters.
 Started = tuple[str, Mapping[str, str]]
 
 
@@ -46,11 +46,11 @@ Started = tuple[str, Mapping[str, str]]
 class HoiioResponse:
     """A successful response."""
 
-    # Fields that are lists of objects, and the type of the objects.
+    #: Fields that are lists of objects, and the type of the objects.
     lists: ClassVar[Mapping[str, type[HoiioResponse]]] = {}
 
     status: str = ""
-    # The whole response by Hoiio's names, including values without a field.
+    #: The whole response by Hoiio's names, including values without a field.
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def started(self, request: Mapping[str, str]) -> Iterator[Started]:
@@ -121,12 +121,12 @@ class CallStatusResponse(HoiioResponse):
     tag: str = ""
     dest1: str = ""
     dest2: str = ""
-    # The Hoiio Number that took part.
+    #: The Hoiio Number that took part.
     number: str = ""
     call_status_dest1: str = ""
     call_status_dest2: str = ""
     date: datetime | None = None
-    # Minutes.
+    #: Minutes.
     duration: int | None = None
     currency: str = ""
     rate: Decimal | None = None
@@ -140,7 +140,7 @@ class SmsStatusResponse(HoiioResponse):
     txn_ref: str = ""
     tag: str = ""
     sms_status: str = ""
-    # A number or a sender name.
+    #: A number or a sender name.
     src: str = ""
     dest: str = ""
     msg: str = ""
@@ -175,7 +175,7 @@ class FaxStatusResponse(HoiioResponse):
 class ListResponse(HoiioResponse):
     """A page of a list."""
 
-    # On this page, and on all pages if the list has several.
+    #: On this page, and on all pages if the list has several.
     entries_count: int | None = None
     total_entries_count: int | None = None
 
@@ -187,18 +187,24 @@ class HistoryResponse(ListResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class CallHistoryResponse(HistoryResponse):
+    """A page of calls."""
+
     lists = {"entries": CallStatusResponse}
     entries: tuple[CallStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SmsHistoryResponse(HistoryResponse):
+    """A page of SMS."""
+
     lists = {"entries": SmsStatusResponse}
     entries: tuple[SmsStatusResponse, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaxHistoryResponse(HistoryResponse):
+    """A page of faxes."""
+
     lists = {"entries": FaxStatusResponse}
     entries: tuple[FaxStatusResponse, ...] = ()
 
@@ -208,22 +214,24 @@ class NumberResponse(HoiioResponse):
     """A Hoiio Number of the account and its settings, or one to subscribe to, which has none."""
 
     number: str
-    # Notify URLs for calls or faxes, and for SMS. Anybody who has a signed URL can post to it.
+    #: Notify URLs for calls or faxes, and for SMS. Anybody who has a signed URL can post to it.
     forward_to: str = field(default="", repr=False)
     forward_sms_to: str = field(default="", repr=False)
-    # `voice` or `fax`.
+    #: `voice` or `fax`.
     mode: str = ""
     expiry: date | None = None
-    # `enabled` or `disabled`.
+    #: `enabled` or `disabled`.
     auto_extend_status: str = ""
     country: str = ""
     state: str = ""
-    # Of `VOICE`, `FAX` and `SMS`.
+    #: Of `VOICE`, `FAX` and `SMS`.
     capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumbersResponse(ListResponse):
+    """The account's numbers, or numbers to subscribe to."""
+
     lists = {"entries": NumberResponse}
     entries: tuple[NumberResponse, ...] = ()
 
@@ -250,6 +258,8 @@ class CountryResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class CountriesResponse(ListResponse):
+    """Countries with numbers to subscribe to."""
+
     lists = {"entries": CountryResponse}
     entries: tuple[CountryResponse, ...] = ()
 
@@ -264,6 +274,8 @@ class NumberRateResponse(HoiioResponse):
 
 @dataclass(frozen=True, kw_only=True)
 class NumberRatesResponse(ListResponse):
+    """The prices of a number."""
+
     lists = {"entries": NumberRateResponse}
     entries: tuple[NumberRateResponse, ...] = ()
     currency: str = ""
@@ -287,7 +299,7 @@ class SmsRateResponse(HoiioResponse):
 
     currency: str = ""
     rate: Decimal | None = None
-    # Parts, price and alphabet of the `msg` of the request; `None` without one.
+    #: Parts, price and alphabet of the `msg` of the request; `None` without one.
     split_count: int | None = None
     total_cost: Decimal | None = None
     is_unicode: bool | None = None
@@ -319,14 +331,14 @@ class UserResponse(HoiioResponse):
     uid: str = ""
     name: str = ""
     mobile_number: str = ""
-    # Values that `caller_id` accepts.
+    #: Values that `caller_id` accepts.
     caller_ids: tuple[str, ...] = ()
     email: str = ""
     country: str = ""
     prefix: str = ""
     currency: str = ""
     time_zone: str = ""
-    # `trial` or `active`.
+    #: `trial` or `active`.
     user_status: str = ""
     sms_rebrand_status: str = ""
     call_rebrand_status: str = ""

@@ -1,4 +1,4 @@
-"""Phone menus as straight-line code that survives a crash.
+"""Phone menus as straight-line code that survives a crash::
 
     @ivr.flow(numbers=["+6531234567"])
     async def reception(call):
@@ -15,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, overload
 
+from django.core import checks as django_checks
+
 from django_hoiio.exceptions import NotInAFlow
 from django_hoiio.models import Notification
 from django_hoiio.signals import ivr_flow
 
 from .call import BlockFailed, Call, HungUp, Recording, Transfer
+from .checks import check_flows
 from .flows import APOLOGY, GOODBYE, Arguments, Flow, Function, Result
 from .runs import recover, resume, take_up
 
@@ -59,6 +62,7 @@ def flow(
     def declare(function: Function[..., Any]) -> Flow[..., Any]:
         # As a receiver, so that a notification is pending until its flow has run.
         ivr_flow.connect(take_up, sender=Notification, dispatch_uid="django_hoiio.ivr")
+        django_checks.register(check_flows)
         return Flow(function, numbers, apology, goodbye)
 
     return declare if function is None else declare(function)

@@ -31,14 +31,18 @@ class BlockFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
+    """A recorded message. `url` is a secret link that expires."""
+
     url: str
-    # True if the caller hung up instead of pressing #.
+    #: True if the caller hung up instead of pressing #.
     hung_up: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    # answered, busy, unanswered or failed.
+    """The result of a transfer."""
+
+    #: answered, busy, unanswered or failed.
     status: str
 
     @property
@@ -92,7 +96,7 @@ class Call:
         silence: str = "",
         wrong: str = "",
     ) -> Coroutine[Any, Any, str]:
-        """Return the one of `keys` that the caller pressed. Ask `tries` times in all, and then return an empty text.
+        """Return the key that the caller pressed, one of `keys`. After `tries` attempts, return an empty text.
 
         `silence` and `wrong` are spoken before `msg` if the caller pressed no key, or another.
         """

@@ -71,8 +71,16 @@ def by_name(name: str) -> Flow[..., Any] | None:
     return found if isinstance(found, Flow) else None
 
 
+def declared() -> list[Flow[..., Any]]:
+    """Return the flows whose modules are imported."""
+    return list(_flows.values())
+
+
+def by_number() -> dict[str, str]:
+    """Return the name of the flow that answers each number: as in `HOIIO['IVR_FLOWS']`, or else in a decorator."""
+    return {number: flow.name for flow in declared() for number in flow.numbers} | dict(conf.IVR_FLOWS)
+
+
 def of_number(number: str) -> Flow[..., Any] | None:
-    """Return the flow that answers a number: as in `HOIIO['IVR_FLOWS']`, or else in a decorator."""
-    if number in conf.IVR_FLOWS:
-        return by_name(conf.IVR_FLOWS[number])
-    return next((each for each in _flows.values() if number in each.numbers), None)
+    name = by_number().get(number)
+    return None if name is None else by_name(name)

@@ -51,7 +51,7 @@ def take_up(notification: Notification, **kwargs: Any) -> None:
 
 
 def recover() -> int:
-    """Take up the runs whose process has ended; return how many. Safe to run at any time, and concurrently."""
+    """Continue the phone menus whose process has ended; return how many. Safe to repeat and to run concurrently."""
     now = timezone.now()
     abandoned = {*IvrRun.objects.on_primary().abandoned(now).values_list("pk", flat=True), *_missed(now)}
     for pk in abandoned:

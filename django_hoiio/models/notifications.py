@@ -33,6 +33,8 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class NotificationQuerySet(BaseQuerySet["Notification"]):
+    """The methods of `Notification.objects` and its querysets."""
+
     def pending(self) -> NotificationQuerySet:
         """Return the notifications whose receivers were not all called yet."""
         return self.filter(dispatched_at=None)
@@ -50,6 +52,7 @@ class NotificationQuerySet(BaseQuerySet["Notification"]):
         return self.filter(claimed_until__range=(now, now + CLAIM + CLOCK_TOLERANCE))
 
     def older_than(self, moment: datetime) -> NotificationQuerySet:
+        """Return the notifications that were received before a moment."""
         return self.filter(received_at__lt=moment)
 
     def unlinked(self) -> NotificationQuerySet:

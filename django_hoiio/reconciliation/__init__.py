@@ -19,7 +19,7 @@ from .diff import ingest_entry
 from .overdue import poll_overdue
 from .reader import ApiReader, Found, ReconciliationResult
 
-__all__ = ["Found", "Progress", "ReconciliationResult", "able_accounts", "reconcile"]
+__all__ = ["Found", "ReconciliationResult", "able_accounts", "reconcile"]
 
 Part = Callable[[ApiReader, Channel, ReconciliationResult], None]
 

@@ -38,9 +38,9 @@ class ReconciliationResult:
 
     dry_run: bool = False
     requests: int = 0
-    # Entries of history.
+    #: Entries of history.
     read: int = 0
-    # Polled transactions, and those that Hoiio does not know.
+    #: Polled transactions, and those that Hoiio does not know.
     overdue: int = 0
     unknown: int = 0
     found: Counter[Found] = field(default_factory=Counter)

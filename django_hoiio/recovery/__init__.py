@@ -24,7 +24,7 @@ from django_hoiio.progress import Progress, no_progress
 
 from .reparsing import MAX_STATE_ATTEMPTS, ReparseResult, reparse, store_state
 
-__all__ = ["Progress", "RecoveryResult", "ReparseResult", "recover", "reparse"]
+__all__ = ["RecoveryResult", "ReparseResult", "recover", "reparse"]
 
 logger = get_logger(__name__)
 
@@ -36,16 +36,16 @@ class RecoveryResult:
     """Counts of a recovery."""
 
     stored: int = 0
-    # Spool files whose notification was stored already.
+    #: Spool files whose notification was stored already.
     known: int = 0
-    # Files in quarantine, from this recovery or an earlier one.
+    #: Files in quarantine, from this recovery or an earlier one.
     quarantined: int = 0
-    # Files not yet imported: the database is unavailable, or the file could not be stored.
+    #: Files not yet imported: the database is unavailable, or the file could not be stored.
     waiting: int = 0
     is_unavailable: bool = False
-    # Calls, SMS and faxes that were updated by a notification that was stored without its state.
+    #: Calls, SMS and faxes that were updated by a notification that was stored without its state.
     states: int = 0
-    # Notifications that are still without their state.
+    #: Notifications that are still without their state.
     stateless: int = 0
     dispatched: int = 0
     receivers: Counter[Outcome] = field(default_factory=Counter)

@@ -50,10 +50,10 @@ class PruneResult:
     closed: int = 0
     redacted: int = 0
     deleted: int = 0
-    # Calls, SMS and faxes.
+    #: Calls, SMS and faxes.
     transactions_redacted: int = 0
     transactions_deleted: int = 0
-    # Notifications that are due and stay, because they are pending or a receiver is to be retried.
+    #: Notifications that are due and stay, because they are pending or a receiver is to be retried.
     skipped: int = 0
     pace: BatchSize = field(default_factory=BatchSize)
 

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 Thing = TypeVar("Thing")
 
 # Target for a transaction, in seconds. One may take longer than the one before, so this is far below the second that
-# docs/privacy.rst names.
+# docs/guides/privacy.rst names.
 TARGET_SECONDS = 0.1
 
 INITIAL_SIZE, MAX_SIZE = 50, 1000

@@ -50,12 +50,12 @@ __all__ = [
 class ForgetResult:
     """Counts of `forget`."""
 
-    # The person was a party to these.
+    #: The person was a party to these.
     notifications: int = 0
     transactions: int = 0
-    # Rows from which only the number was removed, and phone menus of other calls.
+    #: Rows from which only the number was removed, and phone menus of other calls.
     mentions: int = 0
-    # Spool files, and the names of those that cannot be read and may mention the number.
+    #: Spool files, and the names of those that cannot be read and may mention the number.
     files: int = 0
     unreadable: list[str] = field(default_factory=list)
 

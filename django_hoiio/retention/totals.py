@@ -37,12 +37,12 @@ class Total:
     day: date
     account: str
     traffic: Traffic
-    # Empty if Hoiio reported none.
+    #: Empty if Hoiio reported none.
     currency: str
     count: int
-    # Calls and faxes that were answered, SMS that were delivered, and all SMS that were received.
+    #: Calls and faxes that were answered, SMS that were delivered, and all SMS that were received.
     succeeded: int
-    # The charge that Hoiio reported; 0 if it reported none.
+    #: The charge that Hoiio reported; 0 if it reported none.
     debit: Decimal
 
 

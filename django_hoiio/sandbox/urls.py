@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -29,6 +31,15 @@ def on_this_machine(view: View) -> View:
 
     return login_not_required(guarded)
 
+
+def is_no_poll(record: logging.LogRecord) -> bool:
+    """Return whether to log an access. The page of the telephone polls each second, which would flood the console."""
+    is_poll = "/telephone/state/" in record.getMessage()
+    return not is_poll or getattr(record, "status_code", None) != HTTPStatus.OK
+
+
+# The access log of runserver.
+logging.getLogger("django.server").addFilter(is_no_poll)
 
 app_name = "hoiio_sandbox"
 

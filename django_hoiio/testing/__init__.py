@@ -1,10 +1,10 @@
-"""Test a project's receivers and phone menus: Hoiio and the people on the telephone, in the process of the test.
+"""Test a project's receivers and phone menus: Hoiio and the people on the telephone, in the process of the test::
 
     def test_keyword(hoiio):
         hoiio.sms("HOURS", from_="+6591234567")
         assert hoiio.sent[-1].msg == "We are open 9 to 7."
 
-`hoiio` is a fixture for pytest; `HoiioMixin` is for `TestCase`.
+`hoiio` is a fixture for pytest. `HoiioMixin` is for `TestCase`.
 """
 
 from __future__ import annotations

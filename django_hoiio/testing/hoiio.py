@@ -50,11 +50,11 @@ MODEL_OF_CHANNEL: Mapping[str, type[Call] | type[Sms] | type[Fax]] = {"voice": C
 class SentRequest:
     """A request that the project sent to Hoiio. Its parameters are attributes: `sent.dest`, `sent.msg`."""
 
-    # For example `sms/send`.
+    #: For example `sms/send`.
     path: str
     params: Mapping[str, str]
     answer: Mapping[str, Any]
-    # The references of the calls, SMS or faxes that it started.
+    #: The references of the calls, SMS or faxes that it started.
     txn_refs: Sequence[str]
     _hoiio: Hoiio = field(repr=False, compare=False)
 
@@ -76,7 +76,7 @@ class SentRequest:
 
 
 class Caller:
-    """A person on the telephone, in one call. Each act returns when the project has answered what it caused."""
+    """A person on the telephone, in one call. Each act returns after the project has answered its notifications."""
 
     def __init__(self, hoiio: Hoiio, live: LiveCall) -> None:
         self._hoiio, self._live = hoiio, live
@@ -87,12 +87,12 @@ class Caller:
 
     @property
     def heard(self) -> str:
-        """What was said since the caller's last act, a line for each text."""
+        """The texts that were spoken since the caller's last act, one per line."""
         return "\n".join(self._texts(since=self._acted_at))
 
     @property
     def transcript(self) -> str:
-        """Everything that was said, a line for each text."""
+        """All texts that were spoken, one per line."""
         return "\n".join(self._texts(since=0))
 
     @property
@@ -102,6 +102,7 @@ class Caller:
 
     @property
     def ended(self) -> bool:
+        """True after the end of the call."""
         return self._live.is_over
 
     @property
@@ -119,7 +120,7 @@ class Caller:
         self._act(lambda: calls.refuse(self._live, status))
 
     def press(self, keys: str) -> None:
-        """Press keys. Fails if nobody takes them."""
+        """Press keys. Fails unless the call gathers keys or records."""
         self._expect(State.GATHERING, State.RECORDING)
         self._act(lambda: handset.press(self._live, keys))
 
@@ -143,6 +144,7 @@ class Caller:
         self._act(lambda: interactive.far_end(self._live, status))
 
     def hang_up(self) -> None:
+        """End the call."""
         self._act(lambda: handset.hang_up(self._live))
 
     def _act(self, act: Callable[[], None]) -> None:
@@ -225,7 +227,7 @@ class Hoiio:
 
     @property
     def signals(self) -> list[str]:
-        """The names of the signals that were sent for them."""
+        """The names of the signals that were sent for `notifications`."""
         received = ((Kind(each.kind), each.params) for each in self._line.notifications)
         return [kind.value for each in received for kind in signal_kinds(*each)]
 
@@ -279,7 +281,7 @@ class Hoiio:
         self._raise_failures()
 
     def faults(self, *, lost: float = 0, late: float = 0, twice: bool = False, shuffled: bool = False) -> None:
-        """Treat notifications badly from now on; without arguments, well again.
+        """Lose, delay, repeat or shuffle notifications from now on. Without arguments, stop that.
 
         `lost` is the share that is never posted, 1 for all; `late` is in seconds, see `wait`.
         """

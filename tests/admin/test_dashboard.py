@@ -92,9 +92,8 @@ def tables(client: Client, **query: str) -> dict[str, list[list[str]]]:
 PERIODS = [(7, ""), (30, "shop"), (90, "")]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_figures_match_the_expected_values_before_and_after_days_are_closed(root: Client, seed: int) -> None:
-    fill(random.Random(seed), 150, 30)
+def test_figures_match_the_expected_values_before_and_after_days_are_closed(root: Client) -> None:
+    fill(random.Random(1), 150, 30)
     counted = [expected_tables(TODAY, days, account) for days, account in PERIODS]
 
     assert [tables(root, days=str(days), account=account) for days, account in PERIODS] == counted
@@ -110,9 +109,9 @@ def test_figures_match_the_expected_values_before_and_after_pruning(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     settings.HOIIO = {"RETENTION_DAYS": dict.fromkeys(Kind.values, retention)}
-    fill(random.Random(1), 400, 28)
+    fill(random.Random(1), 240, 28)
     # Some are pending, some have a failed receiver, and some a resolved one.
-    pending, failed, resolved = (list(Notification.objects.order_by("pk")[at : at + 40]) for at in (100, 200, 300))
+    pending, failed, resolved = (list(Notification.objects.order_by("pk")[at : at + 24]) for at in (60, 120, 180))
     Notification.objects.filter(pk__in=[each.pk for each in pending]).update(
         dispatched_at=None, claimed_until=NOW - DAY
     )
@@ -126,7 +125,7 @@ def test_figures_match_the_expected_values_before_and_after_pruning(
 
     call_command("hoiio_prune", stdout=StringIO())
     redacted = Notification.objects.exclude(redacted_at=None).count()
-    assert min(redacted, 400 - Notification.objects.count()) > 10
+    assert min(redacted, 240 - Notification.objects.count()) > 5
     assert Sms.objects.exclude(redacted_at=None).exists()
 
     assert [tables(root, days=str(days), account=account) for days, account in PERIODS] == counted

@@ -197,7 +197,7 @@ def _calculates(written: str) -> bool:
 
 def _documented() -> Callable[[str], str]:
     """Return the function in the documentation that restores the original text."""
-    page = (ROOT / "docs/admin.rst").read_text(encoding="utf-8")
+    page = (ROOT / "docs/guides/admin.rst").read_text(encoding="utf-8")
     block = re.search(r"( +import csv\n.*?)\n+    with open", page, re.DOTALL)
     assert block is not None
     names: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The admin in windows of several sizes and colours. The pictures of docs/admin.rst are made here."""
+"""The admin in windows of several sizes and colours. The pictures of docs/guides/admin.rst are made here."""
 
 from __future__ import annotations
 

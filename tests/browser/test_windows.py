@@ -1,4 +1,4 @@
-"""The telephone in windows of several sizes and colours. The pictures of docs/telephone.rst are made here."""
+"""The telephone in windows of several sizes and colours. The pictures of docs/guides/local.rst are made here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from .conftest import Open
 
-SHOWN = {"light", "dark", "phone"}
+SHOWN = {"light", "dark"}
 
 OUTSIDE = """
 [...document.querySelectorAll("main *")]

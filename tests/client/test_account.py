@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_hoiio import ivr
 from django_hoiio.enums import Route, VerifiedBy
+from django_hoiio.ivr import flows
 from django_hoiio.verification import VerificationResult
 from tests.client.test_client import verified
 from tests.fake_hoiio import Hoiio
@@ -131,7 +133,7 @@ def test_other_account_uses_its_own_credentials(hoiio: Hoiio) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--configure"], "--configure needs a number; write --number +65... as well."),
+        (["--configure"], "--configure needs a number; write --number +65... or --flows as well."),
         (
             ["--number", "+6511111111", "--configure"],
             "The account has no such number; Hoiio's portal lists its numbers.",
@@ -165,3 +167,34 @@ def test_refusal_of_hoiio_is_reported(hoiio: Hoiio) -> None:
     assert str(raised.value) == (
         "Hoiio refused number/update_forwarding with error_unable_to_resolve_forward_to; use another one."
     )
+
+
+async def _reception(call: ivr.Call) -> None:
+    await call.play("Hello.")
+
+
+def test_numbers_of_the_flows_are_shown_and_configured(
+    hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(flows, "_flows", {})
+    ivr.flow(numbers=["+6531234567"])(_reception)
+    settings.HOIIO = {**settings.HOIIO, "IVR_FLOWS": {"+6539999999": f"{__name__}._reception"}}
+    hoiio.says(NUMBERS, DONE, DONE)
+
+    lines = run("--flows", "--configure")
+
+    assert [line for line in lines if not line.startswith(" ")] == [
+        f"+6531234567 voice {__name__}._reception",
+        f"+6539999999 {__name__}._reception",
+        "Set 4 URLs.",
+    ]
+    assert [request.params.get("number") for request in hoiio.requests[1:]] == ["+6531234567", "+6539999999"]
+    assert routes(sent(hoiio)) == {"forward_to": Route.IVR, "forward_sms_to": Route.SMS}
+
+
+def test_flows_without_a_number_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "_flows", {})
+
+    with pytest.raises(CommandError) as raised:
+        run("--flows")
+    assert str(raised.value) == ("No phone menu has a number; write it into its decorator or into HOIIO['IVR_FLOWS'].")

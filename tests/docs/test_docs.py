@@ -14,18 +14,14 @@ import docutils.nodes
 import docutils.utils
 import pytest
 
-from django_hoiio import checks, signals
 from django_hoiio.conf import SETTINGS, conf
-from django_hoiio.enums import Kind, Route
-from django_hoiio.models import Notification
+from django_hoiio.enums import Route
 from tests import ROOT
-from tests.documents import code_of, column, literal_texts, make_project, read, section_titles
+from tests.documents import code_of, column, follow, make_project, read, section_titles
 
-PAGES = sorted(
-    [ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/*.rst"), *ROOT.glob("example_project/*.rst")]
-)
+PAGES = sorted([*ROOT.glob("*.rst"), *ROOT.glob("docs/**/*.rst"), *ROOT.glob("example_project/*.rst")])
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 # Every page.
@@ -55,36 +51,24 @@ def _is_there(module: str, name: str) -> bool:
     return hasattr(import_module(module), name) or find_spec(f"{module}.{name}") is not None
 
 
-# Rows whose last cell is intentionally empty.
-EMPTY_LAST_CELL = {"sqlite", "Daily totals"} | {
-    f"django_hoiio, {heard}, prepared" for heard in ("no receiver", "one receiver")
-}
-
-
 def test_no_table_row_continues_the_row_above() -> None:
     tables = [table for page in PAGES for table in read(page).findall(docutils.nodes.table)]
     rows = [[cell.astext() for cell in row] for table in tables for row in table.findall(docutils.nodes.row)]
 
-    assert {row[0] for row in rows if not row[-1]} == EMPTY_LAST_CELL
-
-
-def test_index_leads_to_every_page() -> None:
-    links = {node.get("refuri") for node in read(ROOT / "docs/index.rst").findall(docutils.nodes.reference)}
-
-    assert {page.name for page in ROOT.glob("docs/*.rst")} - {"index.rst"} == links - {"../README.rst"}
+    assert [row[0] for row in rows if not row[-1]] == []
 
 
 # Names of the code in the pages.
 
 
 def test_settings_page_has_every_key_and_no_other() -> None:
-    keys = [title for title in section_titles(ROOT / "docs/settings.rst") if title.isupper()]
+    keys = [title for title in section_titles(ROOT / "docs/reference/settings.rst") if title.isupper()]
 
     assert keys == list(SETTINGS)
 
 
 def test_settings_page_gives_each_default(settings: Any) -> None:
-    fields = read(ROOT / "docs/settings.rst").findall(docutils.nodes.field)
+    fields = read(ROOT / "docs/reference/settings.rst").findall(docutils.nodes.field)
     bodies = [field[1].astext() for field in fields if field[0].astext() == "Default"]
 
     settings.HOIIO = {}
@@ -94,39 +78,15 @@ def test_settings_page_gives_each_default(settings: Any) -> None:
 
 
 def test_checks_page_has_every_check_and_no_other() -> None:
-    titles = [title for title in section_titles(ROOT / "docs/checks.rst") if title != "Checks"]
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(checks.__file__).parent.glob("*.py"))
+    page = read(ROOT / "docs/reference/checks.rst")
+    ids = [target.astext() for target in page.findall(docutils.nodes.target)]
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "django_hoiio").rglob("*.py"))
 
-    assert titles == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
-
-
-@pytest.mark.parametrize("page", ["README.rst", "docs/signals.rst"])
-def test_signals_are_those_of_the_code(page: str) -> None:
-    names = [kind.value for kind in signals.SIGNALS]
-
-    assert [name for name in column(ROOT / page, "signal") if name != "notification_received"] == names
+    assert sorted(ids) == sorted(set(re.findall(r'id="(django_hoiio\.[EIW]\d{3})"', source)))
 
 
-def test_signals_page_has_the_signal_for_all() -> None:
-    assert column(ROOT / "docs/signals.rst", "signal")[-1] == "notification_received"
-
-
-def test_readme_has_every_url() -> None:
-    assert set(column(ROOT / "README.rst", "URL")) == {"/hoiio/", *(f"/hoiio/{route}/" for route in Route)}
-
-
-def test_notifications_page_names_every_kind() -> None:
-    named = set(literal_texts(ROOT / "docs/notifications.rst"))
-    # The blocks are described together.
-    by_block = {Kind.IVR_PLAY, Kind.IVR_HANGUP, Kind.IVR_UNHOLD}
-
-    assert {kind.value for kind in set(Kind) - by_block} <= named
-
-
-def test_admin_page_names_the_permissions() -> None:
-    permissions = [f"django_hoiio.{codename}" for codename, _ in Notification._meta.permissions]
-
-    assert column(ROOT / "docs/admin.rst", "permission") == permissions
+def test_setup_page_has_every_url() -> None:
+    assert set(column(ROOT / "docs/start/setup.rst", "URL")) == {"/hoiio/", *(f"/hoiio/{route}/" for route in Route)}
 
 
 # The commands of the README.
@@ -142,7 +102,7 @@ def test_ci_runs_the_command_of_the_readme(words: str, call: str) -> None:
     assert f"readme_command {call}\n" in ci
 
 
-# The steps of the README and the quickstart, run verbatim.
+# The steps of the README, of the set-up and of the quickstart, run verbatim.
 
 SENT = "txn_ref=AA-SI-85&from=%2B16201234567&to=%2B16501234567&msg=hoiio+world"
 PLAY = """
@@ -163,23 +123,69 @@ assert answer.status_code == 302, answer
 """
 
 
-def test_quickstart_sends_what_is_sent_here() -> None:
-    assert f"curl -d '{SENT}' " in (ROOT / "docs/quickstart.rst").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("page", "heard"),
-    [
-        ("README.rst", ["+16201234567 wrote 'hoiio world'"]),
-        ("docs/quickstart.rst", ["+16201234567 wrote 'hoiio world'", "Received sms_received"]),
-    ],
-)
-def test_project_of_the_steps_receives_a_notification(page: str, heard: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.rst", "docs/start/setup.rst"])
+def test_project_of_the_steps_receives_a_notification(page: str, tmp_path: Path) -> None:
     run = make_project(page, tmp_path)
 
     printed = run("-c", f"SENT = {SENT!r}\n{PLAY}")
 
-    assert printed[-len(heard) :] == heard
+    assert printed[-1] == "+16201234567 wrote 'hoiio world'"
+
+
+TRIGGER = """
+import django
+from django.core.management import call_command
+from example_project.demo.server import serving
+
+django.setup()
+call_command("migrate", verbosity=0)
+with serving() as address:
+    call_command(*COMMAND.split(), "--url", address)
+"""
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/start/setup.rst"])
+def test_first_visible_result_of_the_steps(page: str, tmp_path: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (command,) = re.findall(
+        r"^    python manage.py (hoiio_trigger \w+) --url http://127.0.0.1:8000$", text, re.MULTILINE
+    )
+    run = make_project(page, tmp_path)
+
+    printed = run("-c", f"COMMAND = {command!r}\n{TRIGGER}")
+
+    assert re.search(r" wrote '", printed[0])
+    assert printed[-1] == "1 notification sent and answered with 200."
+
+
+RECEIVE = """
+import django
+from django.core.management import call_command
+
+django.setup()
+call_command("migrate", verbosity=0)
+from django_hoiio.testing import Hoiio
+from switchboard import orders
+with Hoiio() as hoiio:
+    for kind in ("fax_received", "call_ended", "ivr_ended"):
+        hoiio.post(kind)
+    orders.remind(7, "+6591234567")
+    hoiio.wait()
+    hoiio.sent[-1].deliver()
+"""
+
+
+def test_receivers_of_the_guide_run(tmp_path: Path) -> None:
+    run = make_project("docs/start/quickstart.rst", tmp_path)
+    follow("docs/guides/receiving.rst", tmp_path)
+
+    assert run("-c", RECEIVE) == [
+        "A fax from +6511111111 to +6533333333",
+        "+6511111111 and +6522222222 spoke for 2 minutes",
+        "+6511111111: answered",
+        "The SMS to +6591234567 is delivered",
+        "Order 7: delivered",
+    ]
 
 
 DEPLOYED = """
@@ -209,30 +215,30 @@ def test_project_of_the_readme_passes_the_checks_of_deployment(tmp_path: Path) -
     assert run("-c", CHECK) == [""]
 
 
-SEND = """
-import django, pathlib
+TEXT = """
+import django
 django.setup()
 from django.core.management import call_command
-from django_hoiio.sandbox.real_time import exchange
 from example_project.demo.server import serving
+from example_project.demo.telephone import Telephone, settle
 
+call_command("check", fail_level="WARNING")
 call_command("migrate", verbosity=0)
-printed = []
-with serving():
-    exec(pathlib.Path("send.py").read_text(), {"print": printed.append})
-    assert exchange.wait(30)
-print(*printed)
+with serving() as address, Telephone(f"{address}/sandbox/") as telephone:
+    telephone.do("text", to="+6531234567", msg="Hello")
+    settle()
+    print(*telephone.news())
 """
 
 
-def test_project_made_by_the_quickstart_sends_an_sms(tmp_path: Path) -> None:
-    run = make_project("docs/quickstart.rst", tmp_path)
+def test_project_of_the_quickstart_answers_a_text(tmp_path: Path) -> None:
+    run = make_project("docs/start/quickstart.rst", tmp_path)
 
-    *heard, sent = run("-c", SEND)
+    *printed, answer = run("-c", TEXT)[-4:]
 
-    assert re.fullmatch(r"Sent as AA-S-\d+", sent)
-    assert "\n".join(heard) in [
-        block.astext() for block in read(ROOT / "docs/quickstart.rst").findall(docutils.nodes.literal_block)
+    assert answer == "Thank you. We call you back."
+    assert "\n".join(printed) in [
+        block.astext() for block in read(ROOT / "docs/start/quickstart.rst").findall(docutils.nodes.literal_block)
     ]
 
 
@@ -272,7 +278,7 @@ print(path)
 
 @pytest.mark.parametrize("mode", ["debug", "live"])
 def test_logs_set_up_by_the_page_have_no_token(mode: str) -> None:
-    (logging,) = (code for code in code_of(ROOT / "docs/verification.rst") if code.startswith("LOGGING"))
+    (logging,) = (code for code in code_of(ROOT / "docs/guides/deployment.rst") if code.startswith("LOGGING"))
 
     ran = subprocess.run([sys.executable, "-c", REFUSING, logging, mode], capture_output=True, text=True, check=True)
 

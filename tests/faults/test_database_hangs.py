@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite is a file: no server can hang"),
 ]
 
-# As in docs/reliability.rst.
+# As in docs/guides/deployment.rst.
 OPTIONS: dict[str, dict[str, object]] = {
     "postgresql": {
         "connect_timeout": 5,
@@ -46,7 +46,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 POOL = {"pool": {"min_size": 2, "max_size": 4, "timeout": 5}}
 
 CLIENTS = 6
-# Seconds within which each notification is answered, as docs/reliability.rst promises.
+# Seconds within which each notification is answered, as docs/evidence/reliability.rst promises.
 DOCUMENTED = 20
 
 

@@ -22,7 +22,9 @@ from django_hoiio.ingest.upsert import store
 from django_hoiio.models import Call, Fax, Notification, Sms, Transaction
 from django_hoiio.parsing import parse
 from django_hoiio.signals import sms_status
+from tests import ROOT
 from tests.conftest import deadlock, raw_notification, values
+from tests.documents import column
 from tests.ingest.test_concurrency import at_once
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +58,17 @@ def test_late_queued_report_does_not_undo_delivered_and_fills_only_empty_fields(
 
     row = sms()
     assert (row.sms_status, row.is_final, row.tag, row.dest) == ("delivered", True, "final", "+6511111111")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_example_of_the_architecture_page_is_the_same_in_any_order(order: tuple[int, ...]) -> None:
+    page = ROOT / "docs/project/architecture.rst"
+    reports = list(zip(column(page, "received"), column(page, "report"), strict=True))
+    for number in order:
+        moment, report = reports[number]
+        receive(f"txn_ref=AA-S-1&{report}", received_at=datetime.fromisoformat(f"2026-01-01T{moment}+00:00"))
+
+    assert (sms().sms_status, sms().tag, sms().currency) == ("delivered", "a", "SGD")
 
 
 def test_unknown_status_is_stored_but_never_undoes_a_final_one() -> None:
@@ -607,7 +620,7 @@ def test_receivers_run_after_the_commit_and_outside_any_transaction() -> None:
 
 OPEN = (
     "On the database 'default' a transaction was already open, which could roll the notification back. Exempt the webhook"
-    " from the middleware or decorator that opens it: docs/checks.rst, W016."
+    " from the middleware or decorator that opens it: docs/reference/checks.rst, W016."
 )
 CONTENTS = [
     "txn_ref=AA-S-1&sms_status=delivered",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django_hoiio.client import HoiioClient
 from django_hoiio.ivr import flows
 from django_hoiio.models import IvrRun, ReceiverFailure, Sms
 from django_hoiio.testing import Hoiio
+
+from .conftest import NUMBER
 
 SALES = "+6561234567"
 
@@ -376,3 +379,130 @@ def test_number_without_a_flow_rings(hoiio: Hoiio, declare: Any) -> None:
     declare(entry)
     assert hoiio.call(to="+6561112222").state == "ringing"
     assert not IvrRun.objects.exists()
+
+
+# Each block, and each error of a flow's author.
+
+
+def test_rest_of_the_call_is_monitored(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        await call.monitor("This call is recorded.")
+        await call.gather("Press a key.")
+
+    declare(entry)
+    caller = hoiio.call()
+    assert caller.heard == "This call is recorded.\nPress a key."
+    caller.hang_up()
+
+    assert hoiio.signals == ["ivr_answer", "ivr_monitor", "ivr_gather", "ivr_ended", "ivr_monitor"]
+
+
+@pytest.mark.parametrize("block", ["hold", "monitor", "record", "transfer"])
+def test_caller_who_leaves_in_a_block_ends_the_flow(hoiio: Hoiio, declare: Any, block: str) -> None:
+    left: list[str] = []
+
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await (call.transfer(SALES) if block == "transfer" else getattr(call, block)("One moment."))
+            await call.gather("Press a key.")
+        except ivr.HungUp:
+            call.once("left", left.append, block)
+
+    declare(entry)
+    hoiio.call().hang_up()
+
+    assert left == [block]
+
+
+def test_declared_flows_await_one_another(hoiio: Hoiio, declare: Any) -> None:
+    async def ask(call: ivr.Call, question: str) -> str:
+        return await call.menu(question, keys="12")
+
+    asking = declare(ask)
+
+    async def entry(call: ivr.Call) -> None:
+        await call.play(await asking(call, "Press 1 or 2."))
+
+    declare(entry).numbers = (NUMBER,)
+    asking.numbers = ()
+    caller = hoiio.call(to=NUMBER)
+    caller.press("2")
+
+    assert (caller.heard, repr(asking)) == (
+        "2",
+        f"<Flow {__name__}.test_declared_flows_await_one_another.<locals>.ask>",
+    )
+
+
+def test_flow_that_awaits_something_else_is_an_error(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        await asyncio.sleep(0)
+
+    declare(entry)
+    with pytest.raises(ivr.NotInAFlow, match="something else than its call's blocks"):
+        hoiio.call()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flow_has_at_most_200_steps(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        while True:
+            await call.gather("Press a key.", max_digits=1)
+
+    declare(entry)
+    hoiio.allow_failures()
+    caller = hoiio.call()
+    for _ in range(200):
+        caller.press("1")
+
+    assert (caller.heard, caller.ended) == (flows.APOLOGY, True)
+    assert [str(each) for each in hoiio.failures] == ["A flow may have 200 steps."]
+
+
+def test_result_of_once_must_be_json(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        call.once("set", lambda: {1, 2})
+        await call.play("Hello.")
+
+    declare(entry)
+    with pytest.raises(TypeError, match=r"The result of once\('set'\) must be JSON, not set\."):
+        hoiio.call()
+
+
+def test_finally_runs_with_effect_at_the_end_alone(
+    hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await call.gather("Press a key.")
+            await call.gather("And another.")
+        finally:
+            call.once("close", closed.append, "closed")
+            await call.play("Goodbye.")
+
+    declare(entry)
+    caller = hoiio.call()
+    caller.press("1#")
+    assert (closed, caller.heard) == ([], "And another.")
+    caller.press("2#")
+
+    assert (closed, caller.heard, caller.ended) == (["closed"], "Goodbye.", True)
+    assert caplog.text == ""
+
+
+def test_exception_in_finally_between_two_steps_is_logged(
+    hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await call.gather("Press a key.")
+        finally:
+            int("no number")
+
+    declare(entry)
+    caller = hoiio.call()
+
+    assert caller.state == "gathering"
+    assert "A flow raised ValueError in a `finally` while it was let go between two steps." in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -205,6 +206,44 @@ def test_keys_that_nobody_takes_fail_the_test_with_what_was_said(hoiio: Hoiio) -
         caller.press("1")
     with pytest.raises(AssertionError, match="The call has ended"):
         caller.hang_up()
+    assert repr(caller) == "<Caller +6591234567: ended>"
+
+
+def test_caller_for_whom_nothing_waits_cannot_stay_silent(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    caller.press("1")
+
+    with pytest.raises(AssertionError, match="Nothing waits for the caller: the call is transferring"):
+        caller.stay_silent()
+
+
+def test_parameter_that_was_not_sent_is_named(hoiio: Hoiio) -> None:
+    hoiio.sms("HELLO")
+
+    with pytest.raises(AttributeError, match=r"The request to sms/send has no parameter 'text'\."):
+        hoiio.sent[-1].text  # noqa: B018
+
+
+def test_only_sms_and_faxes_are_delivered(hoiio: Hoiio) -> None:
+    with HoiioClient() as client:
+        client.sms.send(dest="+6591234567", msg="hello", notify=False)
+        client.voice.call(dest1="+6591234567", dest2="+6591234568")
+    unreported, call = hoiio.sent
+
+    with pytest.raises(AssertionError, match="The request to sms/send has no notify_url"):
+        unreported.deliver()
+    with pytest.raises(AssertionError, match=r"People answer calls: see hoiio\.calls\."):
+        call.deliver()
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Exceptions have no notes")
+def test_first_of_several_failures_counts_the_others(hoiio: Hoiio) -> None:
+    hoiio.faults(twice=True)
+
+    with pytest.raises(KeyError) as raised:
+        hoiio.sms("HELLO")
+    assert raised.value.__notes__ == ["More failed: 1 × KeyError."]
 
 
 def test_kit_within_a_transaction_says_what_to_do(hoiio: Hoiio) -> None:

@@ -11,10 +11,13 @@ from email.message import Message
 from email.parser import Parser
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import docutils.nodes
 import pytest
 
 from tests import ROOT
+from tests.documents import read
 
 # Files of a checkout that git does not have.
 LITTER = shutil.ignore_patterns(
@@ -61,10 +64,13 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 
 
 def test_wheel_has_all_of_the_app_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    expected = {f"django_hoiio/{name}" for name in files(ROOT / "django_hoiio")}
+    app = {f"django_hoiio/{name}" for name in files(ROOT / "django_hoiio")}
+    about = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
 
-    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == expected
-    assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= expected
+    (folder,) = {name.partition("/")[0] for name in wheel.namelist()} - {"django_hoiio"}
+    assert sorted(wheel.namelist()) == sorted(app | {f"{folder}/{name}" for name in about})
+    assert {Path(name).suffix for name in app} == SUFFIXES["django_hoiio"]
+    assert {"django_hoiio/py.typed", "django_hoiio/migrations/0001_initial.py"} <= app
 
 
 def test_wheel_alone_can_be_imported_and_migrated(dist: Path, tmp_path: Path) -> None:
@@ -79,20 +85,29 @@ def test_wheel_alone_can_be_imported_and_migrated(dist: Path, tmp_path: Path) ->
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_sdist_includes_the_tests_and_the_docs_but_no_benchmarks_and_no_pictures(dist: Path) -> None:
+# The sdist: the files at its top, which setuptools makes some of, and the kinds of files in each folder.
+TOP = {
+    "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.rst", "SECURITY.rst",
+    "noxfile.py", "pyproject.toml", "setup.cfg", "setup.py",
+}  # fmt: skip
+SUFFIXES = {
+    ".ci": {"", ".py"},
+    "django_hoiio": {".css", ".html", ".js", ".py", ".svg", ".typed"},
+    "docs": {".css", ".png", ".py", ".rst", ".svg"},
+    "example_project": {".html", ".py", ".rst"},
+    "tests": {".jsonl", ".py", ".toml"},
+}
+
+
+def test_sdist_has_the_sources_the_tests_and_the_docs_and_nothing_else(dist: Path) -> None:
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
+        names = {member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()}
+    made = {name for name in names if name.startswith("django_hoiio.egg-info/")}
 
-    folders = ("django_hoiio", "docs", "example_project", "tests")
-    expected = {f"{folder}/{name}" for folder in folders for name in files(ROOT / folder)}
-    expected |= {".ci/run", "CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "noxfile.py"}
-    expected |= {"pyproject.toml", "setup.py"}
-    # A demo that was run here leaves its database.
-    excluded = {name for name in expected if ".sqlite3" in name or name.endswith(".png")} | RUN_BENCHMARKS
-    assert expected - excluded <= names
-    assert names & excluded == set()
-    assert [name for name in names if name.startswith("benchmarks") or name.endswith((".png", ".pyc"))] == []
+    sources = {f"{folder}/{name}" for folder in SUFFIXES for name in files(ROOT / folder) if ".sqlite3" not in name}
+    assert names - made == TOP | (sources - RUN_BENCHMARKS)
+    assert [name for name in names - made - TOP if Path(name).suffix not in SUFFIXES[name.partition("/")[0]]] == []
 
 
 def test_tests_of_the_sdist_do_not_use_the_benchmarks() -> None:
@@ -116,9 +131,29 @@ def test_licence_is_mit(metadata: Message, wheel: zipfile.ZipFile) -> None:
     assert wheel.read(name).decode().startswith("MIT License\n")
 
 
-def test_description_is_the_readme(metadata: Message) -> None:
+def test_description_is_the_readme_without_pictures_and_links_into_the_repository(
+    metadata: Message, tmp_path: Path
+) -> None:
+    (tmp_path / "description.rst").write_text(str(metadata.get_payload()), encoding="utf-8")
+    description, readme = read(tmp_path / "description.rst"), read(ROOT / "README.rst")
+    links = [node["refuri"] for node in description.findall(docutils.nodes.reference) if "refuri" in node]
+    # docutils notes that two links have the same text.
+    for node in [*readme.findall(docutils.nodes.image), *readme.findall(docutils.nodes.system_message)]:
+        node.parent.remove(node)
+
     assert metadata["Description-Content-Type"] == "text/x-rst"
-    assert str(metadata.get_payload()).strip() == (ROOT / "README.rst").read_text(encoding="utf-8").strip()
+    assert "webhook" in metadata["Summary"]
+    assert description.astext() == readme.astext()
+    assert [link for link in links if not urlsplit(link).scheme] == []
+    assert list(description.findall(docutils.nodes.image)) == []
+
+
+def test_extras_are_those_that_the_sessions_and_the_pages_install(metadata: Message) -> None:
+    texts = [ROOT / "noxfile.py", ROOT / "README.rst", *ROOT.glob("docs/**/*.rst")]
+    named = re.compile(r"""(?:_install\(session, "|django[-_]hoiio\[|-e "\.\[)([a-z,]+)""")
+    used = {extra for path in texts for found in named.findall(path.read_text("utf-8")) for extra in found.split(",")}
+
+    assert used <= set(metadata.get_all("Provides-Extra") or [])
 
 
 def test_changelog_begins_with_this_version(metadata: Message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ import pytest
 from django_hoiio.client.responses import CallStatusResponse, SmsStatusResponse
 from django_hoiio.models import Call, Notification, ReceiverFailure, Sms
 from example_project.demo.checking import Done, Stored, differences
+from example_project.management.commands.demo import INTRODUCTION
 from tests import ROOT
 
 MANAGE = ROOT / "example_project" / "manage.py"
@@ -38,9 +40,7 @@ RECORD = "Speak after the tone, and press # at the end."
 GOODBYE = "Thank you, and goodbye."
 
 PLAYED = f"""\
-The telephone: http://127.0.0.1:PORT/sandbox/
-
-Actions (>), notifications that the project received, and what the telephone received (<):
+{INTRODUCTION}
 
 > client.sms.send
 sms_status        → +6591234567                queued  order=17
@@ -172,6 +172,48 @@ def test_demo_uses_no_proxy(tmp_path: Path) -> None:
     proxy = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
 
     assert manage(tmp_path, "demo", "--once", **proxy, no_proxy="", NO_PROXY="") == (0, PLAYED + SUMMARY, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no chmod.")
+def test_demo_runs_from_a_checkout_that_cannot_be_written(tmp_path: Path) -> None:
+    checkout, temporary = tmp_path / "checkout", tmp_path / "tmp"
+    for package in ("django_hoiio", "example_project"):
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("*.pyc", "*.sqlite3*"))
+    temporary.mkdir()
+    for folder in (checkout, *checkout.rglob("*")):
+        folder.chmod(0o555)
+    command = [sys.executable, "-W", "error", str(checkout / "example_project/manage.py"), "demo", "--once"]
+    # Permissions do not bind root, unless it gives up this capability.
+    bound = ["setpriv", "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
+    own = {"HOIIO_EXAMPLE_DATABASE": "", "PYTHONPATH": "", "TMPDIR": str(temporary)}
+
+    done = subprocess.run(
+        [*bound, *command],
+        cwd=tmp_path,
+        env={**environment(tmp_path), **own},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith(SUMMARY)
+    assert list(temporary.glob("*/demo.sqlite3")) != []
+
+
+def test_demo_names_missing_packages(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", str(MANAGE), "demo"],
+        env={"PATH": ""},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    names = "Django, tqdm, requests, djangorestframework, django-filter, drf-spectacular"
+    install = f'pip install -e "{ROOT}[client,openapi]"'
+    assert (done.returncode, done.stderr) == (1, f"Missing packages: {names}. Install them: {install}\n")
 
 
 FAILURE = "CommandError: The stored rows differ from the sandbox:\n"
@@ -329,13 +371,13 @@ ADMIN = r"The admin:     (http://127\.0\.0\.1:\d+/admin/) as (\S+) with password
 YOUR_TURN = "Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.\n"
 
 
-def test_demo_prints_the_telephone_first_and_serves_it_with_the_admin_until_ctrl_c(tmp_path: Path) -> None:
+def test_demo_ends_with_the_telephone_and_the_admin_and_serves_them_until_ctrl_c(tmp_path: Path) -> None:
     with running_demo(tmp_path) as demo:
         assert demo.stdout is not None
+        wait_for(demo, re.escape(YOUR_TURN))
         lines = [demo.stdout.readline() for _ in range(2)]
         address = match(lines[0], TELEPHONE)[1]
         admin, username, password = match(lines[1], ADMIN).groups()
-        wait_for(demo, re.escape(YOUR_TURN))
         browser = staff(admin, username, password)
         notifications = read(browser, f"{admin}django_hoiio/notification/")
         messages = json.loads(read(browser, f"{address}/api/hoiio/sms/?format=json&final=true"))["results"]
@@ -554,9 +596,11 @@ def test_other_senders_and_later_sms_are_answered_separately(tmp_path: Path) -> 
 LOG = """
 import logging, sys
 import django
+from django.urls import reverse
 django.setup()
+reverse("admin:index")  # as the first request, imports the URLs
 for line in sys.argv[1:]:
-    logging.getLogger("django.server").info(line)
+    logging.getLogger("django.server").info(line, extra={"status_code": int(line.split()[-2])})
 """
 
 
@@ -566,6 +610,7 @@ def test_access_log_omits_the_polling_of_the_telephone_and_all_secrets(tmp_path:
         "-c",
         LOG,
         '"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 200 911',
+        '"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 500 911',
         '"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911',
         '"POST /hoiio/sms/eyJhIjoxfQ~abcdefghijklmnopqrstuvwxyz/ HTTP/1.1" 200 0',
     )
@@ -573,7 +618,11 @@ def test_access_log_omits_the_polling_of_the_telephone_and_all_secrets(tmp_path:
     assert logged == (
         0,
         "",
-        '"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911\n"POST /hoiio/sms/••••/ HTTP/1.1" 200 0\n',
+        """\
+"GET /sandbox/telephone/state/?after=3 HTTP/1.1" 500 911
+"POST /sandbox/telephone/call/?after=3 HTTP/1.1" 200 911
+"POST /hoiio/sms/••••/ HTTP/1.1" 200 0
+""",
     )
 
 

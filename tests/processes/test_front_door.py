@@ -1,4 +1,4 @@
-"""The set-up of docs/deployment.rst: nginx with TLS, gunicorn and PostgreSQL; and each of its lines left out once."""
+"""The set-up of docs/guides/deployment.rst: nginx with TLS, a server and PostgreSQL; and each of its lines left out once."""
 
 from __future__ import annotations
 
@@ -34,15 +34,18 @@ pytestmark = [
     pytest.mark.skipif(DATABASE != "postgres", reason="the documented set-up has PostgreSQL"),
 ]
 
-PAGE = ROOT / "docs/deployment.rst"
+PAGE = ROOT / "docs/guides/deployment.rst"
 HOST, OTHER_HOST = "my.example.com", "other.example.com"
 TOKEN = "the access token"
 LIMIT = 1024 * 1024
 # Seconds. A busy machine may delay everything.
 TIMEOUT = 60
 
-(SETTINGS,) = code_of(PAGE)
-(GUNICORN,) = code_of(PAGE, "sh")
+SETTINGS, POSTGRESQL, _, LOGGING, POOL = code_of(PAGE)
+GUNICORN = code_of(PAGE, "sh")[0].replace("\\\n", "")
+(UVICORN,) = [
+    block.astext() for block in read(PAGE).findall(docutils.nodes.literal_block) if "uvicorn" in block.astext()
+]
 (NGINX,) = code_of(PAGE, "nginx")
 
 # Around the documented server block: another site, which is the default, and values that its administrator has lowered.
@@ -98,6 +101,7 @@ class Site:
             documented.replace("listen 443", f"listen 127.0.0.1:{self.port}")
             .replace("127.0.0.1:443", f"127.0.0.1:{self.port}")
             .replace("127.0.0.1:8000", f"127.0.0.1:{self.gunicorn_port}")
+            .replace("--port 8000", f"--port {self.gunicorn_port}")
             .replace(f"/etc/letsencrypt/live/{HOST}/fullchain.pem", f"{self.folder}/{HOST}.pem")
             .replace(f"/etc/letsencrypt/live/{HOST}/privkey.pem", f"{self.folder}/{HOST}.key")
             .replace("/var/log/nginx", str(self.folder))
@@ -113,7 +117,7 @@ class Site:
         }
 
     def write_settings(self, name: str, without: str = "") -> str:
-        """Write the documented settings below those of the other pages."""
+        """Write the documented settings below those that are never left out."""
         account = f'HOIIO["ACCOUNTS"] = {{"default": {{"ACCESS_TOKEN": {TOKEN!r}}}}}'
         lines = ["from .base import *", self.localized(remove(SETTINGS, without)), account]
         (self.folder / f"mysite/{name}.py").write_text("\n".join(lines), encoding="utf-8")
@@ -246,12 +250,10 @@ def make_certificate(folder: Path, host: str) -> None:
 
 
 def shared_settings(folder: Path) -> str:
-    """Return the settings of the other pages that this one refers to, with the database of the tests."""
-    (database,) = [code for code in code_of(ROOT / "docs/reliability.rst") if code.startswith("DATABASES = {")]
-    (logging,) = [code for code in code_of(ROOT / "docs/verification.rst") if code.startswith("LOGGING")]
+    """Return the settings of the README, and the database and the logs of the page, with the database of the tests."""
     where = {key: connection.settings_dict[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
     made = (folder / "mysite/settings.py").read_text(encoding="utf-8")
-    return "\n".join([made, database, f'DATABASES["default"].update({where!r})', logging])
+    return "\n".join([made, POSTGRESQL, f'DATABASES["default"].update({where!r})', LOGGING])
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +378,8 @@ def test_logs_have_no_token(server: Site, signed_url: Callable[..., str]) -> Non
 PASSES = "1 notification sent and answered with 200."
 
 
-def test_documented_rehearsal_passes(front_door: Site) -> None:
+def rehearse(front_door: Site) -> None:
+    """Run the rehearsal of the page."""
     blocks = [block.astext() for block in read(PAGE).findall(docutils.nodes.literal_block)]
     lines = "\n".join(blocks).splitlines()
     to_gunicorn, to_nginx = f"--url http://127.0.0.1:{front_door.gunicorn_port}", f"https://127.0.0.1:{front_door.port}"
@@ -399,6 +402,20 @@ def test_documented_rehearsal_passes(front_door: Site) -> None:
 
     assert (len(script), ran.stdout.splitlines()[1::2]) == (4, [PASSES] * 4)
     assert Notification.objects.count() == 4
+
+
+def test_documented_rehearsal_passes(front_door: Site) -> None:
+    rehearse(front_door)
+
+
+def test_documented_rehearsal_passes_with_uvicorn(site: Site) -> None:
+    other = replace(site, gunicorn_port=free_port())
+    with (site.folder / f"mysite/{other.write_settings('pooled')}.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{POOL}\n")
+
+    with other.gunicorn(UVICORN, "pooled"), other.nginx():
+        rehearse(other)
+    assert other.checks("pooled") == site.checks()
 
 
 def test_documented_settings_pass_the_checks(found: set[str]) -> None:

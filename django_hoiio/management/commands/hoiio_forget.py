@@ -25,7 +25,12 @@ class Command(BaseCommand):
             help="With the country code, +65...; several numbers of one person together. A lone - reads them"
             " from the standard input, one per line, so that they are in no shell history and no process list.",
         )
-        parser.add_argument("--no-input", action="store_false", dest="interactive", help="Do not ask for confirmation.")
+        parser.add_argument(
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="Do not ask for confirmation. Needed without a terminal.",
+        )
 
     def handle(self, *args: Any, numbers: list[str], interactive: bool, **options: Any) -> None:
         if numbers == ["-"]:

@@ -13,7 +13,7 @@ from django_hoiio.retention import PruneResult, prune
 class Command(BaseCommand):
     help = (
         "Closes the totals of past days, then redacts and deletes rows that are older than RETENTION_DAYS"
-        " allows. Safe to kill, to repeat, and to run from cron."
+        " allows. Safe to kill, to repeat, and to run twice at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

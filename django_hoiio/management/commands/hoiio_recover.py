@@ -24,8 +24,9 @@ EVERY_SECOND, EVERY_MINUTE = 1.0, 60.0
 
 class Command(BaseCommand):
     help = (
-        "Imports the spool, dispatches pending notifications, retries failed receivers, takes over phone menus whose"
-        " process has ended. Exits with 1 if something is left. Safe to run from cron, and several at once."
+        "Imports the spool, stores missing states, dispatches pending notifications, retries failed receivers, and"
+        " takes over phone menus whose process has ended. Exits with 1 if something is left. Safe to kill, to repeat,"
+        " and to run several at once."
     )
     # On MariaDB, Django's checks connect to the database, which may be away.
     requires_system_checks: list[str] = []

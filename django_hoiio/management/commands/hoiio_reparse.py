@@ -12,11 +12,17 @@ from django_hoiio.recovery import reparse
 
 
 class Command(BaseCommand):
-    help = "Parses the stored notifications again, in order, and updates calls, SMS and faxes."
+    help = (
+        "Parses the stored notifications again, after an upgrade that knows more parameters, and builds the state of"
+        " their calls, SMS and faxes anew. Does not change the raw data."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--since", metavar="DATE", help="Only notifications received since then: 2026-01-31 or 2026-01-31T12:00."
+            "--since",
+            metavar="DATE",
+            help="Only notifications received since then, and the others of the same transactions: 2026-01-31 or"
+            " 2026-01-31T12:00.",
         )
         parser.add_argument(
             "--dispatch", action="store_true", help="Run the receivers of notifications whose content changed."

@@ -33,7 +33,10 @@ _HOST = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?", re.I)
 
 
 class Command(BaseCommand):
-    help = "Posts a sample notification, or a script of them, to a running server, as Hoiio would."
+    help = (
+        "Posts a sample notification, or a script of them, to a running server, as Hoiio would. Prints the answer to"
+        " each. If one is not 200, prints the likely cause and exits with 1. References are new each time."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_argument
@@ -41,20 +44,35 @@ class Command(BaseCommand):
         what("--script", metavar="NAME", help="Send a script of notifications instead, for example ivr_voicemail.")
         what("--list", action="store_true", dest="shows_list", help="List the kinds and the scripts, and send nothing.")
         what("--set", action="append", default=[], metavar="NAME=VALUE", help="A parameter; can be repeated.")
-        what("--pass-on", action="append", default=[], metavar="NAME=VALUE", help="Comes back in notification.pass_on.")
+        what(
+            "--pass-on",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="Comes back in notification.pass_on; can be repeated.",
+        )
         what("--account", default="default", help="The account in HOIIO['ACCOUNTS'].")
         what("--route", choices=Route.values, help="A route other than that of the kind.")
-        what("--url", help=f"The server; by default PUBLIC_URL if that is this machine, else {HERE}.")
-        what("--host", help="Rehearse production: post to this machine what a proxy for this public host forwards.")
-        what("--params-in", choices=PARAMETER_PLACES, default="body", help="Where the parameters are sent.")
+        what("--url", help=f"The server; by default PUBLIC_URL, which must be this machine, or else {HERE}.")
+        what(
+            "--host",
+            help="Rehearse production on the server: post to --url, an address of this machine, as if Hoiio posted to"
+            " this public host. An http --url gets X-Forwarded-Proto: https; an https --url needs a valid certificate.",
+        )
+        what(
+            "--params-in",
+            choices=PARAMETER_PLACES,
+            default="body",
+            help="Where the parameters are sent; by default the body.",
+        )
         what("--shuffle", action="store_true", help="Send in random order.")
-        what("--repeat", type=int, default=1, metavar="N", help="Send everything this many times.")
+        what("--repeat", type=int, default=1, metavar="N", help="Send everything this many times, unchanged.")
         what("--delay", type=float, default=0, metavar="SECONDS", help="Wait before each notification.")
         what(
             "--drop", type=float, default=0, metavar="RATE", help="Drop this share of them, from 0 to 1, evenly spread."
         )
-        what("--bad-signature", action="store_true", help="Sign with a key that is not Hoiio's.")
-        what("--unsigned", action="store_true", help="Post to the URL without a token.")
+        what("--bad-signature", action="store_true", help="Sign the body with a key that is not Hoiio's.")
+        what("--unsigned", action="store_true", help="Post to the URL without a token; only the signature counts.")
         add_arguments(parser)
 
     def handle(self, *args: Any, shows_list: bool, **options: Any) -> None:
@@ -181,8 +199,8 @@ def _pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
 
 def add_arguments(parser: ArgumentParser) -> None:
     what = parser.add_argument
-    what("--query", metavar="TEXT", help="Send exactly this query string, instead of a kind or a script.")
-    what("--body", metavar="TEXT", help="Send exactly this body, instead of a kind or a script.")
+    what("--query", metavar="TEXT", help="Send exactly this query string. The admin prints this command.")
+    what("--body", metavar="TEXT", help="Send exactly this body, to --route or else to any.")
     what("--body-base64", metavar="BASE64", help="The same, for a body that a command line cannot hold.")
     what(
         "--content-type", default=FORM_CONTENT_TYPE, metavar="TYPE", help="The content type of --body or --body-base64."

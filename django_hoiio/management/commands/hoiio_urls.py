@@ -14,7 +14,8 @@ from django_hoiio.notify_urls import notify_url
 class Command(BaseCommand):
     help = (
         "Prints the notify URL of each route, for Hoiio's portal or for a request. With --number,"
-        " shows the current and the new URLs of a Hoiio Number; with --configure, sets the new ones."
+        " shows the current and the new URLs of a Hoiio Number, with --flows of each number that a"
+        " phone menu answers; with --configure, sets the new ones."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -27,8 +28,12 @@ class Command(BaseCommand):
             help="Comes back in notification.pass_on; can be repeated.",
         )
         parser.add_argument("--urlconf", help="The URLconf that includes django_hoiio.urls, if not ROOT_URLCONF.")
-        parser.add_argument("--number", metavar="+65...", help="One of the account's Hoiio Numbers.")
-        parser.add_argument("--configure", action="store_true", help="Set the notify URLs of --number.")
+        numbers = parser.add_mutually_exclusive_group()
+        numbers.add_argument("--number", metavar="+65...", help="One of the account's Hoiio Numbers.")
+        numbers.add_argument("--flows", action="store_true", help="All numbers that phone menus answer.")
+        parser.add_argument(
+            "--configure", action="store_true", help="Set the notify URLs of these numbers. Their modes stay."
+        )
 
     def handle(
         self,
@@ -37,17 +42,20 @@ class Command(BaseCommand):
         pass_on: list[str],
         urlconf: str | None,
         number: str | None,
+        flows: bool,
         configure: bool,
         **options: Any,
     ) -> None:
-        if configure and number is None:
-            raise CommandError("--configure needs a number; write --number +65... as well.")
+        if configure and number is None and not flows:
+            raise CommandError("--configure needs a number; write --number +65... or --flows as well.")
         arguments: dict[str, Any] = {"account": account, "pass_on": dict(map(_pair, pass_on)), "urlconf": urlconf}
         try:
-            if number is None:
-                self._print_routes(arguments)
+            if flows:
+                self._forward(arguments, _numbers_of_flows(), configure=configure)
+            elif number is not None:
+                self._forward(arguments, {number: ""}, configure=configure)
             else:
-                self._forward(arguments, number, configure=configure)
+                self._print_routes(arguments)
         except (HoiioError, ImportError, ImproperlyConfigured, LookupError, ValueError) as error:
             raise CommandError(str(error)) from error
 
@@ -55,26 +63,40 @@ class Command(BaseCommand):
         for route in Route.values:
             self.stdout.write(f"{route:<6} {notify_url(route, **arguments)}")
 
-    def _forward(self, arguments: dict[str, Any], wanted: str, *, configure: bool) -> None:
+    def _forward(self, arguments: dict[str, Any], wanted: dict[str, str], *, configure: bool) -> None:
         # The client needs requests, which printing the routes does without.
         from django_hoiio.client import HoiioClient
         from django_hoiio.client.account import configure_number, find_number, urls_for
 
+        changed = 0
         with HoiioClient(arguments["account"]) as client:
-            number = find_number(client.number.get_active(), wanted)
-            urls = urls_for(number, **arguments)
-            now = {name: getattr(number, name) for name in urls}
-            self.stdout.write(f"{number.number} {number.mode}".rstrip())
-            for name, url in urls.items():
-                self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
-            if not urls:
-                raise LookupError("Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.")
-            if now == urls:
-                self.stdout.write("They are already set.")
-                return
-            if configure:
-                configure_number(client.number, number, urls)
-        self.stdout.write(f"Set {len(urls)} URLs." if configure else f"Would set {len(urls)} URLs; add --configure.")
+            active = client.number.get_active()
+            for number, flow in [(find_number(active, each), flow) for each, flow in wanted.items()]:
+                urls = urls_for(number, **arguments)
+                now = {name: getattr(number, name) for name in urls}
+                self.stdout.write(" ".join(filter(None, [number.number, number.mode, flow])))
+                for name, url in urls.items():
+                    self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
+                if not urls:
+                    raise LookupError("Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.")
+                if now != urls:
+                    changed += len(urls)
+                    if configure:
+                        configure_number(client.number, number, urls)
+        if not changed:
+            self.stdout.write("They are already set.")
+        else:
+            self.stdout.write(f"Set {changed} URLs." if configure else f"Would set {changed} URLs; add --configure.")
+
+
+def _numbers_of_flows() -> dict[str, str]:
+    # The flows need requests, which printing the routes does without.
+    from django_hoiio.ivr.flows import by_number
+
+    numbers = by_number()
+    if not numbers:
+        raise LookupError("No phone menu has a number; write it into its decorator or into HOIIO['IVR_FLOWS'].")
+    return numbers
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -21,6 +21,12 @@ from example_project.demo.telephone import Telephone
 
 USERNAME = "demo"
 
+INTRODUCTION = """\
+The example project is a workshop that can be called and texted. A sandbox on this machine replaces Hoiio.
+The demo sends SMS, a fax and calls, then texts and calls the workshop, and compares the stored rows with what was sent.
+
+> an action   < a text that the telephone received   other lines: notifications that the project received"""
+
 
 class Command(BaseCommand):
     help = "Call, text and fax with this project, check the stored rows, and serve it until Ctrl-C."
@@ -33,17 +39,14 @@ class Command(BaseCommand):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         call_command("migrate", verbosity=0, interactive=False)
+        self._say(INTRODUCTION)
         with serving() as address:
-            self._say(f"The telephone: {address}/sandbox/")
-            if not once:
-                self._say(f"The admin:     {address}/admin/ as {USERNAME} with password {_new_password()}")
-            self._say("\nActions (>), notifications that the project received, and what the telephone received (<):")
             try:
                 self._check(f"{address}/sandbox/")
             except HoiioError as error:
                 raise CommandError(str(error)) from error
             if not once:
-                self._serve()
+                self._serve(address)
 
     def _check(self, page: str) -> None:
         """Play the demo and raise CommandError if the database differs from what the sandbox did."""
@@ -59,10 +62,12 @@ class Command(BaseCommand):
             f" {len(stored.transactions)} calls, faxes and SMS are as in Hoiio's history."
         )
 
-    def _serve(self) -> None:
+    def _serve(self, address: str) -> None:
         """Serve the project until Ctrl-C."""
         with suppress(KeyboardInterrupt):
-            self._say("Now it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.")
+            self._say("\nNow it is your turn: call and text the project from the telephone. Ctrl-C ends the demo.")
+            self._say(f"The telephone: {address}/sandbox/")
+            self._say(f"The admin:     {address}/admin/ as {USERNAME} with password {_new_password()}")
             threading.Event().wait()
         if self.stdout.isatty():
             self._say("")
