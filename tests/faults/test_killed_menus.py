@@ -89,6 +89,8 @@ class Caller:
         self._exchange, self.point, self.step, self.is_slow = exchange, point, step, is_slow
         self.number = number_of(number, point, step)
         self.key, self.code, self.words = "12"[number % 2], f"{number:06}", f"This is {number}."
+        # Some react while the server still records the block, and the others later.
+        self._reaction = number % 2 * 0.3
         # Seconds from each act to the next block.
         self.waits: list[float] = []
 
@@ -112,8 +114,9 @@ class Caller:
         self._exchange.send(notices)
         yield lambda: self.live.state == state
         self.waits.append(time.monotonic() - begun)
-        if self.is_slow and len(self.waits) == self.step + 1:
-            yield lambda: time.monotonic() >= begun + THINKING
+        is_thinking = self.is_slow and len(self.waits) == self.step + 1
+        until = time.monotonic() + (THINKING if is_thinking else self._reaction)
+        yield lambda: time.monotonic() >= until
 
     @property
     def heard(self) -> list[str]:
