@@ -1,18 +1,16 @@
-"""The flows of the example project, called by the people of the test kit."""
+"""Call the phone menu, with the test kit: `pytest --ds example_project.settings example_project`."""
 
 from __future__ import annotations
 
-import importlib
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from django_hoiio.ivr import flows, runs
-from django_hoiio.models import Notification
-from django_hoiio.signals import ivr_flow
 from django_hoiio.testing import Hoiio
+
+from .flows import pick_up
 
 SINGAPORE = ZoneInfo("Asia/Singapore")
 WORKSHOP, SALES, CALLER = "+6531234567", "+6561234567", "+6598765432"
@@ -24,20 +22,8 @@ RECORD = "Speak after the tone, and press # at the end."
 SORRY = "Sorry that we missed you. We call you back."
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of the flows, which answer calls of this test alone."""
-    monkeypatch.setattr(flows, "_flows", {})
-    module = importlib.import_module("example_project.flows")
-    for flow in (module.reception, module.pick_up):
-        flows._flows[flow.name] = flow
-    ivr_flow.connect(runs.take_up, sender=Notification, dispatch_uid="django_hoiio.ivr")
-    return module
-
-
 @pytest.fixture(autouse=True)
-def _opening_hours(project: Any, hoiio: Hoiio, settings: Any) -> None:
-    settings.TIME_ZONE = "Asia/Singapore"
+def _opening_hours(hoiio: Hoiio) -> None:
     hoiio.now = datetime(2026, 12, 1, 10, tzinfo=SINGAPORE)
 
 
@@ -133,8 +119,8 @@ def test_wrong_keys_and_silence_end_the_call(hoiio: Hoiio) -> None:
     assert (caller.heard, caller.ended) == ("Goodbye.", True)
 
 
-def test_customer_who_is_called_hears_goodbye(hoiio: Hoiio, project: Any) -> None:
-    project.pick_up.dial(CALLER, msg="Your bicycle is ready.")
+def test_customer_who_is_called_hears_goodbye(hoiio: Hoiio) -> None:
+    pick_up.dial(CALLER, msg="Your bicycle is ready.")
     (customer,) = hoiio.calls
     customer.answer()
 
