@@ -61,12 +61,14 @@ class Flow(Generic[Arguments, Result]):
 
 
 def by_name(name: str) -> Flow[..., Any] | None:
-    """Return a flow, also one whose module is not imported yet."""
+    """Return a flow, also one whose module is not imported yet. Raises `ImportError` if its module raises it."""
     if name in _flows:
         return _flows[name]
     try:
         found = import_string(name)
-    except ImportError:
+    except ImportError as error:
+        if error.name and not f"{name}.".startswith(f"{error.name}."):
+            raise
         return None
     return found if isinstance(found, Flow) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -450,6 +451,19 @@ def test_number_of_the_settings_has_its_flow(hoiio: Hoiio, declare: Any, setting
     settings.HOIIO = {"IVR_FLOWS": {"+6561112222": flow.name}}
 
     assert hoiio.call(to="+6561112222").transcript == "Hello."
+
+
+@pytest.mark.parametrize("line", ["import nowhere_at_all", "from django_hoiio import nothing"])
+def test_module_of_a_flow_that_cannot_be_imported_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    name = f"flows_{len(line)}"
+    (tmp_path / f"{name}.py").write_text(f"{line}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ImportError):
+        flows.by_name(f"{name}.reception")
+    assert flows.by_name("nowhere.reception") is flows.by_name("tests.ivr.nothing") is flows.by_name("x") is None
 
 
 def test_number_without_a_flow_rings(hoiio: Hoiio, declare: Any) -> None:
