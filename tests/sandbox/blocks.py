@@ -10,6 +10,8 @@ UNANSWERED = {"call_state": "ended", "duration": "0", "debit": "0.000"}
 
 def block(sandbox_client: SandboxClient, path: str, session: str, **params: object) -> dict[str, str]:
     """Request a block with a notify URL, and return its immediate notification, if any."""
+    # The call takes a block as soon as the notification of the one before is being posted.
+    sandbox_client.heard()
     answer, notified = sandbox_client.call_api_and_wait(f"ivr/{path}", session=session, **params)
     assert answer["status"] == "success_ok", answer
     return notified[0] if notified else {}
