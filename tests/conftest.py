@@ -28,7 +28,7 @@ from tests.settings import DATABASE
 
 # Property tests try a few new examples in each run, and many with `--hypothesis-profile thorough`. None depends on time.
 hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=50, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 # These tests use their own projects on SQLite or no database, so they run only on SQLite.
