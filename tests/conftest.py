@@ -127,9 +127,8 @@ def _fast_speech() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_flow() -> Iterator[None]:
-    """Let no flow that a test declares or imports answer the calls of the next one."""
-    yield
+def _no_flow() -> None:
+    """Let no flow that another test declares, or a module at its import, answer the calls of this one."""
     ivr_flow.disconnect(sender=Notification, dispatch_uid="django_hoiio.ivr")
 
 

@@ -84,8 +84,6 @@ def _tree_of(function: Callable[..., Any]) -> ast.AST:
 
 def _calls_below(node: ast.AST) -> Iterator[ast.Call]:
     """Yield the calls that run again with the flow: all but those that are left to `once`."""
-    if isinstance(node, ast.Lambda):
-        return
     if isinstance(node, ast.Call):
         yield node
         if isinstance(node.func, ast.Attribute) and node.func.attr == "once":

@@ -50,7 +50,7 @@ async def careless(call: ivr.Call) -> None:
 
 async def careful(call: ivr.Call) -> None:
     try:
-        await call.play(f"{localtime(call.now)} {night()}")
+        await call.play(f"{localtime(call.now)} {night()} {'x'.upper()}")
         await call.play(call.once("key", lambda: str(uuid.uuid4())))
     except ivr.HungUp:
         logger.info("It is run at the end alone.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from django_hoiio import ivr
 from django_hoiio.client import HoiioClient
@@ -600,3 +602,98 @@ def test_exception_in_finally_between_two_steps_is_logged(
 
     assert caller.state == "gathering"
     assert "A flow raised ValueError in a `finally` while it was let go between two steps." in caplog.text
+
+
+def test_block_in_finally_is_sent_at_the_end_alone(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await call.gather("Press a key.")
+            await call.gather("And another.")
+        finally:
+            await call.play("Goodbye.")
+
+    declare(entry)
+    caller = hoiio.call()
+    caller.press("1#")
+    assert caller.heard == "And another."
+    caller.press("2#")
+
+    assert (caller.heard, caller.ended) == ("Goodbye.", True)
+
+
+def test_flow_that_raises_after_the_call_has_ended_sends_no_apology(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await call.gather("Press a key.")
+        except ivr.HungUp:
+            raise ValueError("no") from None
+
+    declare(entry)
+    hoiio.allow_failures()
+    hoiio.call().hang_up()
+
+    assert ([sent.path for sent in hoiio.sent], [str(each) for each in hoiio.failures]) == (
+        ["ivr/middle/gather"],
+        ["no"],
+    )
+
+
+def test_refused_apology_is_logged(hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def entry(call: ivr.Call) -> None:
+        raise ValueError("no")
+
+    declare(entry)
+    hoiio.allow_failures()
+    hoiio.refuse("ivr/end/hangup", "error_internal_server_error")
+    hoiio.call()
+
+    assert "could not say goodbye: error_internal_server_error." in caplog.text
+
+
+def test_once_that_takes_longer_than_the_lease_has_no_effect(
+    hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def be_overtaken() -> None:
+        Sms.objects.create(dest=SALES)
+        IvrRun.objects.update(leased_until=hoiio.now + timedelta(minutes=1))
+
+    async def entry(call: ivr.Call) -> None:
+        call.once("slow", be_overtaken)
+        await call.play("Hello.")
+
+    declare(entry)
+    caller = hoiio.call()
+
+    assert (caller.heard, Sms.objects.count()) == ("", 0)
+    assert "took longer than 10 seconds for a step." in caplog.text
+
+
+def test_block_that_could_not_be_reached_and_runs_all_the_same_is_waited_for(hoiio: Hoiio, declare: Any) -> None:
+    async def entry(call: ivr.Call) -> None:
+        try:
+            await call.gather("Press a key.")
+        except ivr.BlockFailed:
+            await call.play("Once more.")
+
+    declare(entry)
+    hoiio.refuse("ivr/middle/gather", None)
+    hoiio.refuse("ivr/middle/play", "error_session_not_ready")
+    hoiio.call()
+
+    run = IvrRun.objects.get()
+    assert str(run) == f"{run.flow} ({run.session})"
+    assert [(step["name"], "failed" in step) for step in run.steps] == [("gather", False)]
+
+
+def test_flows_of_the_settings_are_imported_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(flows, "_flows", {})
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "from django_hoiio import ivr\n\n@ivr.flow\nasync def night(call): ...\n"
+    (tmp_path / "flows_of_the_night.py").write_text(code, encoding="utf-8")
+    settings.HOIIO = {"IVR_FLOWS": {NUMBER: "flows_of_the_night.night"}}
+
+    apps.get_app_config("django_hoiio").ready()
+
+    assert [flow.name for flow in flows.declared()] == ["flows_of_the_night.night"]

@@ -50,3 +50,19 @@ def test_page_masks_texts_keys_and_numbers(caller: Any) -> None:
     assert "Phone menu" in page
     for hidden in ("Press 1.", "pressed 1", "+6561234567", "Speak."):
         assert hidden not in page
+
+
+def test_refused_block_and_the_one_that_runs_are_shown(hoiio: Hoiio, declare: Any) -> None:
+    async def menu(call: ivr.Call) -> None:
+        try:
+            await call.transfer("+6561234567")
+        except ivr.BlockFailed:
+            await call.gather("Your number?")
+
+    declare(menu)
+    hoiio.refuse("ivr/end/transfer", "error_insufficient_credit")
+
+    page = text(look(staff(*EVERYTHING), url(hoiio.call().call)))
+
+    assert "Hoiio refused it: error_insufficient_credit" in page
+    assert "Your number? …" in page

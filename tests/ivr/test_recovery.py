@@ -18,6 +18,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import ivr
+from django_hoiio.ivr import flows
 from django_hoiio.models import IvrRun, Notification
 from django_hoiio.testing import Hoiio
 from tests import ROOT
@@ -145,3 +146,26 @@ def test_loop_goes_on_without_a_database_and_ends_when_it_is_stopped(tmp_path: P
 
     # Before a caller waits for a block, which has a notify URL.
     assert (loop.returncode, printed.splitlines()[0]) == (0, "URLs imported")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flow_that_raises_in_the_recovery_stops_no_other(
+    hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def menu(call: ivr.Call) -> None:
+        key = await call.menu("Press 1 or 2.", keys="12")
+        if key == "2":
+            raise ValueError("no")
+        await call.gather("Thank you.")
+
+    declare(menu)
+    callers = [hoiio.call(), hoiio.call(from_="+6598765432")]
+    IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
+    for caller, key in zip(callers, "21", strict=True):
+        caller.press(key)
+    hoiio.wait(seconds=11)
+
+    assert ivr.recover() == 2
+    hoiio.wait()
+    assert [caller.heard for caller in callers] == [flows.APOLOGY, "Thank you."]
+    assert "could not be taken up: ValueError." in caplog.text

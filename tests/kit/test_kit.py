@@ -217,6 +217,15 @@ def test_caller_for_whom_nothing_waits_cannot_stay_silent(hoiio: Hoiio) -> None:
         caller.stay_silent()
 
 
+def test_act_that_the_telephone_refuses_fails_the_test_with_its_reason(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+
+    with pytest.raises(AssertionError, match="You are in a call; hang up first"):
+        hoiio.call()
+    with pytest.raises(AssertionError, match=r"(?s)keys.*spoken: Press 1 or 2\."):
+        caller.press("x")
+
+
 def test_parameter_that_was_not_sent_is_named(hoiio: Hoiio) -> None:
     hoiio.sms("HELLO")
 
