@@ -46,8 +46,11 @@ def run(notification: Notification) -> None:
     kinds = signal_kinds(Kind(notification.kind), notification.params)
     for signal_name, receiver in receivers_of(kinds, Notification):
         name = receiver.name
-        error = _call(receiver, name, signal_name, notification, attempt=1)
-        recorded &= error is None or _record(notification, signal_name, name, error)
+        error = _call(receiver, signal_name, notification, attempt=1)
+        if error is not None:
+            failed = _failed_name(notification, signal_name, name)
+            _log_failure(error, failed, signal_name, notification)
+            recorded &= _record(notification, signal_name, failed, error)
         called.append((signal_name, name))
     # If a failure could not be recorded, the notification stays pending, so `hoiio_recover` dispatches it again.
     if recorded:
@@ -76,14 +79,7 @@ def release(notification: Notification) -> None:
         logger.error("The claim of notification %s could not be released: %s.", notification.pk, type(error).__name__)
 
 
-def _call(
-    receiver: Receiver,
-    name: str,
-    signal_name: str,
-    notification: Notification,
-    *,
-    attempt: int,
-) -> BaseException | None:
+def _call(receiver: Receiver, signal_name: str, notification: Notification, *, attempt: int) -> BaseException | None:
     """Run one receiver and return the exception that it raised, if any."""
     signal = BY_NAME[signal_name]
     try:
@@ -92,7 +88,6 @@ def _call(
             receiver.run(signal=signal, sender=Notification, notification=notification, attempt=attempt, **rows)
     # Also SystemExit: a receiver must not end the server or prevent the other receivers from running.
     except BaseException as error:
-        _log_failure(error, _failed_name(notification, signal_name, name), signal_name, notification)
         return error
     return None
 
@@ -176,7 +171,7 @@ _MARKED: Sequence[Any] = [Notification._meta.get_field(name) for name in ("dispa
 def _record(notification: Notification, signal_name: str, name: str, error: BaseException) -> bool:
     """Record and report a failed receiver. Return False if the database cannot store it."""
     using = str(notification._state.db)
-    rows, name = ReceiverFailure.objects.using(using), _failed_name(notification, signal_name, name)
+    rows = ReceiverFailure.objects.using(using)
     defaults = {"attempts": 1, "traceback": _traceback(error), "failed_at": timezone.now()}
 
     def record() -> ReceiverFailure:
@@ -284,10 +279,12 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     notification = failure.notification
     # Loads the row that the receiver gets.
     _ = notification.transaction
-    error = _call(receiver, failure.receiver, failure.signal, notification, attempt=attempt)
+    error = _call(receiver, failure.signal, notification, attempt=attempt)
     if error is None:
         failures.update(resolved_at=timezone.now(), traceback=before)
         return Outcome.RESOLVED
+    failed = _failed_name(notification, failure.signal, failure.receiver)
+    _log_failure(error, failed, failure.signal, notification)
     failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), timezone.now()
     failures.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)
