@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from django_hoiio.client import HoiioClient
@@ -216,7 +216,7 @@ def _leave_to_another(pk: int) -> bool:
 @_retried
 def _release(run: IvrRun) -> bool:
     """Store the run and end its lease. Return False if something has arrived that found the lease taken, and left."""
-    held = IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
+    held = _held(run)
     changes = {
         "steps": run.steps if run.redacted_at is None else redacted_steps(run.steps),
         "remembered": run.remembered,
@@ -228,6 +228,11 @@ def _release(run: IvrRun) -> bool:
     if held.filter(has_waiting=False).update(**changes):
         return True
     return not held.update(**changes, has_waiting=not run.is_over) or run.is_over
+
+
+def _held(run: IvrRun) -> QuerySet[IvrRun]:
+    """Return the row of a run, or none if another process has its lease."""
+    return IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until)
 
 
 def _arrived(run: IvrRun) -> list[Notification]:
@@ -333,9 +338,8 @@ class _Advance:
 
     def _store(self, **changes: Any) -> None:
         """Change the run, if this process still has its lease."""
-        run = self.run
-        if not IvrRun.objects.on_primary().filter(pk=run.pk, leased_until=run.leased_until).update(**changes):
-            raise LeaseLost(f"Run {run.pk} took longer than {LEASE.seconds} seconds for a step.")
+        if not _held(self.run).update(**changes):
+            raise LeaseLost(f"Run {self.run.pk} took longer than {LEASE.seconds} seconds for a step.")
 
     def _is_transferred(self) -> bool:
         answers = [step for step in self.run.steps if "answer" in step]
