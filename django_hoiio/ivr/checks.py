@@ -47,8 +47,8 @@ def _contested_numbers(declared: Sequence[flows.Flow[..., Any]]) -> Iterator[Che
 
 
 def _check_source(name: str, flow: Callable[..., Any]) -> Iterator[CheckMessage]:
-    for function in _functions_of(flow):
-        tree = _tree_of(function)
+    trees = _trees_of(flow)
+    for function, tree in trees.items():
         for node in _calls_below(tree):
             if _is_unpredictable(_resolve(node.func, function), node):
                 yield Warning(
@@ -56,7 +56,7 @@ def _check_source(name: str, flow: Callable[..., Any]) -> Iterator[CheckMessage]
                     hint="Use call.now for the time, and call.once() for anything else.",
                     id="django_hoiio.W019",
                 )
-    for node in _calls_in_finally(_tree_of(flow)):
+    for node in _calls_in_finally(trees[flow]):
         yield Warning(
             f"The flow {name} calls {_place(node, flow)} in a `finally`, which runs at each notification.",
             hint="Call it by call.once(), which does nothing before the flow ends.",
@@ -64,14 +64,18 @@ def _check_source(name: str, flow: Callable[..., Any]) -> Iterator[CheckMessage]
         )
 
 
-def _functions_of(flow: Callable[..., Any]) -> list[Callable[..., Any]]:
-    """Return the function of a flow, and those of its module that it calls, directly or not."""
-    found = [flow]
-    for function in found:
-        called = [_resolve(node.func, function) for node in _calls_below(_tree_of(function))]
-        new = [each for each in called if isinstance(each, FunctionType) and each.__module__ == flow.__module__]
-        found += [each for each in dict.fromkeys(new) if each not in found]
-    return found
+def _trees_of(flow: Callable[..., Any]) -> dict[Callable[..., Any], ast.AST]:
+    """Parse the function of a flow, and those of its module that it calls, directly or not."""
+    trees: dict[Callable[..., Any], ast.AST] = {}
+    waiting = [flow]
+    for function in waiting:
+        if function not in trees:
+            trees[function] = _tree_of(function)
+            called = [_resolve(node.func, function) for node in _calls_below(trees[function])]
+            waiting += [
+                each for each in called if isinstance(each, FunctionType) and each.__module__ == flow.__module__
+            ]
+    return trees
 
 
 def _tree_of(function: Callable[..., Any]) -> ast.AST:
@@ -86,7 +90,7 @@ def _calls_below(node: ast.AST) -> Iterator[ast.Call]:
     """Yield the calls that run again with the flow: all but those that are left to `once`."""
     if isinstance(node, ast.Call):
         yield node
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "once":
+        if _is_once(node):
             return
     for child in ast.iter_child_nodes(node):
         yield from _calls_below(child)
@@ -97,9 +101,12 @@ def _calls_in_finally(tree: ast.AST) -> Iterator[ast.Call]:
     for block in (each.finalbody for each in ast.walk(tree) if isinstance(each, ast.Try)):
         awaited = [node.value for each in block for node in ast.walk(each) if isinstance(node, ast.Await)]
         for node in (call for each in block for call in _calls_below(each)):
-            is_once = isinstance(node.func, ast.Attribute) and node.func.attr == "once"
-            if not is_once and node not in awaited:
+            if not _is_once(node) and node not in awaited:
                 yield node
+
+
+def _is_once(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "once"
 
 
 def _resolve(node: ast.AST, function: Callable[..., Any]) -> Any:
