@@ -119,10 +119,9 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
-def run(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run Python in an unrelated directory and return its exit status, output and errors."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
+def finished(directory: Path, command: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
         cwd=directory,
         env={**environment(directory), **variables},
         capture_output=True,
@@ -130,6 +129,11 @@ def run(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, s
         timeout=TIMEOUT,
         check=False,
     )
+
+
+def run(directory: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    """Run Python in an unrelated directory and return its exit status, output and errors."""
+    done = finished(directory, [sys.executable, "-W", "error", *arguments], variables)
     output, errors = done.stdout, done.stderr
     for pattern, shown in VOLATILE.items():
         output, errors = re.sub(pattern, shown, output), re.sub(pattern, shown, errors)
@@ -187,15 +191,7 @@ def test_demo_runs_from_a_checkout_that_cannot_be_written(tmp_path: Path) -> Non
     bound = ["setpriv", "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
     own = {"HOIIO_EXAMPLE_DATABASE": "", "PYTHONPATH": "", "TMPDIR": str(temporary)}
 
-    done = subprocess.run(
-        [*bound, *command],
-        cwd=tmp_path,
-        env={**environment(tmp_path), **own},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=TIMEOUT,
-        check=False,
-    )
+    done = finished(tmp_path, [*bound, *command], own)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(SUMMARY)
