@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django_hoiio.enums import Route
 from django_hoiio.exceptions import HoiioError
 from django_hoiio.notify_urls import notify_url
+
+if TYPE_CHECKING:
+    from django_hoiio.client.responses import NumberResponse
 
 
 class Command(BaseCommand):
@@ -68,25 +71,31 @@ class Command(BaseCommand):
         from django_hoiio.client import HoiioClient
         from django_hoiio.client.account import configure_number, find_number, urls_for
 
-        changed = 0
         with HoiioClient(arguments["account"]) as client:
             active = client.number.get_active()
-            for number, flow in [(find_number(active, each), flow) for each, flow in wanted.items()]:
+            found = [(find_number(active, number), flow) for number, flow in wanted.items()]
+            changed = 0
+            for number, flow in found:
                 urls = urls_for(number, **arguments)
-                now = {name: getattr(number, name) for name in urls}
-                self.stdout.write(" ".join(filter(None, [number.number, number.mode, flow])))
-                for name, url in urls.items():
-                    self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
-                if not urls:
-                    raise LookupError("Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.")
-                if now != urls:
-                    changed += len(urls)
-                    if configure:
-                        configure_number(client.number, number, urls)
+                if not self._shows_change(number, flow, urls):
+                    continue
+                changed += len(urls)
+                if configure:
+                    configure_number(client.number, number, urls)
         if not changed:
             self.stdout.write("They are already set.")
         else:
             self.stdout.write(f"Set {changed} URLs." if configure else f"Would set {changed} URLs; add --configure.")
+
+    def _shows_change(self, number: NumberResponse, flow: str, urls: dict[str, str]) -> bool:
+        """Print the current and the new URLs of a number. Return whether they differ."""
+        now = {name: getattr(number, name) for name in urls}
+        self.stdout.write(" ".join(filter(None, [number.number, number.mode, flow])))
+        for name, url in urls.items():
+            self.stdout.write(f"  {name}\n    now  {now[name] or 'nothing'}\n    new  {url}")
+        if not urls:
+            raise LookupError("Nothing to set: in its mode, the number takes neither calls, faxes nor SMS.")
+        return now != urls
 
 
 def _numbers_of_flows() -> dict[str, str]:
