@@ -77,7 +77,11 @@ def _missed(now: datetime) -> Iterator[int]:
         )
     )
     of_session = runs.filter(account=OuterRef("account"), session=OuterRef("session"))
-    found: list[Any] = list(pending.annotate(run=Subquery(of_session.values("pk"))).order_by("received_at", "pk"))
+    found: list[Any] = list(
+        pending.annotate(run=Subquery(of_session.values("pk")))
+        .defer("query", "body", "headers")
+        .order_by("received_at", "pk")
+    )
     # They stay pending, for their other receivers, when the run has taken them up. So there may be many.
     going = runs.filter(is_over=False).only("seen").in_bulk({row.run for row in found})
     for row in found:
