@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -45,13 +45,10 @@ def run(notification: Notification) -> None:
     called = []
     kinds = signal_kinds(Kind(notification.kind), notification.params)
     for signal_name, receiver in receivers_of(kinds, Notification):
-        name = receiver.name
         error = _call(receiver, signal_name, notification, attempt=1)
         if error is not None:
-            failed = _failed_name(notification, signal_name, name)
-            _log_failure(error, failed, signal_name, notification)
-            recorded &= _record(notification, signal_name, failed, error)
-        called.append((signal_name, name))
+            recorded &= record_failure(notification, signal_name, error, receiver.name)
+        called.append((signal_name, receiver.name))
     # If a failure could not be recorded, the notification stays pending, so `hoiio_recover` dispatches it again.
     if recorded:
         _mark_dispatched(notification, called)
@@ -92,29 +89,51 @@ def _call(receiver: Receiver, signal_name: str, notification: Notification, *, a
     return None
 
 
-def _failed_name(notification: Notification, signal_name: str, name: str) -> str:
-    """Return the name in the failure log: that of the flow if its phone menu failed, else that of the receiver."""
-    if signal_name != "ivr_flow":
-        return name
+def record_failure(notification: Notification, signal_name: str, error: BaseException, name: str = "") -> bool:
+    """Log, record and report a failed receiver, or flow. Return False if the database cannot store it."""
+    run = _run_of(notification) if signal_name == "ivr_flow" else None
+    name = run.flow if run else name
+    _log_failure(error, name, signal_name, notification, run)
+    return _record(notification, signal_name, name, error)
+
+
+def _run_of(notification: Notification) -> IvrRun | None:
     runs = IvrRun.objects.using(notification._state.db)
     try:
-        flow = runs.filter(account=notification.account, session=notification.session or "").values_list("flow").first()
-    # The failure is recorded with the other name, if at all.
+        return runs.filter(account=notification.account, session=notification.session or "").first()
+    # The failure is recorded without the flow, if at all.
     except Error:
-        return name
-    return str(flow[0]) if flow else name
+        return None
 
 
-def _log_failure(error: BaseException, name: str, signal_name: str, notification: Notification) -> None:
-    logger.error(
-        "Receiver %s of %s failed for notification %s: %s.",
-        name,
-        signal_name,
-        notification.pk,
-        type(error).__name__,
-        exc_info=masked_exception(error, [str(notification.params.get(parameter, "")) for parameter in PRIVATE]),
-        extra={"receiver": name, "signal": signal_name},
-    )
+def _log_failure(
+    error: BaseException, name: str, signal_name: str, notification: Notification, run: IvrRun | None = None
+) -> None:
+    private = [str(notification.params.get(parameter, "")) for parameter in PRIVATE]
+    if run is not None:
+        private += [run.from_number, run.to_number, *_texts([run.pass_on, run.remembered, run.steps])]
+    # A handler of the project may raise, too.
+    with suppress(Exception):
+        logger.error(
+            "Receiver %s of %s failed for notification %s: %s.",
+            name,
+            signal_name,
+            notification.pk,
+            type(error).__name__,
+            exc_info=masked_exception(error, private),
+            extra={"receiver": name, "signal": signal_name},
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts and numbers in a JSON value, without the keys of its objects."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield str(value)
 
 
 def _isolated(using: str) -> AbstractContextManager[Any]:
@@ -283,8 +302,8 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     if error is None:
         failures.update(resolved_at=timezone.now(), traceback=before)
         return Outcome.RESOLVED
-    failed = _failed_name(notification, failure.signal, failure.receiver)
-    _log_failure(error, failed, failure.signal, notification)
+    run = _run_of(notification) if failure.signal == "ivr_flow" else None
+    _log_failure(error, run.flow if run else failure.receiver, failure.signal, notification, run)
     failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), timezone.now()
     failures.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)

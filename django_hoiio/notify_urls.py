@@ -54,7 +54,7 @@ def signed_url(
     if account not in conf.ACCOUNTS:
         raise ValueError(f"HOIIO['ACCOUNTS'] has no account {account!r}; it has {', '.join(conf.ACCOUNTS)}.")
     values = dict(pass_on or {})
-    _check_pass_on(values)
+    check_json("pass_on", values)
     token = sign(Route(route), account, values, block)
     url = _public_url() + webhook_path("signed", urlconf=urlconf, route=Route(route), token=token)
     if len(url) > MAX_URL_LENGTH:
@@ -100,17 +100,27 @@ def _prefixes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def _check_pass_on(values: dict[Any, Any]) -> None:
-    """Raise `ValueError` unless JSON returns the values unchanged and every database can store them."""
+def through_json(value: Any) -> Any:
+    """Return what JSON makes of a value. Raises `ValueError` if there is no JSON for it that every database stores."""
     try:
-        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
-        is_same = json.loads(text) == values
-    except (TypeError, ValueError):
-        text, is_same = "", False
-    if not is_same or _NUL.search(text):
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if _NUL.search(text):
+        raise ValueError("No database stores a NUL.")
+    return json.loads(text)
+
+
+def check_json(name: str, value: Any) -> None:
+    """Raise `ValueError` unless a value can be stored as JSON, which returns it unchanged."""
+    try:
+        is_same = through_json(value) == value
+    except ValueError:
+        is_same = False
+    if not is_same:
         raise ValueError(
-            "pass_on would not come back unchanged; use strings, numbers, lists and dicts with string keys."
+            f"{name} would not come back unchanged; use strings, numbers, lists and dicts with string keys."
         )
 
 

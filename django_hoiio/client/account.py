@@ -80,12 +80,13 @@ _VOICE, _FAX, _SMS = ("VOICE", Route.IVR), ("FAX", Route.FAX), ("SMS", Route.SMS
 def find_number(numbers: responses.NumbersResponse, number: str) -> responses.NumberResponse:
     """Return the account's number with these digits. Raises `LookupError`."""
     for each in numbers.entries:
-        if _digits(each.number) == _digits(number):
+        if digits(each.number) == digits(number):
             return each
     raise LookupError("The account has no such number; Hoiio's portal lists its numbers.")
 
 
-def _digits(number: str) -> str:
+def digits(number: str) -> str:
+    """Return the digits of a number, however it is written."""
     return re.sub(r"\D", "", number, flags=re.ASCII)
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
+from pkgutil import resolve_name
 from typing import Any, ParamSpec, TypeVar
 
 from django_hoiio.client.connection import in_flow
+from django_hoiio.notify_urls import through_json
 
 from .blocks import Answer, Block
+
+# A flow that catches even `GeneratorExit` gets it this often; then it cannot be let go.
+MAX_EXITS = 200
+
+# True while a function of `once` runs.
+in_once: ContextVar[bool] = ContextVar("django_hoiio.in_once", default=False)
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
 
 
-class HungUp(Exception):
-    """The call has ended."""
+class HungUp(BaseException):
+    """The call has ended. `except Exception` does not catch it."""
 
 
 class BlockFailed(Exception):
@@ -66,13 +75,14 @@ class Call:
         remember: Callable[[str, Callable[[], Any]], Any],
     ) -> None:
         self.session, self.account = session, account
-        self.from_number, self.to_number, self.pass_on = from_number, to_number, pass_on
+        self.from_number, self.to_number, self.pass_on = from_number, to_number, deepcopy(pass_on)
         # When the notification was received that the flow is at.
         self.now = now
         # The number of the last block, and whether the flow is being let go before its next one.
         self.step = 0
         self.is_leaving = False
-        # Blocks that were made and not awaited yet.
+        self._exits = 0
+        # Blocks and flows that were made and not awaited yet.
         self.unawaited = 0
         self._remembered, self._remember = remembered, remember
 
@@ -102,6 +112,9 @@ class Call:
         """
         if not keys or set(keys) - set("0123456789*"):
             raise ValueError(f"The keys of a menu are 0 to 9 and *, not {keys!r}.")
+        for before in filter(None, (silence, wrong)):
+            # Raises here if it is too long, and not when the caller presses a wrong key.
+            Block(name="gather", params={"msg": f"{before} {msg}"})
         self.unawaited += 1
         return self._menu(msg, keys, tries, timeout, silence, wrong)
 
@@ -150,15 +163,25 @@ class Call:
         """Call a function when the flow first gets here, and return the same result each time after.
 
         What it does in the database of the calls happens exactly once, anything else at least once. The result must be
-        JSON. Use another name for each call of `once` between two blocks.
+        JSON. Use another name for each call of `once` between two blocks. If the function raises, the flow gets the
+        exception, and one of the same class at each later notification.
         """
         if self.is_leaving:
             raise GeneratorExit
-        key = f"{self.step}:{name}"
+        if in_once.get():
+            raise RuntimeError(f"once({name!r}) was called in the function of another once(). Call it after that one.")
+        key, failed = f"{self.step}:{name}", f"failed {self.step}:{name}"
+        if failed in self._remembered:
+            raise _as_before(name, self._remembered[failed])
         if key not in self._remembered:
             with _outside():
-                self._remember(key, lambda: _as_json(name, function(*args, **kwargs)))
-        result: Result = self._remembered[key]
+                try:
+                    self._remember(key, lambda: _as_json(name, function(*args, **kwargs)))
+                except Exception as error:
+                    kind = type(error)
+                    self._remember(failed, lambda: f"{kind.__module__}:{kind.__qualname__}")
+                    raise
+        result: Result = deepcopy(self._remembered[key])
         return result
 
     def _ask(self, block: Block, read: Callable[[Answer], Result]) -> Coroutine[Any, Any, Result]:
@@ -168,8 +191,15 @@ class Call:
     async def _answer(self, block: Block, read: Callable[[Answer], Result]) -> Result:
         self.unawaited -= 1
         if self.is_leaving:
+            self._exit()
+        answer: Answer = await _Request(block)
+        return read(answer)
+
+    def _exit(self) -> None:
+        """Let go of the flow at this point, unless it goes on all the same."""
+        self._exits += 1
+        if self._exits < MAX_EXITS:
             raise GeneratorExit
-        return read(await _Request(block))
 
 
 class _Request:
@@ -194,7 +224,7 @@ def _nothing(answer: Answer) -> None:
 def _value(answer: Answer) -> Any:
     if answer.has_ended:
         raise HungUp
-    return answer.value
+    return deepcopy(answer.value)
 
 
 def _digits(answer: Answer) -> str:
@@ -219,15 +249,28 @@ def _transfer(answer: Answer) -> Transfer:
 
 def _as_json(name: str, result: Any) -> Any:
     try:
-        return json.loads(json.dumps(result))
-    except (TypeError, ValueError) as error:
+        return through_json(result)
+    except ValueError as error:
         raise TypeError(f"The result of once({name!r}) must be JSON, not {type(result).__name__}.") from error
+
+
+def _as_before(name: str, path: str) -> Exception:
+    """Return an exception of the class that a function of `once` raised, so that the flow catches it again."""
+    try:
+        kind = resolve_name(path)
+        error: Exception = kind.__new__(kind)
+    # A class within a function, or one that needs arguments.
+    except (ImportError, AttributeError, ValueError, TypeError):
+        error = RuntimeError()
+    error.args = (f"once({name!r}) raised {path} at an earlier notification.",)
+    return error
 
 
 @contextmanager
 def _outside() -> Iterator[None]:
-    token = in_flow.set(False)
+    flow, once = in_flow.set(False), in_once.set(True)
     try:
         yield
     finally:
-        in_flow.reset(token)
+        in_flow.reset(flow)
+        in_once.reset(once)

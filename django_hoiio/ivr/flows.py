@@ -6,12 +6,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
 
 from django_hoiio.client import HoiioClient
+from django_hoiio.client.account import digits
 from django_hoiio.client.endpoints import IVR_DIAL
 from django_hoiio.client.responses import DialResponse
 from django_hoiio.conf import conf
 
+from .blocks import Block
 from .call import Call
 
 Arguments = ParamSpec("Arguments")
@@ -31,6 +34,12 @@ class Flow(Generic[Arguments, Result]):
     def __init__(
         self, function: Function[Arguments, Result], numbers: Sequence[str], apology: str, goodbye: str
     ) -> None:
+        if isinstance(numbers, str):
+            raise TypeError(f"The numbers of a flow are a list; write numbers=[{numbers!r}].")
+        for text in (apology, goodbye):
+            # Raises if it is too long. A translation has its length when it is spoken.
+            if text and isinstance(text, str):
+                Block(name="hangup", params={"msg": text})
         self.function, self.numbers = function, tuple(numbers)
         self.apology, self.goodbye = apology, goodbye
         self.name = f"{function.__module__}.{function.__qualname__}"
@@ -41,8 +50,14 @@ class Flow(Generic[Arguments, Result]):
         return f"<Flow {self.name}>"
 
     def __call__(self, call: Call, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Coroutine[Any, Any, Result]:
-        return self.function(call, *args, **kwargs)
+        call.unawaited += 1
+        return self._awaited(call, *args, **kwargs)
 
+    async def _awaited(self, call: Call, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        call.unawaited -= 1
+        return await self.function(call, *args, **kwargs)
+
+    @sensitive_variables()
     def dial(
         self,
         dest: str,
@@ -83,6 +98,6 @@ def by_number() -> dict[str, str]:
     return {number: flow.name for flow in declared() for number in flow.numbers} | dict(conf.IVR_FLOWS)
 
 
-def of_number(number: str) -> Flow[..., Any] | None:
-    name = by_number().get(number)
-    return None if name is None else by_name(name)
+def name_for(number: str) -> str | None:
+    """Return the name of the flow that answers a number, which Hoiio and the project may write in different ways."""
+    return next((name for written, name in by_number().items() if digits(written) == digits(number)), None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any
 
 from django.db import connections
@@ -19,6 +21,8 @@ from .call import BlockFailed, Call, HungUp
 logger = logging.getLogger(__name__)
 
 MAX_STEPS = 200
+
+_FOREIGN = "A flow awaited something else than its call's blocks; do it by call.once()."
 
 
 class FlowChanged(Exception):
@@ -52,9 +56,12 @@ def replay(
 
 
 def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], *, has_ended: bool) -> NextStep:
-    go_on: Callable[[], Any] = lambda: running.send(None)  # noqa: E731
+    if not isinstance(running, Coroutine):
+        raise TypeError("A flow must be a coroutine; write `async def`.")
+    go_on: Callable[[], Any] = partial(running.send, None)
+    in_transaction = _in_transaction()
     is_over = False
-    for step in range(1, MAX_STEPS + 2):
+    for step in count(1):
         try:
             block = go_on()
         except StopIteration:
@@ -62,9 +69,14 @@ def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], 
             return NextStep(step=step, block=None, is_over=is_over or has_ended)
         except HungUp:
             return NextStep(step=step, block=None, is_over=True)
+        except RuntimeError as error:
+            if str(error) == "no running event loop":
+                raise NotInAFlow(_FOREIGN) from error
+            raise
         try:
             _check_awaited(call)
             _check_block(block, step)
+            _check_transaction(in_transaction)
             answer = None if is_over else answers.get(step)
             if isinstance(answer, Answer):
                 _check_unchanged(step, block, answer)
@@ -74,41 +86,43 @@ def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], 
         call.step = step
         if isinstance(answer, Answer):
             is_over, call.now = answer.has_ended, answer.at
-            go_on = _sending(running, answer)
+            go_on = partial(running.send, answer)
         elif answer is not None:
-            go_on = _throwing(running, answer)
+            go_on = partial(running.throw, answer)
         elif is_over or has_ended:
             is_over = True
-            go_on = _throwing(running, HungUp())
+            go_on = partial(running.throw, HungUp())
         else:
             _leave(call, running)
             return NextStep(step=step, block=block)
-    raise AssertionError("unreachable")
+    raise AssertionError  # pragma: no cover
 
 
-def _sending(running: Any, answer: Answer) -> Callable[[], Any]:
-    return lambda: running.send(answer)
-
-
-def _throwing(running: Any, error: Exception) -> Callable[[], Any]:
-    return lambda: running.throw(error)
+def _in_transaction() -> list[bool]:
+    return [connection.in_atomic_block for connection in connections.all()]
 
 
 def _check_awaited(call: Call) -> None:
     if call.unawaited:
-        raise RuntimeError("A block of the flow was not awaited; write `await` before it.")
+        raise RuntimeError("A block of the flow, or another flow, was not awaited; write `await` before it.")
 
 
 def _check_block(block: object, step: int) -> None:
     if step > MAX_STEPS:
         raise TooManySteps(f"A flow may have {MAX_STEPS} steps.")
     if not isinstance(block, Block):
-        raise NotInAFlow("A flow awaited something else than its call's blocks; do it by call.once().")
+        raise NotInAFlow(_FOREIGN)
+
+
+def _check_transaction(in_transaction: list[bool]) -> None:
+    if _in_transaction() != in_transaction:
+        raise NotInAFlow("A flow awaited a block within transaction.atomic(), which ends before the answer comes.")
 
 
 def _check_unchanged(step: int, block: Block, answer: Answer) -> None:
     if (answer.name, answer.digest) != (block.name, block.digest):
-        raise FlowChanged(f"Step {step} was {answer.name} ({answer.digest}) and is now {block.name} ({block.digest}).")
+        # Without the digests, from which a number could be guessed.
+        raise FlowChanged(f"Step {step} was {answer.name} and is now another {block.name}.")
 
 
 def _leave(call: Call, running: Any) -> None:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial, wraps
 from typing import Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.database import retry_transient
+from django_hoiio.dispatch import record_failure
 from django_hoiio.enums import Kind
 from django_hoiio.exceptions import HoiioError, InvalidState
 from django_hoiio.logs import get_logger
 from django_hoiio.models import Call as CallRow
 from django_hoiio.models import IvrRun, Notification
+from django_hoiio.notify_urls import check_json
+from django_hoiio.parsing.parameters import PARAMETERS
+from django_hoiio.parsing.parameters import read as read_params
 from django_hoiio.retention.redaction import redacted_steps
 
 from . import flows
 from .blocks import ENDPOINTS, RESULTS, Answer, Block
-from .call import BlockFailed, Call
-from .flows import Flow
+from .call import BlockFailed, Call, in_once
 from .replay import FlowChanged, replay
 
 logger = get_logger(__name__)
@@ -36,6 +41,9 @@ LEASE = timedelta(seconds=10)
 
 # Seconds to connect to Hoiio, and between two pieces of the response: the caller waits.
 TIMEOUTS = (2.0, 5.0)
+
+# Between two looks at a run that another process advances.
+POLL_SECONDS = 0.05
 
 # A step that takes longer is logged.
 SLOW = timedelta(seconds=1)
@@ -85,8 +93,8 @@ def _missed(now: datetime) -> Iterator[int]:
     # They stay pending, for their other receivers, when the run has taken them up. So there may be many.
     going = runs.filter(is_over=False).only("seen").in_bulk({row.run for row in found})
     for row in found:
-        flow = _flow_of(row) if row.run is None else None
-        if flow is not None:
+        flow = _flow_of(row) if row.run is None else ""
+        if flow:
             yield _begin(row, flow)
         elif row.run in going and row.pk not in going[row.run].seen:
             yield row.run
@@ -95,23 +103,40 @@ def _missed(now: datetime) -> Iterator[int]:
 def _take_over(pk: int) -> None:
     try:
         advance(pk)
+    except (Error, KeyboardInterrupt):
+        raise
     # One broken flow must not stop the others.
-    except Exception as error:  # noqa: BLE001
-        logger.error("Run %s could not be taken up: %s.", pk, type(error).__name__)
+    except BaseException as error:  # noqa: BLE001
+        run = IvrRun.objects.on_primary().get(pk=pk)
+        record_failure(Notification.objects.on_primary().filter(pk__in=run.seen).latest("pk"), "ivr_flow", error)
 
 
+@sensitive_variables()
 def resume(call: CallRow | Call, value: Any = None) -> None:
     """End the hold of a call; its `await call.hold()` returns the value.
 
     Raises `ValueError` if the flow does not hold its caller, or the value is too long or not JSON, and `HoiioError`.
+    If a process is advancing the flow, which may be about to hold the caller, it waits for that.
     """
-    run = IvrRun.objects.on_primary().get(account=call.account, session=call.session)
-    step = len(run.steps)
-    if not step or run.steps[-1]["name"] != "hold" or "answered_at" in run.steps[-1]:
-        raise ValueError(f"The flow of session {run.session} does not hold its caller.")
+    check_json("The value", value)
+    run = _between_steps(call)
+    last = run.steps[-1] if run and run.steps else {}
+    if run is None or last.get("name") != "hold" or "answered_at" in last:
+        raise ValueError(f"The flow of session {call.session} does not hold its caller.")
     with HoiioClient(run.account, timeouts=TIMEOUTS) as client:
-        mark = {"run": run.pk, "step": step, "name": "hold", "digest": run.steps[-1]["digest"], "value": value}
+        mark = {"run": run.pk, "step": len(run.steps), "name": "hold", "digest": last["digest"], "value": value}
         client.ivr._request(ENDPOINTS["unhold"], {"session": run.session}, block=mark)
+
+
+def _between_steps(call: CallRow | Call) -> IvrRun | None:
+    """Return the run of a call when no process advances it, or after `LEASE`."""
+    until = time.monotonic() + LEASE.total_seconds()
+    while True:
+        run = IvrRun.objects.on_primary().filter(account=call.account, session=call.session or "").first()
+        # A function of `once` would wait for its own flow.
+        if run is None or run.leased_until is None or in_once.get() or time.monotonic() > until:
+            return run
+        time.sleep(POLL_SECONDS)
 
 
 def _run_of(notification: Notification) -> int | None:
@@ -119,34 +144,40 @@ def _run_of(notification: Notification) -> int | None:
     if "run" in notification.block:
         return int(notification.block["run"])
     flow = _flow_of(notification)
-    if flow is not None:
+    if flow:
         return _begin(notification, flow)
     runs = IvrRun.objects.on_primary().filter(account=notification.account, session=notification.session or "")
     return runs.values_list("pk", flat=True).first()
 
 
-def _flow_of(notification: Notification) -> Flow[..., Any] | None:
-    params = notification.params
-    if not notification.session or params.get("call_state") == "ended":
+def _flow_of(notification: Notification) -> str | None:
+    """Return the name of the flow that begins with a notification."""
+    if not notification.session or _has_ended(notification):
         return None
     if notification.kind == Kind.IVR_ANSWER:
-        return flows.of_number(params.get("to", ""))
-    if notification.kind == Kind.IVR_DIAL and params.get("dial_status") == "answered":
-        return flows.by_name(str(notification.block.get("flow", "")))
+        return flows.name_for(_number(notification, "to"))
+    if notification.kind == Kind.IVR_DIAL and notification.params.get("dial_status") == "answered":
+        return str(notification.block.get("flow", ""))
     return None
 
 
-def _begin(notification: Notification, flow: Flow[..., Any]) -> int:
-    row = notification.call
+def _number(notification: Notification, name: str) -> str:
+    """Return a number of the call, also if its row could not be stored."""
+    field = PARAMETERS[name].field
+    read, _ = read_params(notification.params)
+    return getattr(notification.call, str(field), "") or read.get(str(field), "")
+
+
+def _begin(notification: Notification, flow: str) -> int:
     is_dialled = notification.kind == Kind.IVR_DIAL
     run, _ = IvrRun.objects.on_primary().get_or_create(
         account=notification.account,
         session=notification.session,
         defaults={
-            "flow": flow.name,
-            "call": row,
-            "from_number": (row.from_number if row else "") or "",
-            "to_number": (row.dest if row and is_dialled else row.to_number if row else "") or "",
+            "flow": flow,
+            "call": notification.call,
+            "from_number": _number(notification, "from"),
+            "to_number": _number(notification, "dest" if is_dialled else "to"),
             "pass_on": dict(notification.pass_on),
             "started_at": notification.received_at,
         },
@@ -165,7 +196,8 @@ def advance(pk: int) -> None:
         try:
             arrived = _arrived(leased)
             if _take(leased, arrived) and not leased.is_over:
-                _Advance(leased, max(each.received_at for each in arrived)).go()
+                begun = max((each.received_at for each in arrived), default=timezone.now())
+                _Advance(leased, begun).go()
         except LeaseLost as lost:
             logger.error("%s", lost)
             return
@@ -251,8 +283,9 @@ def _has_ended(notification: Notification) -> bool:
 
 
 def _take(run: IvrRun, arrived: Iterable[Notification]) -> bool:
-    """Store what the notifications report. Return whether the flow can go on by it."""
-    goes_on = False
+    """Store what the notifications report. Return whether the flow can go on."""
+    # The process that stored a refused block has ended before the next one.
+    goes_on = bool(run.steps) and "failed" in run.steps[-1]
     for notification in arrived:
         run.seen.append(notification.pk)
         if _has_ended(notification):
@@ -287,7 +320,13 @@ class _Advance:
         self.refusal = ""
 
     def go(self) -> None:
-        run, flow = self.run, flows.by_name(self.run.flow)
+        run = self.run
+        try:
+            flow = flows.by_name(run.flow)
+        # Whatever its module raises.
+        except Exception:
+            self._say_goodbye(flows.APOLOGY)
+            raise
         if flow is None or run.redacted_at is not None:
             self._say_goodbye(flow.goodbye if flow else flows.GOODBYE)
             return
@@ -298,9 +337,12 @@ class _Advance:
                 logger.warning("Run %s of %s ended: %s", run.pk, run.flow, change)
                 self._say_goodbye(flow.goodbye)
                 return
-            except (Exception, SystemExit):
-                self._say_goodbye(flow.apology)
+            except LeaseLost:
                 raise
+            except BaseException:
+                if self._say_goodbye(flow.apology):
+                    raise
+                return
             self._log_refusal()
             if following.is_over or self._is_transferred():
                 run.is_over = following.is_over or following.block is None
@@ -343,7 +385,9 @@ class _Advance:
     def _store(self, **changes: Any) -> None:
         """Change the run, if this process still has its lease."""
         if not _held(self.run).update(**changes):
-            raise LeaseLost(f"Run {self.run.pk} took longer than {LEASE.seconds} seconds for a step.")
+            raise LeaseLost(
+                f"Run {self.run.pk} lost its lease: a step took over {LEASE.seconds} seconds, or the call was redacted."
+            )
 
     def _is_transferred(self) -> bool:
         answers = [step for step in self.run.steps if "answer" in step]
@@ -358,9 +402,10 @@ class _Advance:
             if refusal.status == "error_session_ended":
                 run.has_ended = True
                 return False
-            if number > 1 and run.steps[number - 2].get("failed") == "":
-                # Hoiio had taken the block before, although it could not be reached for the answer.
-                del run.steps[number - 2]["failed"], run.steps[number - 2]["answered_at"]
+            if refusal.status != "error_session_not_ready":
+                self._fail(number, block, refusal.status, refusal)
+                return False
+            if self._runs_after_all(number - 1):
                 return True
             # It was sent before, by a process that ended before it could store that. Or such a process had sent the one
             # before it, whose result was still on its way, so that it was sent twice and runs.
@@ -374,6 +419,14 @@ class _Advance:
         run.asked(number).update(**asked, sent_at=sent_at.isoformat(), seconds=round(took.total_seconds(), 3))
         if took > SLOW:
             logger.warning("Step %s of run %s took %.1f seconds.", number, run.pk, took.total_seconds())
+        return True
+
+    def _runs_after_all(self, number: int) -> bool:
+        """Return whether Hoiio had taken the last block, although it could not be reached. Then wait for its result."""
+        last = self.run.steps[number - 1] if number else {}
+        if last.get("failed") != "":
+            return False
+        del last["failed"], last["answered_at"]
         return True
 
     def _request(self, block: Block, number: int) -> None:
@@ -393,17 +446,26 @@ class _Advance:
             logger.warning("%s", self.refusal)
             self.refusal = ""
 
-    def _say_goodbye(self, text: str) -> None:
-        """Hang up with a text; the flow sends nothing more."""
-        run = self.run
+    def _say_goodbye(self, text: str) -> bool:
+        """Hang up with a text. Return False if a block runs, whose result brings the flow here again."""
+        run, number = self.run, len(self.run.steps) + 1
+        if not run.has_ended and not _retry(_held(run).exists):
+            # The process that has taken over speaks with the caller.
+            return True
         run.is_over = True
         if run.has_ended:
-            return
+            return True
+        spoken = {"msg": str(text)} if text else {}
         try:
-            self._request(Block(name="hangup", params={"msg": text}), len(run.steps) + 1)
+            self._request(Block(name="hangup", params=spoken), number)
         except HoiioError as error:
+            if error.status == "error_session_not_ready":
+                self._runs_after_all(number - 1)
+                run.is_over = False
+                return False
             if not self.refusal:
-                logger.warning("Run %s could not say goodbye: %s.", run.pk, getattr(error, "status", ""))
+                logger.warning("Run %s could not say goodbye: %s.", run.pk, error.status)
+        return True
 
 
 def _asked(block: Block) -> dict[str, Any]:

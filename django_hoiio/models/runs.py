@@ -44,7 +44,7 @@ class IvrRun(models.Model):
         help_text=_("The call."),
     )
     from_number = models.CharField(
-        _("from"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The caller, or who was called.")
+        _("from"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The caller; may be empty if the project called.")
     )
     to_number = models.CharField(
         _("to"), max_length=NUMBER_LENGTH, blank=True, help_text=_("The number that was called.")

@@ -167,7 +167,8 @@ def redact_transactions(model: type[Transaction], pks: Collection[int], using: s
 def redact_runs(runs: QuerySet[IvrRun]) -> int:
     """Redact phone menus, also in the blocks of their notifications. Return how many were not redacted before.
 
-    The process that advances one loses its lease, so that it cannot store what it has read before.
+    The process that advances one loses its lease, so that it cannot store what it has read before. Another one then
+    says goodbye to the caller.
     """
     lock(runs)
     new = runs.filter(redacted_at=None).count()
@@ -180,6 +181,7 @@ def redact_runs(runs: QuerySet[IvrRun]) -> int:
             remembered={},
             steps=redacted_steps(run.steps),
             leased_until=None,
+            has_waiting=run.has_waiting or run.leased_until is not None,
             redacted_at=timezone.now(),
         )
     return new

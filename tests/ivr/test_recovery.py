@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_hoiio import ivr
 from django_hoiio.ivr import flows
-from django_hoiio.models import IvrRun, Notification
+from django_hoiio.models import IvrRun, Notification, ReceiverFailure
 from django_hoiio.testing import Hoiio
 from tests import ROOT
 
@@ -149,16 +150,18 @@ def test_loop_goes_on_without_a_database_and_ends_when_it_is_stopped(tmp_path: P
 
 
 @pytest.mark.django_db(transaction=True)
-def test_flow_that_raises_in_the_recovery_stops_no_other(
-    hoiio: Hoiio, declare: Any, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("raised", [ValueError("no"), SystemExit(2), asyncio.CancelledError()], ids=repr)
+def test_flow_that_raises_in_the_recovery_is_recorded_and_stops_no_other(
+    hoiio: Hoiio, declare: Any, raised: BaseException
 ) -> None:
     async def menu(call: ivr.Call) -> None:
         key = await call.menu("Press 1 or 2.", keys="12")
         if key == "2":
-            raise ValueError("no")
+            raise raised
         await call.gather("Thank you.")
 
-    declare(menu)
+    flow = declare(menu)
+    hoiio.allow_failures()
     callers = [hoiio.call(), hoiio.call(from_="+6598765432")]
     IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
     for caller, key in zip(callers, "21", strict=True):
@@ -168,4 +171,5 @@ def test_flow_that_raises_in_the_recovery_stops_no_other(
     assert ivr.recover() == 2
     hoiio.wait()
     assert [caller.heard for caller in callers] == [flows.APOLOGY, "Thank you."]
-    assert "could not be taken up: ValueError." in caplog.text
+    assert hoiio.failures == [raised]
+    assert ReceiverFailure.objects.get().receiver == flow.name
