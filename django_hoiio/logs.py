@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 import re
 import sys
@@ -116,7 +117,11 @@ def _str(value: object) -> str:
         return f"<{type(error).__name__} in str()>"
 
 
-_FRAME = compile("frame()", "", "eval")
+_CALL = ast.parse("frame()", mode="eval")
+for _node in ast.walk(_CALL):
+    # Without columns, nothing is underlined in the line of the original.
+    vars(_node).update(col_offset=-1, end_col_offset=-1)
+_FRAME = compile(_CALL, "", "eval")
 
 
 def _without_locals(traceback: TracebackType | None) -> TracebackType | None:
@@ -127,12 +132,15 @@ def _without_locals(traceback: TracebackType | None) -> TracebackType | None:
         traceback = traceback.tb_next
     copy = None
     for entry in reversed(entries):
-        copy = TracebackType(copy, _bare_frame(entry.tb_frame), -1, entry.tb_lineno)
+        frame = _bare_frame(entry.tb_frame, entry.tb_lineno)
+        copy = TracebackType(copy, frame, frame.f_lasti, entry.tb_lineno)
     return copy
 
 
-def _bare_frame(frame: FrameType) -> FrameType:
-    code = _FRAME.replace(co_filename=frame.f_code.co_filename, co_name=frame.f_code.co_name)
+def _bare_frame(frame: FrameType, line_number: int) -> FrameType:
+    code = _FRAME.replace(
+        co_filename=frame.f_code.co_filename, co_name=frame.f_code.co_name, co_firstlineno=line_number
+    )
     if sys.version_info >= (3, 11):
         code = code.replace(co_qualname=frame.f_code.co_qualname)
     # These globals are needed to find the source of the file.

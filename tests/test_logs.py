@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.views.debug import ExceptionReporter
 
 from django_hoiio.logs import MAX_EXCEPTIONS, masked_exception
 
@@ -116,18 +117,41 @@ def test_members_of_a_group_and_notes_are_masked() -> None:
     assert (last_lines(first), last_lines(second.exceptions[0])) == (["ValueError: +••••"], ["KeyError: '+••••'"])
 
 
-def test_frames_have_their_place_and_no_local_variables() -> None:
-    def find(number: str) -> None:
-        raise LookupError
+def find(number: str) -> None:
+    raise LookupError
 
+
+def copied_from_find() -> BaseException:
     try:
         find(NUMBER)
     except LookupError as error:
-        copy = masked_exception(error)
+        return masked_exception(error)
+    raise AssertionError
 
-    frames = [frame for frame, _ in traceback.walk_tb(copy.__traceback__)]
-    assert [frame.f_code.co_name for frame in frames] == [
-        "test_frames_have_their_place_and_no_local_variables",
-        "find",
-    ]
+
+def test_frames_have_their_place_and_no_local_variables() -> None:
+    frames = [frame for frame, _ in traceback.walk_tb(copied_from_find().__traceback__)]
+
+    assert [frame.f_code.co_name for frame in frames] == ["copied_from_find", "find"]
     assert NUMBER not in repr([frame.f_locals for frame in frames])
+
+
+def test_traceback_has_the_lines_of_the_original_and_underlines_nothing() -> None:
+    first = find.__code__.co_firstlineno
+
+    lines = traceback.format_exception(copied_from_find())
+
+    assert lines[1:-1] == [
+        f'  File "{__file__}", line {first + 6}, in copied_from_find\n    find(NUMBER)\n',
+        f'  File "{__file__}", line {first + 1}, in find\n    raise LookupError\n',
+    ]
+
+
+def test_copy_can_be_shown_by_the_error_report_of_django() -> None:
+    copy = copied_from_find()
+    first = find.__code__.co_firstlineno
+
+    report = ExceptionReporter(None, type(copy), copy, copy.__traceback__, is_email=True)
+
+    assert [frame["lineno"] for frame in report.get_traceback_data()["frames"]] == [first + 6, first + 1]
+    assert f"line {first + 1}, in find" in report.get_traceback_text()
