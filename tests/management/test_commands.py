@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from io import StringIO
 from pathlib import Path
@@ -12,6 +15,7 @@ from django_hoiio import spool
 from django_hoiio.enums import Route, VerifiedBy
 from django_hoiio.ingest import ingest
 from django_hoiio.management import progress_bar
+from django_hoiio.management.commands import hoiio_recover
 from django_hoiio.models import Notification
 from django_hoiio.recovery import RecoveryResult
 from django_hoiio.verification import verify
@@ -101,6 +105,37 @@ def test_hoiio_recover_prints_its_result(settings: Any, tmp_path: Path) -> None:
     spool.store(raw_notification("any", "", STATUS), tmp_path)
 
     assert run("hoiio_recover") == f"{RecoveryResult(stored=1)}\n"
+
+
+@pytest.fixture
+def _handled_signals() -> Iterator[None]:
+    """Restore the signal handlers, and fail a test that hangs."""
+
+    def hangs(*_: object) -> None:
+        raise TimeoutError
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handled_signals")
+def test_hoiio_recover_ends_its_loop_at_a_signal_in_any_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    def recover(**_: object) -> RecoveryResult:
+        sys.setprofile(lambda *_: signal.raise_signal(signal.SIGTERM))
+        return RecoveryResult()
+
+    monkeypatch.setattr(hoiio_recover, "recover", recover)
+    monkeypatch.setattr(hoiio_recover, "EVERY_SECOND", 0.01)
+    monkeypatch.setattr("django_hoiio.ivr.recover", lambda: 0)
+    try:
+        assert run("hoiio_recover", "--loop") == ""
+    finally:
+        sys.setprofile(None)
 
 
 @pytest.mark.django_db

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -56,14 +55,14 @@ class Command(BaseCommand):
 
     def _loop(self, *, ivr: bool) -> None:
         """Repeat until SIGINT or SIGTERM. Print a line if there was something to do."""
-        stopped = threading.Event()
+        self._is_stopped = False
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
+            signal.signal(number, self._stop)
         if conf.root_urlconf:
             # Importing the URLs may take seconds, so do it before a caller waits for a block, which has a notify URL.
             _ = get_resolver(conf.root_urlconf).url_patterns
         next_minute = 0.0
-        while not stopped.is_set():
+        while not self._is_stopped:
             next_second = time.monotonic() + EVERY_SECOND
             if time.monotonic() >= next_minute:
                 next_minute = time.monotonic() + EVERY_MINUTE
@@ -75,7 +74,11 @@ class Command(BaseCommand):
             except Error as error:
                 logger.error("The database is unavailable: %s.", type(error).__name__)
                 connections.close_all()
-            stopped.wait(max(0, next_second - time.monotonic()))
+            time.sleep(max(0, next_second - time.monotonic()))
+
+    def _stop(self, *_: object) -> None:
+        # An event would deadlock: this may run while the loop holds the event's lock.
+        self._is_stopped = True
 
     def _take_over(self) -> None:
         try:
