@@ -10,8 +10,9 @@ import textwrap
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from django.apps import AppConfig
@@ -27,16 +28,21 @@ _CLOCKS = (timezone.now, time.time, datetime.now, datetime.utcnow, datetime.toda
 _CONVERSIONS = (timezone.localtime, timezone.localdate)
 _RANDOM = (os.urandom, uuid.uuid1, uuid.uuid4)
 
+# The project's code may run if any other object is compared, or asked for an attribute.
+_INERT = (FunctionType, MethodType, BuiltinFunctionType, ModuleType, type, random.Random)
+
 
 def check_flows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Check the numbers and the source of each flow that is imported."""
     declared = flows.declared()
-    sources = (message for flow in declared for message in _check_source(flow.name, flow.function))
+    functions = [each for each in declared if isinstance(each.function, FunctionType | MethodType)]
+    sources = (message for flow in functions for message in _check_source(flow.name, flow.function))
     return [*_contested_numbers(declared), *sources]
 
 
 def _contested_numbers(declared: Sequence[flows.Flow[..., Any]]) -> Iterator[CheckMessage]:
-    numbers = [number for flow in declared for number in flow.numbers if number not in conf.IVR_FLOWS]
+    decided = conf.IVR_FLOWS if conf.has_flows else {}
+    numbers = [number for flow in declared for number in flow.numbers if number not in decided]
     for number in sorted({each for each in numbers if numbers.count(each) > 1}):
         names = " and ".join(flow.name for flow in declared if number in flow.numbers)
         yield Error(
@@ -110,12 +116,15 @@ def _is_once(node: ast.Call) -> bool:
 
 
 def _resolve(node: ast.AST, function: Callable[..., Any]) -> Any:
-    """Return the object of a dotted name in the module of a function."""
+    """Return the object of a dotted name in the module of a function, or `None` if it cannot be looked at."""
+    found = None
     if isinstance(node, ast.Name):
-        return function.__globals__.get(node.id)
-    if isinstance(node, ast.Attribute):
-        return getattr(_resolve(node.value, function), node.attr, None)
-    return None
+        found = function.__globals__.get(node.id)
+    elif isinstance(node, ast.Attribute):
+        # Even a module or a class may run code for it.
+        with suppress(Exception):
+            found = getattr(_resolve(node.value, function), node.attr, None)
+    return found if issubclass(type(found), _INERT) else None
 
 
 def _is_unpredictable(called: Any, node: ast.Call) -> bool:

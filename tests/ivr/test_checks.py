@@ -7,8 +7,11 @@ import logging
 import random
 import uuid
 from datetime import datetime
+from functools import update_wrapper
+from types import ModuleType
 from typing import Any
 
+import pytest
 from django.core.checks import Error, registry
 from django.utils import timezone
 from django.utils.timezone import localtime
@@ -118,6 +121,69 @@ def test_flow_without_a_source_is_not_checked(declare: Any) -> None:
     namespace: dict[str, Any] = {"__name__": __name__}
     exec("async def menu(call):\n    await call.play(str(__import__('random').random()))", namespace)  # noqa: S102
     declare(namespace["menu"])
+
+    assert found() == []
+
+
+class Shop:
+    """A class of a project that runs code wherever somebody looks."""
+
+    @property
+    def client(self) -> Any:
+        raise RuntimeError("There is no database yet.")
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("There is no database yet.")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self) -> str:
+        return ""
+
+
+class LazyModule(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        raise ImportError(name)
+
+
+shop: Any = Shop()
+lazy: Any = LazyModule("lazy")
+
+
+async def buying(call: ivr.Call) -> None:
+    await call.play(f"{shop.client.name()} {shop()} {lazy.name()} {uuid.uuid4()}")
+
+
+def test_object_that_cannot_be_looked_at_is_not_checked(declare: Any) -> None:
+    declare(buying)
+
+    (warning,) = found()
+    assert "buying calls uuid.uuid4()" in warning[1]
+
+
+class Decorated:
+    """A decorator that leaves no function."""
+
+    def __init__(self, function: Any) -> None:
+        update_wrapper(self, function)
+        self.function = function
+
+    async def __call__(self, call: ivr.Call) -> None:
+        await self.function(call)
+
+
+def test_flow_that_is_no_function_is_not_checked(declare: Any) -> None:
+    declare(Decorated(careless))
+
+    assert found() == []
+
+
+@pytest.mark.parametrize("value", [None, 5, ["x"]])
+def test_flows_in_the_settings_of_another_type_are_left_to_the_check_of_the_settings(
+    declare: Any, settings: Any, value: Any
+) -> None:
+    settings.HOIIO = {"IVR_FLOWS": value}
+    declare(careful)
 
     assert found() == []
 
