@@ -199,7 +199,8 @@ class Hoiio:
 
     def __enter__(self) -> Hoiio:
         enter = self._stack.enter_context
-        enter(mock.patch.object(timezone, "now", self._line.now))
+        # What has imported `timezone.now` itself gets the time of the kit too.
+        enter(mock.patch.object(timezone, "datetime", self._line.clock))
         enter(mock.patch.object(conf, "for_tests", _completed))
         enter(mock.patch.object(Session, "for_tests", _Adapter(self)))
         receiver_failed.connect(self._failed, weak=False, dispatch_uid=id(self))
@@ -218,6 +219,8 @@ class Hoiio:
 
     @now.setter
     def now(self, moment: datetime) -> None:
+        if timezone.is_naive(moment):
+            raise ValueError(f"hoiio.now is {moment}; it needs a tzinfo, for example ZoneInfo('Asia/Singapore').")
         self._line.clock.move(moment)
 
     @property

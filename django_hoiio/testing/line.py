@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from http import HTTPStatus
 from random import Random
 from threading import Event
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from django.db import connections
 from django.db.models import QuerySet
 from django.test import Client, TestCase
-from django.utils import timezone
 
 from django_hoiio.conf import conf
 from django_hoiio.models import Notification
@@ -36,25 +35,31 @@ class LostNotification(AssertionError):
 
 
 class Clock:
-    """A clock that stands still until `move`. It follows freezegun and time-machine if they move the time."""
+    """A clock that stands still until `move`. It follows freezegun and time-machine if they move the time.
+
+    It replaces `datetime` in `django.utils.timezone`, which uses `now` and `isinstance`.
+    """
 
     # In seconds. Bound to the class, because freezegun replaces what a module has imported.
     _monotonic = staticmethod(time.monotonic)
     _TOLERANCE = 1.0
 
     def __init__(self) -> None:
-        self._real_now = timezone.now
         self._moved = timedelta(0)
-        self._start = self._seen = self._real_now()
+        self._start = self._seen = datetime.now(tz=timezone.utc)
         self._seen_at = self._monotonic()
 
-    def now(self) -> datetime:
-        seen, seen_at = self._real_now(), self._monotonic()
+    def __instancecheck__(self, value: object) -> bool:
+        return isinstance(value, datetime)
+
+    def now(self, tz: tzinfo | None = timezone.utc) -> datetime:
+        seen, seen_at = datetime.now(tz=timezone.utc), self._monotonic()
         passed = (seen - self._seen).total_seconds()
         if abs(passed - (seen_at - self._seen_at)) > self._TOLERANCE:
             self._start = seen
         self._seen, self._seen_at = seen, seen_at
-        return self._start + self._moved
+        moment = (self._start + self._moved).astimezone(tz)
+        return moment if tz else moment.replace(tzinfo=None)
 
     def move(self, moment: datetime) -> None:
         self._moved += moment - self.now()

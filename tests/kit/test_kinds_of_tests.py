@@ -15,6 +15,8 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections, transaction
 from django.test import LiveServerTestCase, TestCase, TransactionTestCase, override_settings
 from django.utils import timezone as django_timezone
+from django.utils.timezone import now as imported_now
+from django.utils.timezone import template_localtime
 
 from django_hoiio.client import HoiioClient
 from django_hoiio.models import Notification, Sms
@@ -130,11 +132,35 @@ def test_time_stands_still_until_the_test_waits(hoiio: Hoiio) -> None:
     assert django_timezone.now() == begun + timedelta(hours=1, seconds=1) == hoiio.now
 
 
+def test_time_stands_still_for_what_has_imported_the_function(hoiio: Hoiio) -> None:
+    hoiio.wait(days=3)
+
+    assert imported_now() == django_timezone.now() == hoiio.now
+
+
+def test_time_of_a_project_without_time_zones_is_naive(hoiio: Hoiio, settings: Any) -> None:
+    settings.USE_TZ = False
+
+    assert imported_now() == hoiio.now.astimezone().replace(tzinfo=None)
+
+
+@pytest.mark.usefixtures("hoiio")
+def test_templates_still_convert_to_local_time() -> None:
+    with django_timezone.override("Asia/Singapore"):
+        assert template_localtime(CHRISTMAS).hour == 20
+    assert template_localtime("noon") == "noon"
+
+
 def test_time_goes_on_after_the_test() -> None:
     with Hoiio() as hoiio:
         stopped = hoiio.now
 
     assert django_timezone.now() > stopped
+
+
+def test_naive_time_is_refused(hoiio: Hoiio) -> None:
+    with pytest.raises(ValueError, match=r"hoiio\.now is 2026-12-01 10:00:00; it needs a tzinfo, for example ZoneInfo"):
+        hoiio.now = datetime(2026, 12, 1, 10)  # noqa: DTZ001
 
 
 def test_kit_follows_freezegun(hoiio: Hoiio) -> None:
@@ -143,9 +169,16 @@ def test_kit_follows_freezegun(hoiio: Hoiio) -> None:
         hoiio.sms("HELLO")
         frozen.tick(timedelta(days=1))
         hoiio.wait(hours=1)
-        assert hoiio.now == CHRISTMAS + timedelta(days=1, hours=1)
+        assert hoiio.now == imported_now() == CHRISTMAS + timedelta(days=1, hours=1)
 
     assert Notification.objects.get().received_at == CHRISTMAS
+
+
+def test_time_goes_on_after_a_test_in_a_frozen_time() -> None:
+    with freezegun.freeze_time(CHRISTMAS), Hoiio() as hoiio:
+        assert hoiio.now == imported_now() == CHRISTMAS
+
+    assert imported_now() > datetime.now(tz=timezone.utc) - timedelta(minutes=1)
 
 
 def test_kit_follows_time_machine(hoiio: Hoiio) -> None:
