@@ -23,6 +23,7 @@ from requests.adapters import BaseAdapter
 from django_hoiio.client.connection import Session
 from django_hoiio.conf import conf
 from django_hoiio.enums import Direction, Kind, signal_kinds
+from django_hoiio.ivr import recover as take_over_menus
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.notify_urls import notify_url
 from django_hoiio.recovery import RecoveryResult, recover
@@ -309,6 +310,8 @@ class Hoiio:
         self._check()
         with commits():
             result = recover(ivr=ivr)
+        with commits():
+            take_over_menus()
         self._line.run()
         self._raise_failures()
         return result

@@ -55,6 +55,17 @@ def test_run_of_a_dead_process_is_taken_over_when_its_lease_is_over(hoiio: Hoiio
 
 
 @pytest.mark.usefixtures("_menu")
+def test_recovery_of_the_test_kit_takes_over_too(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
+    caller.press("1")
+    hoiio.wait(seconds=11)
+    hoiio.recover()
+
+    assert caller.heard == "You pressed 1."
+
+
+@pytest.mark.usefixtures("_menu")
 def test_notification_that_found_the_lease_taken_is_taken_up_after_its_end(hoiio: Hoiio) -> None:
     caller = hoiio.call()
     IvrRun.objects.update(leased_until=hoiio.now + timedelta(seconds=10))
