@@ -39,7 +39,6 @@ from .line import STAND_IN_HOST, TestLine, commits
 
 # What `HOIIO` needs for sending, if the project does not set it.
 _PUBLIC_URL = f"https://{STAND_IN_HOST}"
-_CREDENTIALS = {"APP_ID": "test-app", "ACCESS_TOKEN": "test-token"}
 
 # The document of an incoming fax.
 _FAX_LINK = "fax.pdf"
@@ -431,7 +430,7 @@ def _completed(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the settings with what sending needs. Receivers run within the delivery, as in a worker."""
     accounts = {"default": {}, **given.get("ACCOUNTS", {})}
     filled = {
-        name: {**account, **{key: text for key, text in _CREDENTIALS.items() if not account.get(key)}}
+        name: {**account, **{key: f"test-{name}" for key in ("APP_ID", "ACCESS_TOKEN") if not account.get(key)}}
         for name, account in accounts.items()
     }
     return {**given, "PUBLIC_URL": given.get("PUBLIC_URL") or _PUBLIC_URL, "ACCOUNTS": filled, "DISPATCH": "inline"}

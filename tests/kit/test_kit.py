@@ -340,6 +340,14 @@ def test_settings_of_the_project_are_used(hoiio: Hoiio, settings: Any) -> None:
     assert [each.account for each in hoiio.notifications] == ["default", "second"]
 
 
+def test_accounts_without_credentials_are_distinguished(hoiio: Hoiio, settings: Any) -> None:
+    settings.HOIIO = {"ACCOUNTS": {"shop": {}, "support": {}}}
+    with HoiioClient("support") as client:
+        client.sms.send(dest="+6511111111", msg="hello")
+
+    assert hoiio.sent[-1].row().account == "support"
+
+
 def test_nothing_is_filled_in_after_the_test(settings: Any) -> None:
     settings.HOIIO = {}
     with Hoiio():
