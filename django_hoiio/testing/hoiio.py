@@ -28,7 +28,7 @@ from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.notify_urls import notify_url
 from django_hoiio.recovery import RecoveryResult, recover
 from django_hoiio.sandbox import api, calls, handset, interactive, sms, wire
-from django_hoiio.sandbox.endpoints import fax
+from django_hoiio.sandbox.endpoints import ENDPOINTS, fax
 from django_hoiio.sandbox.exchange import HANDSET, Exchange, LiveCall
 from django_hoiio.sandbox.handset import ActionRefused
 from django_hoiio.sandbox.records import SandboxNumber, State
@@ -294,6 +294,8 @@ class Hoiio:
 
     def refuse(self, path: str, status: str | None) -> None:
         """Answer requests to a path, such as `sms/send`, with an error status. `None` gives no answer at all."""
+        if path not in ENDPOINTS:
+            raise ValueError(f"Hoiio has no path {path!r}; it has {', '.join(ENDPOINTS)}.")
         self._refusals[path] = status
 
     def accept(self, path: str) -> None:

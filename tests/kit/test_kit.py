@@ -290,6 +290,11 @@ def test_request_is_not_answered(hoiio: Hoiio) -> None:
         hoiio.sms("HELLO")
 
 
+def test_path_that_hoiio_does_not_have_cannot_be_refused(hoiio: Hoiio) -> None:
+    with pytest.raises(ValueError, match=r"Hoiio has no path 'sms\.send'; it has .*, sms/send, "):
+        hoiio.refuse("sms.send", "error_insufficient_credit")
+
+
 def test_notifications_are_lost_late_and_repeated(hoiio: Hoiio) -> None:
     hoiio.faults(lost=1)
     hoiio.sms("HELLO")
