@@ -22,7 +22,7 @@ from requests.adapters import BaseAdapter
 
 from django_hoiio.client.connection import Session
 from django_hoiio.conf import conf
-from django_hoiio.enums import Direction, Kind, signal_kinds
+from django_hoiio.enums import KNOWN_STATUSES, Direction, Kind, signal_kinds
 from django_hoiio.ivr import recover as take_over_menus
 from django_hoiio.models import Call, Fax, Notification, Sms
 from django_hoiio.notify_urls import notify_url
@@ -117,7 +117,7 @@ class Caller:
     def decline(self, status: str = "busy") -> None:
         """Do not answer a call of the project: *busy*, *unanswered* or *failed*."""
         self._expect(State.RINGING)
-        self._act(lambda: calls.refuse(self._live, status))
+        self._act(lambda: calls.refuse(self._live, _known("dial_status", status)))
 
     def press(self, keys: str) -> None:
         """Press keys. Fails unless the call gathers keys or records."""
@@ -141,7 +141,7 @@ class Caller:
     def far_end(self, status: str) -> None:
         """Let the number of a transfer answer (*answered*) or not: *busy*, *unanswered* or *failed*."""
         self._expect(State.TRANSFERRING)
-        self._act(lambda: interactive.far_end(self._live, status))
+        self._act(lambda: interactive.far_end(self._live, _known("transfer_status", status)))
 
     def hang_up(self) -> None:
         """End the call."""
@@ -375,9 +375,9 @@ class Hoiio:
         with self._turn():
             for transaction in (self._exchange.transactions[each] for each in txn_refs):
                 if transaction.channel == "sms":
-                    sms.report(self._exchange, transaction, [status or "delivered"])
+                    sms.report(self._exchange, transaction, [_known("sms_status", status or "delivered")])
                 elif transaction.channel == "fax":
-                    fax.finish(self._exchange, transaction, status or "answered")
+                    fax.finish(self._exchange, transaction, _known("fax_status", status or "answered"))
                 else:
                     raise AssertionError("People answer calls: see hoiio.calls.")
 
@@ -426,6 +426,14 @@ class _Adapter(BaseAdapter):
 
     def close(self) -> None:
         pass
+
+
+def _known(parameter: str, status: str) -> str:
+    """Return a status that Hoiio has; refuse any other."""
+    if status not in KNOWN_STATUSES[parameter]:
+        known = ", ".join(sorted(KNOWN_STATUSES[parameter]))
+        raise ValueError(f"Hoiio has no {parameter} {status!r}; it has {known}.")
+    return status
 
 
 def _completed(given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -233,6 +233,27 @@ def test_parameter_that_was_not_sent_is_named(hoiio: Hoiio) -> None:
         hoiio.sent[-1].text  # noqa: B018
 
 
+def test_status_that_hoiio_does_not_have_is_refused(hoiio: Hoiio) -> None:
+    with HoiioClient() as client:
+        client.sms.send(dest="+6511111111", msg="hello")
+        client.fax.send(dest="+6511111111", file=b"%PDF-1.4 /Type /Page")
+        client.voice.call(dest1="+6533333333", dest2="+6522222222")
+    sms, fax, _ = hoiio.sent
+    caller = hoiio.call()
+    caller.press("1")
+    acts = [
+        (lambda: sms.deliver("delivred"), "sms_status 'delivred'; it has delivered, error, failed, queued, received."),
+        (lambda: fax.deliver("sent"), "fax_status 'sent'; it has answered, busy, failed, ongoing, unanswered."),
+        (lambda: hoiio.calls[0].decline("no"), "dial_status 'no'; it has answered, busy, failed, ongoing, unanswered."),
+        (lambda: caller.far_end("no"), "transfer_status 'no'; it has answered, busy, failed, ongoing, unanswered."),
+    ]
+
+    for act, message in acts:
+        with pytest.raises(ValueError) as raised:  # noqa: PT011
+            act()
+        assert str(raised.value) == f"Hoiio has no {message}"
+
+
 def test_only_sms_and_faxes_are_delivered(hoiio: Hoiio) -> None:
     with HoiioClient() as client:
         client.sms.send(dest="+6591234567", msg="hello", notify=False)
