@@ -68,11 +68,18 @@ class SentRequest:
         """Report the final status of its SMS (*delivered* by default) or of its fax (*answered*)."""
         if "notify_url" not in self.params:
             raise AssertionError(f"The request to {self.path} has no notify_url, so Hoiio reports nothing.")
+        self._check_started()
         self._hoiio._report(self.txn_refs, status)
 
     def row(self) -> Any:
         """Return the `Call`, `Sms` or `Fax` that it started."""
+        self._check_started()
         return self._hoiio._row(self.txn_refs[0])
+
+    def _check_started(self) -> None:
+        if not self.txn_refs:
+            status = self.answer["status"]
+            raise AssertionError(f"The request to {self.path} started no call, SMS or fax; Hoiio answered {status!r}.")
 
 
 class Caller:

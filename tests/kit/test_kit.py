@@ -233,6 +233,16 @@ def test_parameter_that_was_not_sent_is_named(hoiio: Hoiio) -> None:
         hoiio.sent[-1].text  # noqa: B018
 
 
+def test_request_that_started_nothing_has_no_row_and_no_report(hoiio: Hoiio) -> None:
+    hoiio.refuse("sms/send", "error_insufficient_credit")
+    with pytest.raises(InsufficientCredit):
+        hoiio.sms("HELLO")
+
+    for act in (hoiio.sent[-1].row, hoiio.sent[-1].deliver):
+        with pytest.raises(AssertionError, match="started no call, SMS or fax; Hoiio answered 'error_insufficient_"):
+            act()
+
+
 def test_status_that_hoiio_does_not_have_is_refused(hoiio: Hoiio) -> None:
     with HoiioClient() as client:
         client.sms.send(dest="+6511111111", msg="hello")
