@@ -208,6 +208,7 @@ class Hoiio:
         enter = self._stack.enter_context
         # What has imported `timezone.now` itself gets the time of the kit too.
         enter(mock.patch.object(timezone, "datetime", self._line.clock))
+        enter(mock.patch("django_hoiio.client.connection.RETRY_DELAYS", (0, 0)))
         enter(mock.patch.object(conf, "for_tests", _completed))
         enter(mock.patch.object(Session, "for_tests", _Adapter(self)))
         receiver_failed.connect(self._failed, weak=False, dispatch_uid=id(self))

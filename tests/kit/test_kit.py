@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from django_hoiio.client import HoiioClient
-from django_hoiio.exceptions import ConnectionFailed, InsufficientCredit
+from django_hoiio.exceptions import ConnectionFailed, HoiioError, InsufficientCredit
 from django_hoiio.models import Call, Fax, Sms
 from django_hoiio.signals import sms_received, sms_status
 from django_hoiio.testing import Hoiio, LostNotification
@@ -319,6 +319,19 @@ def test_request_is_not_answered(hoiio: Hoiio) -> None:
 
     with pytest.raises(ConnectionFailed):
         hoiio.sms("HELLO")
+
+
+@pytest.mark.parametrize("status", [None, "error_internal_server_error"])
+def test_query_that_fails_is_retried_without_a_sleep(
+    hoiio: Hoiio, monkeypatch: pytest.MonkeyPatch, status: str | None
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    hoiio.refuse("sms/query_status", status)
+
+    with HoiioClient() as client, pytest.raises(HoiioError):
+        client.sms.query_status(txn_ref="AA-S-1")
+    assert slept == [0, 0]
 
 
 def test_path_that_hoiio_does_not_have_cannot_be_refused(hoiio: Hoiio) -> None:
