@@ -59,6 +59,9 @@ class SentRequest:
     _hoiio: Hoiio = field(repr=False, compare=False)
 
     def __getattr__(self, name: str) -> str:
+        # `copy` looks for these before the copy has parameters.
+        if name.startswith("__"):
+            raise AttributeError(name)
         try:
             return self.params[name]
         except KeyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from copy import copy
 from typing import Any
 
 import pytest
@@ -231,6 +232,12 @@ def test_parameter_that_was_not_sent_is_named(hoiio: Hoiio) -> None:
 
     with pytest.raises(AttributeError, match=r"The request to sms/send has no parameter 'text'\."):
         hoiio.sent[-1].text  # noqa: B018
+
+
+def test_request_can_be_copied(hoiio: Hoiio) -> None:
+    hoiio.sms("HELLO")
+
+    assert copy(hoiio.sent[-1]) == hoiio.sent[-1]
 
 
 def test_request_that_started_nothing_has_no_row_and_no_report(hoiio: Hoiio) -> None:
