@@ -19,6 +19,7 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.test import Client, TestCase
 
+from django_hoiio import masking
 from django_hoiio.conf import conf
 from django_hoiio.models import Notification
 from django_hoiio.notify_urls import is_absolute
@@ -129,7 +130,7 @@ class TestLine:
             return PostResult(None, f"It raised {type(error).__name__}.")
         self.notifications += self._rows().filter(pk__gt=max(known, default=0)).order_by("pk")
         if answer.status != HTTPStatus.OK:
-            path = urlsplit(delivery.url).path
+            path = masking.line(urlsplit(delivery.url).path)
             self.failures.append(LostNotification(f"{path} answered {answer.status}. {cause_of(answer, delivery)}"))
         return PostResult(answer.status)
 

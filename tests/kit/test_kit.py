@@ -184,6 +184,13 @@ def test_notification_that_the_project_does_not_answer_fails_the_test(hoiio: Hoi
         hoiio.sms("HELLO")
 
 
+def test_token_of_a_lost_notification_is_masked(hoiio: Hoiio, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["elsewhere.example"]
+
+    with pytest.raises(LostNotification, match=r"^/hoiio/sms/••••/ answered 400"):
+        hoiio.sms("HELLO")
+
+
 def test_project_that_redirects_to_https_behind_a_proxy_it_does_not_know_fails_the_test(
     hoiio: Hoiio, settings: Any
 ) -> None:
