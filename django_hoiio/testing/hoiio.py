@@ -262,6 +262,8 @@ class Hoiio:
         """Call one of the project's numbers; `from_=None` withholds the caller's number."""
         with self._turn():
             live = handset.call(self._exchange, from_ or "private", self._own(to, "voice").number)
+            # Several people may withhold their number at once.
+            live.person = from_ or f"private, {live.session}"
             return self._caller(live)
 
     def fax(self, *, from_: str = HANDSET, to: str = "", pages: int = 1) -> None:

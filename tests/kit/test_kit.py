@@ -75,6 +75,14 @@ def test_caller_may_withhold_the_number(hoiio: Hoiio) -> None:
     assert hoiio.call(from_=None).call.from_number == "private"
 
 
+def test_several_callers_may_withhold_the_number_at_once(hoiio: Hoiio) -> None:
+    first, second = hoiio.call(from_=None), hoiio.call(from_=None)
+    first.press("2")
+
+    assert (first.heard, second.heard) == ("Speak.", "Press 1 or 2.")
+    assert {first.call.from_number, second.call.from_number} == {"private"}
+
+
 def test_callers_hear_only_their_own_call(hoiio: Hoiio) -> None:
     first, second = hoiio.call(from_="+6590000001"), hoiio.call(from_="+6590000002")
     first.press("2")
