@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -212,6 +213,7 @@ class Hoiio:
         # What has imported `timezone.now` itself gets the time of the kit too.
         enter(mock.patch.object(timezone, "datetime", self._line.clock))
         enter(mock.patch("django_hoiio.client.connection.RETRY_DELAYS", (0, 0)))
+        enter(mock.patch("django_hoiio.sandbox.exchange.MAX_ENTRIES", sys.maxsize))
         enter(mock.patch.object(conf, "for_tests", _completed))
         enter(mock.patch.object(Session, "for_tests", _Adapter(self)))
         receiver_failed.connect(self._failed, weak=False, dispatch_uid=id(self))

@@ -18,7 +18,6 @@ from django_hoiio.ingest import ingest
 from django_hoiio.ivr import flows
 from django_hoiio.ivr.blocks import ENDPOINTS, Answer, Block
 from django_hoiio.models import IvrRun
-from django_hoiio.sandbox import exchange
 from django_hoiio.testing import Caller, Hoiio
 from django_hoiio.testing.line import TestLine
 from tests.conftest import raw_notification
@@ -285,7 +284,6 @@ def test_random_callers_hear_what_the_plain_coroutine_says(
     hoiio: Hoiio, function: Function, settings: Any, monkeypatch: pytest.MonkeyPatch, mailoutbox: Any
 ) -> None:
     settings.TIME_ZONE = "Asia/Singapore"
-    monkeypatch.setattr(exchange, "MAX_ENTRIES", 10**6)
     # So that callers can hang up in each text.
     monkeypatch.setattr(TestLine, "speaking_time", lambda self, text: 1)
     hoiio.now = datetime(2026, 12, 1, 10, tzinfo=ZoneInfo("Asia/Singapore"))

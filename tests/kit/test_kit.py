@@ -83,6 +83,15 @@ def test_several_callers_may_withhold_the_number_at_once(hoiio: Hoiio) -> None:
     assert {first.call.from_number, second.call.from_number} == {"private"}
 
 
+def test_transcript_is_complete_however_much_happens(hoiio: Hoiio) -> None:
+    caller = hoiio.call()
+    with HoiioClient() as client:
+        client.sms.bulk_send(dest=[f"+65911{number:05}" for number in range(1000)], msg="hello", notify=False)
+    caller.press("2")
+
+    assert caller.transcript == "Press 1 or 2.\nSpeak."
+
+
 def test_callers_hear_only_their_own_call(hoiio: Hoiio) -> None:
     first, second = hoiio.call(from_="+6590000001"), hoiio.call(from_="+6590000002")
     first.press("2")
