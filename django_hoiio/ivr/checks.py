@@ -37,7 +37,7 @@ def check_flows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     declared = flows.declared()
     functions = [each for each in declared if isinstance(each.function, FunctionType | MethodType)]
     sources = (message for flow in functions for message in _check_source(flow.name, flow.function))
-    return [*_contested_numbers(declared), *sources]
+    return [*_contested_numbers(declared), *_shared_names(), *sources]
 
 
 def _contested_numbers(declared: Sequence[flows.Flow[..., Any]]) -> Iterator[CheckMessage]:
@@ -49,6 +49,15 @@ def _contested_numbers(declared: Sequence[flows.Flow[..., Any]]) -> Iterator[Che
             f"Several flows answer {number}: {names}.",
             hint=f"Remove the number from all decorators but one, or write 'IVR_FLOWS': {{{number!r}: '…'}}.",
             id="django_hoiio.E020",
+        )
+
+
+def _shared_names() -> Iterator[CheckMessage]:
+    for name in sorted(flows.shared_names):
+        yield Error(
+            f"Several flows have the name {name}, so only the last one answers.",
+            hint="Write functools.wraps in the decorator below ivr.flow.",
+            id="django_hoiio.E021",
         )
 
 

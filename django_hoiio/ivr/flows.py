@@ -27,6 +27,9 @@ GOODBYE = "We are sorry, please call again."
 
 _flows: dict[str, Flow[Any, Any]] = {}
 
+# The names of flows that a decorator has given to several.
+shared_names: set[str] = set()
+
 
 class Flow(Generic[Arguments, Result]):
     """A phone menu. Other flows may await it like its function."""
@@ -44,6 +47,10 @@ class Flow(Generic[Arguments, Result]):
         self.apology, self.goodbye = apology, goodbye
         self.name = f"{function.__module__}.{function.__qualname__}"
         self.__doc__ = function.__doc__
+        known = _flows.get(self.name)
+        # Reloading a module makes another code object.
+        if known and getattr(known.function, "__code__", known) is getattr(function, "__code__", None):
+            shared_names.add(self.name)
         _flows[self.name] = self
 
     def __repr__(self) -> str:

@@ -1334,7 +1334,10 @@ class Migration(migrations.Migration):
                 (
                     "from_number",
                     models.CharField(
-                        blank=True, help_text="The caller; may be empty if the project called.", max_length=64, verbose_name="from"
+                        blank=True,
+                        help_text="The caller; may be empty if the project called.",
+                        max_length=64,
+                        verbose_name="from",
                     ),
                 ),
                 (

@@ -38,7 +38,7 @@ class LostNotification(AssertionError):
 class Clock:
     """A clock that stands still until `move`. It follows freezegun and time-machine if they move the time.
 
-    It replaces `datetime` in `django.utils.timezone`, which uses `now` and `isinstance`.
+    It replaces `datetime` in `django.utils.timezone`.
     """
 
     # In seconds. Bound to the class, because freezegun replaces what a module has imported.
@@ -52,6 +52,12 @@ class Clock:
 
     def __instancecheck__(self, value: object) -> bool:
         return isinstance(value, datetime)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> datetime:
+        return datetime(*args, **kwargs)  # noqa: DTZ001  # as the project wrote it
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(datetime, name)
 
     def now(self, tz: tzinfo | None = timezone.utc) -> datetime:
         seen, seen_at = datetime.now(tz=timezone.utc), self._monotonic()

@@ -18,4 +18,5 @@ NUMBER = "+6531234567"
 def declare(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], ivr.Flow[..., Any]]:
     """Declare flows for the test alone."""
     monkeypatch.setattr(flows, "_flows", {})
+    monkeypatch.setattr(flows, "shared_names", set())
     return ivr.flow(numbers=[NUMBER])

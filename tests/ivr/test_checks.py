@@ -117,6 +117,25 @@ async def _another(call: ivr.Call) -> None:
     await call.play("Hello.")
 
 
+def test_name_that_a_decorator_gives_to_several_flows_is_an_error(declare: Any) -> None:
+    def announced(function: Any) -> Any:
+        async def wrapper(call: ivr.Call) -> None:
+            await function(call)
+
+        return wrapper
+
+    first = declare(announced(careful))
+    ivr.flow(announced(_another))
+
+    assert [error for error in check_flows(None) if error.id == "django_hoiio.E021"] == [
+        Error(
+            f"Several flows have the name {first.name}, so only the last one answers.",
+            hint="Write functools.wraps in the decorator below ivr.flow.",
+            id="django_hoiio.E021",
+        )
+    ]
+
+
 def test_flow_without_a_source_is_not_checked(declare: Any) -> None:
     namespace: dict[str, Any] = {"__name__": __name__}
     exec("async def menu(call):\n    await call.play(str(__import__('random').random()))", namespace)  # noqa: S102

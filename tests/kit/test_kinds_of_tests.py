@@ -151,6 +151,12 @@ def test_templates_still_convert_to_local_time() -> None:
     assert template_localtime("noon") == "noon"
 
 
+@pytest.mark.usefixtures("hoiio")
+def test_datetime_of_django_still_makes_datetimes() -> None:
+    assert django_timezone.datetime(2026, 12, 1).isoformat() == "2026-12-01T00:00:00"
+    assert django_timezone.datetime.fromisoformat("2026-12-01").day == 1
+
+
 def test_time_goes_on_after_the_test() -> None:
     with Hoiio() as hoiio:
         stopped = hoiio.now

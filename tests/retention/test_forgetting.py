@@ -669,7 +669,10 @@ def test_command_requires_confirmation_on_a_terminal(answer: str) -> None:
 
     output = command(BOB, answer=answer)
 
-    assert output == f"At least 1 calls, SMS and faxes are with these numbers. This cannot be undone.\nErase them? [y/N] {DONE}"
+    assert (
+        output
+        == f"At least 1 calls, SMS and faxes are with these numbers. This cannot be undone.\nErase them? [y/N] {DONE}"
+    )
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", "no\n", "yeah\n"])

@@ -64,7 +64,9 @@ class Command(BaseCommand):
     def _confirm(self, conversations: int) -> None:
         if not sys.stdin.isatty():
             raise CommandError("This cannot be undone, and there is no terminal to confirm it; add --no-input.")
-        self.stdout.write(f"At least {conversations} calls, SMS and faxes are with these numbers. This cannot be undone.")
+        self.stdout.write(
+            f"At least {conversations} calls, SMS and faxes are with these numbers. This cannot be undone."
+        )
         if input("Erase them? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was erased.")
 
