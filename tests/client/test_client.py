@@ -679,9 +679,9 @@ def test_examples_of_the_page_work(hoiio: Hoiio, hoiio_client: HoiioClient) -> N
 
     sms = here["remind"](lead)
     here["call_back"](hoiio_client, lead)
-    assert (sms.tag, sms.txn_ref, list(here["silent"]())) == ("order-17", "AA-S-1", [])
+    assert (sms.tag, sms.txn_ref, list(Sms.objects.overdue())) == ("order-17", "AA-S-1", [])
     Sms.objects.update(created_at=MORNING)
-    assert list(here["silent"]()) == [sms]
+    assert list(Sms.objects.overdue()) == [sms]
 
     assert here["try_to_send"](hoiio_client, DEST, "m") == SENT
     for word in ("error_insufficient_credit", "error_dest_invalid"):

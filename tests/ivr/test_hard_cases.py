@@ -481,6 +481,7 @@ def test_call_that_is_redacted_within_a_step_hears_goodbye(hoiio: Hoiio, declare
 @pytest.mark.django_db(transaction=True)
 def test_task_that_is_quicker_than_its_flow_waits_for_the_hold(hoiio: Hoiio, declare: Any) -> None:
     errors: list[BaseException] = []
+    tasks: list[threading.Thread] = []
 
     def resume(pk: int) -> None:
         try:
@@ -492,7 +493,8 @@ def test_task_that_is_quicker_than_its_flow_waits_for_the_hold(hoiio: Hoiio, dec
 
     def enqueue() -> None:
         (pk,) = Call.objects.values_list("pk", flat=True)
-        transaction.on_commit(threading.Thread(target=resume, args=[pk]).start)
+        tasks.append(threading.Thread(target=resume, args=[pk]))
+        transaction.on_commit(tasks[0].start)
 
     async def entry(call: ivr.Call) -> None:
         call.once("task", enqueue)
@@ -500,9 +502,7 @@ def test_task_that_is_quicker_than_its_flow_waits_for_the_hold(hoiio: Hoiio, dec
 
     declare(entry)
     caller = hoiio.call()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(timeout=20)
+    tasks[0].join()
     hoiio.wait()
 
     assert (caller.heard, errors) == ("Please wait.\nready", [])
