@@ -42,7 +42,7 @@ LEASE = timedelta(seconds=10)
 # Seconds to connect to Hoiio, and between two pieces of the response: the caller waits.
 TIMEOUTS = (2.0, 5.0)
 
-# Between two looks at a run that another process advances.
+# Seconds between two looks at a run that another process advances.
 POLL_SECONDS = 0.05
 
 # A step that takes longer is logged.
@@ -107,8 +107,10 @@ def _take_over(pk: int) -> None:
         raise
     # One broken flow must not stop the others.
     except BaseException as error:  # noqa: BLE001
-        run = IvrRun.objects.on_primary().get(pk=pk)
-        record_failure(Notification.objects.on_primary().filter(pk__in=run.seen).latest("pk"), "ivr_flow", error)
+        seen = IvrRun.objects.on_primary().filter(pk=pk).values_list("seen", flat=True).first()
+        last = Notification.objects.on_primary().filter(pk__in=seen or []).order_by("pk").last()
+        if last is not None:
+            record_failure(last, "ivr_flow", error)
 
 
 @sensitive_variables()
