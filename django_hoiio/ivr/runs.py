@@ -164,10 +164,10 @@ def _flow_of(notification: Notification) -> str | None:
 
 
 def _number(notification: Notification, name: str) -> str:
-    """Return a number of the call, also if its row could not be stored."""
-    field = PARAMETERS[name].field
+    """Return a number of the call, also if its row could not be stored. Costs a query only if Hoiio did not name it."""
+    field = str(PARAMETERS[name].field)
     read, _ = read_params(notification.params)
-    return getattr(notification.call, str(field), "") or read.get(str(field), "")
+    return read.get(field) or getattr(notification.call, field, None) or ""
 
 
 def _begin(notification: Notification, flow: str) -> int:
@@ -451,12 +451,13 @@ class _Advance:
     def _say_goodbye(self, text: str) -> bool:
         """Hang up with a text. Return False if a block runs, whose result brings the flow here again."""
         run, number = self.run, len(self.run.steps) + 1
-        if not run.has_ended and not _retry(_held(run).exists):
+        if run.has_ended:
+            run.is_over = True
+            return True
+        if not _retry(_held(run).exists):
             # The process that has taken over speaks with the caller.
             return True
         run.is_over = True
-        if run.has_ended:
-            return True
         spoken = {"msg": str(text)} if text else {}
         try:
             self._request(Block(name="hangup", params=spoken), number)

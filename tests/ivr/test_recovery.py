@@ -112,6 +112,8 @@ def test_call_goes_on_after_a_block_that_was_sent_again_before_its_result_arrive
 def test_notifications_that_stay_pending_cost_no_statement_each(hoiio: Hoiio) -> None:
     for number in range(3):
         hoiio.call(from_=f"+659000000{number}").press("1")
+        # No flow answers this number.
+        hoiio.call(from_=f"+658000000{number}", to="+6561112222")
     Notification.objects.update(dispatched_at=None)
     hoiio.wait(seconds=11)
 
