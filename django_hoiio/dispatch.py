@@ -91,9 +91,7 @@ def _call(receiver: Receiver, signal_name: str, notification: Notification, *, a
 
 def record_failure(notification: Notification, signal_name: str, error: BaseException, name: str = "") -> bool:
     """Log, record and report a failed receiver, or flow. Return False if the database cannot store it."""
-    run = _run_of(notification) if signal_name == "ivr_flow" else None
-    name = run.flow if run else name
-    _log_failure(error, name, signal_name, notification, run)
+    name = _log_failure(error, name, signal_name, notification)
     return _record(notification, signal_name, name, error)
 
 
@@ -106,11 +104,12 @@ def _run_of(notification: Notification) -> IvrRun | None:
         return None
 
 
-def _log_failure(
-    error: BaseException, name: str, signal_name: str, notification: Notification, run: IvrRun | None = None
-) -> None:
+def _log_failure(error: BaseException, name: str, signal_name: str, notification: Notification) -> str:
+    """Log a failure. Return the name in the failure log: that of the flow if its phone menu failed, else `name`."""
     private = [str(notification.params.get(parameter, "")) for parameter in PRIVATE]
+    run = _run_of(notification) if signal_name == "ivr_flow" else None
     if run is not None:
+        name = run.flow
         private += [run.from_number, run.to_number, *_texts([run.pass_on, run.remembered, run.steps])]
     # A handler of the project may raise, too.
     with suppress(Exception):
@@ -123,6 +122,7 @@ def _log_failure(
             exc_info=masked_exception(error, private),
             extra={"receiver": name, "signal": signal_name},
         )
+    return name
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -302,8 +302,7 @@ def retry(failure: ReceiverFailure, *, ignore_backoff: bool = False) -> Outcome:
     if error is None:
         failures.update(resolved_at=timezone.now(), traceback=before)
         return Outcome.RESOLVED
-    run = _run_of(notification) if failure.signal == "ivr_flow" else None
-    _log_failure(error, run.flow if run else failure.receiver, failure.signal, notification, run)
+    _log_failure(error, failure.receiver, failure.signal, notification)
     failure.attempts, failure.traceback, failure.failed_at = attempt, _traceback(error), timezone.now()
     failures.filter(attempts=attempt).update(traceback=failure.traceback, failed_at=failure.failed_at)
     _report(failure, error)

@@ -107,4 +107,5 @@ def by_number() -> dict[str, str]:
 
 def name_for(number: str) -> str | None:
     """Return the name of the flow that answers a number, which Hoiio and the project may write in different ways."""
-    return next((name for written, name in by_number().items() if digits(written) == digits(number)), None)
+    wanted = digits(number)
+    return next((name for written, name in by_number().items() if digits(written) == wanted), None)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any
 
 from django.db import connections
@@ -61,7 +60,9 @@ def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], 
     go_on: Callable[[], Any] = partial(running.send, None)
     in_transaction = _in_transaction()
     is_over = False
-    for step in count(1):
+    step = 0
+    while True:
+        step += 1
         try:
             block = go_on()
         except StopIteration:
@@ -95,7 +96,6 @@ def _run(running: Any, call: Call, answers: Mapping[int, Answer | BlockFailed], 
         else:
             _leave(call, running)
             return NextStep(step=step, block=block)
-    raise AssertionError  # pragma: no cover
 
 
 def _in_transaction() -> list[bool]:

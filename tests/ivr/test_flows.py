@@ -530,9 +530,10 @@ def test_declared_flows_await_one_another(hoiio: Hoiio, declare: Any) -> None:
     )
 
 
-def test_flow_that_awaits_something_else_is_an_error(hoiio: Hoiio, declare: Any) -> None:
+@pytest.mark.parametrize("seconds", [0, 1], ids=["yields", "needs a loop"])
+def test_flow_that_awaits_something_else_is_an_error(hoiio: Hoiio, declare: Any, seconds: int) -> None:
     async def entry(call: ivr.Call) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(seconds)
 
     declare(entry)
     with pytest.raises(ivr.NotInAFlow, match="something else than its call's blocks"):

@@ -176,15 +176,6 @@ def test_end_of_the_call_is_no_exception_that_a_flow_catches_by_mistake(hoiio: H
 # Awaiting what is not a block.
 
 
-def test_asyncio_is_no_block(hoiio: Hoiio, declare: Any) -> None:
-    async def entry(call: ivr.Call) -> None:
-        await asyncio.sleep(1)
-
-    declare(entry)
-    with pytest.raises(ivr.NotInAFlow, match="awaited something else"):
-        hoiio.call()
-
-
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_flow_that_another_flow_does_not_await_is_an_error(hoiio: Hoiio, declare: Any) -> None:
     @ivr.flow
